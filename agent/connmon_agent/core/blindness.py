@@ -1,0 +1,94 @@
+"""Blind time: nobody watched, because the agent did not run, the machine slept, or the process stood still.
+
+What was not seen is neither uptime nor outage, and proves nothing: counters, holds and proofs of health begin anew.
+"""
+
+from __future__ import annotations
+
+from .draft import Draft
+from .events import WentBlind
+from .moments import Moment
+from .plan import LinkPlan
+from .wording import in_words
+from .world import Blindness, Outage
+
+# Seconds. A shorter gap hides no outage: with the defaults a dead link is called OFFLINE after 4.8 s at worst.
+BLIND_AFTER = 5.0
+# The last sign of life is as old as the last round, which is no gap yet; after so many rounds it is one.
+SILENT_ROUNDS = 3
+
+
+def note_blindness(draft: Draft, event: WentBlind) -> bool:
+    """Record the blind time; whether what was known before it is to be judged afresh. A clock that was set is told."""
+    gap, known = _gap(event.since, event.at), draft.world.blind
+    if gap and known is not None and known.until == event.at:
+        return False  # the commit of it failed, and was durable all the same
+    draft.note("agent", f"was blind: {event.cause}" if gap else f"noticed that {event.cause}")
+    if not gap:
+        return False
+    _forget(draft, event.since, event.cause)
+    _shift_deadlines(draft, gap)
+    return True
+
+
+def note_absence(draft: Draft, heartbeat: Moment) -> bool:
+    """Record that no agent ran since ``heartbeat``; whether what was known is to be judged afresh.
+
+    Deadlines stand: unlike in a sleep of the machine, the cluster had that time.
+    """
+    known = draft.world.blind
+    if known is not None and known.until.steady > heartbeat.steady:
+        heartbeat = known.until  # the agent was killed before its next round: that time is recorded
+    gap = _gap(heartbeat, draft.at)
+    if gap <= longest_silence(draft.plan.link):
+        _count(draft, heartbeat)
+        return False
+    _forget(draft, heartbeat, f"the agent was not running for {in_words(gap)}")
+    return True
+
+
+def longest_silence(plan: LinkPlan) -> float:
+    """Seconds without a sign of life that are nothing unusual."""
+    return max(BLIND_AFTER, SILENT_ROUNDS * plan.check_interval)
+
+
+def describe_blindness(blind: Blindness | None) -> str:
+    """What is told of the blind time, as the beginning of a sentence."""
+    return "nobody watched" if blind is None else f"nobody watched, {blind.cause}"
+
+
+def blind_outage(number: int, blind: Blindness) -> Outage:
+    """The blind time as an outage, of which nothing is known."""
+    gap = _gap(blind.since, blind.until)
+    return Outage(number, blind.since, "blind", detail=describe_blindness(blind), blind=gap)
+
+
+def _forget(draft: Draft, since: Moment, cause: str) -> None:
+    draft.change(blind=Blindness(since, draft.at, cause))
+    _count(draft, since)
+    draft.change_link_where_new({"good": 0, "bad": 0, "confirmed": False, "first_failure": None, "sight": None})
+    for name in draft.world.names:
+        if draft.service(name).healthy_since is not None:
+            draft.change_service(name, healthy_since=None)
+
+
+def _count(draft: Draft, since: Moment) -> None:
+    """Add what of the time from ``since`` on lies in the outage that is open, if one is."""
+    outage = draft.outage
+    if outage is None or outage.ended is not None:
+        return
+    seconds = draft.at.steady - max(since.steady, outage.started.steady)
+    if seconds > 0:
+        draft.change_outage(blind=outage.blind + seconds)
+
+
+def _shift_deadlines(draft: Draft, seconds: float) -> None:
+    """The cluster of a machine that slept slept too: a rollout has the time that it had left."""
+    for name in draft.world.names:
+        deadline = draft.service(name).deadline
+        if deadline is not None:
+            draft.change_service(name, deadline=deadline + seconds)
+
+
+def _gap(since: Moment, until: Moment) -> float:
+    return max(0.0, until.steady - since.steady)

@@ -1,0 +1,226 @@
+"""What a round of probes says of the link: good or bad, and of which one cause.
+
+The layers are asked from the cable up, as Windows' NCSI and every network engineer do: the lowest one that fails is the
+cause, for whatever stands on it fails with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .sightings import Evidence, Failure, ProbeResult, Quality, QualitySight
+
+# The kinds whose answer proves that the internet can be used, each with how much of the way it proves: what answers on
+# a higher layer has used the lower ones. The others are evidence for the cause, and never make or end an outage.
+LAYERS = {"icmp": 1, "tcp": 2, "http": 3, "dns": 2}
+FAMILIES = ("ipv4", "ipv6")
+
+
+class Cause(StrEnum):
+    """What is wrong with the link, in one word for programs."""
+
+    NO_CARRIER = "no-carrier"
+    NO_ROUTE = "no-route"
+    GATEWAY = "gateway"
+    DNS = "dns"
+    PORTAL = "portal"
+    UNREACHABLE = "unreachable"
+    PARTIAL = "partial"
+    LOSSY = "lossy"
+    SLOW = "slow"
+    CLUSTER_ONLY = "cluster-only"
+    PROBE_SUSPECT = "probe-suspect"
+
+
+ADVICE = {
+    Cause.NO_CARRIER: "Check the cable, the switch and whether the router has power",
+    Cause.NO_ROUTE: "Check DHCP and the network configuration of this machine: it has no default route",
+    Cause.GATEWAY: "Restart the router, or look at it: it does not answer from here",
+    Cause.DNS: "The line works, names do not resolve: check the name servers that this machine and the targets use",
+    Cause.PORTAL: "Something on the way answers in the internet's place: log in at its page, or call the provider",
+    Cause.UNREACHABLE: "The router answers or cannot be asked, the internet does not: call the provider",
+    Cause.PARTIAL: "Some targets answer: a problem of the provider, of one IP version, or of the targets",
+    Cause.LOSSY: "Packets are lost: look for a full line, bad radio or a bad cable",
+    Cause.SLOW: "The line works, slowly: look for who uses it up",
+    Cause.CLUSTER_ONLY: "The internet works; check the node, k3s or minikube, and the way to the API server",
+    Cause.PROBE_SUSPECT: "The other kinds of probes answer: check these targets, or a firewall that drops this kind",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A verdict on one round.
+
+    ``good`` None: the probes themselves failed, and the round says nothing. ``cause`` None: nothing is wrong;
+    ``detail`` is the evidence for it, in words.
+    """
+
+    good: bool | None
+    cause: Cause | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What is known besides the round itself.
+
+    ``heard`` are the names of the targets that have answered since the start (None: this is not looked at);
+    ``suspects`` the kinds that do not count; ``lost`` the IP versions that have not answered for long enough;
+    ``cluster`` says why the Kubernetes API cannot be reached (None: it can, or nobody knows).
+    """
+
+    quorum: int
+    evidence: Evidence = field(default_factory=Evidence)
+    suspects: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
+    heard: frozenset[str] | None = None
+    sight: QualitySight | None = None
+    cluster: str | None = None
+
+
+def diagnose(results: Sequence[ProbeResult], background: Background) -> Diagnosis:
+    """The verdict on one round of probes."""
+    if is_portal(results):
+        return Diagnosis(False, Cause.PORTAL, describe_failures(_of(results, Failure.WRONG)))
+    counted = count_results(results, background)
+    if not counted:
+        return Diagnosis(None, Cause.PROBE_SUSPECT, describe_failures(results))
+    if not is_good(counted, background.quorum):
+        return Diagnosis(False, *_find_cause(results, counted, background))
+    return Diagnosis(True, *_find_blemish(results, background))
+
+
+def count_results(results: Sequence[ProbeResult], background: Background) -> list[ProbeResult]:
+    """The results that say something of the internet; none where most of the probes themselves failed.
+
+    Left out are kinds that only are evidence, suspects, probes that failed in themselves, and targets that have never
+    answered since the start. Those may be too few to judge by, and then a single answer, which may come from a cache
+    in the house, would be a quorum: where more than half have never answered, they count.
+    """
+    able = [result for result in results if result.kind in LAYERS]
+    asked = [result for result in able if result.kind not in background.suspects] or able
+    counted = [result for result in asked if result.failure is not Failure.BROKEN]
+    if 2 * len(counted) < len(asked):
+        return []
+    if background.heard is None:
+        return counted
+    known = [result for result in counted if result.ok or result.name in background.heard]
+    return known if 2 * len(known) >= len(asked) else counted
+
+
+def is_portal(results: Sequence[ProbeResult]) -> bool:
+    """Whether something answers in the internet's place: HTTP answers, and never what is expected."""
+    http = [result for result in results if result.kind == "http"]
+    return any(result.failure is Failure.WRONG for result in http) and not any(result.ok for result in http)
+
+
+def is_good(counted: Sequence[ProbeResult], quorum: int) -> bool:
+    """Whether the quorum answers: of all, or of either IP version where both are asked."""
+    return _answers(counted, quorum) or any(_answers(some, quorum) for some in _split_families(counted).values())
+
+
+def find_lost_families(counted: Sequence[ProbeResult], quorum: int) -> frozenset[str]:
+    """The IP versions in which nothing answered while the other works."""
+    families = _split_families(counted)
+    if not any(_answers(some, quorum) for some in families.values()):
+        return frozenset()
+    return frozenset(family for family, some in families.items() if not any(result.ok for result in some))
+
+
+def _split_families(counted: Sequence[ProbeResult]) -> dict[str, list[ProbeResult]]:
+    """The results by IP version, where both are asked. What did not get so far as to have one would be of either."""
+    if not all(any(result.family == family for result in counted) for family in FAMILIES):
+        return {}
+    return {family: [result for result in counted if result.family in (family, None)] for family in FAMILIES}
+
+
+def _answers(counted: Sequence[ProbeResult], quorum: int) -> bool:
+    return sum(result.ok for result in counted) >= min(quorum, len(counted))
+
+
+def _find_cause(
+    results: Sequence[ProbeResult], counted: Sequence[ProbeResult], background: Background
+) -> tuple[Cause, str]:
+    failing, evidence = describe_failures(counted), background.evidence
+    if evidence.carrier is False:
+        return Cause.NO_CARRIER, _about(evidence, "has no carrier")
+    if evidence.default_route is False:
+        return Cause.NO_ROUTE, "there is no default route"
+    gateway = [result for result in results if _speaks_of_gateway(result, background.heard)]
+    answered = [result for result in counted if result.ok]
+    if gateway and not answered:
+        return Cause.GATEWAY, describe_failures(gateway)
+    if answered and all(_is_dns(result) for result in counted if not result.ok):
+        return Cause.DNS, failing
+    return (Cause.PARTIAL if answered else Cause.UNREACHABLE), failing
+
+
+def _speaks_of_gateway(result: ProbeResult, heard: frozenset[str] | None) -> bool:
+    """Many routers never answer: the silence of one that never has says nothing, unless nobody has its address."""
+    known = heard is None or result.name in heard or result.failure is Failure.UNREACHABLE
+    return result.kind == "gateway" and not result.ok and result.failure is not Failure.BROKEN and known
+
+
+def _find_blemish(results: Sequence[ProbeResult], background: Background) -> tuple[Cause | None, str]:
+    """What is wrong with a link that works, the worst first."""
+    if background.lost:
+        failing = [result for result in results if result.family in background.lost]
+        return Cause.PARTIAL, f"no {', '.join(sorted(background.lost))}: {describe_failures(failing)}"
+    sight = background.sight
+    if sight is not None and sight.quality is not Quality.GOOD:
+        return Cause(sight.quality.value), describe_quality(sight)
+    if background.cluster is not None:
+        return Cause.CLUSTER_ONLY, background.cluster
+    if background.suspects:
+        failing = [result for result in results if result.kind in background.suspects]
+        names = background.suspects == {"dns"}  # who asks a dead name server is not at fault
+        return Cause.DNS if names else Cause.PROBE_SUSPECT, describe_failures(failing)
+    return None, ""
+
+
+def _is_dns(result: ProbeResult) -> bool:
+    return result.kind == "dns" or result.failure is Failure.NAME
+
+
+def find_doubtful(results: Sequence[ProbeResult], *, good: bool) -> frozenset[str]:
+    """The kinds that this round speaks against: all of their targets failed, while a higher layer answered throughout.
+
+    In a good round every other kind speaks against the one that fails; in a bad one only a layer above it, which could
+    not have answered without it. Names are a layer of their own: a dead name server is no suspicion, but a cause.
+    """
+    kinds = {result.kind for result in results if result.kind in LAYERS}
+    failed = {kind for kind in kinds if not any(result.ok for result in results if result.kind == kind)}
+    whole = {kind for kind in kinds if all(result.ok for result in results if result.kind == kind)}
+    if not whole:
+        return frozenset()
+    if good:
+        return frozenset(failed)
+    top = max((LAYERS[kind] for kind in whole if kind != "dns"), default=0)
+    return frozenset(kind for kind in failed if kind != "dns" and LAYERS[kind] < top)
+
+
+def describe_quality(sight: QualitySight) -> str:
+    """``23 % of the probes lost, 410 ms at the median, 900 ms for the slowest of twenty``."""
+    parts = [f"{sight.loss:.0%} of the probes lost".replace("%", " %")]
+    if sight.median_ms is not None and sight.p95_ms is not None:
+        parts.append(f"{sight.median_ms:.0f} ms at the median, {sight.p95_ms:.0f} ms for the slowest of twenty")
+    return ", ".join(parts)
+
+
+def describe_failures(results: Iterable[ProbeResult]) -> str:
+    """The targets that did not answer, in words; those with one reason are told together."""
+    reasons: dict[str, list[str]] = {}
+    for result in results:
+        if not result.ok:
+            reasons.setdefault(result.reason or "no answer", []).append(result.name)
+    return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+
+
+def _of(results: Iterable[ProbeResult], failure: Failure) -> list[ProbeResult]:
+    return [result for result in results if result.failure is failure]
+
+
+def _about(evidence: Evidence, what: str) -> str:
+    return f"{evidence.interface} {what}" if evidence.interface else f"the interface to the internet {what}"

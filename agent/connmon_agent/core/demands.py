@@ -1,0 +1,100 @@
+"""What has to be looked at, and how often: a function of the world, so that observers decide nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .quality import is_poor
+from .recovery import next_in_turn
+from .world import Link, LinkState, Service, ServiceState, World
+
+IDLE_INTERVAL = 30.0  # seconds between looks at a service that is well, or that nothing can be done for
+UNKNOWN_INTERVAL = 5.0  # seconds between looks at a service of which nothing good is certain
+BUSY_INTERVAL = 1.0  # seconds between looks while a restart is to be decided, verified or read back
+POSTPONED_INTERVAL = 3.0  # seconds between looks at a service whose restart was put off
+SHORTEST_ROUND_INTERVAL = 0.1  # seconds between the starts of two rounds, however fast a carrier flaps
+# Seconds that a round waits for its targets while the operating system rules out that one can answer. Packets to an
+# interface without a carrier are dropped in silence, so that the probes themselves would wait for their whole timeout.
+HARD_PATIENCE = 0.25
+CLOSE_LOOK_AFTER = 10.0  # seconds of a rollout after which its pods are looked at too, to tell what ails them;
+CLOSE_LOOK_SHARE = 0.5  # and this share of `ready_timeout`, where that is sooner
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Look at the service every ``interval`` seconds, not before ``earliest`` (steady seconds), ``closely`` or not."""
+
+    interval: float
+    earliest: float = 0.0
+    closely: bool = False
+
+
+def round_interval(world: World, now: float) -> float:
+    """Seconds between the starts of two rounds of probes: short while the verdict is not sure.
+
+    In an outage the pause is as long as the outage has lasted, and so doubles, up to ``offline_interval``. News of the
+    operating system make it short again: a modem that is plugged in may need some rounds until it is connected.
+    """
+    plan, link = world.plan.link, world.link
+    if not is_sure(link):
+        return plan.confirm_interval
+    if link.state == LinkState.OFFLINE:
+        newest = max(moment.steady for moment in (link.since, link.evidence_since) if moment is not None)
+        return min(max(plan.check_interval, now - newest), plan.offline_interval)
+    return plan.check_interval
+
+
+def next_round(world: World, started: float, *, spread: float = 0.0) -> float:
+    """The steady time at which the round after the one that began at ``started`` is due.
+
+    ``spread`` is the share by which its interval is lengthened. News of the operating system since then call for a
+    round at once: hard evidence is to be confirmed, and its end may be the end of the outage.
+    """
+    news = world.link.evidence_since
+    if news is not None and news.steady > started:
+        return started + SHORTEST_ROUND_INTERVAL
+    return started + round_interval(world, started) * (1 + spread)
+
+
+def round_patience(world: World) -> float | None:
+    """For how many seconds a round waits for its targets; None: for their timeout.
+
+    Once the verdict is there, nothing is in a hurry any more, and an answer over a long way would prove it wrong.
+    """
+    return HARD_PATIENCE if world.link.ruled_out and world.link.state != LinkState.OFFLINE else None
+
+
+def is_sure(link: Link) -> bool:
+    """Whether another round would most likely change nothing."""
+    if link.state in (LinkState.ONLINE, LinkState.RECOVERING) or (link.state == LinkState.DEGRADED and is_poor(link)):
+        return link.good > 0
+    return link.state == LinkState.OFFLINE and link.good == 0 and link.bad > 0
+
+
+def inspections(world: World, now: float) -> dict[str, Demand]:
+    """Which services are to be looked at, and how. ``now`` is steady seconds."""
+    turn = frozenset(next_in_turn(world))
+    close_look_after = min(CLOSE_LOOK_AFTER, CLOSE_LOOK_SHARE * world.plan.recovery.ready_timeout)
+    demands = {}
+    for service in world.services.values():
+        demand = _demand(service, now, in_turn=service.name in turn, close_look_after=close_look_after)
+        if demand is not None:
+            demands[service.name] = demand
+    return demands
+
+
+def _demand(service: Service, now: float, *, in_turn: bool, close_look_after: float) -> Demand | None:
+    earliest = service.next.steady if service.next is not None else 0.0
+    if service.state == ServiceState.WAITING:
+        interval = BUSY_INTERVAL if service.postponed_since is None else POSTPONED_INTERVAL
+        return Demand(interval, earliest, closely=True) if in_turn else None
+    if service.state == ServiceState.RESTARTING:
+        doubt = service.intent is not None and service.intent.in_doubt
+        return Demand(BUSY_INTERVAL, earliest) if doubt else None
+    if service.state == ServiceState.VERIFYING:
+        return Demand(BUSY_INTERVAL, closely=now - service.since.steady >= close_look_after)
+    if service.state == ServiceState.BACKOFF:
+        return None
+    if service.state == ServiceState.UNKNOWN:
+        return Demand(UNKNOWN_INTERVAL, closely=True)
+    return Demand(IDLE_INTERVAL, closely=service.state != ServiceState.READY)

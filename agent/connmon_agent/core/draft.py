@@ -1,0 +1,137 @@
+"""A step in the making: the world as it changes while one event is worked off."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .copies import Copier
+from .effects import Effect
+from .moments import Moment
+from .plan import Plan
+from .sightings import Sighting, Unseen
+from .steps import Resolution, Step, Transition
+from .world import Link, Outage, Service, World
+
+_LINKS, _OUTAGES, _SERVICES, _WORLDS = Copier(Link), Copier(Outage), Copier(Service), Copier(World)
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """An event of a chart, on its way to one instance. ``instance`` is "link" or a service's name."""
+
+    chart: str
+    instance: str
+    name: str
+
+
+@dataclass(slots=True)
+class Draft:
+    """The world so far, and what the step has brought so far.
+
+    ``by`` names the operator of an order, ``ordered`` the services it was given for (empty: all).
+    """
+
+    world: World
+    at: Moment
+    by: str = ""
+    ordered: tuple[str, ...] = ()
+    triggers: deque[Trigger] = field(default_factory=deque)
+    transitions: list[Transition] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    resolutions: list[Resolution] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    refusal: str | None = None
+
+    @property
+    def plan(self) -> Plan:
+        return self.world.plan
+
+    @property
+    def link(self) -> Link:
+        return self.world.link
+
+    @property
+    def outage(self) -> Outage | None:
+        return self.world.outage
+
+    def service(self, name: str) -> Service:
+        return self.world.services[name]
+
+    def change(self, **changes: Any) -> None:
+        """Change fields of the world itself."""
+        self.world = _WORLDS.copy(self.world, changes)
+
+    def change_link(self, **changes: Any) -> None:
+        self.change(link=_LINKS.copy(self.world.link, changes))
+
+    def change_link_where_new(self, changes: Mapping[str, Any]) -> None:
+        """Change those fields of the link that are not as ``changes`` has them."""
+        link = self.world.link
+        new = {name: value for name, value in changes.items() if getattr(link, name) != value}
+        if new:
+            self.change_link(**new)
+
+    def change_outage(self, **changes: Any) -> None:
+        """Change the outage, which must exist."""
+        assert self.world.outage is not None
+        self.change(outage=_OUTAGES.copy(self.world.outage, changes))
+
+    def change_service(self, name: str, **changes: Any) -> None:
+        changed = _SERVICES.copy(self.world.services[name], changes)
+        self.change(services={**self.world.services, name: changed})
+
+    def arm(self, timer: str, due: Moment) -> None:
+        self.change(timers={**self.world.timers, timer: due})
+
+    def disarm(self, timer: str) -> None:
+        if timer in self.world.timers:
+            self.change(timers={name: due for name, due in self.world.timers.items() if name != timer})
+
+    def fire(self, chart: str, instance: str, name: str) -> None:
+        """Queue a trigger; it is worked off before the step ends."""
+        self.triggers.append(Trigger(chart, instance, name))
+
+    def note(self, instance: str, sentence: str) -> None:
+        self.notes.append((instance, sentence))
+
+    def finish(self) -> Step:
+        return Step(
+            world=self.world,
+            transitions=tuple(self.transitions),
+            effects=tuple(self.effects),
+            resolutions=tuple(self.resolutions),
+            notes=tuple(self.notes),
+            refusal=self.refusal,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LinkContext:
+    """What the link chart's guards and actions work on. ``cause`` and ``detail`` are of the round that is told of."""
+
+    draft: Draft
+    cause: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceContext:
+    """What the service chart's guards and actions work on.
+
+    ``seen`` is there while the service was inspected; ``answer``, ``answer_kind``, ``generation`` and ``retry_after``
+    while a restart request was answered.
+    """
+
+    draft: Draft
+    name: str
+    seen: Sighting | Unseen | None = None
+    answer: str = ""
+    answer_kind: str | None = None
+    retry_after: float | None = None
+
+    @property
+    def service(self) -> Service:
+        return self.draft.world.services[self.name]

@@ -1,0 +1,31 @@
+"""The effects: what a step wants done. They are intents first: committed, then performed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .plan import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Restart one workload by a compare-and-set on its pod template.
+
+    Exactly one precondition guards the patch: ``previous_token`` (the token seen on the template) or, where there was
+    none, ``generation`` (which any change of the spec raises). ``uid`` guards against delete and recreate.
+    """
+
+    service: str
+    kind: Kind
+    namespace: str
+    workload: str
+    token: str
+    previous_token: str | None
+    generation: int
+    uid: str | None
+    annotated: bool
+    reason: str
+    again: bool = False  # True: the same request is sent once more after its outcome had been unknown
+
+
+Effect = Restart

@@ -1,0 +1,318 @@
+"""The step: one event in, one decision out. Pure: the same world and the same event always give the same step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import link_rules, service_rules
+from .blindness import note_absence, note_blindness
+from .chart import Chart
+from .draft import Draft, LinkContext, ServiceContext, Trigger
+from .events import (
+    AgentStarted,
+    AgentStopped,
+    Configured,
+    Event,
+    EvidenceChanged,
+    Inspected,
+    Order,
+    Ordered,
+    Outcome,
+    QualityChanged,
+    RestartAnswered,
+    RoundFinished,
+    TimerDue,
+    WentBlind,
+)
+from .machine import Choice, Chooser, MachineChooser, TableChooser
+from .orders import refuse_order
+from .policy import parse_token
+from .quality import is_poor
+from .rounds import note_cluster, note_quality, note_round
+from .sightings import Sighting, Unseen
+from .steps import Resolution, Step, Transition
+from .wording import counted, tell_evidence
+from .world import LinkState, Service, World
+
+LINK = "link"
+
+
+class Engine:
+    """Steps worlds by two charts. ``fast`` uses the charts' tables alone, for replays."""
+
+    def __init__(self, charts: Mapping[str, Chart], *, fast: bool = False) -> None:
+        chooser: Any = TableChooser if fast else MachineChooser
+        self.chart_hashes = {name: chart.sha256 for name, chart in charts.items()}
+        self._link: Chooser[LinkContext] = chooser(charts["link"], link_rules.VOCABULARY)
+        self._service: Chooser[ServiceContext] = chooser(charts["service"], service_rules.VOCABULARY)
+        self._handlers: dict[type, Callable[[Draft, Any], None]] = {
+            AgentStarted: self._on_start,
+            AgentStopped: self._on_stop,
+            Configured: self._on_configuration,
+            RoundFinished: self._on_round,
+            EvidenceChanged: self._on_evidence,
+            QualityChanged: self._on_quality,
+            WentBlind: self._on_blindness,
+            Inspected: self._on_inspection,
+            RestartAnswered: self._on_answer,
+            TimerDue: self._on_timer,
+            Ordered: self._on_order,
+        }
+
+    def step(self, world: World, event: Event) -> Step:
+        """What ``event`` makes of ``world``."""
+        draft = Draft(world, event.at)
+        self._handlers[type(event)](draft, event)
+        self._run(draft, LinkContext(draft))
+        while self._settle(draft):
+            self._run(draft, LinkContext(draft))
+        self._doubt_quality(draft)
+        return draft.finish()
+
+    # What each event does before and besides the charts.
+
+    def _on_start(self, draft: Draft, event: AgentStarted) -> None:
+        draft.note("agent", f"started, version {event.version} (pid {event.pid})")
+        draft.change_link(good=0, bad=0, confirmed=False, heard=())
+        for name in draft.world.names:
+            if draft.service(name).healthy_since is not None:
+                draft.change_service(name, healthy_since=None)
+            draft.fire("service", name, "agent_started")
+        if event.heartbeat is not None and note_absence(draft, event.heartbeat):
+            self._judge_afresh(draft)
+        else:
+            draft.fire(LINK, LINK, "agent_started")
+
+    def _on_stop(self, draft: Draft, event: AgentStopped) -> None:
+        draft.note("agent", f"stopped: {event.reason}")
+
+    def _on_configuration(self, draft: Draft, event: Configured) -> None:
+        """Take over a plan; services that are no longer in it are forgotten, their open intents abandoned."""
+        known, names = draft.world.services, draft.world.names
+        draft.change(plan=event.plan, charts=event.charts)
+        for service in (known[name] for name in names):
+            if service.intent is not None and not any(plan.name == service.name for plan in event.plan.services):
+                reason = "the service is no longer configured"
+                draft.resolutions.append(Resolution(service.name, service.intent.token, "abandoned", reason))
+        services = {plan.name: known.get(plan.name, Service(plan.name)) for plan in event.plan.services}
+        draft.change(services=services)
+        # Seen anew, with other targets and services or by another agent.
+        draft.change_link_where_new({"sight": None, "cluster": None})
+        for name in known.keys() - services.keys():
+            draft.disarm(service_rules.backoff_timer(name))
+        self._return_to_charts(draft)
+        draft.note("agent", f"configured: {counted(len(services), 'service')}")
+
+    def _return_to_charts(self, draft: Draft) -> None:
+        """A state that the chart no longer has is left for the initial one: nothing is known, nothing is done."""
+        if draft.link.state not in self._link.chart.states:
+            draft.change_link(state=self._link.chart.initial, since=draft.at)
+        for name, service in draft.world.services.items():
+            if service.state not in self._service.chart.states:
+                draft.change_service(name, state=self._service.chart.initial, since=draft.at)
+
+    def _on_round(self, draft: Draft, event: RoundFinished) -> None:
+        before = draft.link.state
+        diagnosis = note_round(draft, event.results)
+        context = LinkContext(draft, cause=diagnosis.cause, detail=diagnosis.detail)
+        if diagnosis.good is not None:
+            draft.fire(LINK, LINK, "round_good" if diagnosis.good else "round_bad")
+            self._run(draft, context)
+        if draft.link.state == LinkState.DEGRADED != before:  # a doubt may already be the verdict
+            draft.fire(LINK, LINK, "round_bad")
+            self._run(draft, context)
+
+    def _on_evidence(self, draft: Draft, event: EvidenceChanged) -> None:
+        """Evidence alone moves nothing: it makes one bad round enough, and calls for that round."""
+        if event.evidence != draft.link.evidence:
+            draft.change_link(evidence=event.evidence, evidence_since=draft.at)
+            draft.note(LINK, tell_evidence(event.evidence))
+
+    def _on_blindness(self, draft: Draft, event: WentBlind) -> None:
+        if note_blindness(draft, event):
+            self._judge_afresh(draft)
+
+    def _judge_afresh(self, draft: Draft) -> None:
+        """What was known before the blind time is not known any more."""
+        before = draft.link.state
+        for name in draft.world.names:
+            draft.fire("service", name, "went_blind")
+        draft.fire(LINK, LINK, "went_blind")
+        self._run(draft, LinkContext(draft))
+        if draft.link.state == LinkState.DEGRADED != before:  # the doubt may be all that `after_blind` waits for
+            draft.fire(LINK, LINK, "went_blind")
+            self._run(draft, LinkContext(draft))
+
+    def _on_quality(self, draft: Draft, event: QualityChanged) -> None:
+        """What a link was worth before an outage says nothing of it afterwards: then it is measured anew."""
+        if draft.link.state != LinkState.OFFLINE:
+            note_quality(draft, event.sight)
+            draft.fire(LINK, LINK, "quality_bad" if is_poor(draft.link) else "quality_good")
+
+    def _on_inspection(self, draft: Draft, event: Inspected) -> None:
+        service = draft.world.services.get(event.service)
+        if service is None:
+            return
+        note_cluster(draft, event.seen)
+        if isinstance(event.seen, Sighting):
+            self._note_token(draft, service, event.seen.token)
+        self._note_health(draft, service, event.seen)
+        draft.fire("service", event.service, "inspected")
+        self._run_service(draft, ServiceContext(draft, event.service, event.seen))
+        self._prove_health(draft, event.service)
+
+    def _note_token(self, draft: Draft, service: Service, seen: str | None) -> None:
+        """Take over a restart of ours that the world does not know of: its database was lost, or it arrived late."""
+        token = parse_token(seen)
+        if service.intent is not None or token is None or seen == service.token:
+            return
+        known = parse_token(service.token)
+        if token.store == draft.world.store and token.number > (known.number if known else 0) and service.attempts:
+            draft.change_service(service.name, token=seen, restarted=draft.at)
+            draft.note(service.name, f"the cluster shows the restart {seen}, which had not been known to have arrived")
+        elif service.token is None:  # a lost database must not give attempts back
+            attempts = max(service.attempts, token.attempt)
+            draft.change_service(service.name, token=seen, attempts=attempts)
+
+    def _note_health(self, draft: Draft, service: Service, seen: Sighting | Unseen) -> None:
+        """What was not seen is no proof of health either."""
+        healthy = isinstance(seen, Sighting) and seen.healthy
+        if not healthy and service.healthy_since is not None:
+            draft.change_service(service.name, healthy_since=None)
+        elif healthy and service.healthy_since is None:
+            draft.change_service(service.name, healthy_since=draft.at)
+
+    def _prove_health(self, draft: Draft, name: str) -> None:
+        service = draft.service(name)
+        since = service.healthy_since
+        if since is not None and service.attempts and draft.at.steady - since.steady >= draft.plan.recovery.healthy_for:
+            draft.fire("service", name, "health_proven")
+
+    def _on_answer(self, draft: Draft, event: RestartAnswered) -> None:
+        service = draft.world.services.get(event.service)
+        if service is None or service.intent is None or service.intent.token != event.token:
+            return  # the answer to a request that has been settled otherwise
+        trigger = {
+            Outcome.APPLIED: "restart_applied",
+            Outcome.REFUSED: "restart_refused",
+            Outcome.UNKNOWN: "restart_unknown",
+        }[event.outcome]
+        draft.fire("service", event.service, trigger)
+        context = ServiceContext(
+            draft, event.service, answer=event.reason, answer_kind=event.kind, retry_after=event.retry_after
+        )
+        self._run_service(draft, context)
+
+    def _on_timer(self, draft: Draft, event: TimerDue) -> None:
+        if event.timer not in draft.world.timers:
+            return
+        draft.disarm(event.timer)
+        if event.timer == link_rules.HOLD:
+            draft.fire(LINK, LINK, "hold_elapsed")
+            return
+        if event.timer == link_rules.DAMPING:
+            self._end_damping(draft)
+            return
+        name = event.timer.removeprefix(service_rules.backoff_timer(""))
+        if name in draft.world.services:
+            draft.fire("service", name, "backoff_elapsed")
+
+    def _end_damping(self, draft: Draft) -> None:
+        draft.change_link(damped_until=None)
+        draft.note(LINK, "the link was calm for long enough, restarts are no longer damped")
+        draft.fire(LINK, LINK, "damping_elapsed")
+
+    def _on_order(self, draft: Draft, event: Ordered) -> None:
+        draft.by, draft.ordered = event.by, event.services
+        draft.refusal = refuse_order(draft.world, event)
+        names = f" {', '.join(event.services)}" if event.services else ""
+        if draft.refusal is not None:
+            draft.note("agent", f"{event.by} ordered {event.order}{names}, which was refused: {draft.refusal}")
+            return
+        draft.note("agent", f"{event.by} ordered {event.order}{names}")
+        if event.order in (Order.PAUSE, Order.RESUME):
+            draft.change(paused=event.order is Order.PAUSE)
+        elif event.order is Order.RECOVER:
+            draft.fire(LINK, LINK, "operator_recover")
+        else:
+            for name in event.services or draft.world.names:
+                draft.fire("service", name, "rearm")
+
+    # The charts.
+
+    def _settle(self, draft: Draft) -> bool:
+        """Whether a recovery that has nothing left to do is to be ended now."""
+        if draft.link.state != LinkState.RECOVERING or not link_rules.is_over(LinkContext(draft)):
+            return False
+        before = len(draft.transitions)
+        draft.fire(LINK, LINK, "services_settled")
+        self._run(draft, LinkContext(draft))
+        return len(draft.transitions) > before
+
+    def _doubt_quality(self, draft: Draft) -> None:
+        """A link that works again may work badly: it is never ONLINE while it is slow or lossy."""
+        if draft.link.state == LinkState.ONLINE and is_poor(draft.link):
+            draft.fire(LINK, LINK, "quality_bad")
+            self._run(draft, LinkContext(draft))
+
+    def _run(self, draft: Draft, link: LinkContext) -> None:
+        """Work triggers off until none is left; ``link`` is the context of the link's own."""
+        while draft.triggers:
+            trigger = draft.triggers.popleft()
+            if trigger.chart == LINK:
+                self._fire(draft, trigger, self._link, link, draft.link.state)
+            else:
+                self._fire_service(draft, trigger, ServiceContext(draft, trigger.instance))
+
+    def _run_service(self, draft: Draft, context: ServiceContext) -> None:
+        self._fire_service(draft, draft.triggers.popleft(), context)
+
+    def _fire_service(self, draft: Draft, trigger: Trigger, context: ServiceContext) -> None:
+        self._fire(draft, trigger, self._service, context, draft.service(trigger.instance).state)
+
+    def _fire(self, draft: Draft, trigger: Trigger, chooser: Chooser[Any], context: Any, state: str) -> None:
+        choice = chooser.choose(state, trigger.name, context)
+        if choice is None:
+            return
+        rules: Any = link_rules if trigger.chart == LINK else service_rules
+        reason = _reason(choice, rules.FIELDS, context)
+        before, effects = draft.world, len(draft.effects)
+        for name in choice.rule.after:
+            rules.VOCABULARY.actions[name].run(context)
+        unchanged = draft.world is before and len(draft.effects) == effects
+        if choice.rule.source == choice.rule.dest and unchanged and reason == self._last_reason(draft, trigger):
+            return  # nothing new: the same state for the same reason
+        self._enter(draft, trigger, choice.rule.dest, reason)
+        draft.transitions.append(
+            Transition(
+                chart=trigger.chart,
+                instance=trigger.instance,
+                trigger=trigger.name,
+                source=choice.rule.source,
+                dest=choice.rule.dest,
+                guards=choice.guards,
+                actions=choice.rule.after,
+                reason=reason,
+            )
+        )
+
+    def _last_reason(self, draft: Draft, trigger: Trigger) -> str:
+        return draft.link.reason if trigger.chart == LINK else draft.service(trigger.instance).reason
+
+    def _enter(self, draft: Draft, trigger: Trigger, state: str, reason: str) -> None:
+        current = draft.link if trigger.chart == LINK else draft.service(trigger.instance)
+        since = current.since if current.state == state else draft.at
+        if trigger.chart == LINK:
+            draft.change_link(state=state, since=since, reason=reason)
+        else:
+            draft.change_service(trigger.instance, state=state, since=since, reason=reason)
+
+
+def _reason(choice: Choice, fields: Mapping[str, Callable[[Any], str]], context: Any) -> str:
+    """The rule's sentence, its fields told as they are before its actions run."""
+    text = choice.rule.reason
+    for name, tell in fields.items():
+        if f"{{{name}}}" in text:
+            text = text.replace(f"{{{name}}}", tell(context))
+    return text

@@ -1,0 +1,151 @@
+"""Evidence in words, by layer: what was seen, apart from what is concluded from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from .causes import ADVICE, Cause
+from .events import (
+    AgentStarted,
+    AgentStopped,
+    Configured,
+    Event,
+    EvidenceChanged,
+    Inspected,
+    Ordered,
+    QualityChanged,
+    RestartAnswered,
+    RoundFinished,
+    TimerDue,
+    WentBlind,
+)
+from .plan import QualityPlan
+from .quality import explain_quality
+from .sightings import Evidence, ProbeResult, Quality, Sighting, Unseen
+from .world import Link
+
+# From the cable up. What is not named here comes last.
+ORDER = ("interface", "route", "gateway", "dns", "tcp", "icmp", "http", "api", "quality")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that was seen. ``ok`` None: it is neither good nor bad."""
+
+    layer: str
+    ok: bool | None
+    text: str
+
+
+def advise(cause: str | None) -> str:
+    """What to do about ``cause``; nothing where it is no cause of a bad link."""
+    return ADVICE[Cause(cause)] if cause in set(Cause) else ""
+
+
+def link_facts(link: Link, results: Sequence[ProbeResult], quality: QualityPlan) -> tuple[Fact, ...]:
+    """The evidence on the link: the operating system's, then each target's, from the cable up."""
+    facts = [
+        *evidence_facts(link.evidence),
+        *(_probe_fact(result, suspect=result.kind in link.suspects) for result in results),
+        *_background_facts(link, quality),
+    ]
+    return tuple(sorted(facts, key=lambda fact: ORDER.index(fact.layer) if fact.layer in ORDER else len(ORDER)))
+
+
+def evidence_facts(evidence: Evidence) -> Iterator[Fact]:
+    """What the operating system says; nothing where it does not tell."""
+    name = evidence.interface or "the interface to the internet"
+    if evidence.carrier is not None:
+        yield Fact("interface", evidence.carrier, f"{name} has {'a' if evidence.carrier else 'no'} carrier")
+    if evidence.default_route is not None:
+        way = f"the default route goes by {evidence.gateway}" if evidence.gateway else "there is a default route"
+        yield Fact("route", evidence.default_route, way if evidence.default_route else "there is no default route")
+
+
+def _probe_fact(result: ProbeResult, *, suspect: bool) -> Fact:
+    if result.ok:
+        answer = "answered" if result.latency_ms is None else f"answered in {result.latency_ms:.1f} ms"
+    else:
+        answer = result.reason or "no answer"
+    doubt = " (does not count: this kind of probe is suspect)" if suspect else ""
+    return Fact(result.kind, result.ok, f"{result.name.removeprefix(result.kind + ' ')}: {answer}{doubt}")
+
+
+def _background_facts(link: Link, quality: QualityPlan) -> Iterator[Fact]:
+    if link.sight is not None:
+        yield Fact("quality", link.sight.quality is Quality.GOOD, explain_quality(link.sight, quality))
+    if link.cluster is not None:
+        yield Fact("api", False, link.cluster)
+
+
+def sighting_facts(seen: Sighting | Unseen) -> tuple[Fact, ...]:
+    """What the cluster showed of a workload."""
+    if isinstance(seen, Unseen):
+        return (Fact("api", False, f"{seen.reason} ({seen.kind})"),)
+    if not seen.exists:
+        return (Fact("object", False, seen.progress or "it does not exist in the cluster"),)
+    return tuple(_workload_facts(seen))
+
+
+def _workload_facts(seen: Sighting) -> Iterator[Fact]:
+    yield Fact("replicas", seen.available >= seen.desired, f"{seen.available} of {seen.desired} available")
+    yield Fact("rollout", seen.healthy, f"{seen.rollout}{f': {seen.progress}' if seen.progress else ''}")
+    if seen.trouble is not None:
+        yield Fact("pods", False, seen.trouble)
+    if seen.blocked_by is not None:
+        yield Fact("budget", False, f"PodDisruptionBudget {seen.blocked_by} allows no disruption")
+    if seen.restartable is not None:
+        yield Fact("object", False, seen.restartable)
+    if seen.paused:
+        yield Fact("rollout", False, "its rollouts are paused")
+    yield Fact("token", None, seen.token or "never restarted by connmon-agent")
+
+
+def event_facts(event: Event, link: Link, quality: QualityPlan) -> tuple[Fact, ...]:
+    """The evidence that ``event`` brought; ``link`` is as it was after it."""
+    match event:
+        case RoundFinished(results=results):
+            return link_facts(link, results, quality)
+        case EvidenceChanged(evidence=evidence):
+            return tuple(evidence_facts(evidence))
+        case QualityChanged(sight=sight):
+            return (Fact("quality", sight.quality is Quality.GOOD, explain_quality(sight, quality)),)
+        case Inspected(seen=seen):
+            return sighting_facts(seen)
+        case RestartAnswered(outcome=outcome, reason=reason):
+            return (Fact("answer", None, f"{outcome}: {reason}"),)
+        case _:
+            return ()
+
+
+def describe_event(event: Event) -> str:
+    """What happened, in a few words."""
+    match event:
+        case AgentStarted(version=version, pid=pid):
+            return f"an agent started (version {version}, pid {pid})"
+        case AgentStopped(reason=reason):
+            return f"the agent ended: {reason}"
+        case Configured(plan=plan):
+            return f"a configuration with {len(plan.services)} services came into force"
+        case RoundFinished(results=results):
+            return f"a round of probes ended: {_count_answers(results)} answered"
+        case EvidenceChanged():
+            return "the operating system told something new of the way out"
+        case QualityChanged(sight=sight):
+            return f"the quality of the link changed: {sight.quality}"
+        case WentBlind(cause=cause):
+            return f"nobody watched: {cause}" if event.since.steady < event.at.steady else cause
+        case Inspected(service=service):
+            return f"the cluster was asked for {service}"
+        case RestartAnswered(service=service):
+            return f"the cluster answered the restart of {service}"
+        case TimerDue(timer=timer):
+            return f"the timer {timer} ran out"
+        case Ordered(order=order, services=services, by=by):
+            return f"{by} ordered {' '.join((order, *services))}"
+
+
+def _count_answers(results: Iterable[ProbeResult]) -> str:
+    answers = [result.ok for result in results]
+    return f"{sum(answers)} of {len(answers)} targets"

@@ -1,0 +1,227 @@
+"""The vocabulary of statecharts/link.yaml: what its guards ask, what its actions do, what its reasons may tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import damping
+from .blindness import blind_outage, describe_blindness
+from .draft import LinkContext
+from .plan import AfterBlind
+from .quality import explain_quality, is_poor
+from .recovery import all_settled, is_damped
+from .vocabulary import Action, Guard, Vocabulary
+from .wording import in_words
+from .world import Outage, ServiceState
+
+HOLD = "hold"
+DAMPING = "damping"
+ORDERED = "ordered"  # the cause of a recovery without an outage
+
+
+def _rise_reached(context: LinkContext) -> bool:
+    return context.draft.link.good >= context.draft.plan.link.rise
+
+
+def _fall_reached(context: LinkContext) -> bool:
+    """What the operating system rules out needs one round to confirm it, not several."""
+    link = context.draft.link
+    return link.bad >= context.draft.plan.link.fall or (link.bad > 0 and link.ruled_out)
+
+
+def _holding(context: LinkContext) -> bool:
+    outage = context.draft.outage
+    return outage is None or not outage.hold_over
+
+
+def _link_good(context: LinkContext) -> bool:
+    return context.draft.link.confirmed
+
+
+def _quality_poor(context: LinkContext) -> bool:
+    return is_poor(context.draft.link)
+
+
+def _damped(context: LinkContext) -> bool:
+    return is_damped(context.draft.world)
+
+
+def _blind_restart(context: LinkContext) -> bool:
+    return context.draft.plan.link.after_blind is AfterBlind.RESTART
+
+
+GUARDS = (
+    Guard("link_good", "the newest round was good", _link_good),
+    Guard("rise_reached", "as many good rounds in a row as `rise` asks for", _rise_reached),
+    Guard("fall_reached", "`fall` bad rounds in a row, or one where carrier or default route is gone", _fall_reached),
+    Guard("holding", "the link is back and has yet to stay good for `hold`", _holding),
+    Guard("quality_poor", "the link is slow or lossy", _quality_poor),
+    Guard("damped", "restarts wait because the link flaps", _damped),
+    Guard("blind_restart", "`after_blind` treats a time in which nobody watched as an outage", _blind_restart),
+)
+
+
+def _open_outage(context: LinkContext) -> None:
+    """The outage began with the first bad round of the row, not with the verdict on it."""
+    draft = context.draft
+    number = draft.world.outages + 1
+    started = draft.link.first_failure or draft.at
+    draft.change(outages=number, outage=Outage(number, started, str(context.cause), detail=context.detail))
+
+
+def _open_blind_outage(context: LinkContext) -> None:
+    """All of it is blind time. It is not charged as a flap: nobody saw the link fall."""
+    draft = context.draft
+    assert draft.world.blind is not None
+    number = draft.world.outages + 1
+    draft.change(outages=number, outage=blind_outage(number, draft.world.blind))
+
+
+def _mark_link_back(context: LinkContext) -> None:
+    context.draft.change_outage(back=context.draft.at)
+
+
+def _plan_recovery(context: LinkContext) -> None:
+    for name in context.draft.world.names:
+        context.draft.fire("service", name, "recovery_begins")
+
+
+def _arm_hold(context: LinkContext) -> None:
+    context.draft.arm(HOLD, context.draft.at.plus(context.draft.plan.link.hold))
+
+
+def _cancel_hold(context: LinkContext) -> None:
+    context.draft.disarm(HOLD)
+
+
+def _end_hold(context: LinkContext) -> None:
+    context.draft.change_outage(hold_over=True)
+
+
+def _note_relapse(context: LinkContext) -> None:
+    """The same outage goes on; an ordered recovery that meets a real outage becomes that outage."""
+    draft, outage = context.draft, context.draft.outage
+    assert outage is not None
+    if outage.by_operator:
+        draft.change_outage(ended=draft.at)
+        _open_outage(context)
+    else:
+        draft.change_outage(back=None, hold_over=False, relapses=outage.relapses + 1)
+
+
+def _charge_flap(context: LinkContext) -> None:
+    """Add the penalty of one more outage. The quality of before says nothing of the link afterwards."""
+    draft, plan = context.draft, context.draft.plan.link.damping
+    penalty = damping.penalty_after_outage(draft.link, draft.at, plan)
+    until = damping.damped_until(draft.link, penalty, draft.at, plan)
+    draft.change_link(
+        sight=None,
+        penalty=penalty,
+        penalized=draft.at,
+        damped_until=until,
+        falls=damping.count_fall(draft.link.falls, draft.at),
+    )
+    if until is None:
+        draft.disarm(DAMPING)
+    else:
+        draft.arm(DAMPING, until)
+        draft.note("link", damping.describe_damping(draft.link, draft.at))
+
+
+def _lift_damping(context: LinkContext) -> None:
+    """For this recovery. The penalty stays: the next outage damps again."""
+    context.draft.disarm(DAMPING)
+    context.draft.change_link_where_new({"damped_until": None})
+
+
+def _close_outage(context: LinkContext) -> None:
+    context.draft.change_outage(ended=context.draft.at)
+
+
+def _open_ordered_recovery(context: LinkContext) -> None:
+    draft = context.draft
+    number = draft.world.outages + 1
+    ordered = draft.ordered or None
+    outage = Outage(
+        number,
+        draft.at,
+        ORDERED,
+        detail=f"no outage: {draft.by} ordered a recovery",
+        by_operator=True,
+        services=ordered,
+        back=draft.at,
+        hold_over=True,
+    )
+    draft.change(outages=number, outage=outage)
+
+
+ACTIONS = (
+    Action("open_outage", "begin an outage, dated back to the first bad round", _open_outage),
+    Action("open_blind_outage", "begin an outage that is the time in which nobody watched", _open_blind_outage),
+    Action("mark_link_back", "remember when the link came back", _mark_link_back),
+    Action("plan_recovery", "tell every service that a recovery begins", _plan_recovery),
+    Action("arm_hold", "set the timer after which restarts may begin", _arm_hold),
+    Action("cancel_hold", "take that timer away", _cancel_hold),
+    Action("end_hold", "let the restarts begin", _end_hold),
+    Action("note_relapse", "go on with the same outage", _note_relapse),
+    Action("charge_flap", "add the penalty of an outage, above `suppress` let restarts wait", _charge_flap),
+    Action("lift_damping", "let restarts wait no longer for the link to calm down", _lift_damping),
+    Action("close_outage", "end the outage", _close_outage),
+    Action("open_ordered_recovery", "begin a recovery without an outage", _open_ordered_recovery),
+)
+
+
+def _restarts(context: LinkContext) -> str:
+    return damping.describe_damping(context.draft.link, context.draft.at) or "the services may be restarted"
+
+
+def _quality(context: LinkContext) -> str:
+    sight = context.draft.link.sight
+    return "too few probes" if sight is None else explain_quality(sight, context.draft.plan.link.quality)
+
+
+def _calm(context: LinkContext) -> str:
+    """What the doubt came to. Entered by blindness, nobody can say whether there was an outage."""
+    blind, since = context.draft.world.blind, context.draft.link.since
+    blinded = blind is not None and blind.until.steady >= since.steady
+    return "whether it was an outage is not known" if blinded else "it was no outage"
+
+
+def _result(context: LinkContext) -> str:
+    services = [context.draft.service(name) for name in context.draft.world.names]
+    lost = [service.name for service in services if service.state == ServiceState.GAVE_UP]
+    if lost:
+        return f"{len(services) - len(lost)} of {len(services)} services are settled, given up: {', '.join(lost)}"
+    ready = sum(service.state == ServiceState.READY for service in services)
+    return f"{ready} of {len(services)} services are ready"
+
+
+def _tell_bad_rounds(context: LinkContext) -> str:
+    bad = context.draft.link.bad
+    return "one bad round" if bad == 1 else f"{bad} bad rounds in a row"
+
+
+FIELDS: dict[str, Callable[[LinkContext], str]] = {
+    "good": lambda context: str(context.draft.link.good),
+    "bad_rounds": _tell_bad_rounds,
+    "cause": lambda context: str(context.cause),
+    "detail": lambda context: context.detail,
+    "blind": lambda context: describe_blindness(context.draft.world.blind),
+    "calm": _calm,
+    "hold": lambda context: in_words(context.draft.plan.link.hold),
+    "quality": _quality,
+    "restarts": _restarts,
+    "operator": lambda context: context.draft.by,
+    "result": _result,
+}
+
+VOCABULARY: Vocabulary[LinkContext] = Vocabulary(
+    guards={guard.name: guard for guard in GUARDS},
+    actions={action.name: action for action in ACTIONS},
+    fields=frozenset(FIELDS),
+)
+
+
+def is_over(context: LinkContext) -> bool:
+    """Whether a recovery whose hold is over has nothing left to do."""
+    return not _holding(context) and all_settled(context.draft.world)

@@ -1,0 +1,42 @@
+"""Operators' orders: which can be carried out, and why the others cannot."""
+
+from __future__ import annotations
+
+from .events import Order, Ordered
+from .recovery import degraded_by_quality, is_damped
+from .world import LinkState, ServiceState, World
+
+
+def refuse_order(world: World, ordered: Ordered) -> str | None:
+    """Why the order cannot be carried out, in words with what to do instead; None when it can."""
+    unknown = [name for name in ordered.services if name not in world.services]
+    if unknown:
+        known = ", ".join(world.names) or "none"
+        return f"no service named {', '.join(unknown)} is configured; the services are: {known}"
+    if ordered.order is Order.RECOVER:
+        return _refuse_recovery(world, ordered)
+    return None
+
+
+def _refuse_recovery(world: World, ordered: Ordered) -> str | None:
+    state, outage = world.link.state, world.outage
+    if world.paused:
+        return "the agent is paused; `connmon-agent resume` first"
+    if state == LinkState.RECOVERING and outage is not None and outage.hold_over and not is_damped(world):
+        return "a recovery is already under way; `connmon-agent status` shows how far it is"
+    if state == LinkState.RECOVERING and ordered.services:
+        return "a recovery of all services is about to begin; `connmon-agent recover` without names ends the waiting"
+    if state == LinkState.OFFLINE:
+        return f"the link is {state} ({world.link.reason}); the recovery begins by itself once it is back"
+    usable = state == LinkState.DEGRADED and degraded_by_quality(world)
+    if state not in (LinkState.ONLINE, LinkState.RECOVERING) and not usable:
+        return f"the link is {state} ({world.link.reason}); try again once it is ONLINE"
+    spent = [name for name in ordered.services if _is_spent(world, name)]
+    if spent:
+        return f"{', '.join(spent)}: the attempts are spent; `connmon-agent rearm {' '.join(spent)}` gives them back"
+    return None
+
+
+def _is_spent(world: World, name: str) -> bool:
+    service = world.services[name]
+    return service.state == ServiceState.GAVE_UP or service.attempts >= world.plan.recovery.max_restart_attempts

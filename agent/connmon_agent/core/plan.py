@@ -1,0 +1,147 @@
+"""The plan: all of the configuration that decides. It is part of the world, so that a step needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The workloads that can be restarted by their pod template."""
+
+    DEPLOYMENT = "Deployment"
+    STATEFUL_SET = "StatefulSet"
+    DAEMON_SET = "DaemonSet"
+
+
+class When(StrEnum):
+    """Which services a recovery restarts."""
+
+    ALWAYS = "always"
+    UNHEALTHY = "unhealthy"
+    OUTAGE_LONGER_THAN = "outage_longer_than"
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlan:
+    """One service: what to restart, after which others, and where to reach it."""
+
+    name: str
+    kind: Kind
+    namespace: str
+    workload: str  # the object's name
+    depends_on: tuple[str, ...] = ()
+    stage: int = 0  # 0: depends on nothing; else one more than the highest stage it depends on
+
+
+class AfterBlind(StrEnum):
+    """What is done for the services after a time in which nobody watched."""
+
+    CHECK = "check"  # look at them, restart only what is not available
+    RESTART = "restart"  # treat it as an outage
+
+
+@dataclass(frozen=True, slots=True)
+class QualityPlan:
+    """When a link that works is called lossy or slow, and when no longer. Separate thresholds keep it from flapping."""
+
+    window: float = 60.0  # seconds; dpinger's and OPNsense's
+    enter_loss: float = 0.2  # share of lost probes; OPNsense calls 20 % down, mwan3's default is 40 %
+    leave_loss: float = 0.1  # OPNsense's and mwan3's
+    enter_latency: float = 0.5  # seconds, the 95th percentile; OPNsense's 500 ms
+    leave_latency: float = 0.2  # OPNsense's 200 ms
+    least: int = 20  # probes in the window before it says anything
+
+
+@dataclass(frozen=True, slots=True)
+class DampingPlan:
+    """Damping of restarts on a link that flaps, after RFC 2439 with the thresholds that RFC 7196 found harmless."""
+
+    penalty: float = 1000.0  # an outage
+    half_life: float = 900.0  # seconds
+    suppress: float = 6000.0  # from here on restarts wait
+    reuse: float = 750.0  # until the penalty has decayed to this
+    ceiling: float = 12000.0  # the penalty never grows beyond it
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """Thresholds of the verdict on the link. Durations in seconds."""
+
+    quorum: int = 2  # targets that must answer in a good round
+    fall: int = 3  # bad rounds in a row from the first doubt to OFFLINE, the first one included
+    rise: int = 3  # good rounds in a row to believe in the link again
+    hold: float = 10.0  # how long the link must stay good before the first restart
+    check_interval: float = 2.0  # between rounds while the verdict is sure
+    confirm_interval: float = 0.5  # between rounds while it is not
+    offline_interval: float = 15.0  # the longest between rounds of a long outage
+    after_blind: AfterBlind = AfterBlind.CHECK
+    quality: QualityPlan = QualityPlan()
+    damping: DampingPlan = DampingPlan()
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryPlan:
+    """What is done when the link is back. Durations in seconds."""
+
+    act: bool = True  # False: shadow mode, every decision is recorded and nothing is restarted
+    when: When = When.ALWAYS
+    outage_longer_than: float = 0.0  # only with When.OUTAGE_LONGER_THAN
+    max_restart_attempts: int = 3  # an outage and service
+    parallel: int = 8  # services whose restart is under way at once
+    ready_timeout: float = 300.0  # a rollout that takes longer has failed
+    healthy_for: float = 600.0  # availability without a break that gives the attempts back
+    backoff_first: float = 10.0
+    backoff_max: float = 300.0
+    postpone_limit: float = 600.0  # how long a restart may be postponed before the service is left alone
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The deciding part of the configuration."""
+
+    link: LinkPlan = LinkPlan()
+    recovery: RecoveryPlan = RecoveryPlan()
+    services: tuple[ServicePlan, ...] = ()
+
+    def service(self, name: str) -> ServicePlan:
+        """The plan of the service ``name``. Raises KeyError."""
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise KeyError(name)
+
+
+def find_cycle(depends_on: dict[str, tuple[str, ...]]) -> list[str] | None:
+    """One dependency cycle as a list that ends where it began, or None. Names that are no key are passed over."""
+    done: set[str] = set()
+
+    def visit(name: str, path: list[str]) -> list[str] | None:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done or name not in depends_on:
+            return None
+        for other in depends_on[name]:
+            if cycle := visit(other, [*path, name]):
+                return cycle
+        done.add(name)
+        return None
+
+    for name in depends_on:
+        if cycle := visit(name, []):
+            return cycle
+    return None
+
+
+def with_stages(services: Iterable[ServicePlan]) -> tuple[ServicePlan, ...]:
+    """The services with ``stage`` computed from ``depends_on``, which must name known services and hold no cycle."""
+    by_name = {service.name: service for service in services}
+    stages: dict[str, int] = {}
+
+    def stage_of(name: str) -> int:
+        if name not in stages:
+            stages[name] = 1 + max((stage_of(other) for other in by_name[name].depends_on), default=-1)
+        return stages[name]
+
+    return tuple(replace(service, stage=stage_of(service.name)) for service in by_name.values())

@@ -1,0 +1,175 @@
+"""The last look before a restart: is it due, needless, or to be postponed, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import floor
+
+from .moments import Moment
+from .plan import RecoveryPlan, When
+from .recovery import darkness
+from .sightings import OURSELVES, Rollout, Sighting, Unseen
+from .wording import in_words
+from .world import Outage, Service, World
+
+# Wall clocks of the cluster and of the agent may differ a little; a revision made within this many seconds after our
+# own restart is taken for ours.
+CLOCK_SLACK = 2.0
+
+
+# What keeps the API from telling may pass by itself, and then waiting is all that can be done. Of the rest (a role that
+# forbids it, an answer that is not Kubernetes') there is no end to wait for.
+PASSING = frozenset({"unreachable", "timeout", "throttled", "server-error", "unauthorized", "credentials"})
+
+
+class Ruling(StrEnum):
+    DUE = "due"
+    NEEDLESS = "needless"
+    POSTPONED = "postponed"
+
+
+class Obstacle(StrEnum):
+    """What a restart is put off for. The time for which it may be is counted for each anew."""
+
+    UNSEEN = "unseen"
+    ROLLOUT = "rollout"
+    DISRUPTION = "disruption"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be done with a waiting service, with the reason in words. ``obstacle``: None unless postponed."""
+
+    ruling: Ruling
+    reason: str
+    obstacle: Obstacle | None = None
+
+
+def judge(world: World, service: Service, seen: Sighting | Unseen, at: Moment) -> Verdict:
+    """Whether the service is to be restarted now. The first rule that applies decides."""
+    outage, recovery = world.outage, world.plan.recovery
+    assert outage is not None
+    if isinstance(seen, Unseen):
+        return _unseen(service, seen, at, recovery)
+    return (
+        _cannot_be_restarted(seen)
+        or _restarted_in_this_outage(service, seen, outage)
+        or _rolling(service, seen, at, recovery)
+        or _restarted_by_others(service, seen, outage, at)
+        or _not_wanted(world, service, seen, at)
+        or _disruption_forbidden(service, seen, at, recovery)
+        or _only_watched(recovery)
+        or Verdict(Ruling.DUE, _why_due(seen, outage))
+    )
+
+
+def _unseen(service: Service, seen: Unseen, at: Moment, recovery: RecoveryPlan) -> Verdict:
+    if seen.kind not in PASSING and _postponed_too_long(service, Obstacle.UNSEEN, at, recovery):
+        limit = in_words(recovery.postpone_limit)
+        return Verdict(Ruling.NEEDLESS, f"it could not be seen for {limit}, it is left alone: {seen.reason}")
+    return Verdict(Ruling.POSTPONED, f"it cannot be seen: {seen.reason}", Obstacle.UNSEEN)
+
+
+def _cannot_be_restarted(seen: Sighting) -> Verdict | None:
+    if not seen.exists:
+        return Verdict(Ruling.NEEDLESS, seen.progress or "it does not exist in the cluster")
+    if seen.paused:
+        return Verdict(Ruling.NEEDLESS, "its rollouts are paused; `kubectl rollout resume` would allow a restart")
+    if seen.desired == 0:
+        return Verdict(Ruling.NEEDLESS, "it is scaled to 0, there is nothing to restart")
+    if seen.restartable is not None:
+        return Verdict(Ruling.NEEDLESS, seen.restartable)
+    return None
+
+
+def _restarted_in_this_outage(service: Service, seen: Sighting, outage: Outage) -> Verdict | None:
+    """A relapse, or an attempt that helped late: what is healthy after our restart is left alone."""
+    ours = seen.token is not None and seen.token == service.token
+    restarted = service.restarted is not None and service.restarted.steady >= outage.started.steady
+    if ours and restarted and seen.healthy:
+        return Verdict(Ruling.NEEDLESS, "it was restarted in this outage and is available")
+    return None
+
+
+def _is_ours(service: Service, seen: Sighting) -> bool:
+    """Whether the pod template is the one that our last restart made. Others may change it and keep our token."""
+    if seen.token is None or seen.token != service.token:
+        return False
+    if seen.revised_at is None or seen.revised_by == OURSELVES:
+        return True
+    return service.restarted is not None and seen.revised_at < floor(service.restarted.wall + CLOCK_SLACK)
+
+
+def _rolling(service: Service, seen: Sighting, at: Moment, recovery: RecoveryPlan) -> Verdict | None:
+    """A rollout under way is waited for; one that failed is what a restart is for."""
+    if not seen.rolling or seen.rollout is Rollout.FAILED:
+        return None
+    if _is_ours(service, seen):
+        return _rolling_for_us(service, seen, at, recovery)
+    if _postponed_too_long(service, Obstacle.ROLLOUT, at, recovery):
+        return Verdict(Ruling.DUE, f"a rollout that is not ours got stuck: {seen.progress}")
+    return Verdict(Ruling.POSTPONED, f"it is already rolling out: {seen.progress}", Obstacle.ROLLOUT)
+
+
+def _rolling_for_us(service: Service, seen: Sighting, at: Moment, recovery: RecoveryPlan) -> Verdict | None:
+    """A restart of ours that arrived late has its time to get ready too."""
+    restarted = service.restarted
+    if restarted is None or at.steady - restarted.steady >= recovery.ready_timeout:
+        return None
+    return Verdict(Ruling.POSTPONED, f"our restart is rolling out: {seen.progress}", Obstacle.ROLLOUT)
+
+
+def _restarted_by_others(service: Service, seen: Sighting, outage: Outage, at: Moment) -> Verdict | None:
+    """A restart by somebody else is accepted when it came after the outage. An order is given by who knows of it."""
+    if outage.by_operator:
+        return None
+    back = floor((outage.back or at).wall)  # Kubernetes drops the fraction
+    recent = seen.revised_at is not None and seen.revised_at >= back
+    if recent and seen.healthy and not _is_ours(service, seen):
+        return Verdict(
+            Ruling.NEEDLESS, f"it was already restarted since the outage, by {seen.revised_by or 'somebody'}"
+        )
+    return None
+
+
+def _not_wanted(world: World, service: Service, seen: Sighting, at: Moment) -> Verdict | None:
+    recovery, outage = world.plan.recovery, world.outage
+    assert outage is not None
+    if not outage.by_operator:
+        if recovery.when is When.UNHEALTHY and seen.healthy:
+            return Verdict(Ruling.NEEDLESS, "it is available, and only what is not is to be restarted")
+        dark = darkness(outage, at)
+        if recovery.when is When.OUTAGE_LONGER_THAN and dark <= recovery.outage_longer_than:
+            limit = in_words(recovery.outage_longer_than)
+            return Verdict(Ruling.NEEDLESS, f"the outage took {in_words(dark)}, not longer than {limit}")
+    if service.attempts >= recovery.max_restart_attempts and seen.healthy:
+        return Verdict(Ruling.NEEDLESS, f"all {recovery.max_restart_attempts} attempts are spent, and it is available")
+    return None
+
+
+def _disruption_forbidden(service: Service, seen: Sighting, at: Moment, recovery: RecoveryPlan) -> Verdict | None:
+    """A PodDisruptionBudget protects pods that work; where none is available there is nothing to protect."""
+    if seen.blocked_by is None or seen.available == 0:
+        return None
+    reason = f"PodDisruptionBudget {seen.blocked_by} allows no disruption"
+    if _postponed_too_long(service, Obstacle.DISRUPTION, at, recovery):
+        return Verdict(Ruling.NEEDLESS, f"{reason} since {in_words(recovery.postpone_limit)}; it is left alone")
+    return Verdict(Ruling.POSTPONED, reason, Obstacle.DISRUPTION)
+
+
+def _only_watched(recovery: RecoveryPlan) -> Verdict | None:
+    return None if recovery.act else Verdict(Ruling.NEEDLESS, "shadow mode: it would be restarted now")
+
+
+def _postponed_too_long(service: Service, obstacle: Obstacle, at: Moment, recovery: RecoveryPlan) -> bool:
+    since = service.postponed_since
+    if since is None or service.postponed_for != obstacle:
+        return False
+    return at.steady - since.steady >= recovery.postpone_limit
+
+
+def _why_due(seen: Sighting, outage: Outage) -> str:
+    if seen.healthy:
+        return "it was cut off by the outage" if not outage.by_operator else "an operator ordered it"
+    return seen.trouble or seen.progress or f"{seen.available} of {seen.desired} are available"

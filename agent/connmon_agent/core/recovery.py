@@ -1,0 +1,70 @@
+"""Whose turn it is: when services may be touched, in which order, and how many at once."""
+
+from __future__ import annotations
+
+from .moments import Moment
+from .quality import is_poor
+from .world import LinkState, Outage, ServiceState, World
+
+BUSY = frozenset({ServiceState.RESTARTING, ServiceState.VERIFYING})
+UNSETTLED = BUSY | {ServiceState.WAITING, ServiceState.BACKOFF}
+
+
+def may_act(world: World) -> bool:
+    """Whether services may be touched at all: the link is back, has held, is good now and not damped, and nobody paused
+    the agent.
+    """
+    return link_is_back(world) and world.link.confirmed and not is_damped(world) and not world.paused
+
+
+def is_damped(world: World) -> bool:
+    """Whether restarts wait because the link flaps. The timer of the damping ends it, or an operator."""
+    return world.link.damped_until is not None
+
+
+def degraded_by_quality(world: World) -> bool:
+    """Whether the link works, and is DEGRADED for nothing but its quality: it may be used."""
+    link = world.link
+    return link.state == LinkState.DEGRADED and is_poor(link) and link.good >= world.plan.link.rise
+
+
+def link_is_back(world: World) -> bool:
+    """Whether the link is back from the outage and has stayed good for `hold`."""
+    outage = world.outage
+    return world.link.state == LinkState.RECOVERING and outage is not None and outage.hold_over
+
+
+def all_settled(world: World) -> bool:
+    """Whether no service is left to be restarted or watched."""
+    return all(service.state not in UNSETTLED for service in world.services.values())
+
+
+def open_stage(world: World) -> int | None:
+    """The lowest stage with an unsettled service, the only one that is worked on; None when all are settled."""
+    stages = (plan.stage for plan in world.plan.services if world.services[plan.name].state in UNSETTLED)
+    return min(stages, default=None)
+
+
+def next_in_turn(world: World) -> list[str]:
+    """The waiting services whose turn it is, in the order of the plan.
+
+    Postponed ones come last and are all looked at, so that they take no place from the others nor from each other.
+    """
+    busy = sum(service.state in BUSY for service in world.services.values())
+    free = world.plan.recovery.parallel - busy
+    if free <= 0 or not may_act(world):
+        return []
+    stage = open_stage(world)
+    states = world.services
+    waiting = [
+        plan.name
+        for plan in world.plan.services
+        if plan.stage == stage and states[plan.name].state == ServiceState.WAITING
+    ]
+    postponed = [name for name in waiting if states[name].postponed_since is not None]
+    return [name for name in waiting if name not in postponed][:free] + postponed
+
+
+def darkness(outage: Outage, now: Moment) -> float:
+    """Seconds that the link was gone in this outage."""
+    return (outage.back or now).steady - outage.started.steady

@@ -1,0 +1,256 @@
+"""What would have to change for a guard to answer otherwise, and when it will be asked again. In words, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .causes import describe_quality
+from .damping import describe_damping
+from .demands import inspections, round_interval
+from .draft import LinkContext, ServiceContext
+from .link_rules import DAMPING, HOLD
+from .moments import Moment
+from .preflight import judge
+from .recovery import BUSY, UNSETTLED, is_damped, next_in_turn, open_stage
+from .service_rules import FIELDS, backoff_timer
+from .wording import in_words
+from .world import LinkState, ServiceState, World
+
+WHOLE = 2.0  # seconds from which on a pause between rounds is told in whole ones: in an outage it grows all the time
+
+
+def find_holds(world: World, now: Moment) -> list[str]:
+    """Everything that keeps the services from being touched now; empty: nothing does."""
+    return [*_link_holds(world, now), *_other_holds(world, now)]
+
+
+def _link_holds(world: World, now: Moment) -> list[str]:
+    if world.link.state == LinkState.ONLINE:
+        return ["the link is ONLINE, there is nothing to recover from; `connmon-agent recover` restarts all the same"]
+    if world.link.state != LinkState.RECOVERING:
+        return [f"services are restarted only in a recovery, and the link is {world.link.state}"]
+    if world.outage is None or not world.outage.hold_over:
+        return [_hold_left(world, now)]
+    if world.link.confirmed:
+        return []
+    return ["the newest round was bad" if world.link.bad else "no round has been good since the agent started"]
+
+
+def _other_holds(world: World, now: Moment) -> list[str]:
+    holds = []
+    if is_damped(world):
+        holds.append(f"{describe_damping(world.link, now)}; `connmon-agent recover` does not wait for it")
+    if world.paused:
+        holds.append("an operator paused the agent; `connmon-agent resume` lets restarts go on")
+    return holds
+
+
+def explain_turn(world: World, name: str, now: Moment) -> str:
+    """Why it is not the service's turn, or that it is."""
+    if name in next_in_turn(world):
+        return "it is its turn"
+    holds = find_holds(world, now)
+    if holds:
+        return "; ".join(holds)
+    stage = open_stage(world)
+    if stage is not None and stage < world.plan.service(name).stage:
+        first = [f"{plan.name} ({world.services[plan.name].state})" for plan in world.plan.services
+                 if plan.stage == stage and world.services[plan.name].state in UNSETTLED]  # fmt: skip
+        return f"first come the services of stage {stage + 1}: {', '.join(first)}"
+    busy = [service.name for service in world.services.values() if service.state in BUSY]
+    return f"`parallel` is {world.plan.recovery.parallel}, and under way are {', '.join(busy) or 'others'}"
+
+
+def next_look(world: World, name: str, now: Moment) -> str:
+    """When the service is looked at again."""
+    service, demand = world.services[name], inspections(world, now.steady).get(name)
+    if demand is not None:
+        wait = demand.earliest - now.steady
+        return f"in {in_words(wait)}" if wait > 0 else f"within {in_words(demand.interval)}"
+    if service.state == ServiceState.BACKOFF:
+        return f"when the pause ends, {_timer_left(world, backoff_timer(name), now)}"
+    return "once it is its turn" if service.state == ServiceState.WAITING else "once the request was answered"
+
+
+def change_link_guard(name: str, wanted: bool, context: LinkContext, meaning: str) -> str:
+    """What must happen for the guard ``name`` of the link's chart to answer ``wanted``."""
+    return _tell(_LINK_CHANGES, name, wanted, context, meaning)
+
+
+def change_service_guard(name: str, wanted: bool, context: ServiceContext, meaning: str) -> str:
+    """What must happen for the guard ``name`` of a service's chart to answer ``wanted``."""
+    return _tell(_SERVICE_CHANGES, name, wanted, context, meaning)
+
+
+def next_link_trigger(trigger: str, world: World, now: Moment) -> str:
+    """When the trigger of the link's chart comes next, or what would bring it."""
+    match trigger:
+        case "round_good" | "round_bad":
+            interval = round_interval(world, now.steady)
+            return f"a round every {in_words(interval if interval < WHOLE else round(interval))}"
+        case "hold_elapsed":
+            return f"the hold ends {_timer_left(world, HOLD, now)}"
+        case "damping_elapsed":
+            return f"the damping ends {_timer_left(world, DAMPING, now)}"
+        case "services_settled":
+            open_ones = [one.name for one in world.services.values() if one.state in UNSETTLED]
+            return f"not settled yet: {', '.join(open_ones)}" if open_ones else "every service is settled"
+        case "operator_recover":
+            return "`connmon-agent recover`"
+        case "agent_started":
+            return "a start of the agent"
+        case _:
+            return "measured with every round"
+
+
+def next_service_trigger(trigger: str, name: str, world: World, now: Moment) -> str:
+    """When the trigger of a service's chart comes next, or what would bring it."""
+    match trigger:
+        case "inspected":
+            return f"the next look, {next_look(world, name, now)}"
+        case "recovery_begins":
+            return f"the next recovery, or `connmon-agent recover {name}`"
+        case "backoff_elapsed":
+            return f"the pause ends {_timer_left(world, backoff_timer(name), now)}"
+        case "health_proven":
+            return _health_left(world, name, now)
+        case "rearm":
+            return f"`connmon-agent rearm {name}`"
+        case "agent_started":
+            return "a start of the agent"
+        case _:
+            return "the cluster's answer to the request"
+
+
+def _tell(
+    table: Mapping[tuple[str, bool], Callable[[Any], str]], name: str, wanted: bool, context: Any, meaning: str
+) -> str:
+    tell = table.get((name, wanted))
+    if tell is not None:
+        return tell(context)
+    return f"{'only where' if wanted else 'not as long as'} {meaning}"
+
+
+def _timer_left(world: World, timer: str, now: Moment) -> str:
+    due = world.timers.get(timer)
+    if due is None:
+        return "at no time that is set"
+    left = due.steady - now.steady
+    return f"in {in_words(left)}" if left > 0 else "now"
+
+
+def _hold_left(world: World, now: Moment) -> str:
+    due = world.timers.get(HOLD)
+    left = world.plan.link.hold if due is None else max(0.0, due.steady - now.steady)
+    return f"the link must stay good for {in_words(left)} more"
+
+
+def _health_left(world: World, name: str, now: Moment) -> str:
+    since, needed = world.services[name].healthy_since, world.plan.recovery.healthy_for
+    if since is None:
+        return f"available for {in_words(needed)} without a break; it is not available now"
+    return f"available for {in_words(max(0.0, since.steady + needed - now.steady))} more without a break"
+
+
+def _rise(context: LinkContext) -> str:
+    good, rise = context.draft.link.good, context.draft.plan.link.rise
+    return f"{_more(rise - good, 'good')} ({good} of {rise})"
+
+
+def _fall(context: LinkContext) -> str:
+    link, fall = context.draft.link, context.draft.plan.link.fall
+    if link.ruled_out:
+        return "one bad round, because the carrier or the default route is gone"
+    return f"{_more(fall - link.bad, 'bad')} ({link.bad} of {fall})"
+
+
+def _more(rounds: int, what: str) -> str:
+    return f"1 more {what} round" if rounds == 1 else f"{rounds} more {what} rounds in a row"
+
+
+def _better(context: LinkContext) -> str:
+    plan, sight = context.draft.plan.link.quality, context.draft.link.sight
+    now = f" (now {describe_quality(sight)})" if sight is not None else ""
+    loss, latency = f"{plan.leave_loss * 100:.0f} %", in_words(plan.leave_latency)
+    return f"losses of {loss} at most, and 95 of 100 answers within {latency}{now}"
+
+
+def _worse(context: LinkContext) -> str:
+    plan = context.draft.plan.link.quality
+    latency = in_words(plan.enter_latency)
+    return f"more than {plan.enter_loss * 100:.0f} % lost, or 5 of 100 answers later than {latency}"
+
+
+def _free_budget(context: ServiceContext) -> str:
+    limit = context.draft.plan.recovery.max_restart_attempts
+    proof = in_words(context.draft.plan.recovery.healthy_for)
+    return (
+        f"all {limit} attempts are spent; `connmon-agent rearm {context.name}` gives them back, "
+        f"or being available for {proof}"
+    )
+
+
+def _spend_budget(context: ServiceContext) -> str:
+    limit = context.draft.plan.recovery.max_restart_attempts
+    return f"only once all attempts are spent; {limit - context.service.attempts} of {limit} are left"
+
+
+def _turn(context: ServiceContext) -> str:
+    return explain_turn(context.draft.world, context.name, context.draft.at)
+
+
+def _failing(context: ServiceContext) -> str:
+    deadline = context.service.deadline
+    if deadline is None:
+        return "only where the rollout fails"
+    left = max(0.0, deadline - context.draft.at.steady)
+    return f"only where the rollout fails, or is not complete in {in_words(left)}"
+
+
+def _holds(context: ServiceContext) -> str:
+    return "; ".join(find_holds(context.draft.world, context.draft.at))
+
+
+def _wanted(context: ServiceContext) -> str:
+    outage = context.draft.outage
+    if outage is None:
+        return "there must be an outage or an ordered recovery"
+    return f"this recovery is only for {', '.join(outage.services or ())}"
+
+
+def _verdict(context: ServiceContext) -> str:
+    """What the last look before a restart says, which is one of three."""
+    if context.seen is None or context.draft.outage is None:
+        return "the cluster must be asked first"
+    ruling = judge(context.draft.world, context.service, context.seen, context.draft.at)
+    return f"it is {ruling.ruling}: {ruling.reason}"
+
+
+def _sight(context: ServiceContext) -> str:
+    return f"every replica must be available; last seen: {FIELDS['sight'](context)}"
+
+
+_LINK_CHANGES: dict[tuple[str, bool], Callable[[LinkContext], str]] = {
+    ("rise_reached", True): _rise,
+    ("fall_reached", True): _fall,
+    ("link_good", True): lambda context: "a good round",
+    ("holding", True): lambda context: "only while the link has yet to stay good for `hold`",
+    ("holding", False): lambda context: _hold_left(context.draft.world, context.draft.at),
+    ("quality_poor", True): _worse,
+    ("quality_poor", False): _better,
+    ("damped", True): lambda context: "only while restarts are damped",
+}
+_SERVICE_CHANGES: dict[tuple[str, bool], Callable[[ServiceContext], str]] = {
+    ("budget_left", True): _free_budget,
+    ("budget_left", False): _spend_budget,
+    ("my_turn", True): _turn,
+    ("may_act", True): _holds,
+    ("link_back", True): _holds,
+    ("wanted", True): _wanted,
+    ("restart_due", True): _verdict,
+    ("restart_needless", True): _verdict,
+    ("healthy", True): _sight,
+    ("rollout_complete", True): _sight,
+    ("rollout_failed", True): _failing,
+}

@@ -1,0 +1,113 @@
+"""Replay: decide recorded events again, and hold the result against what was recorded.
+
+Recovery never depends on this: it is for people, and for finding out whether another version would decide otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from .effects import Effect
+from .engine import Engine
+from .events import AgentStarted, Configured, Event
+from .steps import Resolution, Step, Transition
+from .world import World
+
+
+class RecordedStep(Protocol):
+    """A committed event and the step it caused, as the journal holds them."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def event(self) -> Event: ...
+    @property
+    def transitions(self) -> tuple[Transition, ...]: ...
+    @property
+    def effects(self) -> tuple[Effect, ...]: ...
+    @property
+    def resolutions(self) -> tuple[Resolution, ...]: ...
+    @property
+    def notes(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def refusal(self) -> str | None: ...
+
+
+R = TypeVar("R", bound=RecordedStep)
+
+# Gives the engine for the charts with these hashes; raises KeyError naming the one that is not kept.
+EngineFor = Callable[[Mapping[str, str]], Engine]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a replay first decides otherwise. ``seq`` is the event's number, ``what`` the part of the step."""
+
+    seq: int
+    what: str
+    recorded: str
+    replayed: str
+
+
+def refold(recorded: Iterable[R], *, store: str, engine_for: EngineFor) -> Iterator[tuple[R, World]]:
+    """Each event from the first one on, with the world after it. ``store`` is the database's random name."""
+    for row, step in _decide_again(recorded, store=store, engine_for=engine_for):
+        yield row, step.world
+
+
+def first_difference(
+    recorded: Iterable[RecordedStep], *, store: str, engine_for: EngineFor, final: World | None = None
+) -> Difference | None:
+    """The first event that is decided otherwise now; None when all are decided as recorded.
+
+    ``final`` is the world that the journal keeps; the replayed one must end in it (None: it is not compared).
+    """
+    seq, world = 0, World(store=store)
+    for row, step in _decide_again(recorded, store=store, engine_for=engine_for):
+        if (difference := _compare(row, step)) is not None:
+            return difference
+        seq, world = row.seq, step.world
+    if final is not None and world != final:
+        return Difference(seq, "the world after it", _tell_unlike(final, world), _tell_unlike(world, final))
+    return None
+
+
+def _decide_again(recorded: Iterable[R], *, store: str, engine_for: EngineFor) -> Iterator[tuple[R, Step]]:
+    world, engine, charts = World(store=store), None, None
+    for row in recorded:
+        event = row.event
+        if isinstance(event, AgentStarted | Configured) and event.charts and event.charts != charts:
+            engine, charts = engine_for(event.charts), event.charts
+        if engine is None:
+            raise KeyError("the journal does not begin with the start of an agent")
+        step = engine.step(world, event)
+        world = step.world
+        yield row, step
+
+
+def _compare(row: RecordedStep, step: Step) -> Difference | None:
+    if row.transitions != step.transitions:
+        return Difference(
+            row.seq, "transitions", _tell_transitions(row.transitions), _tell_transitions(step.transitions)
+        )
+    for what in ("effects", "resolutions", "notes", "refusal"):
+        kept, now = getattr(row, what), getattr(step, what)
+        if kept != now:
+            return Difference(row.seq, what, repr(kept), repr(now))
+    return None
+
+
+def _tell_transitions(transitions: tuple[Transition, ...]) -> str:
+    return "; ".join(
+        f"{one.instance}: {one.source} -> {one.dest} ({', '.join(f'{name}={answer}' for name, answer in one.guards)})"
+        f" {one.reason}"
+        for one in transitions
+    ) or "none"  # fmt: skip
+
+
+def _tell_unlike(one: World, other: World) -> str:
+    """The fields of ``one`` in which the two worlds differ."""
+    unlike = [name for name in World.__slots__ if getattr(one, name) != getattr(other, name)]
+    return "; ".join(f"{name} = {getattr(one, name)!r}" for name in unlike)

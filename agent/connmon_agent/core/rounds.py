@@ -1,0 +1,125 @@
+"""What a round of probes changes in the world, before the link's chart is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .causes import (
+    FAMILIES,
+    LAYERS,
+    Background,
+    Cause,
+    Diagnosis,
+    count_results,
+    describe_quality,
+    diagnose,
+    find_doubtful,
+    find_lost_families,
+)
+from .draft import Draft
+from .quality import is_poor
+from .sightings import Evidence, ProbeResult, QualitySight, Sighting, Unseen
+from .world import Link
+
+# What an inspection meets when the API server cannot be reached at all; every other answer came from somebody there.
+UNREACHABLE_KINDS = frozenset({"unreachable", "timeout"})
+
+
+def note_round(draft: Draft, results: Sequence[ProbeResult]) -> Diagnosis:
+    """Count the round, and keep what it says of the cause and of the probes themselves."""
+    link, plan = draft.link, draft.plan.link
+    heard = _hear(link, results)
+    background = _background(draft, heard, link.doubts)
+    diagnosis = diagnose(results, background)
+    doubts = _doubt(link, results, _find_doubts(results, background, diagnosis), most=plan.fall)
+    if doubts != link.doubts:  # a doubt that is sure now must not have its part in an outage, nor one that has ended
+        background = _background(draft, heard, doubts)
+        diagnosis = diagnose(results, background)
+    changes = {
+        "confirmed": diagnosis.good is True,
+        "cause": diagnosis.cause,
+        "detail": diagnosis.detail,
+        "heard": heard,
+        "doubts": doubts,
+        "suspects": tuple(sorted(background.suspects)),
+        "disproved": _disprove(draft, good=diagnosis.good is True),
+    }
+    draft.change_link_where_new(changes | _count(draft, diagnosis))
+    return diagnosis
+
+
+def _count(draft: Draft, diagnosis: Diagnosis) -> dict[str, object]:
+    """The new counters; a round that says nothing leaves them as they are."""
+    link, plan = draft.link, draft.plan.link
+    if diagnosis.good is None:
+        return {}
+    if diagnosis.good:
+        return {"good": min(link.good + 1, plan.rise), "bad": 0}
+    first_failure = link.first_failure if link.bad else draft.at
+    return {"good": 0, "bad": min(link.bad + 1, plan.fall), "first_failure": first_failure}
+
+
+def _disprove(draft: Draft, *, good: bool) -> Evidence | None:
+    """The hard evidence that good rounds contradict, as where a policy routes without a default route.
+
+    A round that was under way when the evidence came contradicts nothing: none takes longer than ``check_interval``.
+    """
+    link = draft.link
+    if not link.evidence.hard:
+        return None
+    since = link.evidence_since
+    late = since is None or draft.at.steady - since.steady > draft.plan.link.check_interval
+    return link.evidence if good and late else link.disproved
+
+
+def note_quality(draft: Draft, sight: QualitySight) -> None:
+    """Keep the new quality; it is the cause at once where nothing worse is known."""
+    draft.change_link(sight=sight)
+    if draft.link.confirmed and draft.link.cause in (None, Cause.SLOW, Cause.LOSSY):
+        cause = Cause(sight.quality.value) if is_poor(draft.link) else None
+        draft.change_link(cause=cause, detail="" if cause is None else describe_quality(sight))
+
+
+def note_cluster(draft: Draft, seen: Sighting | Unseen) -> None:
+    """Remember since the last look whether the API server can be reached; losing only it is no outage of the link."""
+    if isinstance(seen, Sighting) or seen.kind not in UNREACHABLE_KINDS:
+        draft.change_link_where_new({"cluster": None})
+    elif draft.link.cluster is None:
+        draft.change_link(cluster=seen.reason)
+
+
+def _background(draft: Draft, heard: tuple[str, ...], doubts: Mapping[str, int]) -> Background:
+    link, plan = draft.link, draft.plan.link
+    sure = frozenset(doubt for doubt, rounds in doubts.items() if rounds >= plan.fall)
+    return Background(
+        quorum=plan.quorum,
+        evidence=Evidence() if link.evidence == link.disproved else link.evidence,
+        suspects=sure - set(FAMILIES),
+        lost=sure & set(FAMILIES),
+        heard=frozenset(heard) if heard else None,
+        sight=link.sight,
+        cluster=link.cluster,
+    )
+
+
+def _hear(link: Link, results: Sequence[ProbeResult]) -> tuple[str, ...]:
+    """The targets that have answered since the start; those that are no longer asked are forgotten."""
+    names = {result.name for result in results}
+    answered = {result.name for result in results if result.ok}
+    return tuple(sorted((answered | set(link.heard)) & names))
+
+
+def _find_doubts(results: Sequence[ProbeResult], background: Background, diagnosis: Diagnosis) -> frozenset[str]:
+    """The kinds and IP versions that this round speaks against."""
+    if diagnosis.good is None:
+        return frozenset()
+    lost = find_lost_families(count_results(results, background), background.quorum)
+    return find_doubtful(results, good=diagnosis.good) | lost
+
+
+def _doubt(link: Link, results: Sequence[ProbeResult], doubtful: frozenset[str], *, most: int) -> dict[str, int]:
+    """By kind or IP version: rounds that speak against it. One answer ends the doubt, as does not being asked."""
+    asked = {result.kind for result in results if result.kind in LAYERS} | {result.family for result in results}
+    answering = {about for result in results if result.ok for about in (result.kind, result.family)}
+    kept = {about: rounds for about, rounds in link.doubts.items() if about in asked - answering}
+    return kept | {about: min(kept.get(about, 0) + 1, most) for about in doubtful}

@@ -1,0 +1,359 @@
+"""The vocabulary of statecharts/service.yaml: what its guards ask, what its actions do, what its reasons may tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from .blindness import describe_blindness
+from .damping import describe_damping
+from .draft import ServiceContext
+from .effects import Restart
+from .moments import Moment
+from .policy import make_token, pause_after
+from .preflight import Ruling, Verdict, judge
+from .recovery import BUSY, link_is_back, may_act, next_in_turn
+from .sightings import Rollout, Sighting, Unseen
+from .steps import Resolution
+from .vocabulary import Action, Guard, Vocabulary
+from .wording import in_words
+from .world import Intent, LinkState
+
+RECOVERING = frozenset({"link=RECOVERING"})
+
+
+def backoff_timer(service: str) -> str:
+    """The name of the timer that ends a service's pause."""
+    return f"backoff/{service}"
+
+
+def _sighting(context: ServiceContext) -> Sighting | None:
+    return context.seen if isinstance(context.seen, Sighting) else None
+
+
+def _exists(context: ServiceContext) -> bool:
+    seen = _sighting(context)
+    return seen is not None and seen.exists
+
+
+def _healthy(context: ServiceContext) -> bool:
+    seen = _sighting(context)
+    return seen is not None and seen.healthy
+
+
+def _verdict(context: ServiceContext) -> Verdict:
+    assert context.seen is not None
+    return judge(context.draft.world, context.service, context.seen, context.draft.at)
+
+
+def _ruled(ruling: Ruling) -> Callable[[ServiceContext], bool]:
+    return lambda context: context.draft.outage is not None and _verdict(context).ruling is ruling
+
+
+def _wanted(context: ServiceContext) -> bool:
+    outage = context.draft.outage
+    return outage is not None and (outage.services is None or context.name in outage.services)
+
+
+def _my_turn(context: ServiceContext) -> bool:
+    return context.name in next_in_turn(context.draft.world)
+
+
+def _budget_left(context: ServiceContext) -> bool:
+    return context.service.attempts < context.draft.plan.recovery.max_restart_attempts
+
+
+def _in_doubt(context: ServiceContext) -> bool:
+    intent = context.service.intent
+    return intent is not None and intent.in_doubt
+
+
+def _resent(context: ServiceContext) -> bool:
+    intent = context.service.intent
+    return intent is not None and intent.resent
+
+
+def _token_is(which: str) -> Callable[[ServiceContext], bool]:
+    return lambda context: _read_back(context) == which
+
+
+def _read_back(context: ServiceContext) -> str | None:
+    """Whose token the cluster shows: "own", "previous" or "other"; None when it shows nothing."""
+    seen, intent = _sighting(context), context.service.intent
+    if seen is None or not seen.exists or intent is None:
+        return None
+    if seen.token == intent.token:
+        return "own"
+    untouched = seen.token == intent.previous_token and seen.uid == intent.uid
+    if intent.previous_token is None:  # there is no token to compare and set, the patch rests on the generation
+        untouched = untouched and seen.generation == intent.generation
+    return "previous" if untouched and not intent.contested else "other"
+
+
+def _overdue(context: ServiceContext) -> bool:
+    deadline = context.service.deadline
+    return deadline is not None and context.draft.at.steady >= deadline
+
+
+def _failed(context: ServiceContext) -> bool:
+    seen = _sighting(context)
+    if seen is None or not seen.exists or seen.healthy:
+        return False
+    return seen.rollout is Rollout.FAILED or _overdue(context)
+
+
+def _under_way(context: ServiceContext) -> bool:
+    return _exists(context) and not _healthy(context) and not _failed(context)
+
+
+def _gone(context: ServiceContext) -> bool:
+    seen = _sighting(context)
+    return seen is not None and not seen.exists
+
+
+def _unseen(context: ServiceContext) -> bool:
+    return _sighting(context) is None
+
+
+def _refused_by_conflict(context: ServiceContext) -> bool:
+    return context.answer_kind in ("conflict", "invalid")
+
+
+def _refused_as_gone(context: ServiceContext) -> bool:
+    return context.answer_kind == "not-found"
+
+
+def _refused_otherwise(context: ServiceContext) -> bool:
+    return not _refused_by_conflict(context) and not _refused_as_gone(context)
+
+
+def _may_act(context: ServiceContext) -> bool:
+    return may_act(context.draft.world)
+
+
+def _recovery_runs(context: ServiceContext) -> bool:
+    return context.draft.link.state == LinkState.RECOVERING and _wanted(context)
+
+
+def _link_back(context: ServiceContext) -> bool:
+    return link_is_back(context.draft.world)
+
+
+GUARDS: tuple[Guard[ServiceContext], ...] = (
+    Guard("healthy", "it is there, rolled out, and every replica is available", _healthy),
+    Guard("wanted", "this recovery is for it", _wanted),
+    Guard("may_act", "the link is back, good and not damped, and nobody paused the agent", _may_act, RECOVERING),
+    Guard("my_turn", "its stage is open and a place is free", _my_turn, RECOVERING),
+    Guard("recovery_runs", "the link is RECOVERING, and this recovery is for it", _recovery_runs, RECOVERING),
+    Guard("link_back", "the link is back and has stayed good for `hold`", _link_back, RECOVERING),
+    Guard("budget_left", "fewer attempts are charged than `max_restart_attempts`", _budget_left),
+    Guard("restart_due", "nothing speaks against a restart", _ruled(Ruling.DUE), group="verdict"),
+    Guard("restart_needless", "there is a reason to leave it alone", _ruled(Ruling.NEEDLESS), group="verdict"),
+    Guard("restart_postponed", "there is a reason to wait", _ruled(Ruling.POSTPONED), group="verdict"),
+    Guard("in_doubt", "the outcome of the last request is unknown", _in_doubt),
+    Guard("resent", "the request was sent more than once", _resent),
+    Guard("own_token_seen", "the cluster shows our token", _token_is("own"), group="read-back"),
+    Guard("previous_token_seen", "the cluster shows what was there before", _token_is("previous"), group="read-back"),
+    Guard("other_token_seen", "the cluster shows something else", _token_is("other"), group="read-back"),
+    Guard("object_gone_at_read_back", "the cluster says it does not exist", _gone, group="read-back"),
+    Guard("rollout_complete", "the rollout is complete and everything is available", _healthy, group="rollout"),
+    Guard("rollout_under_way", "the rollout goes on and is not overdue", _under_way, group="rollout"),
+    Guard("rollout_failed", "the rollout failed or is overdue", _failed, group="rollout"),
+    Guard("object_gone", "the cluster says it does not exist", _gone, group="rollout"),
+    Guard("unseen", "the cluster could not tell", _unseen, group="rollout"),
+    Guard("refused_by_conflict", "the request's precondition did not hold", _refused_by_conflict, group="refusal"),
+    Guard("refused_as_gone", "the cluster says it does not exist", _refused_as_gone, group="refusal"),
+    Guard("refused_otherwise", "the cluster will not do it", _refused_otherwise, group="refusal"),
+)
+
+
+def _request_restart(context: ServiceContext) -> None:
+    """Charge the attempt and open the intent: from here on the attempt counts, whatever becomes of it."""
+    draft, seen, outage = context.draft, _sighting(context), context.draft.outage
+    assert seen is not None and outage is not None
+    attempt, number = context.service.attempts + 1, draft.world.tokens + 1
+    token = make_token(store=draft.world.store, outage=outage.id, attempt=attempt, number=number)
+    draft.change(tokens=number)
+    intent = Intent(token, seen.token, seen.generation, seen.uid, seen.annotated, draft.at)
+    draft.change_service(context.name, attempts=attempt, intent=intent, next=None)
+    _forget_obstacle(context)
+    draft.effects.append(_restart(context, intent, again=False))
+
+
+def _resend_restart(context: ServiceContext) -> None:
+    intent = context.service.intent
+    assert intent is not None
+    context.draft.change_service(context.name, intent=replace(intent, in_doubt=False, resent=True), next=None)
+    context.draft.effects.append(_restart(context, intent, again=True))
+
+
+def _restart(context: ServiceContext, intent: Intent, *, again: bool) -> Restart:
+    plan, outage = context.draft.plan.service(context.name), context.draft.outage
+    assert outage is not None
+    limit = context.draft.plan.recovery.max_restart_attempts
+    return Restart(
+        service=context.name,
+        kind=plan.kind,
+        namespace=plan.namespace,
+        workload=plan.workload,
+        token=intent.token,
+        previous_token=intent.previous_token,
+        generation=intent.generation,
+        uid=intent.uid,
+        annotated=intent.annotated,
+        reason=f"outage {outage.id}, attempt {context.service.attempts} of {limit}: {outage.detail}",
+        again=again,
+    )
+
+
+def _postpone_restart(context: ServiceContext) -> None:
+    """The time is counted anew when the obstacle is another one."""
+    obstacle = _verdict(context).obstacle
+    if context.service.postponed_since is None or context.service.postponed_for != obstacle:
+        context.draft.change_service(context.name, postponed_since=context.draft.at, postponed_for=obstacle)
+    wish = context.seen.retry_after if isinstance(context.seen, Unseen) else None
+    if wish is not None:
+        context.draft.change_service(context.name, next=context.draft.at.plus(wish))
+
+
+def _forget_obstacle(context: ServiceContext) -> None:
+    context.draft.change_service(context.name, postponed_since=None, postponed_for=None)
+
+
+def _settle_intent(context: ServiceContext, outcome: str, reason: str) -> Intent:
+    intent = context.service.intent
+    assert intent is not None
+    context.draft.resolutions.append(Resolution(context.name, intent.token, outcome, reason))
+    context.draft.change_service(context.name, intent=None, next=None)
+    return intent
+
+
+def _confirm_restart(context: ServiceContext) -> None:
+    draft = context.draft
+    intent = _settle_intent(context, "applied", context.answer or "read back from the cluster")
+    deadline = draft.at.steady + draft.plan.recovery.ready_timeout
+    draft.change_service(context.name, token=intent.token, restarted=draft.at, deadline=deadline, healthy_since=None)
+
+
+def _drop_intent(context: ServiceContext) -> None:
+    """Of a request that was sent more than once only the newest is known to be refused."""
+    _settle_intent(context, "abandoned" if _resent(context) else "refused", context.answer)
+
+
+def _abandon_intent(context: ServiceContext) -> None:
+    _settle_intent(context, "foreign", "the cluster shows somebody else's change")
+
+
+def _doubt_intent(context: ServiceContext) -> None:
+    intent = context.service.intent
+    if intent is not None:
+        wait = context.draft.at.plus(context.retry_after) if context.retry_after else None
+        context.draft.change_service(context.name, intent=replace(intent, in_doubt=True), next=wait)
+
+
+def _contest_intent(context: ServiceContext) -> None:
+    intent = context.service.intent
+    assert intent is not None
+    context.draft.change_service(context.name, intent=replace(intent, in_doubt=True, contested=True), next=None)
+
+
+def _arm_backoff(context: ServiceContext) -> None:
+    draft, service = context.draft, context.service
+    seed = service.token or service.name
+    pause = pause_after(service.attempts, recovery=draft.plan.recovery, seed=seed)
+    due: Moment = draft.at.plus(pause)
+    draft.arm(backoff_timer(context.name), due)
+    draft.change_service(context.name, next=due, deadline=None)
+
+
+def _settle_service(context: ServiceContext) -> None:
+    outage = context.draft.outage
+    context.draft.change_service(context.name, done=outage.id if outage else None, deadline=None, next=None)
+    _forget_obstacle(context)
+
+
+def _extend_deadline(context: ServiceContext) -> None:
+    deadline = context.draft.at.steady + context.draft.plan.recovery.ready_timeout
+    context.draft.change_service(context.name, deadline=deadline)
+
+
+def _return_budget(context: ServiceContext) -> None:
+    """All attempts but the one that is under way: that one is not over yet."""
+    under_way = context.service.attempts and context.service.state in BUSY
+    context.draft.change_service(context.name, attempts=1 if under_way else 0)
+
+
+ACTIONS: tuple[Action[ServiceContext], ...] = (
+    Action("request_restart", "charge an attempt and ask the cluster for a restart", _request_restart,
+           effect="cas-token", charges="restarts"),
+    Action("resend_restart", "send the very same request again", _resend_restart,
+           effect="cas-token", repeats="request_restart"),
+    Action("postpone_restart", "remember since when the restart has been put off", _postpone_restart),
+    Action("confirm_restart", "settle the intent as applied and set the deadline of the rollout", _confirm_restart),
+    Action("drop_intent", "settle the intent as refused", _drop_intent),
+    Action("abandon_intent", "settle the intent as overtaken by somebody else", _abandon_intent),
+    Action("doubt_intent", "read the cluster back before anything else", _doubt_intent),
+    Action("contest_intent", "read the cluster back, and send the request no more", _contest_intent),
+    Action("arm_backoff", "set the timer that ends the pause", _arm_backoff),
+    Action("settle_service", "nothing more is to be done for it in this recovery", _settle_service),
+    Action("forget_obstacle", "count the time of the postponement anew", _forget_obstacle),
+    Action("extend_deadline", "give the rollout its full time again", _extend_deadline),
+    Action("return_budget", "no attempt is charged any more but one that is under way", _return_budget),
+)  # fmt: skip
+
+
+def _sight(context: ServiceContext) -> str:
+    seen = context.seen
+    if not isinstance(seen, Sighting):
+        return seen.reason if seen is not None else ""
+    if not seen.exists:
+        return seen.progress or "it does not exist in the cluster"
+    if seen.healthy:
+        return f"{seen.available} of {seen.desired} available" if seen.desired else "scaled to 0"
+    state = seen.trouble or seen.progress or f"{seen.available} of {seen.desired} available"
+    return f"its rollouts are paused: {state}" if seen.paused else state
+
+
+def _failure(context: ServiceContext) -> str:
+    seen = _sighting(context)
+    if seen is not None and seen.rollout is Rollout.FAILED:
+        return seen.progress
+    timeout = in_words(context.draft.plan.recovery.ready_timeout)
+    return f"not ready within {timeout}: {_sight(context)}"
+
+
+def _plan(context: ServiceContext) -> str:
+    draft = context.draft
+    if not draft.plan.recovery.act:
+        return "shadow mode: it will be looked at, not restarted"
+    stage = draft.plan.service(context.name).stage
+    recovered = f"to be recovered in stage {stage + 1}" if stage else "to be recovered"
+    return recovered + _damping(context)
+
+
+def _damping(context: ServiceContext) -> str:
+    damping = describe_damping(context.draft.link, context.draft.at)
+    return f"; {damping}" if damping else ""
+
+
+FIELDS: dict[str, Callable[[ServiceContext], str]] = {
+    "sight": _sight,
+    "plan": _plan,
+    "blind": lambda context: describe_blindness(context.draft.world.blind),
+    "damping": _damping,
+    "verdict": lambda context: _verdict(context).reason,
+    "failure": _failure,
+    "answer": lambda context: context.answer,
+    "attempt": lambda context: str(context.service.attempts),
+    "next_attempt": lambda context: str(context.service.attempts + 1),
+    "limit": lambda context: str(context.draft.plan.recovery.max_restart_attempts),
+    "ready_timeout": lambda context: in_words(context.draft.plan.recovery.ready_timeout),
+    "healthy_for": lambda context: in_words(context.draft.plan.recovery.healthy_for),
+    "operator": lambda context: context.draft.by,
+}
+
+VOCABULARY: Vocabulary[ServiceContext] = Vocabulary(
+    guards={guard.name: guard for guard in GUARDS},
+    actions={action.name: action for action in ACTIONS},
+    fields=frozenset(FIELDS),
+)

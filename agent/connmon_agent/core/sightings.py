@@ -1,0 +1,125 @@
+"""What is seen of the world outside: probe results and the state of a workload in the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+# How a restart of ours is told in ``Sighting.revised_by``.
+OURSELVES = "connmon-agent"
+
+
+class Failure(StrEnum):
+    """How a probe failed, as far as a verdict on the link can rest on it."""
+
+    SILENT = "silent"  # nothing answered in time
+    REFUSED = "refused"  # the target, or a firewall in its place, said no: somebody is there
+    UNREACHABLE = "unreachable"  # this machine or a router has no way there
+    WRONG = "wrong"  # an answer that is not the expected one: status, body, redirection, TLS name
+    NXDOMAIN = "nxdomain"  # the name server says that the name does not exist
+    SERVFAIL = "servfail"  # the name server could not find out
+    NAME = "name"  # the target's own name could not be resolved
+    DOWN = "down"  # an interface without carrier, address or default route
+    BROKEN = "broken"  # the probe itself failed, which says nothing of the link
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What one probe of one target found.
+
+    ``latency_ms`` is None when nothing answered; ``reason`` says in words what failed, and is None when ``ok``, as is
+    ``failure``. ``family`` is "ipv4" or "ipv6" (None: the probe has none, or did not get so far as to choose). All of
+    the ``attempts`` before the last one got no answer.
+    """
+
+    name: str  # for people and unique among the targets: "tcp 192.0.2.1:443"
+    kind: str  # tcp, dns, http, icmp, gateway, interface or api
+    ok: bool
+    latency_ms: float | None = None
+    reason: str | None = None
+    family: str | None = None
+    failure: Failure | None = None
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the operating system says of the way out. None: it does not tell, which is no evidence of anything."""
+
+    carrier: bool | None = None  # of the interface that the default route uses, or used last
+    default_route: bool | None = None
+    interface: str | None = None
+    gateway: str | None = None
+
+    @property
+    def hard(self) -> bool:
+        """Whether it alone rules out that anything on the internet can be reached."""
+        return self.carrier is False or self.default_route is False
+
+
+class Quality(StrEnum):
+    """How good a link is that works."""
+
+    GOOD = "good"
+    SLOW = "slow"
+    LOSSY = "lossy"
+
+
+@dataclass(frozen=True, slots=True)
+class QualitySight:
+    """The link's quality over the window. ``loss`` from 0 to 1; the latencies are None when nothing answered."""
+
+    quality: Quality
+    loss: float
+    median_ms: float | None
+    p95_ms: float | None
+
+
+class Rollout(StrEnum):
+    """Where a workload's rollout stands, by kubectl's rules (knowledge: ``kubectl rollout status``)."""
+
+    COMPLETE = "complete"
+    UNDER_WAY = "under-way"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A workload as the Kubernetes API showed it at one instant, reduced to what decisions need.
+
+    ``exists`` False: the API answered, and the object is not there; every other field then has its default.
+    """
+
+    exists: bool = True
+    uid: str | None = None
+    generation: int = 0
+    rollout: Rollout = Rollout.COMPLETE
+    progress: str = ""  # in words: "1 of 3 new pods are available", "ProgressDeadlineExceeded: ..."
+    rolling: bool = False  # a changed pod template is being rolled out now; False for pods that merely are not ready
+    desired: int = 0  # replicas wanted (DaemonSet: nodes to run on)
+    available: int = 0  # replicas available (StatefulSet: ready, the status knows no better before 1.22)
+    paused: bool = False
+    restartable: str | None = None  # why a patch would restart nothing ("its strategy is OnDelete"); None: it would
+    token: str | None = None  # connmon.io/restart-token on the pod template; None: never restarted by us
+    annotated: bool = False  # the pod template has annotations (a JSON Patch must know)
+    revised_at: float | None = None  # Unix seconds at which the current pod template was made; None: unknown
+    revised_by: str | None = None  # how it was made, in words: "kubectl rollout restart"; None: unknown
+    blocked_by: str | None = None  # the name of a PodDisruptionBudget that allows no disruption now; None: none does
+    trouble: str | None = None  # what ails its pods, in words: "web-7d9: ImagePullBackOff"; None: nothing seen
+
+    @property
+    def healthy(self) -> bool:
+        """It is there, rolled out, and every replica wanted is available."""
+        return self.exists and self.rollout is Rollout.COMPLETE and self.available >= self.desired
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """The API could not tell: nothing is known, which is neither healthy nor failed.
+
+    ``kind`` is a ClusterError's kind; ``retry_after`` is the server's wish in seconds (None: it named none).
+    """
+
+    kind: str
+    reason: str
+    retry_after: float | None = None

@@ -1,0 +1,55 @@
+"""A step: one decision, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .effects import Effect
+from .world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One transition of one chart's instance, with what was asked on the way.
+
+    ``guards`` holds every guard asked and its answer, in order; ``actions`` the names that ran.
+    """
+
+    chart: str  # link or service
+    instance: str  # "link", or the service's name
+    trigger: str
+    source: str
+    dest: str
+    guards: tuple[tuple[str, bool], ...]
+    actions: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What became of an intent: ``applied``, ``refused``, ``foreign`` (somebody else acted) or ``abandoned``."""
+
+    service: str
+    token: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one event made of the world.
+
+    ``notes`` are sentences for people that no transition carries ("frontend: postponed, because ..."), each with the
+    instance it is about. ``effects`` are performed only after the step is durable.
+    """
+
+    world: World
+    transitions: tuple[Transition, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    resolutions: tuple[Resolution, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    refusal: str | None = None  # why an operator's order was not carried out; None: it was, or there was none
+
+    def changes(self, before: World) -> bool:
+        """Whether there is anything to commit."""
+        return bool(self.transitions or self.effects or self.resolutions or self.notes) or self.world != before

@@ -1,0 +1,46 @@
+"""Durations, times and evidence in words, for reasons that people read."""
+
+from __future__ import annotations
+
+from .sightings import Evidence
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 service``, ``7 services``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def in_words(seconds: float) -> str:
+    """``seconds`` as a person says them: ``0.5 s``, ``10 s``, ``5 min``, ``1 h 30 min``, ``2 d 4 h``."""
+    if seconds < 59.95:  # what is above would be rounded to 60 s
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 10 and rest:
+        return f"{minutes} min {rest} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def clock_time(wall: float) -> str:
+    """The time of day in UTC, ``15:42``, of Unix seconds: a decision must not depend on where it is made."""
+    minutes = int(wall // 60) % (24 * 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def tell_evidence(evidence: Evidence) -> str:
+    """What the operating system says of the way out, as one sentence without its full stop."""
+    if evidence.default_route is False:
+        lost = f"; {evidence.interface}, which had it, has no carrier" if evidence.carrier is False else ""
+        return f"the operating system has no default route{lost if evidence.interface else ''}"
+    if evidence.carrier is False:
+        return f"{evidence.interface} has no carrier" if evidence.interface else "no interface has a carrier"
+    if evidence.interface is None:
+        told = "has a default route" if evidence.default_route else "tells nothing of the way out"
+        return f"the operating system {told}"
+    by = f" by {evidence.gateway}" if evidence.gateway is not None else ""
+    return f"the way out is {evidence.interface}{by}"

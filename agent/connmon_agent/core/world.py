@@ -1,0 +1,152 @@
+"""The world: all that the agent knows and has to remember. Frozen; a step makes a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .moments import Moment
+from .plan import Plan
+from .sightings import Evidence, QualitySight
+
+
+class LinkState(StrEnum):
+    STARTING = "STARTING"
+    ONLINE = "ONLINE"
+    DEGRADED = "DEGRADED"
+    OFFLINE = "OFFLINE"
+    RECOVERING = "RECOVERING"
+
+
+class ServiceState(StrEnum):
+    UNKNOWN = "UNKNOWN"
+    READY = "READY"
+    WAITING = "WAITING"
+    RESTARTING = "RESTARTING"
+    VERIFYING = "VERIFYING"
+    BACKOFF = "BACKOFF"
+    GAVE_UP = "GAVE_UP"
+
+
+BEGINNING = Moment(0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The verdict on the internet link and the counters it rests on."""
+
+    state: str = LinkState.STARTING
+    since: Moment = BEGINNING
+    reason: str = "no round of probes has ended yet"
+    good: int = 0  # good rounds in a row, not counted beyond `rise`
+    bad: int = 0  # bad rounds in a row, not counted beyond `fall`
+    confirmed: bool = False  # the newest round of this run of the agent was good
+    first_failure: Moment | None = None  # the first of the newest bad rounds in a row; None: there has been none
+    cause: str | None = None  # one of core.causes.Cause; None: nothing is wrong
+    detail: str = ""  # the evidence for the cause, in words
+    evidence: Evidence = field(default_factory=Evidence)
+    evidence_since: Moment | None = None  # when the operating system last told something new; None: it never did
+    disproved: Evidence | None = None  # hard evidence that good rounds have contradicted; None: there is none
+    sight: QualitySight | None = None  # None: too little was seen to judge the quality
+    suspects: tuple[str, ...] = ()  # kinds of probes that do not count, because they themselves seem to fail
+    heard: tuple[str, ...] = ()  # targets that have answered since the agent's start
+    cluster: str | None = None  # why the Kubernetes API cannot be reached; None: it can, or was not asked yet
+    doubts: Mapping[str, int] = field(default_factory=dict)  # by kind or IP version: rounds that speak against it
+    penalty: float = 0.0  # of flapping, as it was at `penalized`
+    penalized: Moment | None = None
+    damped_until: Moment | None = None  # restarts wait until then; None: they do not
+    falls: tuple[float, ...] = ()  # steady seconds of the outages and relapses of the last hour, for people
+
+    @property
+    def ruled_out(self) -> bool:
+        """Whether the operating system alone rules out that anything answers, and nothing has contradicted it."""
+        return self.evidence.hard and self.evidence != self.disproved
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """The current or the last outage.
+
+    ``cause`` is one of core.causes.Cause, or ``ordered``; ``detail`` is the evidence for it in words. ``back`` is when
+    the link returned (None: it has not), ``ended`` when
+    every service was settled (None: not yet). ``services`` are the ones to recover (None: all).
+    """
+
+    id: int
+    started: Moment
+    cause: str
+    by_operator: bool = False  # ordered, not caused by the link
+    services: tuple[str, ...] | None = None
+    back: Moment | None = None
+    hold_over: bool = False  # the link stayed good for `hold`, or an operator overruled the hold
+    ended: Moment | None = None
+    relapses: int = 0
+    detail: str = ""
+    blind: float = 0.0  # seconds since `started` in which nobody watched: neither outage nor uptime
+
+
+@dataclass(frozen=True, slots=True)
+class Blindness:
+    """A time in which nobody watched. ``cause`` in words, with its length: "the machine slept for 2 h"."""
+
+    since: Moment
+    until: Moment
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A restart that was decided and committed, and whose outcome is not known yet."""
+
+    token: str
+    previous_token: str | None
+    generation: int
+    uid: str | None
+    annotated: bool
+    made: Moment
+    in_doubt: bool = False  # the request's outcome is unknown: read back before anything else
+    resent: bool = False  # the request was sent more than once: a refusal of one says nothing of the others
+    contested: bool = False  # sent again, it met a change: it is not sent once more
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service's instance of the service chart, with its counters and deadlines (steady seconds)."""
+
+    name: str
+    state: str = ServiceState.UNKNOWN
+    since: Moment = BEGINNING
+    reason: str = "the cluster has not been asked yet"
+    attempts: int = 0  # charged since the budget was last full
+    intent: Intent | None = None
+    token: str | None = None  # of the last restart of ours, seen or made; None: none is known
+    restarted: Moment | None = None  # when our last restart was accepted
+    deadline: float | None = None  # until when the rollout must be complete
+    next: Moment | None = None  # when the service is looked at again on purpose; None: at the usual pace
+    healthy_since: Moment | None = None
+    done: int | None = None  # the id of the outage in which it was last settled
+    postponed_since: Moment | None = None  # since when its restart has been put off for one and the same obstacle
+    postponed_for: str | None = None  # that obstacle (core.preflight)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything. ``store`` is the random name of the database, a part of every restart token."""
+
+    store: str
+    plan: Plan = field(default_factory=Plan)
+    charts: Mapping[str, str] = field(default_factory=dict)
+    link: Link = Link()
+    outage: Outage | None = None
+    services: Mapping[str, Service] = field(default_factory=dict)
+    timers: Mapping[str, Moment] = field(default_factory=dict)
+    paused: bool = False
+    tokens: int = 0  # tokens made so far: no two are ever equal
+    outages: int = 0  # outages so far
+    blind: Blindness | None = None  # the last time in which nobody watched; None: there was none
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The services' names in the order of the plan. Decisions go by it: the mapping's own order is lost on disk."""
+        return tuple(plan.name for plan in self.plan.services)

@@ -1,0 +1,126 @@
+"""Every exception of connmon-agent, and what the command line makes of it.
+
+    ConnmonError                  one line for the user: what, where, what to do       exit 1
+    ├── ConfigurationError        every mistake of a configuration or chart at once    exit 2
+    ├── StoreError                the database cannot be opened, read or written       exit 1
+    │   ├── NothingRecorded       there is no state file yet, or nothing in it         exit 1
+    │   └── CommitError           a commit failed: whether it is durable is unknown    exit 1
+    ├── AlreadyRunning            another agent holds the state directory              exit 1
+    ├── NotRunning                the agent is not running                             exit 3
+    ├── ClusterError              the Kubernetes API refused, failed or kept silent    exit 1
+    ├── Divergence                a replay decided otherwise than the journal says     exit 4
+    └── InvariantError            a mistake of ours: two of our own parts disagree     exit 1
+
+Code below the command line raises these and logs nothing; ``cli`` translates them, once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class ConnmonError(Exception):
+    """A failure that is told to the user in one line.
+
+    ``message`` says what failed and where, ``hint`` what to do about it (None: nothing can be advised).
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}" if self.hint else self.message
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake in a file that a person wrote.
+
+    ``line`` counts from 1 (None: the file as a whole); ``key`` is the dotted path of the setting; ``value`` is the
+    offending value as written (None: the key itself is the mistake); ``remedy`` says what to write instead.
+    """
+
+    file: str
+    line: int | None
+    key: str
+    message: str
+    value: str | None = None
+    remedy: str | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line is not None else self.file
+        what = f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+        if self.value is not None:
+            what += f" (got {self.value})"
+        return f"{what}; {self.remedy}" if self.remedy else what
+
+
+class ConfigurationError(ConnmonError):
+    """A configuration or a chart that cannot be used: all its mistakes, in the order of their lines."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(problems, key=lambda p: (p.file, p.line or 0, p.key))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class StoreError(ConnmonError):
+    """The database cannot be opened, read or written."""
+
+
+class NothingRecorded(StoreError):
+    """No agent has written to the state file yet."""
+
+
+class CommitError(StoreError):
+    """A commit failed, and whether it is durable is unknown: stop acting, reopen, read again."""
+
+
+class AlreadyRunning(ConnmonError):
+    """Another agent holds the state directory."""
+
+
+class NotRunning(ConnmonError):
+    """The agent is not running."""
+
+    exit_code = 3
+
+
+class ClusterError(ConnmonError):
+    """A call of the Kubernetes API did not succeed.
+
+    ``kind`` is one of ``unreachable``, ``timeout``, ``unauthorized`` (401), ``forbidden`` (403), ``not-found`` (404),
+    ``conflict`` (409), ``invalid`` (422 and 400), ``throttled`` (429), ``server-error`` (5xx), ``credentials`` (the
+    kubeconfig cannot be used) or ``protocol`` (an answer that is not Kubernetes').
+    ``delivered`` is False when the request certainly never took effect, None when nobody knows.
+    ``retry_after`` is the server's wish in seconds (None: it named none).
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        *,
+        delivered: bool | None = None,
+        retry_after: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.kind = kind
+        self.delivered = delivered
+        self.retry_after = retry_after
+
+
+class Divergence(ConnmonError):
+    """A replay decided otherwise than the journal says."""
+
+    exit_code = 4
+
+
+class InvariantError(ConnmonError):
+    """Two of our own parts disagree; a mistake of ours, never the user's."""

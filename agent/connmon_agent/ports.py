@@ -1,0 +1,111 @@
+"""The ports: all that the agent needs from outside, as protocols. Adapters implement them; so do the tests' fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from .core.effects import Restart
+from .core.events import Event, RestartAnswered
+from .core.moments import Moment
+from .core.plan import ServicePlan
+from .core.sightings import Evidence, ProbeResult, QualitySight, Sighting, Unseen
+from .core.steps import Step
+from .core.world import World
+
+
+class Clock(Protocol):
+    """Time. Only adapters read the machine's clocks."""
+
+    def now(self) -> Moment:
+        """This instant, steady and wall."""
+
+    def awake(self) -> float:
+        """Seconds that never jump and stand still while the machine sleeps, from an unknown beginning."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after ``seconds`` of steady time; at once when they are zero or fewer."""
+
+
+class Prober(Protocol):
+    """The link's targets."""
+
+    async def probe_all(self, *, patience: float | None = None) -> tuple[ProbeResult, ...]:
+        """Probe every target at once, each with its own deadline, and return one result a target, in their order.
+
+        ``patience``: no target is waited for longer than so many seconds (None: each to its deadline).
+        Never raises for a target's sake: a failure is a result.
+        """
+
+    def renew(self, kinds: Collection[str]) -> None:
+        """Let go of all that the probes of these kinds keep from one round to the next, as if it were at fault."""
+
+    async def close(self) -> None:
+        """Let go of every socket and task."""
+
+
+class LinkWatch(Protocol):
+    """What the operating system says of the way out, told at once."""
+
+    def read(self) -> Evidence:
+        """What it says now. Never raises for its sake: what it does not tell is None."""
+
+    async def changed(self) -> None:
+        """Return when something may have changed: the first time at once, in a storm at most every 50 ms."""
+
+    async def close(self) -> None:
+        """Let go of the socket."""
+
+
+class Cluster(Protocol):
+    """The Kubernetes API. Every call ends within its timeout, whatever the API does."""
+
+    async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
+        """Look at one workload. ``closely`` also asks what a decision to restart needs: its revision's age,
+        PodDisruptionBudgets, what ails its pods. Never raises for the API's sake.
+        """
+
+    async def restart(self, restart: Restart, at: Moment) -> RestartAnswered:
+        """Send one compare-and-set restart, once. Never raises for the API's sake; the answer's ``at`` is ``at``."""
+
+    async def close(self) -> None:
+        """Let go of every connection and thread."""
+
+
+class Journal(Protocol):
+    """The one writer of the state file."""
+
+    @property
+    def damage(self) -> str | None:
+        """What ailed the file that was found at opening; None when it was sound."""
+
+    @property
+    def set_aside(self) -> Path | None:
+        """Where that file is kept; None when it was sound."""
+
+    def load(self) -> World:
+        """The world as it was last committed; a fresh one where nothing was. Raises StoreError."""
+
+    def commit(self, event: Event, step: Step) -> int:
+        """Make event, new world, transitions and intents durable in one transaction; returns the event's number.
+
+        Raises CommitError: then nobody knows whether it is durable, and the journal must be reopened.
+        """
+
+    def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
+        """Remember the newest round, the quality up to it (None: not known) and the heartbeat, without waiting for the
+        disk. Raises StoreError.
+        """
+
+    def last_sign_of_life(self) -> Moment | None:
+        """When the agent that wrote last stopped in order, else when it last finished a round. None: none ever ran.
+
+        Raises StoreError.
+        """
+
+    def reopen(self) -> World:
+        """Close, open and load again after a failed commit. Raises StoreError."""
+
+    def close(self) -> None:
+        """Checkpoint and close."""

@@ -1,0 +1,138 @@
+"""The configuration as frozen values: what a person can set, with unit, default and the meaning of None.
+
+Durations are seconds here; the file writes them as ``500ms``, ``5s``, ``10m`` or ``1h``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .core.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class TcpTarget:
+    """A TCP connection to ``host``:``port`` that is accepted. ``family`` "ipv4" or "ipv6"; None: whatever there is."""
+
+    host: str
+    port: int
+    name: str
+    family: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DnsTarget:
+    """A DNS query for the ``record`` ("A" or "AAAA") of ``query``, sent to ``server`` (an IP address), that is answered
+    with one. ``transport`` is "udp", where only a truncated answer is asked for again over TCP, or "tcp"."""
+
+    server: str
+    query: str
+    name: str
+    port: int = 53
+    record: str = "A"
+    transport: str = "udp"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTarget:
+    """A GET of ``url`` answered with exactly ``status`` and, unless None, exactly ``body``. No redirect is followed.
+
+    ``proxy`` is the URL of an HTTP proxy, or "none"; None: what the environment says (http_proxy, https_proxy,
+    no_proxy). ``family`` is "ipv4" or "ipv6"; None: whatever there is.
+    """
+
+    url: str
+    name: str
+    status: int = 200
+    body: str | None = None
+    proxy: str | None = None
+    family: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceTarget:
+    """An OS link that is up and has an address. ``interface`` None: the one of the default route; the default route
+    must then exist. A named interface must be up and, where the OS tells, hold a default route."""
+
+    interface: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class IcmpTarget:
+    """An ICMP echo that ``host`` sends back. ``family`` "ipv4" or "ipv6"; None: whatever there is."""
+
+    host: str
+    name: str
+    family: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayTarget:
+    """The default route's gateway, which is there: it sends back an echo, or accepts or refuses a connection."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiTarget:
+    """The cluster's API server, which accepts a TCP connection. The agent's own: no configuration names it."""
+
+    host: str
+    port: int
+    name: str
+
+
+Target = TcpTarget | DnsTarget | HttpTarget | IcmpTarget | GatewayTarget | InterfaceTarget
+
+# What can answer while the internet is gone: it tells where the fault is, and has no vote in the quorum.
+EVIDENCE_TARGETS = (GatewayTarget, InterfaceTarget, ApiTarget)
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardSettings:
+    """The local port on which a service is to be reached."""
+
+    service: str  # the Kubernetes Service; default: the service's name
+    port: int  # the primary local port
+    alternatives: tuple[int, ...] = ()
+    target: str | None = None  # Service port, by name or number; None: its first
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesSettings:
+    """How to reach the cluster.
+
+    ``kubeconfig`` None: $KUBECONFIG, else ~/.kube/config, else k3s' own file, else the pod's service account;
+    ``context`` None: the kubeconfig's current one.
+    """
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespace: str = "default"
+    connect_timeout: float = 3.0  # seconds
+    read_timeout: float = 5.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class LoggingSettings:
+    """``dir`` None: only stderr. ``level``: debug, info, warning or error. ``format``: text or json."""
+
+    dir: Path | None = None
+    level: str = "info"
+    format: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration, checked."""
+
+    source: str  # the file it came from, or "built-in defaults"
+    state_dir: Path
+    plan: Plan
+    targets: tuple[Target, ...]
+    timeout: float  # seconds; one probe
+    kubernetes: KubernetesSettings
+    forwards: dict[str, ForwardSettings]  # by the service's name; a service without a port has none
+    logging: LoggingSettings

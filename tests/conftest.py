@@ -1,0 +1,20 @@
+"""What holds for every test: the cluster suite runs only when it is asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--cluster``: also run what needs a real cluster, named by CONNMON_TEST_KUBECONFIG."""
+    parser.addoption("--cluster", action="store_true", help="run the tests that need a real cluster")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs a cluster, unless there is one."""
+    if config.getoption("--cluster"):
+        return
+    skipped = pytest.mark.skip(reason="needs a real cluster: --cluster and CONNMON_TEST_KUBECONFIG")
+    for item in items:
+        if "cluster" in item.keywords:
+            item.add_marker(skipped)

@@ -1,0 +1,463 @@
+"""Why it is as it is, and why not otherwise: guards asked on a world that stays as it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.fakes.charts import real_charts
+from tests.fakes.faults import FAULTS, live_through, round_with
+from tests.fakes.memories import HEALTHY, PLAN, ROLLING, UP, rounds, start
+from tests.fakes.mornings import at, plan_of, recorded, world_of
+
+from connmon_agent.core.engine import Engine
+from connmon_agent.core.events import (
+    AgentStopped,
+    Event,
+    EvidenceChanged,
+    Inspected,
+    Order,
+    Ordered,
+    Outcome,
+    QualityChanged,
+    RestartAnswered,
+    RoundFinished,
+    TimerDue,
+    WentBlind,
+)
+from connmon_agent.core.explanations import (
+    Way,
+    explain_event,
+    explain_link,
+    explain_service,
+    find_route,
+    link_ways,
+    service_ways,
+)
+from connmon_agent.core.facts import Fact
+from connmon_agent.core.plan import Plan, RecoveryPlan
+from connmon_agent.core.remedies import explain_turn, find_holds, next_look
+from connmon_agent.core.sightings import Evidence, Quality, QualitySight, Sighting, Unseen
+from connmon_agent.core.steps import Resolution, Step, Transition
+from connmon_agent.core.world import Link, LinkState, Outage, Service, ServiceState, World
+
+LINK, SERVICE = real_charts()["link"], real_charts()["service"]
+LOSSY = QualitySight(Quality.LOSSY, 0.23, 20.0, 90.0)
+BACK = Outage(3, started=at(0), cause="dns", back=at(600), hold_over=True)
+GONE = Evidence(carrier=False, interface="eth0")
+
+
+def changes(way: Way) -> list[str]:
+    return [question.change for question in way.refusals]
+
+
+def nearest(world: World, dest: str) -> Way:
+    return next(way for way in link_ways(world, LINK, at(720)) if way.dest == dest)
+
+
+@pytest.mark.parametrize(
+    ("link", "dest", "needed"),
+    [
+        (Link(LinkState.STARTING, good=1), "ONLINE", ["2 more good rounds in a row (1 of 3)"]),
+        (Link(LinkState.STARTING, good=2), "ONLINE", ["1 more good round (2 of 3)"]),
+        (Link(LinkState.ONLINE, good=3), "DEGRADED", []),
+        (Link(LinkState.DEGRADED, bad=1), "OFFLINE", ["2 more bad rounds in a row (1 of 3)"]),
+        (
+            Link(LinkState.DEGRADED, evidence=GONE),
+            "OFFLINE",
+            ["one bad round, because the carrier or the default route is gone"],
+        ),
+        (
+            Link(LinkState.DEGRADED, good=3, sight=LOSSY),
+            "ONLINE",
+            [
+                "losses of 10 % at most, and 95 of 100 answers within 0.2 s (now 23 % of the probes lost, "
+                "20 ms at the median, 90 ms for the slowest of twenty)"
+            ],
+        ),
+        (Link(LinkState.OFFLINE, bad=3), "RECOVERING", ["3 more good rounds in a row (0 of 3)"]),
+    ],
+    ids=["starting", "one-missing", "online", "doubt", "hard-evidence", "lossy", "offline"],
+)
+def test_what_is_missing_for_another_state_is_told(link: Link, dest: str, needed: list[str]) -> None:
+    assert changes(nearest(world_of(link=link), dest)) == needed
+
+
+@pytest.mark.parametrize(
+    ("outage", "needed"),
+    [(replace(BACK, hold_over=False), []), (BACK, ["3 more bad rounds in a row (0 of 3)"])],
+    ids=["holding", "held"],
+)
+def test_of_two_cases_the_present_one_comes_first(outage: Outage, needed: list[str]) -> None:
+    assert changes(nearest(world_of(link=Link(LinkState.RECOVERING, good=3), outage=outage), "OFFLINE")) == needed
+
+
+def test_states_out_of_reach_are_reached_by_others() -> None:
+    explanation = explain_link(world_of(link=Link(LinkState.OFFLINE)), real_charts(), at(720))
+    assert dict(explanation.routes) == {"ONLINE": ("RECOVERING",), "DEGRADED": ("RECOVERING", "ONLINE")}
+    assert find_route(LINK, "OFFLINE", "STARTING") == ()
+    assert find_route(LINK, "OFFLINE", "RECOVERING") == ()
+    assert [len(between) for _, between in explanation.routes] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("world", "holds"),
+    [
+        (world_of(link=Link(LinkState.RECOVERING, confirmed=True), outage=BACK), []),
+        (
+            world_of(link=Link(LinkState.OFFLINE)),
+            ["services are restarted only in a recovery, and the link is OFFLINE"],
+        ),
+        (
+            replace(
+                world_of(link=Link(LinkState.RECOVERING, confirmed=True), outage=replace(BACK, hold_over=False)),
+                timers={"hold": at(727)},
+            ),
+            ["the link must stay good for 7 s more"],
+        ),
+        (
+            replace(world_of(link=Link(LinkState.RECOVERING, bad=1), outage=BACK), paused=True),
+            ["the newest round was bad", "an operator paused the agent; `connmon-agent resume` lets restarts go on"],
+        ),
+        (
+            world_of(link=Link(LinkState.RECOVERING), outage=BACK),
+            ["no round has been good since the agent started"],
+        ),
+        (
+            world_of(
+                link=Link(LinkState.RECOVERING, confirmed=True, damped_until=at(780), falls=(at(1).steady,)),
+                outage=BACK,
+            ),
+            [
+                "restarts are damped for 1 min, until 10:13 UTC: the link failed 1 time in the last hour; "
+                "`connmon-agent recover` does not wait for it"
+            ],
+        ),
+    ],
+    ids=["nothing", "offline", "hold", "bad-and-paused", "just-started", "damped"],
+)
+def test_everything_that_keeps_services_from_being_restarted_is_told(world: World, holds: list[str]) -> None:
+    assert find_holds(world, at(720)) == holds
+
+
+def recovering(*services: Service, plan: Plan | None = None) -> World:
+    world = world_of(*services, link=Link(LinkState.RECOVERING, confirmed=True), outage=BACK)
+    return world if plan is None else replace(world, plan=plan)
+
+
+WEB = Service("web", ServiceState.WAITING)
+DB = Service("db", ServiceState.WAITING)
+
+
+def staged(*names: str, parallel: int = 8) -> Plan:
+    """A plan in which each service waits for the one before."""
+    services = tuple(replace(one, stage=stage) for stage, one in enumerate(plan_of(*names).services))
+    return Plan(services=services, recovery=RecoveryPlan(parallel=parallel))
+
+
+@pytest.mark.parametrize(
+    ("world", "why"),
+    [
+        (recovering(WEB), "it is its turn"),
+        (recovering(DB, WEB, plan=staged("db", "web")), "first come the services of stage 1: db (WAITING)"),
+        (
+            recovering(
+                replace(DB, state=ServiceState.VERIFYING),
+                WEB,
+                plan=replace(plan_of("db", "web"), recovery=RecoveryPlan(parallel=1)),
+            ),
+            "`parallel` is 1, and under way are db",
+        ),
+        (
+            replace(recovering(WEB), paused=True),
+            "an operator paused the agent; `connmon-agent resume` lets restarts go on",
+        ),
+    ],
+    ids=["turn", "stage", "parallel", "paused"],
+)
+def test_why_it_is_not_the_turn_of_a_service(world: World, why: str) -> None:
+    assert explain_turn(world, "web", at(720)) == why
+
+
+@pytest.mark.parametrize(
+    ("service", "when"),
+    [
+        (Service("web", ServiceState.READY), "within 30 s"),
+        (Service("web", ServiceState.UNKNOWN), "within 5 s"),
+        (Service("web", ServiceState.WAITING), "within 1 s"),
+        (Service("web", ServiceState.WAITING, next=at(780)), "in 1 min"),
+        (Service("web", ServiceState.RESTARTING), "once the request was answered"),
+        (Service("web", ServiceState.BACKOFF), "when the pause ends, in 40 s"),
+    ],
+    ids=["ready", "unknown", "turn", "server's-wish", "restarting", "backoff"],
+)
+def test_when_a_service_is_looked_at_next(service: Service, when: str) -> None:
+    world = replace(recovering(service), timers={"backoff/web": at(760)})
+    assert next_look(world, "web", at(720)) == when
+
+
+@pytest.mark.parametrize(
+    ("link", "told"),
+    [
+        (Link(LinkState.ONLINE, good=3), "a round every 2 s"),
+        (Link(LinkState.DEGRADED, bad=1), "a round every 0.5 s"),
+        (Link(LinkState.OFFLINE, since=at(715.6), bad=3), "a round every 4 s"),
+        (Link(LinkState.OFFLINE, since=at(0), bad=3), "a round every 15 s"),
+    ],
+    ids=["sure", "unsure", "growing", "longest"],
+)
+def test_how_often_the_link_is_looked_at(link: Link, told: str) -> None:
+    assert explain_link(world_of(link=link), real_charts(), at(720)).rounds == told
+
+
+def test_a_service_in_a_later_stage_is_looked_at_once_it_is_its_turn() -> None:
+    assert next_look(recovering(DB, WEB, plan=staged("db", "web")), "web", at(720)) == "once it is its turn"
+
+
+def refusals(world: World, dest: str, seen: Sighting | Unseen | None) -> list[tuple[str, str]]:
+    """The guards that refuse the nearest way of the service web to ``dest``, each with what would have to change."""
+    ways = service_ways(world, SERVICE, at(720), name="web", seen=seen)
+    way = next(way for way in ways if way.dest == dest)
+    return [(question.guard, question.change) for question in way.refusals]
+
+
+@pytest.mark.parametrize(
+    ("service", "dest", "seen", "expected"),
+    [
+        (
+            WEB,
+            "RESTARTING",
+            replace(HEALTHY, blocked_by="web-pdb"),
+            [("restart_due", "it is postponed: PodDisruptionBudget web-pdb allows no disruption")],
+        ),
+        (
+            replace(WEB, attempts=3),
+            "RESTARTING",
+            ROLLING,
+            [
+                (
+                    "budget_left",
+                    "all 3 attempts are spent; `connmon-agent rearm web` gives them back, "
+                    "or being available for 10 min",
+                )
+            ],
+        ),
+        (WEB, "GAVE_UP", ROLLING, [("budget_left", "only once all attempts are spent; 3 of 3 are left")]),
+        (
+            Service("web", ServiceState.VERIFYING, deadline=at(780).steady, attempts=1),
+            "BACKOFF",
+            ROLLING,
+            [("rollout_failed", "only where the rollout fails, or is not complete in 1 min")],
+        ),
+        (
+            Service("web", ServiceState.UNKNOWN),
+            "READY",
+            Unseen("timeout", "the API did not answer"),
+            [("healthy", "every replica must be available; last seen: the API did not answer")],
+        ),
+    ],
+    ids=["budget-of-disruption", "spent", "not-spent", "deadline", "unseen"],
+)
+def test_the_guard_that_refuses_a_service_names_what_would_have_to_change(
+    service: Service, dest: str, seen: Sighting | Unseen, expected: list[tuple[str, str]]
+) -> None:
+    assert refusals(recovering(service), dest, seen) == expected
+
+
+def test_what_nobody_has_seen_is_neither_yes_nor_no() -> None:
+    ways = service_ways(recovering(WEB), SERVICE, at(720), name="web")
+    (way,) = [way for way in ways if way.dest == "RESTARTING"]
+    assert [(question.guard, question.answer) for question in way.questions] == [
+        ("my_turn", True),
+        ("restart_due", None),
+        ("budget_left", True),
+    ]
+    assert way.refusals == ()
+
+
+def test_a_recovery_for_others_says_for_whom_it_is() -> None:
+    world = replace(recovering(replace(WEB, state=ServiceState.READY)), outage=replace(BACK, services=("db",)))
+    assert ("wanted", "this recovery is only for db") in refusals(world, "WAITING", HEALTHY)
+
+
+# What is explained must be what the engine does.
+
+
+def lived(events: list[Event]) -> list[tuple[World, Event, Step]]:
+    """Each event with the world before it and the step that the engine made of it."""
+    engine, world = Engine(real_charts()), World(store="k7")
+    steps: list[tuple[World, Event, Step]] = []
+    for event in events:
+        happened = answering(event, world)
+        steps.append((world, happened, engine.step(world, happened)))
+        world = steps[-1][2].world
+    return steps
+
+
+def answering(event: Event, world: World) -> Event:
+    """An answer with the token of the request that it answers, which only the engine knows."""
+    if not isinstance(event, RestartAnswered):
+        return event
+    intent = world.services[event.service].intent
+    assert intent is not None
+    return replace(event, token=intent.token)
+
+
+def an_outage() -> list[Event]:
+    answers = [RestartAnswered(at(205.1), name, "", Outcome.APPLIED, "accepted") for name in ("frontend", "grafana")]
+    looks = [(205, HEALTHY), (210, ROLLING), (223, HEALTHY)]
+    first, *later = [[Inspected(at(second), name, seen) for name in ("frontend", "grafana")] for second, seen in looks]
+    down = FAULTS["drop"].results
+    return [
+        *start(0), *rounds(UP, 1, 2, 3), *rounds(down, 12, 13, 14), *rounds(UP, 192, 193, 194),
+        TimerDue(at(204), "hold"), *first, *answers, *(look for looks_at in later for look in looks_at),
+    ]  # fmt: skip
+
+
+def test_where_nothing_refuses_the_engine_takes_that_way_and_else_it_does_not() -> None:
+    compared = 0
+    for before, event, step in lived(an_outage()):
+        if not isinstance(event, Inspected):
+            continue
+        ways = service_ways(before, SERVICE, event.at, name=event.service, seen=event.seen)
+        open_ways = {way.dest for way in ways if way.trigger == "inspected" and not way.refusals}
+        taken = {one.dest for one in step.transitions if one.instance == event.service and one.dest != one.source}
+        assert open_ways == taken
+        compared += bool(taken)
+    assert compared == 4
+
+
+def test_explaining_leaves_the_world_as_it_is() -> None:
+    for before, event, _ in lived(an_outage()):
+        if before.charts:
+            copy = replace(before)
+            explain_link(before, real_charts(), event.at, results=UP)
+            for name in before.names:
+                explain_service(before, real_charts(), event.at, name=name, seen=HEALTHY)
+            assert before == copy
+
+
+# Recorded events.
+
+
+def test_an_event_names_the_meaning_of_every_guard_and_action_and_what_is_left() -> None:
+    (_, event, step) = next(found for found in lived(an_outage()) if found[2].effects)
+    row = replace(recorded(7, 205, *step.transitions, event=event), effects=step.effects)
+    explanation = explain_event(row, real_charts(), step.world)
+    (decision,) = explanation.decisions
+    assert decision.happening == "the cluster was asked for the service"
+    assert [name for name, _, _ in decision.guards] == ["my_turn", "restart_due", "budget_left"]
+    assert decision.actions == (("request_restart", "charge an attempt and ask the cluster for a restart"),)
+    assert decision.budget is not None
+    assert (decision.budget.attempts, decision.budget.left) == (1, 2)
+    assert explanation.effects[0].startswith("asked the cluster to restart frontend: outage 1, attempt 1 of 3")
+    assert explanation.facts[0] == Fact("replicas", True, "3 of 3 available")
+
+
+def test_what_followed_is_the_outcome_of_the_request_and_the_next_state() -> None:
+    (_, event, step) = next(found for found in lived(an_outage()) if found[2].effects)
+    token = step.effects[0].token
+    row = replace(recorded(7, 205, *step.transitions, event=event), effects=step.effects)
+    moved = Transition("service", "frontend", "restart_applied", "RESTARTING", "VERIFYING", (), (), "taken")
+    other = Transition("service", "grafana", "inspected", "WAITING", "RESTARTING", (), (), "attempt 1")
+    later = [
+        recorded(8, 206, other),
+        recorded(9, 207, moved, resolutions=(Resolution("frontend", token, "applied", "accepted"),)),
+        recorded(10, 230, replace(moved, source="VERIFYING", dest="READY")),
+    ]
+    explanation = explain_event(row, real_charts(), step.world, later=later)
+    assert [(one.seq, one.text) for one in explanation.sequels] == [
+        (9, "frontend: applied: accepted"),
+        (9, "frontend RESTARTING -> VERIFYING: taken"),
+    ]
+
+
+def test_an_event_without_a_decision_tells_the_ways_that_were_refused() -> None:
+    world = replace(live_through(FAULTS["drop"]), link=Link(LinkState.DEGRADED, bad=2), plan=PLAN)
+    explanation = explain_event(recorded(9, 13), real_charts(), world)
+    assert {(way.dest, *changes(way)) for way in explanation.ways} == {
+        ("ONLINE", "3 more good rounds in a row (0 of 3)"),
+        ("OFFLINE", "1 more bad round (2 of 3)"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("no-carrier", {"interface", "gateway", "dns", "tcp", "http"}),
+        ("no-route", {"route", "gateway", "dns", "tcp", "http"}),
+        ("drop", {"dns", "tcp", "http"}),
+        ("dns-dead", {"dns", "http"}),
+        ("portal", {"http"}),
+        ("api-only", {"api"}),
+    ],
+)
+def test_the_evidence_comes_from_the_cable_up(name: str, bad: set[str]) -> None:
+    facts = explain_link(live_through(FAULTS[name]), real_charts(), at(16), results=FAULTS[name].results).facts
+    layers = [fact.layer for fact in facts]
+    assert layers[:6] == ["interface", "route", "gateway", "dns", "tcp", "http"]
+    assert {fact.layer for fact in facts if fact.ok is False} == bad
+
+
+def test_a_kind_that_does_not_count_is_marked() -> None:
+    world = world_of(link=Link(LinkState.ONLINE, suspects=("dns",)))
+    facts: Any = explain_link(world, real_charts(), at(16), results=round_with()).facts
+    assert [fact.layer for fact in facts if "suspect" in fact.text] == ["dns"]
+
+
+@pytest.mark.parametrize(
+    ("event", "happened"),
+    [
+        (start(0)[0], "an agent started (version 0.1.0, pid 4711)"),
+        (start(0)[1], "a configuration with 2 services came into force"),
+        (AgentStopped(at(0), "SIGTERM"), "the agent ended: SIGTERM"),
+        (RoundFinished(at(0), FAULTS["dns-dead"].results), "a round of probes ended: 2 of 4 targets answered"),
+        (EvidenceChanged(at(0), GONE), "the operating system told something new of the way out"),
+        (QualityChanged(at(0), LOSSY), "the quality of the link changed: lossy"),
+        (WentBlind(at(9), at(0), "the machine slept for 9 s"), "nobody watched: the machine slept for 9 s"),
+        (WentBlind(at(9), at(9), "the clock was set forward by 1 h"), "the clock was set forward by 1 h"),
+        (Inspected(at(0), "web", HEALTHY), "the cluster was asked for web"),
+        (
+            RestartAnswered(at(0), "web", "k7-1-1-1", Outcome.APPLIED, "accepted"),
+            "the cluster answered the restart of web",
+        ),
+        (TimerDue(at(0), "hold"), "the timer hold ran out"),
+        (Ordered(at(0), Order.RECOVER, ("web", "db"), "root (pid 5)"), "root (pid 5) ordered recover web db"),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+)
+def test_each_event_is_told_in_a_few_words(event: Event, happened: str) -> None:
+    assert explain_event(recorded(1, 0, event=event), real_charts(), world_of()).happened == happened
+
+
+@pytest.mark.parametrize(
+    ("event", "facts"),
+    [
+        (
+            EvidenceChanged(at(0), GONE),
+            [Fact("interface", False, "eth0 has no carrier")],
+        ),
+        (EvidenceChanged(at(0), Evidence()), []),
+        (
+            QualityChanged(at(0), LOSSY),
+            [Fact("quality", False, "lossy: 23 % of the probes lost in the last minute, more than 20 %")],
+        ),
+        (
+            Inspected(at(0), "web", Unseen("timeout", "no answer within 5 s")),
+            [Fact("api", False, "no answer within 5 s (timeout)")],
+        ),
+        (
+            Inspected(at(0), "web", Sighting(exists=False)),
+            [Fact("object", False, "it does not exist in the cluster")],
+        ),
+        (
+            RestartAnswered(at(0), "web", "k7-1-1-1", Outcome.REFUSED, "forbidden"),
+            [Fact("answer", None, "refused: forbidden")],
+        ),
+        (TimerDue(at(0), "hold"), []),
+    ],
+    ids=["carrier", "nothing-told", "quality", "unseen", "gone", "answer", "timer"],
+)
+def test_an_event_brings_its_evidence(event: Event, facts: list[Fact]) -> None:
+    assert list(explain_event(recorded(1, 0, event=event), real_charts(), world_of()).facts) == facts

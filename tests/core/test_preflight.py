@@ -1,0 +1,202 @@
+"""The last look before a restart: the first rule that applies decides, and says why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.fakes.sites import plan_of
+
+from connmon_agent.core.moments import Moment
+from connmon_agent.core.plan import RecoveryPlan, When
+from connmon_agent.core.preflight import Obstacle, Ruling, Verdict, judge
+from connmon_agent.core.sightings import Rollout, Sighting, Unseen
+from connmon_agent.core.world import LinkState, Outage, Service, ServiceState, World
+
+BEGAN = Moment(1_000.0, 1_795_000_000.0)
+BACK = BEGAN.plus(60.0)
+NOW = BACK.plus(20.0)
+
+HEALTHY = Sighting(uid="uid-1", generation=4, desired=2, available=2, progress="rolled out")
+HUNG = replace(HEALTHY, available=1, rollout=Rollout.UNDER_WAY, progress="1 of 2 available")
+ROLLING = replace(HUNG, rolling=True, progress="1 of 2 new pods")
+FAILED = replace(ROLLING, rollout=Rollout.FAILED, progress="ProgressDeadlineExceeded")
+
+
+def decide(
+    seen: Sighting | Unseen,
+    *,
+    recovery: dict[str, Any] | None = None,
+    outage: dict[str, Any] | None = None,
+    **service: Any,
+) -> Verdict:
+    plan = plan_of("web")
+    plan = replace(plan, recovery=replace(RecoveryPlan(), **(recovery or {})))
+    web = Service("web", ServiceState.WAITING, **service)
+    world = World(
+        store="disk0001",
+        plan=plan,
+        outage=replace(Outage(1, BEGAN, "no answer", back=BACK, hold_over=True), **(outage or {})),
+        services={"web": web},
+    )
+    world = replace(world, link=replace(world.link, state=LinkState.RECOVERING, confirmed=True))
+    return judge(world, web, seen, NOW)
+
+
+def put_off(obstacle: Obstacle, seconds: float) -> dict[str, Any]:
+    return {"postponed_since": NOW.plus(-seconds), "postponed_for": obstacle}
+
+
+OURS = {"token": "disk0001-1-1-1", "restarted": BACK.plus(10.0), "attempts": 1}
+TOKEN = {"token": "disk0001-1-1-1"}
+BY_US = {**TOKEN, "revised_at": BACK.plus(10.0).wall, "revised_by": "connmon-agent"}
+BY_OTHERS = {"revised_at": BACK.plus(15.0).wall, "revised_by": "kubectl rollout restart"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "service", "ruling", "words"),
+    [
+        pytest.param(HEALTHY, {}, "due", "it was cut off by the outage", id="healthy"),
+        pytest.param(HUNG, {}, "due", "1 of 2 available", id="not available"),
+        pytest.param(
+            replace(HUNG, trouble="web-1: ImagePullBackOff"), {}, "due", "ImagePullBackOff", id="its pods ail"
+        ),
+        pytest.param(FAILED, {}, "due", "ProgressDeadlineExceeded", id="a failed rollout of somebody else"),
+        pytest.param(Sighting(exists=False), {}, "needless", "does not exist", id="gone"),
+        pytest.param(replace(HEALTHY, paused=True), {}, "needless", "rollouts are paused", id="paused"),
+        pytest.param(replace(HEALTHY, desired=0), {}, "needless", "scaled to 0", id="scaled to 0"),
+        pytest.param(replace(HEALTHY, restartable="OnDelete"), {}, "needless", "OnDelete", id="not restartable"),
+        pytest.param(ROLLING, {}, "postponed", "already rolling out: 1 of 2 new pods", id="rolling"),
+        pytest.param(
+            ROLLING, put_off(Obstacle.ROLLOUT, 599.0), "postponed", "already rolling out", id="rolling, not for long"
+        ),
+        pytest.param(ROLLING, put_off(Obstacle.ROLLOUT, 600.0), "due", "got stuck", id="rolling for too long"),
+        pytest.param(
+            ROLLING, put_off(Obstacle.UNSEEN, 900.0), "postponed", "already rolling out", id="rolling, seen only now"
+        ),
+        pytest.param(replace(HEALTHY, **BY_OTHERS), {}, "needless", "by kubectl rollout restart", id="restarted since"),
+        pytest.param(
+            replace(HEALTHY, revised_at=BACK.wall + 0.0), {}, "needless", "by somebody", id="restarted since, by whom?"
+        ),
+        pytest.param(replace(HEALTHY, revised_at=BEGAN.wall + 5.0), {}, "due", "cut off", id="restarted in the dark"),
+        pytest.param(replace(HUNG, **BY_OTHERS), {}, "due", "1 of 2", id="restarted since, in vain"),
+    ],
+)
+def test_the_first_look_in_a_recovery(seen: Sighting, service: dict[str, Any], ruling: str, words: str) -> None:
+    verdict = decide(seen, **service)
+    assert (verdict.ruling, words in verdict.reason) == (ruling, True), verdict
+
+
+@pytest.mark.parametrize(
+    ("seen", "service", "ruling", "words"),
+    [
+        pytest.param(replace(HEALTHY, **BY_US), OURS, "needless", "restarted in this outage", id="it helped late"),
+        pytest.param(replace(HUNG, **BY_US), OURS, "due", "1 of 2 available", id="it did not help"),
+        pytest.param(
+            replace(ROLLING, **BY_US), OURS, "postponed", "our restart is rolling out", id="it takes its time"
+        ),
+        pytest.param(
+            replace(ROLLING, **BY_US), {**OURS, "restarted": NOW.plus(-300.0)}, "due", "1 of 2", id="it is overdue"
+        ),
+        pytest.param(replace(FAILED, **BY_US), OURS, "due", "ProgressDeadline", id="it failed"),
+        pytest.param(
+            replace(ROLLING, **TOKEN, **BY_OTHERS), OURS, "postponed", "already rolling out", id="others came after it"
+        ),
+        pytest.param(
+            replace(ROLLING, **{**BY_US, "revised_at": NOW.wall + 900.0}),
+            OURS,
+            "postponed",
+            "our restart",
+            id="the cluster's clock is ahead, but it says that it was us",
+        ),
+        pytest.param(
+            replace(HEALTHY, **TOKEN, revised_at=BEGAN.wall - 3600.0),
+            {**OURS, "restarted": BEGAN.plus(-7200.0)},
+            "due",
+            "cut off",
+            id="ours of an older outage, then others before this one",
+        ),
+        pytest.param(
+            replace(HEALTHY, **TOKEN, **BY_OTHERS),
+            {**OURS, "restarted": BEGAN.plus(-7200.0)},
+            "needless",
+            "already restarted since the outage",
+            id="ours of an older outage, then others since this one",
+        ),
+    ],
+)
+def test_a_look_at_what_carries_our_token(seen: Sighting, service: dict[str, Any], ruling: str, words: str) -> None:
+    verdict = decide(seen, **service)
+    assert (verdict.ruling, words in verdict.reason) == (ruling, True), verdict
+
+
+@pytest.mark.parametrize("kind", ["unreachable", "timeout", "throttled", "server-error", "unauthorized", "credentials"])
+@pytest.mark.parametrize("seconds", [0.0, 100_000.0])
+def test_a_cluster_that_cannot_tell_is_waited_for_without_end(kind: str, seconds: float) -> None:
+    verdict = decide(Unseen(kind, "no answer"), **put_off(Obstacle.UNSEEN, seconds))
+    assert verdict == Verdict(Ruling.POSTPONED, "it cannot be seen: no answer", Obstacle.UNSEEN)
+
+
+@pytest.mark.parametrize(("seconds", "ruling"), [(599.0, "postponed"), (600.0, "needless")])
+@pytest.mark.parametrize("kind", ["forbidden", "invalid", "protocol", "internal"])
+def test_what_no_waiting_helps_against_is_let_go(kind: str, seconds: float, ruling: str) -> None:
+    assert decide(Unseen(kind, "no"), **put_off(Obstacle.UNSEEN, seconds)).ruling == ruling
+
+
+@pytest.mark.parametrize(
+    ("seen", "service", "ruling"),
+    [
+        pytest.param(HEALTHY, {}, "postponed", id="all are available"),
+        pytest.param(HUNG, {}, "postponed", id="some are available"),
+        pytest.param(replace(HUNG, available=0), {}, "due", id="nothing is left to protect"),
+        pytest.param(HEALTHY, put_off(Obstacle.DISRUPTION, 599.0), "postponed", id="not for long"),
+        pytest.param(HEALTHY, put_off(Obstacle.DISRUPTION, 600.0), "needless", id="for too long"),
+        pytest.param(HEALTHY, put_off(Obstacle.UNSEEN, 900.0), "postponed", id="seen only now"),
+    ],
+)
+def test_a_disruption_budget(seen: Sighting, service: dict[str, Any], ruling: str) -> None:
+    assert decide(replace(seen, blocked_by="web-pdb"), **service).ruling == ruling
+
+
+LONGER = {"when": When.OUTAGE_LONGER_THAN}
+
+
+@pytest.mark.parametrize(
+    ("seen", "recovery", "outage", "ruling"),
+    [
+        pytest.param(HEALTHY, {"when": When.UNHEALTHY}, {}, "needless", id="unhealthy: it is not"),
+        pytest.param(HUNG, {"when": When.UNHEALTHY}, {}, "due", id="unhealthy: it is"),
+        pytest.param(HEALTHY, {"when": When.UNHEALTHY}, {"by_operator": True}, "due", id="an operator asked for it"),
+        pytest.param(HUNG, {**LONGER, "outage_longer_than": 60.0}, {}, "needless", id="as long as the limit"),
+        pytest.param(HUNG, {**LONGER, "outage_longer_than": 59.9}, {}, "due", id="longer than the limit"),
+        pytest.param(
+            HUNG, {**LONGER, "outage_longer_than": 600.0}, {"by_operator": True}, "due", id="short, but asked"
+        ),
+        pytest.param(
+            replace(HEALTHY, **BY_OTHERS),
+            {},
+            {"by_operator": True},
+            "due",
+            id="restarted just now, and asked for all the same",
+        ),
+        pytest.param(HUNG, {"act": False}, {}, "needless", id="shadow mode"),
+        pytest.param(replace(HUNG, blocked_by="pdb"), {"act": False}, {}, "postponed", id="shadow mode waits too"),
+    ],
+)
+def test_what_the_configuration_wants(
+    seen: Sighting, recovery: dict[str, Any], outage: dict[str, Any], ruling: str
+) -> None:
+    assert decide(seen, recovery=recovery, outage=outage).ruling == ruling
+
+
+@pytest.mark.parametrize(("seen", "ruling"), [(HEALTHY, "needless"), (HUNG, "due")])
+def test_without_attempts_only_what_is_not_available_is_due(seen: Sighting, ruling: str) -> None:
+    """What is due without an attempt left gives up: the chart decides that."""
+    assert decide(seen, attempts=3).ruling == ruling
+
+
+@pytest.mark.parametrize("ruling", [HEALTHY, HUNG, ROLLING, FAILED, Unseen("timeout", "no answer")])
+def test_only_what_is_postponed_names_an_obstacle(ruling: Sighting | Unseen) -> None:
+    verdict = decide(ruling)
+    assert (verdict.obstacle is not None) == (verdict.ruling is Ruling.POSTPONED)

@@ -1,0 +1,192 @@
+"""What a round of probes and a look at the cluster leave behind in the world, and what becomes of the link."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.fakes.charts import real_charts
+from tests.fakes.sites import plan_of
+
+from connmon_agent.core.engine import Engine
+from connmon_agent.core.events import Configured, Event, EvidenceChanged, Inspected, RoundFinished
+from connmon_agent.core.moments import Moment
+from connmon_agent.core.sightings import Evidence, Failure, ProbeResult, Sighting, Unseen
+from connmon_agent.core.world import World
+
+ENGINE = Engine(real_charts(), fast=True)
+START = Moment(1_000.0, 1_795_000_000.0)
+STEP = 3.0  # seconds between two events here: longer than any round
+UNPLUGGED = Evidence(carrier=False, default_route=False, interface="eth0")
+PLUGGED = Evidence(carrier=True, default_route=True, interface="eth0")
+GONE = Unseen("timeout", "the Kubernetes API did not answer within 5 s")
+
+
+def results(words: str) -> tuple[ProbeResult, ...]:
+    """``tcp+ dns- http!``: what answers, is silent, answers wrongly; ``*`` a probe that failed in itself; 6: IPv6."""
+    failures = {"-": Failure.SILENT, "!": Failure.WRONG, "*": Failure.BROKEN}
+    return tuple(
+        ProbeResult(
+            f"{word[:-1]} {number}",
+            word[:-1].removesuffix("6"),
+            word[-1] == "+",
+            10.0 if word[-1] == "+" else None,
+            None if word[-1] == "+" else "it fails",
+            "ipv6" if word[:-1].endswith("6") else "ipv4",
+            failures.get(word[-1]),
+        )
+        for number, word in enumerate(words.split())
+    )
+
+
+GOOD, BAD, PORTAL, BROKEN = "tcp+ dns+ http+", "tcp- dns- http-", "tcp+ dns+ http!", "tcp* dns* http*"
+
+
+def live(story: Iterable[str | Evidence | Sighting | Unseen | Configured], **link: Any) -> tuple[World, list[str]]:
+    """The world after the story, and the states that the link entered. ``link`` changes the plan."""
+    plan = plan_of("web")
+    world, states, at = World(store="disk0001"), [], START
+    plan = replace(plan, link=replace(plan.link, **link))
+    events: list[Any] = [Configured(START, plan, ENGINE.chart_hashes), *story]
+    for told in events:
+        at = at.plus(STEP)
+        step = ENGINE.step(world, event_of(told, at))
+        states += [one.dest for one in step.transitions if one.chart == "link" and one.source != one.dest]
+        world = step.world
+    return world, states
+
+
+def event_of(told: Any, at: Moment) -> Event:
+    match told:
+        case str():
+            return RoundFinished(at, results(told))
+        case Evidence():
+            return EvidenceChanged(at, told)
+        case Sighting() | Unseen():
+            return Inspected(at, "web", told)
+    return replace(told, at=at)
+
+
+@pytest.mark.parametrize(
+    ("story", "states"),
+    [
+        pytest.param([GOOD] * 3, ["ONLINE"], id="three good rounds"),
+        pytest.param([GOOD] * 3 + [BAD], ["ONLINE", "DEGRADED"], id="one bad round is a doubt"),
+        pytest.param([GOOD] * 3 + [BAD] * 2 + [GOOD] * 3, ["ONLINE", "DEGRADED", "ONLINE"], id="two are no outage"),
+        pytest.param([GOOD] * 3 + [BAD] * 3, ["ONLINE", "DEGRADED", "OFFLINE"], id="three are one"),
+        pytest.param([BAD] * 3, ["DEGRADED", "OFFLINE"], id="from the start"),
+        pytest.param([GOOD] * 3 + [PORTAL] * 3, ["ONLINE", "DEGRADED", "OFFLINE"], id="a portal is an outage"),
+        pytest.param([PORTAL] * 20, ["DEGRADED", "OFFLINE"], id="a portal is never ONLINE"),
+        pytest.param([BAD] * 3 + [PORTAL] * 20, ["DEGRADED", "OFFLINE"], id="a portal ends no outage"),
+        pytest.param([GOOD] * 3 + [UNPLUGGED], ["ONLINE"], id="evidence alone moves nothing"),
+        pytest.param(
+            [GOOD] * 3 + [UNPLUGGED, BAD], ["ONLINE", "DEGRADED", "OFFLINE"], id="hard evidence and one bad round"
+        ),
+        pytest.param(
+            [GOOD] * 3 + [BAD, UNPLUGGED], ["ONLINE", "DEGRADED"], id="evidence after the round waits for one"
+        ),
+        pytest.param(
+            [GOOD] * 3 + [BAD, UNPLUGGED, BAD], ["ONLINE", "DEGRADED", "OFFLINE"], id="evidence after a first bad round"
+        ),
+        pytest.param([GOOD] * 3 + [UNPLUGGED, PLUGGED, BAD], ["ONLINE", "DEGRADED"], id="evidence that went away"),
+        pytest.param([GOOD] * 3 + [UNPLUGGED, GOOD, BAD], ["ONLINE", "DEGRADED"], id="evidence that a round disproved"),
+        pytest.param(
+            [GOOD] * 3 + [UNPLUGGED, GOOD, PLUGGED, GOOD, UNPLUGGED, BAD],
+            ["ONLINE", "DEGRADED", "OFFLINE"],
+            id="evidence that was disproved once, and came again",
+        ),
+        pytest.param([UNPLUGGED, BAD], ["DEGRADED", "OFFLINE"], id="unplugged at the start"),
+        pytest.param([GOOD] * 3 + [BROKEN] * 9, ["ONLINE"], id="broken probes make no outage"),
+        pytest.param([BAD] * 3 + [BROKEN] * 9, ["DEGRADED", "OFFLINE"], id="broken probes end none"),
+        pytest.param(
+            [GOOD] * 3 + [BAD, BROKEN, BAD, BROKEN, BAD],
+            ["ONLINE", "DEGRADED", "OFFLINE"],
+            id="nor do they interrupt it",
+        ),
+        pytest.param(
+            ["tcp+ http+"] * 3 + ["tcp- http+"] * 9, ["ONLINE", "DEGRADED", "ONLINE"], id="a suspect makes no outage"
+        ),
+        pytest.param(
+            ["tcp+ http+"] * 3 + ["tcp- http+"] * 9 + ["tcp- http-"] * 3,
+            ["ONLINE", "DEGRADED", "ONLINE", "DEGRADED", "OFFLINE"],
+            id="a suspect hides none",
+        ),
+        pytest.param(["tcp+ tcp-"] * 3, ["ONLINE"], id="a target that never answered"),
+        pytest.param(["tcp+ tcp+"] + ["tcp+ tcp-"] * 3, ["DEGRADED", "OFFLINE"], id="a target that answers no more"),
+        pytest.param(["dns+ tcp- tcp-"] * 9, ["DEGRADED", "OFFLINE"], id="one answer of three, from the start"),
+        pytest.param(["tcp+ tcp+ tcp6+ tcp6+"] * 3 + ["tcp+ tcp+ tcp6- tcp6-"] * 9, ["ONLINE"], id="IPv6 is lost"),
+        pytest.param(["tcp+ tcp+ tcp6+ tcp6+"] * 3 + ["tcp- tcp- tcp6+ tcp6+"] * 9, ["ONLINE"], id="IPv4 is lost"),
+        pytest.param(
+            ["tcp+ tcp+ tcp6+ tcp6+"] * 3 + ["tcp- tcp- tcp6- tcp6-"] * 3,
+            ["ONLINE", "DEGRADED", "OFFLINE"],
+            id="both are",
+        ),
+        pytest.param([GOOD] * 3 + [GONE] * 9 + [GOOD], ["ONLINE"], id="only the cluster is lost"),
+    ],
+)
+def test_the_states_that_rounds_lead_through(story: list[Any], states: list[str]) -> None:
+    assert live(story)[1] == states
+
+
+@pytest.mark.parametrize(
+    ("story", "cause"),
+    [
+        pytest.param([GOOD], None, id="nothing"),
+        pytest.param([GOOD, UNPLUGGED, BAD], "no-carrier", id="unplugged"),
+        pytest.param([GOOD, UNPLUGGED, GOOD, BAD], "unreachable", id="disproved evidence is no cause"),
+        pytest.param([GOOD, BAD, GOOD], None, id="over"),
+        pytest.param(["tcp+ dns+ http+"] + ["tcp- dns+ http+"] * 2, None, id="two rounds raise no suspicion"),
+        pytest.param(["tcp+ dns+ http+"] + ["tcp- dns+ http+"] * 3, "probe-suspect", id="three do"),
+        pytest.param(["tcp- dns+ http+"] * 3 + [GOOD], None, id="an answer clears it at once"),
+        pytest.param(["tcp+ dns- http+"] * 3, "dns", id="dead names"),
+        pytest.param(["tcp- dns+ http+"] * 3 + ["dns+ http+"], None, id="what is not asked any more is no suspect"),
+        pytest.param(["tcp+ tcp+ tcp6-"], None, id="one lost packet is no lost IP version"),
+        pytest.param(["tcp+ tcp+ tcp6+"] + ["tcp+ tcp+ tcp6-"] * 3, "partial", id="three are"),
+        pytest.param(["tcp+ tcp+ tcp6-"] * 3 + ["tcp+ tcp+ tcp6+"], None, id="until it answers"),
+        pytest.param([GOOD, BROKEN], "probe-suspect", id="broken probes"),
+        pytest.param([GOOD, GONE, GOOD], "cluster-only", id="the API cannot be reached"),
+        pytest.param([GOOD, GONE, Sighting(), GOOD], None, id="until it can"),
+        pytest.param([GOOD, Unseen("forbidden", "forbidden"), GOOD], None, id="somebody there said no"),
+        pytest.param([GOOD, GONE, Unseen("forbidden", "forbidden"), GOOD], None, id="a no is an answer"),
+    ],
+)
+def test_the_cause_is_kept(story: list[Any], cause: str | None) -> None:
+    assert live(story)[0].link.cause == cause
+
+
+@pytest.mark.parametrize(
+    ("story", "counters"),
+    [
+        pytest.param([GOOD] * 2, (2, 0), id="good ones"),
+        pytest.param([GOOD] * 9, (3, 0), id="not beyond rise"),
+        pytest.param([GOOD] * 9 + [BAD], (0, 1), id="a bad one"),
+        pytest.param([BAD] * 9, (0, 3), id="not beyond fall"),
+        pytest.param([BAD] * 2 + [BROKEN], (0, 2), id="broken ones do not count"),
+    ],
+)
+def test_rounds_are_counted(story: list[str], counters: tuple[int, int]) -> None:
+    link = live(story)[0].link
+    assert (link.good, link.bad) == counters
+
+
+@pytest.mark.parametrize(("last", "confirmed"), [(GOOD, True), (BAD, False), (BROKEN, False)])
+def test_only_a_good_round_lets_anything_be_done(last: str, confirmed: bool) -> None:
+    assert live([GOOD] * 3 + [last])[0].link.confirmed is confirmed
+
+
+def test_an_outage_begins_with_its_first_bad_round() -> None:
+    world, _ = live([GOOD] * 3 + [BAD, BROKEN, BAD, BAD])
+    assert world.outage is not None
+    assert world.outage.started == START.plus(STEP * 5)
+
+
+def test_targets_that_have_answered_are_known_until_they_are_not_asked_any_more() -> None:
+    assert live(["tcp+ dns-", "tcp- dns-"])[0].link.heard == ("tcp 0",)
+    assert live(["tcp+ dns+", "tcp-"])[0].link.heard == ("tcp 0",)
+
+
+def test_another_configuration_forgets_what_the_cluster_was() -> None:
+    again = Configured(START, plan_of("web"), ENGINE.chart_hashes)
+    assert live([GOOD, GONE, GOOD, again])[0].link.cluster is None

@@ -1,0 +1,54 @@
+"""Durations and evidence in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from connmon_agent.core.sightings import Evidence
+from connmon_agent.core.wording import in_words, tell_evidence
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, "0 s"),
+        (0.5, "0.5 s"),
+        (10.0, "10 s"),
+        (12.345, "12.3 s"),
+        (59.96, "1 min"),
+        (60.0, "1 min"),
+        (90.0, "1 min 30 s"),
+        (599.0, "9 min 59 s"),
+        (600.0, "10 min"),
+        (660.4, "11 min"),
+        (3_599.0, "59 min"),
+        (3_600.0, "1 h"),
+        (5_400.0, "1 h 30 min"),
+        (86_400.0, "1 d"),
+        (187_200.0, "2 d 4 h"),
+    ],
+)
+def test_a_duration_is_said_as_a_person_says_it(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        (Evidence(True, True, "wan0", "192.0.2.1"), "the way out is wan0 by 192.0.2.1"),
+        (Evidence(True, True, "wg0"), "the way out is wg0"),
+        (Evidence(False, True, "wan0", "192.0.2.1"), "wan0 has no carrier"),
+        (Evidence(False, True), "no interface has a carrier"),
+        (Evidence(None, False), "the operating system has no default route"),
+        (Evidence(True, False, "wan0"), "the operating system has no default route"),
+        (
+            Evidence(False, False, "wan0"),
+            "the operating system has no default route; wan0, which had it, has no carrier",
+        ),
+        (Evidence(False, False), "the operating system has no default route"),
+        (Evidence(True, True), "the operating system has a default route"),
+        (Evidence(), "the operating system tells nothing of the way out"),
+    ],
+)
+def test_evidence_is_told_in_one_sentence(evidence: Evidence, words: str) -> None:
+    assert tell_evidence(evidence) == words
