@@ -1,0 +1,69 @@
+"""Our own format, ``connmon.yaml``: one reader a section. The keys: docs/configuration.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..settings import KubernetesSettings, LoggingSettings
+from .defaults import DEFAULTS, Contents
+from .documents import Document
+from .file_paths import file_path
+from .links import SHORTEST, read_link
+from .recoveries import read_recovery
+from .sections import Section
+from .services import read_services
+from .values import Reader, choice, duration, nullable, read_label, read_text
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def read_connmon_file(document: Document, *, base: Path, home: Path | None) -> Contents:
+    """What the file says. Relative paths start at ``base``; ``home`` is ``~`` (None: there is none).
+
+    Raises ConfigurationError with every mistake in it.
+    """
+    root = Section(document.problems, "", document.root)
+    path = file_path(base, home)
+    state_dir = root.take("state_dir", None, nullable(path))
+    link = read_link(root.section("link"))
+    recovery = read_recovery(root.section("recovery"))
+    kubernetes = _read_kubernetes(root.section("kubernetes"), path)
+    services = read_services(root, kubernetes.namespace)
+    logging = _read_logging(root.section("logging"), path)
+    root.close()
+    document.problems.raise_if_any()
+    return Contents(
+        state_dir=state_dir,
+        link=link.plan,
+        targets=link.targets,
+        timeout=link.timeout,
+        recovery=recovery,
+        kubernetes=kubernetes,
+        services=services.plans,
+        forwards=services.forwards,
+        logging=logging,
+    )
+
+
+def _read_kubernetes(section: Section, path: Reader[Path]) -> KubernetesSettings:
+    default = DEFAULTS.kubernetes
+    settings = KubernetesSettings(
+        kubeconfig=section.take("kubeconfig", None, nullable(path)),
+        context=section.take("context", None, nullable(read_text)),
+        namespace=section.take("namespace", default.namespace, read_label),
+        connect_timeout=section.take("connect_timeout", default.connect_timeout, duration(SHORTEST, 300)),
+        read_timeout=section.take("read_timeout", default.read_timeout, duration(SHORTEST, 300)),
+    )
+    section.close()
+    return settings
+
+
+def _read_logging(section: Section, path: Reader[Path]) -> LoggingSettings:
+    default = DEFAULTS.logging
+    settings = LoggingSettings(
+        dir=section.take("dir", None, nullable(path)),
+        level=section.take("level", default.level, choice(*LEVELS)),
+        format=section.take("format", default.format, choice("text", "json")),
+    )
+    section.close()
+    return settings

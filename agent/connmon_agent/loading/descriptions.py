@@ -1,0 +1,176 @@
+"""The effective configuration as text, in the form of ``connmon.yaml``: loading it again gives the same settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..core.plan import DampingPlan, Kind, QualityPlan, RecoveryPlan, ServicePlan, When
+from ..settings import (
+    DnsTarget,
+    ForwardSettings,
+    GatewayTarget,
+    HttpTarget,
+    IcmpTarget,
+    InterfaceTarget,
+    KubernetesSettings,
+    LoggingSettings,
+    Settings,
+    Target,
+    TcpTarget,
+)
+from .durations import format_duration, parse_duration
+from .nodes import interpret_plain
+
+_SAFE_WORD = re.compile(r"[A-Za-z/][-A-Za-z0-9_./]*")
+_KEYS_OF_KINDS = {Kind.DEPLOYMENT: "deployment", Kind.STATEFUL_SET: "statefulset", Kind.DAEMON_SET: "daemonset"}
+
+
+def describe_settings(settings: Settings) -> str:
+    """``settings`` as YAML, every key written out, whether it is a default or not."""
+    return "\n".join(_list_lines(settings)) + "\n"
+
+
+def _list_lines(settings: Settings) -> Iterator[str]:
+    yield f"# The effective configuration, from {quote_text(settings.source)}."
+    yield f"state_dir: {quote_text(str(settings.state_dir))}"
+    yield from _describe_link(settings)
+    yield from _describe_recovery(settings.plan.recovery)
+    yield from _describe_kubernetes(settings.kubernetes)
+    yield "services:" if settings.plan.services else "services: {}"
+    for service in settings.plan.services:
+        yield from _describe_service(service, settings.forwards.get(service.name))
+    yield from _describe_logging(settings.logging)
+
+
+def _describe_link(settings: Settings) -> Iterator[str]:
+    link = settings.plan.link
+    yield "link:"
+    yield f"  check_interval: {_write_seconds(link.check_interval)}"
+    yield f"  confirm_interval: {_write_seconds(link.confirm_interval)}"
+    yield f"  timeout: {_write_seconds(settings.timeout)}"
+    yield f"  quorum: {link.quorum}"
+    yield f"  fall: {link.fall}"
+    yield f"  rise: {link.rise}"
+    yield f"  hold: {_write_seconds(link.hold)}"
+    yield f"  after_blind: {link.after_blind}"
+    yield from _describe_quality(link.quality)
+    yield from _describe_damping(link.damping)
+    yield "  targets:"
+    for target in settings.targets:
+        yield f"    - {{{', '.join(_describe_target(target))}}}"
+
+
+def _describe_quality(quality: QualityPlan) -> Iterator[str]:
+    yield "  quality:"
+    yield f"    window: {_write_seconds(quality.window)}"
+    yield f"    enter_loss: {quality.enter_loss!r}"
+    yield f"    leave_loss: {quality.leave_loss!r}"
+    yield f"    enter_latency: {_write_seconds(quality.enter_latency)}"
+    yield f"    leave_latency: {_write_seconds(quality.leave_latency)}"
+    yield f"    least: {quality.least}"
+
+
+def _describe_damping(damping: DampingPlan) -> Iterator[str]:
+    yield "  damping:"
+    yield f"    penalty: {damping.penalty!r}"
+    yield f"    half_life: {_write_seconds(damping.half_life)}"
+    yield f"    suppress: {damping.suppress!r}"
+    yield f"    reuse: {damping.reuse!r}"
+    yield f"    ceiling: {damping.ceiling!r}"
+
+
+def _describe_target(target: Target) -> Iterator[str]:
+    match target:
+        case TcpTarget(host=host, port=port, family=family):
+            yield from ("kind: tcp", f"host: {quote_text(host)}", f"port: {port}", f"family: {_write_text(family)}")
+        case DnsTarget(server=server, query=query, port=port, record=record, transport=transport):
+            yield from ("kind: dns", f"server: {quote_text(server)}", f"name: {quote_text(query)}", f"port: {port}")
+            yield from (f"record: {record}", f"transport: {transport}")
+        case HttpTarget(url=url, status=status, body=body, proxy=proxy, family=family):
+            yield from ("kind: http", f"url: {quote_text(url)}", f"status: {status}")
+            if body is not None:
+                yield f"body: {quote_text(body, always=True)}"
+            yield from (f"proxy: {_write_text(proxy)}", f"family: {_write_text(family)}")
+        case IcmpTarget(host=host, family=family):
+            yield from ("kind: icmp", f"host: {quote_text(host)}", f"family: {_write_text(family)}")
+        case GatewayTarget():
+            yield "kind: gateway"
+        case InterfaceTarget(interface=interface):
+            yield from ("kind: interface", f"name: {_write_text(interface)}")
+
+
+def _describe_recovery(recovery: RecoveryPlan) -> Iterator[str]:
+    yield "recovery:"
+    yield f"  act: {'true' if recovery.act else 'false'}"
+    if recovery.when is When.OUTAGE_LONGER_THAN:
+        yield f"  when: {{outage_longer_than: {_write_seconds(recovery.outage_longer_than)}}}"
+    else:
+        yield f"  when: {recovery.when}"
+    yield f"  max_restart_attempts: {recovery.max_restart_attempts}"
+    yield f"  parallel: {recovery.parallel}"
+    yield f"  ready_timeout: {_write_seconds(recovery.ready_timeout)}"
+    yield f"  healthy_for: {_write_seconds(recovery.healthy_for)}"
+    first, longest = _write_seconds(recovery.backoff_first), _write_seconds(recovery.backoff_max)
+    yield f"  backoff: {{first: {first}, max: {longest}}}"
+    yield f"  postpone_limit: {_write_seconds(recovery.postpone_limit)}"
+
+
+def _describe_kubernetes(kubernetes: KubernetesSettings) -> Iterator[str]:
+    yield "kubernetes:"
+    yield f"  kubeconfig: {_write_path(kubernetes.kubeconfig)}"
+    yield f"  context: {_write_text(kubernetes.context)}"
+    yield f"  namespace: {quote_text(kubernetes.namespace)}"
+    yield f"  connect_timeout: {_write_seconds(kubernetes.connect_timeout)}"
+    yield f"  read_timeout: {_write_seconds(kubernetes.read_timeout)}"
+
+
+def _describe_service(service: ServicePlan, forward: ForwardSettings | None) -> Iterator[str]:
+    yield f"  {quote_text(service.name)}:"
+    yield f"    {_KEYS_OF_KINDS[service.kind]}: {quote_text(service.workload)}"
+    yield f"    namespace: {quote_text(service.namespace)}"
+    if forward is not None:
+        yield f"    service: {quote_text(forward.service)}"
+        yield f"    port: {forward.port}"
+        yield f"    alternatives: [{', '.join(map(str, forward.alternatives))}]"
+        yield f"    target: {_write_text(forward.target)}"
+    yield f"    depends_on: [{', '.join(map(quote_text, service.depends_on))}]"
+
+
+def _describe_logging(logging: LoggingSettings) -> Iterator[str]:
+    yield "logging:"
+    yield f"  dir: {_write_path(logging.dir)}"
+    yield f"  level: {logging.level}"
+    yield f"  format: {logging.format}"
+
+
+def _write_seconds(seconds: float) -> str:
+    """A duration with units where that says exactly the same, else the number of seconds."""
+    text = format_duration(seconds)
+    return text if parse_duration(text) == seconds else repr(seconds)
+
+
+def _write_text(text: str | None) -> str:
+    return "null" if text is None else quote_text(text)
+
+
+def _write_path(path: Path | None) -> str:
+    return _write_text(None if path is None else str(path))
+
+
+def quote_text(text: str, *, always: bool = False) -> str:
+    """``text`` as a YAML scalar that reads as this text: bare where every YAML reader sees a word, else in quotes."""
+    node = interpret_plain(text, 0)
+    if not always and _SAFE_WORD.fullmatch(text) and isinstance(node.value, str) and not node.is_trap:
+        return text
+    return f'"{"".join(map(_escape, text))}"'
+
+
+def _escape(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\U{code:08x}" if code > 0xFFFF else f"\\u{code:04x}"

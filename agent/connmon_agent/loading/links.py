@@ -1,0 +1,106 @@
+"""The ``link`` section: thresholds, intervals and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from ..core.plan import AfterBlind, LinkPlan
+from ..settings import EVIDENCE_TARGETS, Target
+from .dampings import read_damping
+from .defaults import DEFAULTS
+from .durations import format_duration
+from .nodes import ListNode
+from .qualities import Pace, read_quality
+from .sections import Section
+from .targets import read_target
+from .values import Rejected, Value, choice, duration, list_of, whole_number
+
+SHORTEST = 0.01  # seconds; below it an agent would only keep the machine busy
+HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What the section says."""
+
+    plan: LinkPlan
+    targets: tuple[Target, ...]
+    timeout: float
+
+
+def read_link(section: Section) -> Link:
+    """The section's values, each mistake noted. A default never contradicts what the file does say."""
+    targets = section.take("targets", DEFAULTS.targets, _read_targets)
+    check_interval = section.take("check_interval", DEFAULTS.link.check_interval, duration(SHORTEST, HOUR))
+    plan = LinkPlan(
+        quorum=section.take("quorum", min(DEFAULTS.link.quorum, count_votes(targets)), whole_number(1, 1000)),
+        fall=section.take("fall", DEFAULTS.link.fall, whole_number(1, 1000)),
+        rise=section.take("rise", DEFAULTS.link.rise, whole_number(1, 1000)),
+        hold=section.take("hold", DEFAULTS.link.hold, duration(0, 24 * HOUR)),
+        check_interval=check_interval,
+        confirm_interval=section.take("confirm_interval", default_confirm(check_interval), duration(SHORTEST, HOUR)),
+        after_blind=AfterBlind(section.take("after_blind", DEFAULTS.link.after_blind.value, choice(*AfterBlind))),
+    )
+    timeout = section.take("timeout", default_timeout(check_interval), duration(SHORTEST, 60))
+    quality = read_quality(section.section("quality"), Pace(check_interval, timeout, count_votes(targets)))
+    plan = replace(plan, quality=quality, damping=read_damping(section.section("damping"), plan))
+    section.close()
+    _check_quorum(section, plan.quorum, count_votes(targets))
+    _check_interval(section, "confirm_interval", plan.confirm_interval, check_interval)
+    _check_interval(section, "timeout", timeout, check_interval)
+    return Link(plan, targets, timeout)
+
+
+def count_votes(targets: Iterable[Target]) -> int:
+    """How many targets count for the quorum; an interface and a gateway only tell where a fault is."""
+    return sum(not isinstance(target, EVIDENCE_TARGETS) for target in targets)
+
+
+def default_confirm(check_interval: float) -> float:
+    """The built-in interval of unsure rounds, or the interval of sure ones where that is shorter."""
+    return min(DEFAULTS.link.confirm_interval, check_interval)
+
+
+def default_timeout(check_interval: float) -> float:
+    """The built-in timeout of a probe, or the interval between rounds where that is shorter."""
+    return min(DEFAULTS.timeout, check_interval)
+
+
+def _read_targets(value: Value) -> tuple[Target, ...]:
+    targets = list_of(read_target)(value)
+    if not targets:
+        value.reject("must hold one target at least", "add one, or remove the key to use the defaults")
+    if not count_votes(targets):
+        remedy = "add one of kind tcp, dns, http or icmp: an interface or a gateway answers while the internet is gone"
+        value.reject("must hold one target at least that shows the internet", remedy)
+    repeated = list(_find_repeated(target.name for target in targets))
+    for index, first in repeated:
+        message = f"is the same target as {value.key}[{first}]: {targets[index].name}"
+        line = value.node.items[index].line if isinstance(value.node, ListNode) else value.node.line
+        value.problems.add(message, line=line, key=f"{value.key}[{index}]", remedy="remove one of them")
+    if repeated:
+        raise Rejected
+    return targets
+
+
+def _find_repeated(names: Iterator[str]) -> Iterator[tuple[int, int]]:
+    """The index of every name that came before, with the index at which it came first."""
+    first: dict[str, int] = {}
+    for index, name in enumerate(names):
+        if first.setdefault(name, index) != index:
+            yield index, first[name]
+
+
+def _check_quorum(section: Section, quorum: int, count: int) -> None:
+    if section.is_sound("quorum", "targets") and quorum > count:
+        remedy = f"write a number from 1 to {count}, or add targets"
+        section.report(
+            "quorum", f"is above the number of targets that count, {count}: no round could be good", remedy=remedy
+        )
+
+
+def _check_interval(section: Section, name: str, seconds: float, check_interval: float) -> None:
+    if section.is_sound(name, "check_interval") and seconds > check_interval:
+        limit = format_duration(check_interval)
+        section.report(name, f"must not be longer than check_interval, {limit}", remedy=f"write at most {limit}")

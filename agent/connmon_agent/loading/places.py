@@ -1,0 +1,105 @@
+"""Where configuration and state live on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_NAME = "connmon-agent"
+_FILE = "connmon.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the choice of a place depends on. ``platform`` as ``sys.platform``; ``home`` None: this user has none."""
+
+    environment: Mapping[str, str]
+    platform: str
+    superuser: bool
+    home: Path | None
+    folder: Path  # the working directory
+
+    @classmethod
+    def of_this_process(cls, environment: Mapping[str, str]) -> Surroundings:
+        """The process's own, with ``environment`` in the place of its environment."""
+        home = environment.get("USERPROFILE" if sys.platform == "win32" else "HOME")
+        superuser = sys.platform != "win32" and os.geteuid() == 0
+        return cls(environment, sys.platform, superuser, Path(home) if home else None, Path.cwd())
+
+
+def list_config_candidates(surroundings: Surroundings) -> list[Path]:
+    """The files that are looked for when none was named, the first one that is there being meant.
+
+    ``config/connmon.yaml`` in the working directory, then this user's, then the machine's.
+    """
+    return [Path("config") / _FILE, *(folder / _NAME / _FILE for folder in _config_folders(surroundings))]
+
+
+def _config_folders(surroundings: Surroundings) -> list[Path]:
+    if surroundings.platform == "win32":
+        return [_program_data(surroundings)]
+    if surroundings.platform == "darwin":
+        return [Path("/Library/Application Support")]
+    own = surroundings.environment.get("XDG_CONFIG_HOME") or (surroundings.home and surroundings.home / ".config")
+    return [*([Path(own)] if own else []), Path("/etc")]
+
+
+def _program_data(surroundings: Surroundings) -> Path:
+    return Path(surroundings.environment.get("ProgramData") or r"C:\ProgramData")
+
+
+def find_config(surroundings: Surroundings) -> Path | None:
+    """The first candidate that is there; None when none is. One that may not be looked at counts as there:
+    passing it over for the defaults would restart other services than the machine's owner wrote down.
+    """
+    for candidate in list_config_candidates(surroundings):
+        try:
+            (surroundings.folder / candidate).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            pass
+        return candidate
+    return None
+
+
+def base_of(config: Path, folder: Path) -> Path:
+    """Where relative paths in the file ``config`` start: above a folder named ``config``, else in the file's folder."""
+    parent = _absolute(config, folder).parent
+    return parent.parent if parent.name == "config" else parent
+
+
+def choose_state_dir(option: Path | None, key: Path | None, config: Path | None, surroundings: Surroundings) -> Path:
+    """The state directory, absolute: the command line's, else the file's, else $STATE_DIRECTORY (systemd sets it),
+    else ``var`` beside the folder ``config`` of a checkout, else the platform's.
+    """
+    folder = surroundings.folder
+    if option is not None:
+        return _absolute(option, folder)
+    if key is not None:
+        return key
+    if given := surroundings.environment.get("STATE_DIRECTORY"):
+        return _absolute(Path(given.split(os.pathsep)[0]), folder)
+    if config is not None and _absolute(config, folder).parent.name == "config":
+        beside = base_of(config, folder) / "var"
+        if beside.is_dir():
+            return beside
+    return _platform_state_dir(surroundings)
+
+
+def _platform_state_dir(surroundings: Surroundings) -> Path:
+    home = surroundings.home or surroundings.folder
+    if surroundings.platform == "win32":
+        return _program_data(surroundings) / _NAME / "state"
+    if surroundings.platform == "darwin":
+        return (Path("/") if surroundings.superuser else home) / "Library/Application Support" / _NAME / "state"
+    if surroundings.superuser:
+        return Path("/var/lib") / _NAME
+    return Path(surroundings.environment.get("XDG_STATE_HOME") or home / ".local/state") / _NAME
+
+
+def _absolute(path: Path, folder: Path) -> Path:
+    return Path(os.path.normpath(folder / path))

@@ -1,0 +1,37 @@
+"""The mistakes found in one file, collected so that a person sees all of them at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..errors import ConfigurationError, Problem
+from .nodes import Node, ScalarNode, show_node
+
+
+@dataclass(slots=True)
+class Problems:
+    """A growing list of mistakes in ``file``, which is named as the user named it."""
+
+    file: str
+    found: list[Problem] = field(default_factory=list)
+
+    def add(
+        self, message: str, *, line: int | None, key: str = "", value: str | None = None, remedy: str | None = None
+    ) -> None:
+        """Note one mistake. ``line`` None: the file as a whole."""
+        self.found.append(Problem(self.file, line, key, message, value, remedy))
+
+    def add_duplicate(self, key: str, node: Node, *, first: int, line: int) -> None:
+        """Note a key that was written before, at line ``first``. ``node`` is its value of this time."""
+        shown = show_node(node) if isinstance(node, ScalarNode) else None
+        self.add(f"this key is already at line {first}", line=line, key=key, value=shown, remedy="keep one of the two")
+
+    def raise_if_any(self) -> None:
+        """Raises ConfigurationError with every mistake, once there is one."""
+        if self.found:
+            raise ConfigurationError(self.found)
+
+
+def refuse_file(file: str, message: str, *, line: int | None = None, remedy: str | None = None) -> ConfigurationError:
+    """The error of a file that cannot be read at all: there is nothing more to find in it."""
+    return ConfigurationError([Problem(file, line, "", message, None, remedy)])

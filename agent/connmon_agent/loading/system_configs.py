@@ -1,0 +1,183 @@
+"""The ERP's ``system_config.json``: its three sections that concern us, mapped to ours.
+
+The file has other owners: other sections, and keys in these three that we do not know, are left alone. Keys are
+compared as PowerShell compares them, in any case. What we do not use yet (how to start, log rotation) is still checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..core.plan import LinkPlan, RecoveryPlan
+from ..settings import ForwardSettings, KubernetesSettings, LoggingSettings
+from .defaults import DEFAULTS, PORTS, Contents, default_forwards, services_of
+from .documents import Document
+from .file_paths import resolve_windows_path
+from .links import HOUR, SHORTEST, count_votes, default_confirm, default_timeout
+from .nodes import ScalarNode
+from .qualities import Pace, default_quality
+from .recoveries import MOST_ATTEMPTS
+from .sections import Section, open_section
+from .services import check_alternatives, check_primaries
+from .values import (
+    Reader,
+    Value,
+    join_choices,
+    list_of,
+    nullable,
+    read_flag,
+    read_label,
+    read_object_name,
+    read_port,
+    whole_number,
+)
+
+_SECTIONS = ("ConnectionMonitor", "Kubernetes", "Logging")
+_MODES = ("Foreground", "Background", "Task", "Service")
+_LEVELS = {  # as .NET, PowerShell and Serilog name them
+    **dict.fromkeys(("verbose", "trace", "debug"), "debug"),
+    **dict.fromkeys(("info", "information"), "info"),
+    **dict.fromkeys(("warn", "warning"), "warning"),
+    **dict.fromkeys(("error", "critical", "fatal"), "error"),
+}
+
+
+def read_system_config(document: Document, *, folder: Path, platform: str) -> Contents:
+    """What the file says. ``LogDir`` starts at ``folder``, the file's own; ``platform`` is ``sys.platform``.
+
+    Raises ConfigurationError with every mistake in our sections.
+    """
+    root = Section(document.problems, "", document.root, ignore_case=True)
+    if not any(root.has(name) for name in _SECTIONS):
+        message = f"none of the sections {', '.join(_SECTIONS)} is in this file"
+        document.problems.add(message, line=None, remedy="name the ERP's system_config.json, or write a connmon.yaml")
+    monitor, kubernetes, logging = (root.section(name) for name in _SECTIONS)
+    settings = KubernetesSettings(namespace=kubernetes.take("Namespace", DEFAULTS.kubernetes.namespace, read_label))
+    names = monitor.take("ServicesToMonitor", tuple(PORTS), _read_names)
+    link = _read_link(monitor)
+    contents = Contents(
+        link=link,
+        timeout=default_timeout(link.check_interval),
+        recovery=_read_recovery(monitor, kubernetes),
+        kubernetes=settings,
+        services=services_of(names, settings.namespace),
+        forwards=_read_forwards(kubernetes, names),
+        logging=_read_logging(logging, folder, platform),
+    )
+    _check_unused(monitor, logging)
+    document.problems.raise_if_any()
+    return contents
+
+
+def _read_link(monitor: Section) -> LinkPlan:
+    check_interval = monitor.take("CheckInterval", DEFAULTS.link.check_interval, _seconds(SHORTEST, HOUR))
+    pace = Pace(check_interval, default_timeout(check_interval), count_votes(DEFAULTS.targets))
+    return replace(
+        DEFAULTS.link,
+        check_interval=check_interval,
+        confirm_interval=default_confirm(check_interval),
+        quality=default_quality(pace),
+    )
+
+
+def _read_recovery(monitor: Section, kubernetes: Section) -> RecoveryPlan:
+    default = DEFAULTS.recovery
+    attempts = monitor.take("MaxRestartAttempts", default.max_restart_attempts, whole_number(1, MOST_ATTEMPTS))
+    return replace(
+        default, act=kubernetes.take("EnableAutoRestart", default.act, read_flag), max_restart_attempts=attempts
+    )
+
+
+def _read_names(value: Value) -> tuple[str, ...]:
+    names = list_of(read_object_name)(value)
+    repeated = {name for index, name in enumerate(names) if name in names[:index]}
+    if repeated:
+        value.reject(f"{', '.join(sorted(repeated))} is here twice", "name each service once")
+    return names
+
+
+def _read_forwards(kubernetes: Section, names: Sequence[str]) -> dict[str, ForwardSettings]:
+    if not kubernetes.has("PortForwardConfig"):
+        return {name: forward for name, forward in default_forwards().items() if name in names}
+    section = kubernetes.section("PortForwardConfig")
+    entries = {name: entry for name in section.names if (entry := section.take(name, None, _read_entry))}
+    ports = {name: _read_forward(name, entry) for name, entry in entries.items()}
+    check_primaries(((name, port.port, entries[name]) for name, port in ports.items() if port), key="Primary")
+    by_folded = {name.casefold(): port for name, port in ports.items() if port}
+    return {name: replace(by_folded[name], service=name) for name in names if name in by_folded}
+
+
+def _read_entry(value: Value) -> Section:
+    if isinstance(value.node, ScalarNode) and value.node.text.startswith("@{"):
+        value.reject("was cut off by PowerShell", "write the file anew with ConvertTo-Json -Depth 10")
+    return open_section(value, ignore_case=True)
+
+
+def _read_forward(name: str, section: Section) -> ForwardSettings | None:
+    port = section.need("Primary", None, read_port)
+    alternatives = section.take("Alternatives", (), list_of(read_port))
+    section.close_leniently()
+    if port is None:
+        return None
+    check_alternatives(section, "Alternatives", port=port, alternatives=alternatives)
+    return ForwardSettings(service=name, port=port, alternatives=alternatives)
+
+
+def _read_logging(section: Section, folder: Path, platform: str) -> LoggingSettings:
+    text = section.take("LogDir", None, nullable(_read_string))
+    return replace(
+        DEFAULTS.logging,
+        dir=resolve_windows_path(text, folder, platform) if text else None,
+        level=section.take("Level", DEFAULTS.logging.level, _read_level),
+    )
+
+
+def _check_unused(monitor: Section, logging: Section) -> None:
+    for name in ("Enabled", "AutoStart"):
+        monitor.take(name, None, read_flag)
+    monitor.take("Mode", None, _read_mode)
+    monitor.take("ScriptPath", None, nullable(_read_string))
+    for name in ("MaxFileSize", "MaxFiles"):
+        logging.take(name, None, whole_number(1, 1_000_000))
+    for name in ("EnableConsoleOutput", "EnableEventLog"):
+        logging.take(name, None, read_flag)
+
+
+def _read_string(value: Value) -> str:
+    scalar = value.scalar("text")
+    if not isinstance(scalar.value, str):
+        value.reject("must be text", f'put it in quotes: "{scalar.text}"')
+    if scalar.value and not scalar.value.isprintable():
+        value.reject("holds a character that cannot be printed", r"write each backslash twice: C:\\ERP\\logs")
+    return scalar.value
+
+
+def _read_mode(value: Value) -> str:
+    return _read_word(value, {mode.lower(): mode for mode in _MODES}, _MODES)
+
+
+def _read_level(value: Value) -> str:
+    return _read_word(value, _LEVELS, ("Debug", "Info", "Warning", "Error"))
+
+
+def _read_word(value: Value, meanings: dict[str, str], shown: Sequence[str]) -> str:
+    text = value.scalar("a word").text
+    if text.lower() not in meanings:
+        value.reject("is none of the choices", f"write {join_choices(shown)}")
+    return meanings[text.lower()]
+
+
+def _seconds(low: float, high: float) -> Reader[float]:
+    """A reader of numbers of seconds; the ERP's format has no units."""
+
+    def read(value: Value) -> float:
+        number = value.scalar("a number of seconds").value
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            value.reject("must be a number of seconds", "write it without quotes and unit: 30")
+        if not low <= number <= high:
+            value.reject("is out of range", f"write a number of seconds from {low:g} to {high:g}")
+        return float(number)
+
+    return read

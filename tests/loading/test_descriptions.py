@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connmon_agent.core.plan import (
+    AfterBlind,
+    DampingPlan,
+    Kind,
+    LinkPlan,
+    Plan,
+    QualityPlan,
+    RecoveryPlan,
+    ServicePlan,
+    When,
+    with_stages,
+)
+from connmon_agent.loading.configuration import load_settings
+from connmon_agent.loading.defaults import (
+    dns_target,
+    gateway_target,
+    http_target,
+    icmp_target,
+    interface_target,
+    tcp_target,
+)
+from connmon_agent.loading.descriptions import describe_settings, quote_text
+from connmon_agent.settings import ForwardSettings, KubernetesSettings, LoggingSettings, Settings, Target
+
+SHIPPED = Path(__file__).parents[2] / "config" / "connmon.yaml"
+
+names = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True) | st.sampled_from(["on", "no", "1e3", "7"])
+ports = st.integers(1, 65535)
+words = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=12).filter(str.isprintable)
+words |= st.sampled_from(["on", "Off", "null", "~", "true", "5", "010", "1:30", "#x", "a: b", "- a", "x #y", "*a"])
+paths = st.lists(words.filter(lambda word: "/" not in word and word not in (".", "..")), min_size=1, max_size=3).map(
+    lambda parts: Path("/", *parts)
+)
+
+
+def seconds(low: float, high: float) -> st.SearchStrategy[float]:
+    return st.floats(low, high) | st.integers(int(low) + 1, int(high)).map(float)
+
+
+families = st.sampled_from([None, "ipv4", "ipv6"])
+urls = st.from_regex(r"https?://192\.0\.2\.1(:[1-9][0-9]{0,3})?/[a-z0-9?=&%:-]{0,9}", fullmatch=True)
+votes: st.SearchStrategy[Target] = st.one_of(
+    st.builds(tcp_target, st.sampled_from(["192.0.2.1", "2001:db8::1", "host.example"]), ports),
+    st.builds(tcp_target, st.just("host.example"), ports, families),
+    st.builds(
+        dns_target,
+        st.sampled_from(["192.0.2.2", "2001:db8::2"]),
+        st.just("example.com"),
+        ports,
+        record=st.sampled_from(["A", "AAAA"]),
+        transport=st.sampled_from(["udp", "tcp"]),
+    ),
+    st.builds(
+        http_target,
+        urls,
+        st.integers(100, 599),
+        st.none() | st.text(max_size=9),
+        proxy=st.sampled_from([None, "none", "http://proxy.example:3128", "http://[2001:db8::1]"]),
+    ),
+    st.builds(http_target, st.just("http://host.example/"), family=families, proxy=st.sampled_from([None, "none"])),
+    st.builds(icmp_target, st.just("host.example"), families),
+)
+evidence: st.SearchStrategy[Target] = st.builds(interface_target, st.none() | words) | st.builds(gateway_target)
+
+
+@st.composite
+def qualities(draw: st.DrawFn, check_interval: float, timeout: float) -> QualityPlan:
+    enter_loss, enter_latency = draw(st.floats(0.01, 0.99)), draw(st.floats(0.005, timeout * 0.9))
+    window = draw(st.floats(max(1.0, 3 * check_interval), 86400))
+    return QualityPlan(
+        window=window,
+        enter_loss=enter_loss,
+        leave_loss=draw(st.floats(0, enter_loss * 0.9)),
+        enter_latency=enter_latency,
+        leave_latency=draw(st.floats(0.001, enter_latency * 0.9)),
+        least=draw(st.integers(1, min(5000, int(window / (check_interval * 1.06))))),
+    )
+
+
+@st.composite
+def dampings(draw: st.DrawFn) -> DampingPlan:
+    suppress = draw(st.floats(2, 999) | st.integers(2, 999).map(float))
+    return DampingPlan(
+        penalty=draw(st.floats(1000, 1e6)),
+        half_life=draw(seconds(60, 86400)),
+        suppress=suppress,
+        reuse=draw(st.floats(1, suppress * 0.9)),
+        ceiling=draw(st.floats(suppress, 1e6)),
+    )
+
+
+@st.composite
+def links(draw: st.DrawFn, most: int, check_interval: float, timeout: float) -> LinkPlan:
+    return LinkPlan(
+        quorum=draw(st.integers(1, most)),
+        fall=draw(st.integers(1, 1000)),
+        rise=draw(st.integers(1, 1000)),
+        hold=draw(seconds(0, 86400)),
+        after_blind=draw(st.sampled_from(AfterBlind)),
+        check_interval=check_interval,
+        confirm_interval=draw(st.floats(0.01, check_interval)),
+        quality=draw(qualities(check_interval, timeout)),
+        damping=draw(dampings()),
+    )
+
+
+@st.composite
+def recoveries(draw: st.DrawFn) -> RecoveryPlan:
+    when = draw(st.sampled_from(When))
+    longest = draw(seconds(0.01, 86400))
+    return RecoveryPlan(
+        act=draw(st.booleans()),
+        when=when,
+        outage_longer_than=draw(seconds(0, 604800)) if when is When.OUTAGE_LONGER_THAN else 0.0,
+        max_restart_attempts=draw(st.integers(1, 100)),
+        parallel=draw(st.integers(1, 1000)),
+        ready_timeout=draw(seconds(0.01, 86400)),
+        healthy_for=draw(seconds(0.01, 604800)),
+        backoff_first=draw(st.floats(0.01, longest)),
+        backoff_max=longest,
+        postpone_limit=draw(seconds(0, 604800)),
+    )
+
+
+@st.composite
+def services(draw: st.DrawFn) -> tuple[ServicePlan, ...]:
+    plans: list[ServicePlan] = []
+    for name in draw(st.lists(names, unique=True, max_size=4)):
+        earlier = [plan.name for plan in plans]
+        depends_on = draw(st.lists(st.sampled_from(earlier), unique=True)) if earlier else []
+        kind, namespace = draw(st.sampled_from(Kind)), draw(names)
+        plans.append(ServicePlan(name, kind, namespace, f"{name}-{len(plans)}", tuple(depends_on)))
+    return with_stages(plans)
+
+
+@st.composite
+def forwards(draw: st.DrawFn, plans: tuple[ServicePlan, ...]) -> dict[str, ForwardSettings]:
+    primaries = draw(st.lists(ports, unique=True, max_size=len(plans)))
+    found = {}
+    for plan, port in zip(plans, primaries, strict=False):
+        alternatives = draw(st.lists(ports.filter(lambda other, own=port: other != own), unique=True, max_size=3))
+        target = draw(st.none() | ports.map(str) | st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True))
+        found[plan.name] = ForwardSettings(draw(names), port, tuple(alternatives), target)
+    return found
+
+
+@st.composite
+def settings_of_all_kinds(draw: st.DrawFn) -> Settings:
+    voters = draw(st.lists(votes, min_size=1, max_size=4, unique_by=lambda target: target.name))
+    chosen = [*voters, *draw(st.lists(evidence, max_size=2, unique_by=lambda target: target.name))]
+    check_interval = draw(seconds(0.01, 3600))
+    timeout = draw(st.floats(0.01, min(60, check_interval)))
+    link, plans = draw(links(len(voters), check_interval, timeout)), draw(services())
+    return Settings(
+        source="",
+        state_dir=draw(paths),
+        plan=Plan(link, draw(recoveries()), plans),
+        targets=tuple(chosen),
+        timeout=timeout,
+        kubernetes=KubernetesSettings(
+            draw(st.none() | paths),
+            draw(st.none() | words),
+            draw(names),
+            draw(seconds(0.01, 300)),
+            draw(seconds(0.01, 300)),
+        ),
+        forwards=draw(forwards(plans)),
+        logging=LoggingSettings(
+            draw(st.none() | paths),
+            draw(st.sampled_from(["debug", "info", "warning", "error"])),
+            draw(st.sampled_from(["text", "json"])),
+        ),
+    )
+
+
+@settings(deadline=None)  # it reads and writes a file, and a busy disk is no mistake of ours
+@given(settings_of_all_kinds())
+def test_a_description_loads_again_to_the_same_settings(original: Settings) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "connmon.yaml"
+        path.write_text(describe_settings(original), encoding="utf-8")
+        loaded = load_settings(path, state_dir=None, environment={})
+    assert replace(loaded, source="") == original
+
+
+def test_the_shipped_configuration_is_described_and_loads_again(tmp_path: Path) -> None:
+    shipped = load_settings(SHIPPED, state_dir=tmp_path, environment={})
+    path = tmp_path / "connmon.yaml"
+    path.write_text(describe_settings(shipped), encoding="utf-8")
+    loaded = load_settings(path, state_dir=None, environment={})
+    assert replace(loaded, source=shipped.source) == shipped
+
+
+@given(st.text())
+def test_quoted_text_is_the_same_text_to_every_yaml_reader(text: str) -> None:
+    assert yaml.safe_load(f"key: {quote_text(text)}") == {"key": text}

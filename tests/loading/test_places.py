@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from connmon_agent.loading.places import Surroundings, base_of, choose_state_dir, find_config, list_config_candidates
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Surroundings:
+    home = tmp_path / "home"
+    return Surroundings(environment={}, platform="linux", superuser=False, home=home, folder=tmp_path)
+
+
+def test_the_working_directory_goes_before_the_user_and_the_user_before_the_machine(site: Surroundings) -> None:
+    assert list_config_candidates(site) == [
+        Path("config/connmon.yaml"),
+        site.folder / "home/.config/connmon-agent/connmon.yaml",
+        Path("/etc/connmon-agent/connmon.yaml"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "last"),
+    [
+        ("linux", {"XDG_CONFIG_HOME": "/x"}, [Path("/x"), Path("/etc")]),
+        ("win32", {"ProgramData": "D:/Data"}, [Path("D:/Data")]),
+        ("darwin", {}, [Path("/Library/Application Support")]),
+    ],
+)
+def test_each_platform_has_its_folders(
+    site: Surroundings, platform: str, environment: dict[str, str], last: list[Path]
+) -> None:
+    other = replace(site, platform=platform, environment=environment)
+    assert list_config_candidates(other)[1:] == [folder / "connmon-agent/connmon.yaml" for folder in last]
+
+
+def test_the_first_file_that_is_there_is_meant(site: Surroundings) -> None:
+    own = site.folder / "home/.config/connmon-agent/connmon.yaml"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert find_config(site) == own
+    (site.folder / "config").mkdir()
+    (site.folder / "config/connmon.yaml").touch()
+    assert find_config(site) == Path("config/connmon.yaml")
+
+
+def test_a_file_in_the_place_of_a_folder_is_passed_over(site: Surroundings) -> None:
+    own = site.folder / "home/.config/connmon-agent/connmon.yaml"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    (site.folder / "config").touch()
+    assert find_config(site) == own
+
+
+def test_a_file_that_cannot_be_looked_at_is_not_passed_over(site: Surroundings) -> None:
+    loop = site.folder / "config"
+    loop.symlink_to(loop)
+    assert find_config(site) == Path("config/connmon.yaml")
+
+
+@pytest.mark.parametrize(
+    ("config", "base"),
+    [
+        ("config/connmon.yaml", "."),
+        ("/srv/site/config/connmon.yaml", "/srv/site"),
+        ("/etc/connmon-agent/connmon.yaml", "/etc/connmon-agent"),
+        ("connmon.yaml", "."),
+        ("../config/connmon.yaml", ".."),
+    ],
+)
+def test_relative_paths_start_above_a_folder_config_else_beside_the_file(
+    site: Surroundings, config: str, base: str
+) -> None:
+    assert base_of(Path(config), site.folder) == (site.folder / base).resolve()
+
+
+def test_the_state_directory_is_looked_for_in_this_order(site: Surroundings) -> None:
+    config, beside = Path("config/connmon.yaml"), site.folder / "var"
+    beside.mkdir()
+    key = site.folder / "key"
+    systemd = replace(site, environment={"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"})
+    assert choose_state_dir(Path("option"), key, config, systemd) == site.folder / "option"
+    assert choose_state_dir(None, key, config, systemd) == key
+    assert choose_state_dir(None, None, config, systemd) == Path("/var/lib/a")
+    assert choose_state_dir(None, None, config, site) == beside
+    beside.rmdir()
+    assert choose_state_dir(None, None, config, site) == site.folder / "home/.local/state/connmon-agent"
+
+
+@pytest.mark.parametrize(
+    ("changes", "state_dir"),
+    [
+        ({"superuser": True}, "/var/lib/connmon-agent"),
+        ({"environment": {"XDG_STATE_HOME": "/x"}}, "/x/connmon-agent"),
+        ({"platform": "darwin", "superuser": True}, "/Library/Application Support/connmon-agent/state"),
+        ({"platform": "darwin", "home": Path("/h")}, "/h/Library/Application Support/connmon-agent/state"),
+        ({"platform": "win32", "environment": {"ProgramData": "D:/Data"}}, "D:/Data/connmon-agent/state"),
+    ],
+    ids=str,
+)
+def test_each_platform_has_its_state_directory(site: Surroundings, changes: dict[str, object], state_dir: str) -> None:
+    assert choose_state_dir(None, None, None, replace(site, **changes)) == Path(state_dir)
+
+
+def test_var_counts_only_beside_a_folder_called_config(site: Surroundings) -> None:
+    (site.folder / "var").mkdir()
+    chosen = choose_state_dir(None, None, Path("settings/connmon.yaml"), site)
+    assert chosen == site.folder / "home/.local/state/connmon-agent"
+
+
+def test_the_process_surroundings_follow_the_environment_given() -> None:
+    surroundings = Surroundings.of_this_process({"HOME": "/somewhere", "USERPROFILE": "/somewhere"})
+    assert surroundings.home == Path("/somewhere")
+    assert Surroundings.of_this_process({}).home is None

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connmon_agent.errors import ConfigurationError
+from connmon_agent.loading.configuration import load_settings
+from connmon_agent.loading.defaults import DEFAULTS, PORTS
+from connmon_agent.loading.file_paths import resolve_windows_path
+from connmon_agent.settings import ForwardSettings, Settings
+
+SHIPPED = Path(__file__).parents[2] / "config" / "system_config.json"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "system_config.json"
+
+
+def load(path: Path, content: Any) -> Settings:
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return load_settings(path, state_dir=None, environment={})
+
+
+def find_messages(path: Path, content: Any) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, content)
+    return [str(problem).removeprefix(str(path)) for problem in caught.value.problems]
+
+
+def test_the_shipped_example_means_the_seven_services_of_the_erp(tmp_path: Path) -> None:
+    settings = load_settings(SHIPPED, state_dir=tmp_path, environment={})
+    assert settings.plan.services == DEFAULTS.services
+    assert settings.forwards == DEFAULTS.forwards
+    assert settings.targets == DEFAULTS.targets
+    assert settings.plan.link.check_interval == 30
+    assert settings.logging.dir == SHIPPED.parent.parent / "var" / "logs"
+    assert settings.state_dir == tmp_path
+
+
+def test_what_the_file_says_is_mapped(path: Path) -> None:
+    settings = load(
+        path,
+        {
+            "ConnectionMonitor": {
+                "CheckInterval": 0.25,
+                "MaxRestartAttempts": 5,
+                "ServicesToMonitor": ["grafana", "frontend", "worker"],
+            },
+            "Kubernetes": {
+                "Namespace": "shop",
+                "EnableAutoRestart": False,
+                "PortForwardConfig": {
+                    "frontend": {"Primary": 9090, "Alternatives": [9091]},
+                    "grafana": {"Primary": 3000},
+                    "elsewhere": {"Primary": 1234},
+                },
+            },
+            "Logging": {"LogDir": "logs", "Level": "WARN"},
+        },
+    )
+    link, recovery = settings.plan.link, settings.plan.recovery
+    assert (link.check_interval, link.confirm_interval, settings.timeout) == (0.25, 0.25, 0.25)
+    assert (recovery.max_restart_attempts, recovery.act) == (5, False)
+    assert [(s.name, s.namespace, s.workload) for s in settings.plan.services] == [
+        ("grafana", "shop", "grafana"),
+        ("frontend", "shop", "frontend"),
+        ("worker", "shop", "worker"),
+    ]
+    assert settings.forwards == {
+        "grafana": ForwardSettings("grafana", 3000),
+        "frontend": ForwardSettings("frontend", 9090, (9091,)),
+    }
+    assert (settings.kubernetes.namespace, settings.logging.level) == ("shop", "warning")
+    assert settings.logging.dir == path.parent / "logs"
+
+
+def test_one_section_is_enough_and_the_rest_is_built_in(path: Path) -> None:
+    settings = load(path, {"Logging": {}})
+    assert (settings.plan.link, settings.plan.services) == (DEFAULTS.link, DEFAULTS.services)
+    assert (settings.forwards, settings.logging) == (DEFAULTS.forwards, DEFAULTS.logging)
+
+
+def test_without_port_forwards_the_known_services_keep_their_ports(path: Path) -> None:
+    settings = load(path, {"ConnectionMonitor": {"ServicesToMonitor": ["jaeger", "worker"]}})
+    assert settings.forwards == {"jaeger": ForwardSettings("jaeger", PORTS["jaeger"][0], PORTS["jaeger"][1:])}
+
+
+def test_keys_are_compared_as_powershell_compares_them(path: Path) -> None:
+    settings = load(path, {"connectionMONITOR": {"checkinterval": 5}, "KUBERNETES": {"namespace": "shop"}})
+    assert (settings.plan.link.check_interval, settings.kubernetes.namespace) == (5, "shop")
+
+
+def test_what_others_wrote_is_left_alone(path: Path) -> None:
+    content = {"Logging": {"Theme": {"on": []}}, "Database": {"Port": "none", "Kubernetes": 5}, "Version": 3}
+    assert load(path, content).plan.services == DEFAULTS.services
+
+
+def test_utf_16_and_tabs_are_no_obstacle(path: Path) -> None:
+    path.write_bytes('{\r\n\t"Kubernetes":\t{"Namespace": "küche-1"}}'.replace("ü", "ue").encode("utf-16"))
+    settings = load_settings(path, state_dir=None, environment={})
+    assert settings.kubernetes.namespace == "kueche-1"
+
+
+MISTAKES: dict[str, tuple[Any, list[str]]] = {
+    "none of our sections": (
+        {"Database": {}},
+        [
+            ": none of the sections ConnectionMonitor, Kubernetes, Logging is in this file; "
+            "name the ERP's system_config.json, or write a connmon.yaml"
+        ],
+    ),
+    "values of every key": (
+        """{"ConnectionMonitor": {
+ "Enabled": "yes",
+ "AutoStart": 1,
+ "Mode": "Daemon",
+ "ScriptPath": 5,
+ "CheckInterval": "30",
+ "MaxRestartAttempts": 0,
+ "ServicesToMonitor": "frontend"},
+"Kubernetes": {
+ "Namespace": "ERP System",
+ "EnableAutoRestart": "true",
+ "PortForwardConfig": []},
+"Logging": {
+ "LogDir": false,
+ "Level": "Loud",
+ "MaxFileSize": "10MB",
+ "MaxFiles": 0,
+ "EnableConsoleOutput": "on",
+ "EnableEventLog": null}}""",
+        [
+            ':2: ConnectionMonitor.Enabled: must be true or false (got "yes"); write true, without quotes',
+            ":3: ConnectionMonitor.AutoStart: must be true or false (got 1)",
+            ':4: ConnectionMonitor.Mode: is none of the choices (got "Daemon"); '
+            "write Foreground, Background, Task or Service",
+            ':5: ConnectionMonitor.ScriptPath: must be text (got 5); put it in quotes: "5"',
+            ':6: ConnectionMonitor.CheckInterval: must be a number of seconds (got "30"); '
+            "write it without quotes and unit: 30",
+            ":7: ConnectionMonitor.MaxRestartAttempts: is out of range (got 0); write a whole number from 1 to 100",
+            ':8: ConnectionMonitor.ServicesToMonitor: must be a list (got "frontend"); '
+            "write it as [a, b] or as lines that begin with a dash",
+            ':10: Kubernetes.Namespace: is not a Kubernetes name by RFC 1123 (got "ERP System"); '
+            "use a-z, 0-9 and hyphens, a letter or digit at both ends",
+            ':11: Kubernetes.EnableAutoRestart: must be true or false (got "true"); write true, without quotes',
+            ":12: Kubernetes.PortForwardConfig: must hold keys and values (got []); write keys below it, indented",
+            ':14: Logging.LogDir: must be text (got false); put it in quotes: "false"',
+            ':15: Logging.Level: is none of the choices (got "Loud"); write Debug, Info, Warning or Error',
+            ':16: Logging.MaxFileSize: must be a whole number (got "10MB"); write a whole number from 1 to 1000000',
+            ":17: Logging.MaxFiles: is out of range (got 0); write a whole number from 1 to 1000000",
+            ':18: Logging.EnableConsoleOutput: must be true or false (got "on"); write true, without quotes',
+            ":19: Logging.EnableEventLog: must be true or false (got null); "
+            "write one, or remove the key to use the default",
+        ],
+    ),
+    "ports": (
+        """{"Kubernetes": {"PortForwardConfig": {
+"frontend": {"Primary": 8080, "Alternatives": [8080, 70000]},
+"grafana": {"Alternatives": []},
+"jaeger": {"Primary": 9000, "Alternatives": [9001, 9001]},
+"worker": {"Primary": 9000},
+"web": "@{Primary=80; Alternatives=System.Object[]}"}}}""",
+        [
+            ":2: Kubernetes.PortForwardConfig.frontend.Alternatives[1]: is out of range (got 70000); "
+            "write a whole number from 1 to 65535",
+            ":3: Kubernetes.PortForwardConfig.grafana.Primary: is missing; write Primary: ...",
+            ":4: Kubernetes.PortForwardConfig.jaeger.Alternatives: 9001 is here twice (got [9001, 9001]); "
+            "keep one of the two",
+            ":5: Kubernetes.PortForwardConfig.worker.Primary: is the local port of jaeger already (got 9000); "
+            "give each service its own port",
+            ":6: Kubernetes.PortForwardConfig.web: was cut off by PowerShell "
+            '(got "@{Primary=80; Alternatives=System.Object[]}"); write the file anew with ConvertTo-Json -Depth 10',
+        ],
+    ),
+    "the same key in two spellings": (
+        '{"Logging": {\n"Level": "Info",\n"level": "Debug"}}',
+        [':3: Logging.level: this key is already at line 2 (got "Debug"); keep one of the two'],
+    ),
+    "a service twice": (
+        {"ConnectionMonitor": {"ServicesToMonitor": ["web", "api", "web"]}},
+        [
+            ':1: ConnectionMonitor.ServicesToMonitor: web is here twice (got ["web", "api", "web"]); '
+            "name each service once"
+        ],
+    ),
+    "a path with single backslashes that JSON reads as a line feed": (
+        '{"Logging": {"LogDir": "C:\\new"}}',
+        [
+            ":1: Logging.LogDir: holds a character that cannot be printed "
+            '(got "C:\\new"); write each backslash twice: C:\\\\ERP\\\\logs'
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_wrong_values_in_our_sections_are_told_in_these_words(path: Path, name: str) -> None:
+    content, messages = MISTAKES[name]
+    assert find_messages(path, content) == messages
+
+
+@pytest.mark.parametrize(
+    ("text", "platform", "found"),
+    [
+        ("logs", "linux", "/erp/config/logs"),
+        (".\\logs\\agent", "linux", "/erp/config/logs/agent"),
+        ("..\\logs", "linux", "/erp/logs"),
+        ("C:\\ERP\\logs", "linux", "/erp/config/ERP/logs"),
+        ("\\\\server\\share\\logs", "linux", "/erp/config/logs"),
+        ("/var/log/erp", "linux", "/var/log/erp"),
+        ("logs", "win32", "/erp/config/logs"),
+    ],
+)
+def test_windows_paths_do_not_break_elsewhere(text: str, platform: str, found: str) -> None:
+    assert resolve_windows_path(text, Path("/erp/config"), platform) == Path(found)
