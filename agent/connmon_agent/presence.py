@@ -1,0 +1,146 @@
+"""Whether an agent runs on a state directory: it holds the lock of ``agent.lock`` there, and the file names it.
+
+The lock is the proof and the text only a label: the kernel gives the lock back however the agent dies, the text stays.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .errors import AlreadyRunning, ConnmonError
+from .locks import lock_alone, lock_shared, unlock
+
+LOCK_FILE = "agent.lock"
+PATIENCE = 0.5  # seconds; a reader holds its lock for microseconds, so whoever stays longer is an agent
+PAUSE = 0.01  # seconds between two looks
+
+
+def find_agent(state_dir: Path) -> int | None:
+    """The process id of the agent that runs on ``state_dir``; None: none does. 0: one does, which has not signed yet.
+
+    Changes nothing and needs no right to write. Raises ConnmonError where the lock file cannot be read.
+    """
+    path = state_dir / LOCK_FILE
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _unusable(path, error, purpose="read") from error
+    try:
+        if lock_shared(descriptor):
+            unlock(descriptor)
+            return None
+        return _read_pid(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class AgentLock:
+    """The right to be the one agent of ``state_dir``, from ``with`` to its end or the death of the process."""
+
+    def __init__(self, state_dir: Path, *, patience: float = PATIENCE) -> None:
+        self._path = state_dir / LOCK_FILE
+        self._patience = patience
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def acquire(self) -> None:
+        """Take the lock and sign it, trying again for ``patience`` seconds.
+
+        Raises AlreadyRunning, with the other's process id, and ConnmonError where the file cannot be written.
+        """
+        try:
+            # Readable for everybody: `status` of another user must see whether the agent runs.
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise _unusable(self._path, error, purpose="write") from error
+        try:
+            self._take(descriptor)
+            _sign(descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            raise _unusable(self._path, error, purpose="lock") from error
+        except AlreadyRunning:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the lock back; the file stays, because removing it could remove the lock of the next agent."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.ftruncate(descriptor, 0)
+            unlock(descriptor)
+            os.close(descriptor)
+
+    def _take(self, descriptor: int) -> None:
+        until = time.monotonic() + self._patience
+        while not lock_alone(descriptor):
+            if time.monotonic() >= until:
+                raise _already_running(self._path, _read_pid(descriptor))
+            time.sleep(PAUSE)
+
+
+def _sign(descriptor: int) -> None:
+    started = datetime.now(UTC).isoformat(timespec="microseconds")
+    signature = json.dumps({"pid": os.getpid(), "started": started}).encode()
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, signature)
+
+
+def _read_pid(descriptor: int) -> int:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    try:
+        signature = json.loads(os.read(descriptor, 4096))
+    except ValueError:
+        return 0
+    pid = signature.get("pid") if isinstance(signature, dict) else None
+    return pid if isinstance(pid, int) else 0
+
+
+def _already_running(path: Path, pid: int) -> AlreadyRunning:
+    who = f"another agent (pid {pid})" if pid else "another agent"
+    return AlreadyRunning(
+        f"{who} already runs on the state directory {path.parent}",
+        hint="One state directory has one agent; end that one first, or give this one another --state-dir",
+    )
+
+
+def _unusable(path: Path, error: OSError, *, purpose: str) -> ConnmonError:
+    return ConnmonError(
+        f"cannot {purpose} {path}: {error.strerror or error}",
+        hint=_advise(path, error),
+    )
+
+
+def _advise(path: Path, error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return f"Free space where {path.parent} lies"
+    if isinstance(error, PermissionError):
+        return f"Run this as the agent's user, {name_owner(path)}"
+    return "Check that the state directory exists and who may use it"
+
+
+def name_owner(path: Path) -> str:
+    """Whose the file is, or the state directory where there is no file yet."""
+    try:
+        return (path if path.exists() else path.parent).owner()
+    except (OSError, KeyError, NotImplementedError):
+        return "who owns the state directory"

@@ -1,0 +1,75 @@
+"""SQLite's errors in plain words: what failed, where, and what to do."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from ..errors import CommitError, StoreError
+
+_GENERAL = "See `connmon-agent doctor`"
+
+# By SQLite's primary result code: what happened and what to do; {place} is the state directory.
+_WORDS = {
+    sqlite3.SQLITE_FULL: ("the disk is full", "Free space where {place} lies; until then nothing is restarted"),
+    sqlite3.SQLITE_READONLY: (
+        "the file, its directory or its file system is read-only",
+        "Make {place} and the files in it writable for this user",
+    ),
+    sqlite3.SQLITE_IOERR: (
+        "the disk reported an error",
+        "Check the disk, the kernel's log and the limits of this process (ulimit -f); until then nothing is restarted",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "the file cannot be opened",
+        "Check that {place} exists and that this user may read and write there",
+    ),
+    sqlite3.SQLITE_PERM: ("the file may not be accessed", "Check the permissions in {place}"),
+    sqlite3.SQLITE_BUSY: (
+        "another program holds the database's lock",
+        "End the program that has it open for writing (a database browser, a backup)",
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        "the database is damaged",
+        "Restart the agent: it sets the damaged file aside and begins a new one",
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        "the file is not a database",
+        "Restart the agent: it sets the damaged file aside and begins a new one",
+    ),
+    sqlite3.SQLITE_NOMEM: ("there is not enough memory", "Free memory on this machine"),
+}
+_WORDS[sqlite3.SQLITE_LOCKED] = _WORDS[sqlite3.SQLITE_BUSY]
+_WORDS[sqlite3.SQLITE_PROTOCOL] = _WORDS[sqlite3.SQLITE_BUSY]
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code, SQLITE_ERROR for an error that Python's module raised itself."""
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file itself is broken, rather than the way to it."""
+    return primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def store_error(error: sqlite3.Error, *, doing: str, path: Path) -> StoreError:
+    """``error`` as a StoreError. ``doing`` is what was tried, in words: "read the outages"."""
+    return StoreError(_message(error, doing, path), hint=_hint(error, path))
+
+
+def commit_error(error: sqlite3.Error, *, doing: str, path: Path) -> CommitError:
+    """``error`` as a CommitError: whether what was tried is durable is unknown."""
+    return CommitError(_message(error, doing, path), hint=_hint(error, path))
+
+
+def _message(error: sqlite3.Error, doing: str, path: Path) -> str:
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    what, _ = _WORDS.get(primary_code(error), (str(error), _GENERAL))
+    return f"cannot {doing} in {path}: {what} ({name})"
+
+
+def _hint(error: sqlite3.Error, path: Path) -> str:
+    _, hint = _WORDS.get(primary_code(error), ("", _GENERAL))
+    return hint.format(place=path.parent)

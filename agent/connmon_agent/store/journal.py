@@ -1,0 +1,261 @@
+"""The one writer of the state file."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ..core.events import Event
+from ..core.moments import Moment
+from ..core.sightings import ProbeResult, QualitySight
+from ..core.steps import Step
+from ..core.world import World
+from ..errors import CommitError, InvariantError, StoreError
+from . import writes
+from .failures import commit_error, store_error
+from .layout import EVENTS, STEPS, EventRow, StepBody, log_of, size_of
+from .opening import BUSY_TIMEOUT, OpenedStore, Trace, open_store, require_full_sync
+from .snapshots import SnapshotWriter
+
+LONG_LOG = 4 << 20  # bytes of log from which a round that decides nothing copies it into the database
+TOO_LONG_LOG = 4 * LONG_LOG  # from which a deciding commit does, when no such round has come
+
+
+class SqliteJournal:
+    """``ports.Journal`` over one SQLite file. One call at a time, from whichever thread.
+
+    ``set_aside`` is where a damaged file was moved when this one was opened, and ``damage`` says what ailed it; both
+    are None when the file was sound.
+    """
+
+    set_aside: Path | None
+    damage: str | None
+    _connection: sqlite3.Connection
+    _world: World
+    _seq: int
+    _hash: str
+    _in_order: bool  # False: a transaction's outcome is unknown
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        boottime: Callable[[], float],
+        boot_id: str,
+        wall: Callable[[], float],
+        trace: Trace | None,
+    ) -> None:
+        self.path = path
+        self._boottime = boottime
+        self._boot_id = boot_id
+        self._wall = wall
+        self._trace = trace
+        self._snapshots = SnapshotWriter()
+        self._take(open_store(path, wall=wall, trace=trace))
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        boottime: Callable[[], float],
+        boot_id: str,
+        wall: Callable[[], float] = time.time,
+        trace: Trace | None = None,
+    ) -> SqliteJournal:
+        """Open the state file, or begin one. Raises StoreError.
+
+        ``boottime`` gives seconds since the machine booted and ``boot_id`` names that boot: both go into every event.
+        ``wall`` gives Unix seconds. ``trace``, for diagnosis, is called with every SQL statement before it runs.
+        """
+        return cls(path, boottime=boottime, boot_id=boot_id, wall=wall, trace=trace)
+
+    def load(self) -> World:
+        """The world as it was last committed; a fresh one, named at random, where nothing was. Raises StoreError."""
+        self._require_order()
+        return self._world
+
+    def commit(self, event: Event, step: Step) -> int:
+        """Make ``event`` and ``step`` durable in one transaction with one wait for the disk; returns its number.
+
+        Raises CommitError: nobody knows whether it is durable, and every call but ``reopen`` and ``close`` is refused
+        from then on. Raises InvariantError: the step contradicts the file, nothing was written, and the journal is
+        in order.
+        """
+        row, world = self._draft(event, step)
+        with self._deciding(f"record event {row.seq}") as connection:
+            writes.write_event(connection, row, world)
+            writes.write_timers(connection, self._world.timers, step.world.timers)
+            writes.write_outage(connection, row.seq, step.world, before=self._world.outage)
+            writes.settle_intents(connection, row.seq, step.resolutions)
+            writes.open_intents(connection, row.seq, step.effects, step.world)
+            writes.write_sign_of_life(connection, event)
+        self._world, self._seq, self._hash = step.world, row.seq, row.hash
+        with suppress(sqlite3.Error):  # the event is durable; the next quiet round tells of what ails the disk
+            self._shorten_log(TOO_LONG_LOG)
+        return row.seq
+
+    def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
+        """Remember the newest round, the quality up to it and the heartbeat. Raises StoreError.
+
+        It does not wait for the disk: a later commit makes them durable too, and losing them to a power cut loses a
+        heartbeat, never a decision.
+        """
+        with self._unsynced("note the newest round") as connection:
+            writes.write_round(connection, at, results)
+            writes.write_quality(connection, sight)
+        try:
+            self._shorten_log(LONG_LOG)
+        except sqlite3.Error as error:
+            raise store_error(error, doing="copy the log into the database", path=self.path) from error
+
+    def load_chart(self, sha256: str) -> str | None:
+        """The canonical text of the chart with that hash; None where it was never saved. Raises StoreError."""
+        row = self._fetch("SELECT text FROM chart WHERE sha256 = ?", sha256, doing="read a chart")
+        return None if row is None else str(row[0])
+
+    def save_chart(self, name: str, sha256: str, text: str) -> None:
+        """Keep a chart's canonical text for replays to come; a known one is left as it is. Raises CommitError."""
+        with self._deciding(f"save the chart {name}") as connection:
+            connection.execute("INSERT OR IGNORE INTO chart VALUES (?, ?, ?, ?)", (sha256, name, text, self._wall()))
+
+    def meta_get(self, key: str) -> str | None:
+        """A value that outlives the agent; None where none was set. Raises StoreError."""
+        row = self._fetch("SELECT value FROM meta WHERE key = ?", key, doing=f"read {key}")
+        return None if row is None else str(row[0])
+
+    def meta_set(self, values: Mapping[str, str], *, durable: bool = True) -> None:
+        """Set values, all of them or none. Not ``durable``: without waiting for the disk. Raises StoreError."""
+        doing = f"set {', '.join(values)}"
+        with self._deciding(doing) if durable else self._unsynced(doing) as connection:
+            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))
+
+    def last_sign_of_life(self) -> Moment | None:
+        """When the agent that wrote last ended in order, else its last heartbeat; None: none ran. Raises StoreError."""
+        row = self._fetch(
+            "SELECT coalesce(stopped_steady, heartbeat_steady), coalesce(stopped_wall, heartbeat_wall) FROM agent",
+            doing="read the last sign of life",
+        )
+        return None if row is None else Moment(*row)
+
+    def reopen(self) -> World:
+        """Close, open and load again: what is there now was durable. Raises StoreError."""
+        self._in_order = False
+        with suppress(sqlite3.Error):  # its transaction is of unknown outcome; the file knows better
+            self._connection.close()
+        self._take(open_store(self.path, wall=self._wall, trace=self._trace))
+        return self._world
+
+    def close(self) -> None:
+        """Copy the log into the database and close. A reader in the way keeps the log, and loses nothing."""
+        with suppress(sqlite3.Error):  # what is committed is in the log, and the next start finds it there
+            if self._in_order:
+                self._shorten_log(0)
+        self._in_order = False
+        self._connection.close()
+
+    def _take(self, opened: OpenedStore) -> None:
+        self._connection = opened.connection
+        self._world = opened.remembered.world
+        self._seq = opened.remembered.seq
+        self._hash = opened.remembered.hash
+        self.set_aside = opened.set_aside
+        self.damage = opened.damage
+        self._in_order = True
+
+    def _draft(self, event: Event, step: Step) -> tuple[EventRow, str]:
+        """The next event's row and the world's text. Raises InvariantError: they cannot be written as JSON."""
+        try:
+            row = EventRow(
+                seq=self._seq + 1,
+                steady=event.at.steady + 0.0,  # SQLite gives -0.0 back as 0.0, and the hash must hold
+                wall=event.at.wall + 0.0,
+                boottime=self._boottime() + 0.0,
+                boot_id=self._boot_id,
+                kind=type(event).__name__,
+                outage=writes.open_outage_of(step.world),
+                body=EVENTS.to_text(event),
+                step=STEPS.to_text(StepBody.of(step)),
+                previous=self._hash,
+                hash="",
+            )
+            return row._replace(hash=row.expected_hash()), self._snapshots.to_text(step.world)
+        except ValueError as error:
+            raise InvariantError(f"the {type(event).__name__} {self._seq + 1} cannot be written: {error}") from error
+
+    def _require_order(self) -> None:
+        if not self._in_order:
+            raise CommitError(
+                f"{self.path} must be opened again: whether its last transaction is durable is unknown",
+                hint="The agent tries by itself; until it succeeds nothing is restarted",
+            )
+
+    @contextmanager
+    def _deciding(self, doing: str) -> Iterator[sqlite3.Connection]:
+        """A transaction that is durable when the block is left."""
+        self._require_order()
+        connection = self._connection
+        self._in_order = False  # until the disk has answered, nobody knows
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+            self._in_order = True
+        except (sqlite3.IntegrityError, InvariantError, ValueError, OverflowError) as error:
+            self._in_order = self._roll_back()
+            raise InvariantError(f"cannot {doing} in {self.path}: {error}") from error
+        except sqlite3.Error as error:
+            raise commit_error(error, doing=doing, path=self.path) from error
+        finally:
+            self._roll_back()
+
+    @contextmanager
+    def _unsynced(self, doing: str) -> Iterator[sqlite3.Connection]:
+        """A transaction that is safe against a crash of the agent, and durable with the next deciding one."""
+        self._require_order()
+        connection = self._connection
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise store_error(error, doing=doing, path=self.path) from error
+        except ValueError as error:
+            raise InvariantError(f"cannot {doing} in {self.path}: {error}") from error
+        finally:
+            self._in_order = self._roll_back() and self._restore_full_sync()
+
+    def _roll_back(self) -> bool:
+        """End what transaction there is; whether none is open now."""
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        return not self._connection.in_transaction
+
+    def _restore_full_sync(self) -> bool:
+        with suppress(sqlite3.Error, StoreError):  # then the next commit is refused, and the journal opened again
+            require_full_sync(self._connection, self.path)
+            return True
+        return False
+
+    def _fetch(self, sql: str, *parameters: str, doing: str) -> tuple[Any, ...] | None:
+        self._require_order()
+        try:
+            row: tuple[Any, ...] | None = self._connection.execute(sql, parameters).fetchone()
+            return row
+        except sqlite3.Error as error:
+            raise store_error(error, doing=doing, path=self.path) from error
+
+    def _shorten_log(self, limit: int) -> None:
+        """Copy a log longer than ``limit`` bytes into the database, if no reader is in the way."""
+        if size_of(log_of(self.path)) > limit:
+            self._connection.execute("PRAGMA busy_timeout = 0")  # a reader must not hold up the agent
+            try:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")

@@ -1,0 +1,108 @@
+"""What the writer and the readers of the state file must agree on."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from ..core.codec import Codec, codec_for
+from ..core.effects import Effect, Restart
+from ..core.events import Event
+from ..core.sightings import ProbeResult, QualitySight
+from ..core.steps import Resolution, Step, Transition
+from ..core.world import World
+from ..errors import StoreError
+
+APPLICATION_ID = 0x434E4D4E  # "CNMN", by which everybody knows the database
+SCHEMA_VERSION = 3  # the number of migrations; in the file: PRAGMA user_version
+GENESIS = "0" * 64  # stands where the first event has no hash before it
+
+
+@dataclass(frozen=True, slots=True)
+class StepBody:
+    """A step as an event's row keeps it: all but the world. ``charts``: SHA-256 of the charts that took transitions."""
+
+    transitions: tuple[Transition, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    resolutions: tuple[Resolution, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    refusal: str | None = None
+    charts: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, step: Step) -> StepBody:
+        """What is kept of ``step``."""
+        taken = {transition.chart for transition in step.transitions}
+        charts = {name: sha256 for name, sha256 in step.world.charts.items() if name in taken}
+        return cls(step.transitions, step.effects, step.resolutions, step.notes, step.refusal, charts)
+
+
+WORLDS: Codec[World] = codec_for(World)
+EVENTS: Codec[Event] = codec_for(Event)
+STEPS: Codec[StepBody] = codec_for(StepBody)
+RESTARTS: Codec[Restart] = codec_for(Restart)
+RESULTS: Codec[tuple[ProbeResult, ...]] = codec_for(tuple[ProbeResult, ...])
+SIGHTS: Codec[QualitySight | None] = codec_for(QualitySight | None)
+
+QUALITY = "quality"  # the key in the table ``meta`` of the quality up to the newest round
+
+
+class EventRow(NamedTuple):
+    """One row of the table ``event``: its columns, in their order."""
+
+    seq: int
+    steady: float
+    wall: float
+    boottime: float
+    boot_id: str
+    kind: str
+    outage: int | None
+    body: str
+    step: str
+    previous: str
+    hash: str
+
+    def expected_hash(self) -> str:
+        """The SHA-256 that this row's content and the hash before it call for."""
+        # JSON holds no raw newline and the boot id is one line: no two rows have the same text.
+        return hashlib.sha256("\n".join(map(str, self[:-1])).encode()).hexdigest()
+
+
+EVENT_COLUMNS = ", ".join(EventRow._fields)
+
+
+def check_identity(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema version of connmon's database, 0 when nothing was ever written. Raises StoreError: it is not ours.
+
+    ``sqlite3.DatabaseError`` passes through: the file is no database, or cannot be read.
+    """
+    tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application != APPLICATION_ID and tables:
+        raise StoreError(
+            f"{path} is a database of another program", hint="Point the state directory at one of connmon-agent's own"
+        )
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path} was written by a newer connmon-agent (schema {version}, this one knows {SCHEMA_VERSION})",
+            hint="Use the newer version",
+        )
+    return version if tables else 0
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log beside the database ``path``."""
+    return path.with_name(path.name + "-wal")
+
+
+def size_of(path: Path) -> int:
+    """The file's size in bytes, 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,174 @@
+"""Opening the state file for the one writer: checked, durable, and begun anew where it is damaged."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..core.world import World
+from ..errors import StoreError
+from .failures import is_damage, store_error
+from .layout import EVENT_COLUMNS, GENESIS, SCHEMA_VERSION, WORLDS, EventRow, check_identity, log_of, size_of
+
+BUSY_TIMEOUT = 5.0  # seconds; only a reader that rebuilds the log's index after a crash holds a lock, for a moment
+FULL = 2  # what PRAGMA synchronous answers
+
+Trace = Callable[[str], object]
+
+
+class Damaged(Exception):
+    """The file is broken; the message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the file holds: the world after event ``seq`` (0: no event yet), whose hash is ``hash``."""
+
+    world: World
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedStore:
+    """An open state file. ``set_aside`` is where a damaged one was moved, ``damage`` what ailed it (None: neither)."""
+
+    connection: sqlite3.Connection
+    remembered: Remembered
+    set_aside: Path | None = None
+    damage: str | None = None
+
+
+def open_store(path: Path, *, wall: Callable[[], float], trace: Trace | None = None) -> OpenedStore:
+    """Open ``path`` for writing; a damaged file is moved out of the way first. Raises StoreError.
+
+    ``wall`` gives Unix seconds for the name of a damaged file; ``trace`` is called with every SQL statement.
+    """
+    try:
+        return _open(path, trace)
+    except Damaged as damaged:
+        moved = _set_aside(path, wall())
+        fresh = _open(path, trace)
+        return OpenedStore(fresh.connection, fresh.remembered, moved, str(damaged))
+
+
+def _open(path: Path, trace: Trace | None) -> OpenedStore:
+    try:
+        _check_file(path)
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+        try:
+            connection.set_trace_callback(trace)
+            _prepare(connection, path)
+            return OpenedStore(connection, _recall(connection))
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        if is_damage(error):
+            raise Damaged(str(error)) from error
+        raise store_error(error, doing="open the memory", path=path) from error
+
+
+def _check_file(path: Path) -> None:
+    """Raise Damaged or StoreError before anything writes. Read-only, so that closing does not move the log's pages."""
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path} is not a file", hint="Move it away, or name another state directory")
+    if path.exists() and not os.access(path, os.W_OK):  # SQLite would open it and fail at the first decision
+        raise StoreError(
+            f"{path} is read-only for this user", hint="Start the agent as the user that the file belongs to"
+        )
+    if not size_of(path):
+        if size_of(log_of(path)):
+            raise Damaged("the database is empty, and its log is not")
+        return
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT)) as connection:
+        check_identity(connection, path)
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise Damaged(verdict.splitlines()[-1])  # the line before names the database
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    version = check_identity(connection, path)
+    if not version:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has no effect once there is a log or a table
+    _demand(connection, "journal_mode", "WAL", "wal", path)
+    require_full_sync(connection, path)
+    _demand(connection, "foreign_keys", "ON", 1, path)
+    _demand(connection, "wal_autocheckpoint", "0", 0, path)
+    if version < SCHEMA_VERSION:
+        from .schema import migrate  # sqlite-utils costs memory for good, and is needed once a version
+
+        migrate(connection)
+        _sync_directory(path.parent)
+
+
+def require_full_sync(connection: sqlite3.Connection, path: Path) -> None:
+    """Make every commit wait for the disk. Raises StoreError: SQLite does not do so."""
+    _demand(connection, "synchronous", "FULL", FULL, path)
+
+
+def _demand(connection: sqlite3.Connection, pragma: str, value: str, expected: object, path: Path) -> None:
+    """Set a pragma and read it back: SQLite answers with silence to what it does not do."""
+    connection.execute(f"PRAGMA {pragma} = {value}").fetchall()
+    actual = connection.execute(f"PRAGMA {pragma}").fetchone()[0]
+    if actual != expected:
+        raise StoreError(
+            f"SQLite does not grant {pragma}={value} for {path} (it answers {actual})",
+            hint="Put the state directory on a local file system",
+        )
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the names of new files durable."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _recall(connection: sqlite3.Connection) -> Remembered:
+    """The world and the end of the chain of events. Raises Damaged when they do not belong together."""
+    snapshot = connection.execute("SELECT seq, world FROM snapshot").fetchone()
+    tail = connection.execute(f"SELECT {EVENT_COLUMNS} FROM event ORDER BY seq DESC LIMIT 2").fetchall()
+    if snapshot is None and not tail:
+        name = connection.execute("SELECT value FROM meta WHERE key = 'store'").fetchone()[0]
+        return Remembered(World(store=name), 0, GENESIS)
+    if snapshot is None or not tail or snapshot[0] != tail[0][0]:
+        raise Damaged("the world and the last event do not belong together")
+    last = EventRow(*tail[0])
+    before = EventRow(*tail[1]).hash if len(tail) == 2 else GENESIS
+    if last.previous != before or last.hash != last.expected_hash():
+        raise Damaged(f"the chain of events is broken at event {last.seq}")
+    try:
+        return Remembered(WORLDS.from_text(snapshot[1]), last.seq, last.hash)
+    except ValueError as error:
+        raise Damaged(f"the world cannot be decoded: {error}") from error
+
+
+def _set_aside(path: Path, wall: float) -> Path:
+    """Move the database, its log and its index out of the way, under names that belong together. Never deletes."""
+    stamp = datetime.fromtimestamp(wall, UTC).strftime("%Y%m%dT%H%M%SZ")
+    base = path.with_name(f"{path.name}.corrupt-{stamp}")
+    moved, count = base, 1
+    while any(Path(f"{moved}{suffix}").exists() for suffix in ("", "-wal", "-shm")):
+        count += 1
+        moved = Path(f"{base}.{count}")
+    try:
+        for suffix in ("-wal", "-shm", ""):
+            file = Path(f"{path}{suffix}")
+            if file.exists():
+                file.rename(f"{moved}{suffix}")
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise StoreError(
+            f"{path} is damaged and cannot be moved out of the way: {error.strerror}",
+            hint=f"Move {path} and the files {path.name}-wal and {path.name}-shm away by hand, then start again",
+        ) from error
+    return moved

@@ -1,0 +1,222 @@
+"""Everything that is shown comes from here: the state file, read-only, decoded."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..core.moments import Moment
+from ..core.sightings import QualitySight
+from ..core.world import World
+from ..errors import StoreError
+from .failures import store_error
+from .layout import (
+    EVENT_COLUMNS,
+    EVENTS,
+    GENESIS,
+    QUALITY,
+    RESTARTS,
+    RESULTS,
+    SIGHTS,
+    STEPS,
+    WORLDS,
+    EventRow,
+    log_of,
+    size_of,
+)
+from .readonly import open_readonly
+from .records import AgentRow, IntentRow, LatestRound, OutageRow, Recorded
+
+PAGE = 500  # events a query: a long one would keep the writer from shortening its log
+ALIKE = 1024  # decoded steps kept by a reader: two of three events cause the very step of an earlier one
+
+_OUTAGES = """
+    SELECT id, started_steady, started_wall, back_steady, back_wall, ended_steady, ended_wall,
+           cause, by_operator, relapses, restarts, result, {detail}, {blind} FROM outage
+"""
+_EVENTS = f"SELECT {EVENT_COLUMNS} FROM event WHERE seq > ? AND seq <= ?"
+_NO_MORE = 2**63 - 1  # SQLite's largest integer
+
+
+class Reader:
+    """The state file as it is now. A context manager; every method raises StoreError when the file cannot be read.
+
+    Works beside a live agent, after a ``kill -9``, on a read-only directory or a copy, and for another user.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._opened = open_readonly(path)
+        self._read_step = lru_cache(maxsize=ALIKE)(STEPS.from_text)
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._opened.close()
+
+    def world(self) -> World | None:
+        """The world as it was last committed; None before the first event."""
+        row = self._first("SELECT world FROM snapshot")
+        return None if row is None else self._decoded("the world", WORLDS.from_text, row[0])
+
+    def agent(self) -> AgentRow | None:
+        """The agent that wrote last; None before the first start."""
+        row = self._first(
+            "SELECT pid, version, started_steady, started_wall, heartbeat_steady, heartbeat_wall,"
+            " stopped_steady, stopped_wall FROM agent"
+        )
+        if row is None:
+            return None
+        pid, version = row[:2]
+        return AgentRow(pid, version, Moment(*row[2:4]), Moment(*row[4:6]), _moment(row[6:8]))
+
+    def latest_round(self) -> LatestRound | None:
+        """The newest round of probes; None before the first."""
+        row = self._first("SELECT steady, wall, results, loss, latency_ms FROM latest_round")
+        if row is None:
+            return None
+        results = self._decoded("the newest round", RESULTS.from_text, row[2])
+        return LatestRound(Moment(*row[:2]), results, row[3], row[4], self._latest_quality())
+
+    def _latest_quality(self) -> QualitySight | None:
+        """None too where an older agent wrote the file, which knew of no quality."""
+        row = self._first(f"SELECT value FROM meta WHERE key = '{QUALITY}'")
+        return None if row is None else self._decoded("the quality of the link", SIGHTS.from_text, row[0])
+
+    def outages(self) -> list[OutageRow]:
+        """The history, newest last."""
+        return [_outage(row) for row in self._rows(f"{self._outages_query()} ORDER BY id")]
+
+    def outage(self, id: int) -> OutageRow | None:
+        """One outage; None when there was none of that number."""
+        row = self._first(f"{self._outages_query()} WHERE id = ?", id)
+        return None if row is None else _outage(row)
+
+    def _outages_query(self) -> str:
+        """A reader never migrates: in a file of an older agent an outage has neither detail nor blind time."""
+        columns = {row[1] for row in self._rows("PRAGMA table_info(outage)")}
+        absent = {"detail": "''", "blind": "0.0"}
+        return _OUTAGES.format(**{name: name if name in columns else value for name, value in absent.items()})
+
+    def recorded(
+        self,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        outage: int | None = None,
+        after_seq: int = 0,
+    ) -> Iterator[Recorded]:
+        """The events after number ``after_seq``, oldest first, up to the one that is the newest now.
+
+        ``since`` and ``until`` are Unix seconds, both included (None: no bound). ``outage`` keeps those from the
+        event that opened it to the one that closed it.
+        """
+        first, last = self._span(outage)
+        low = float("-inf") if since is None else since
+        high = float("inf") if until is None else until
+        for row in self._events(max(after_seq, first - 1), last):
+            if low <= row.wall <= high:
+                yield self._recorded(row)
+
+    def chart_text(self, sha256: str) -> str | None:
+        """The canonical text of the chart with that hash; None where it was never saved."""
+        row = self._first("SELECT text FROM chart WHERE sha256 = ?", sha256)
+        return None if row is None else str(row[0])
+
+    def counts(self) -> tuple[int, int]:
+        """How many events there are, and how many bytes the database and its log take on the disk."""
+        row = self._first("SELECT max(seq), min(seq) FROM event")  # no gaps, and count(*) would read every page
+        events = 0 if row is None or row[0] is None else row[0] - row[1] + 1
+        return events, size_of(self.path) + size_of(log_of(self.path))
+
+    def verify_chain(self) -> int | None:
+        """The number of the first event that is not as it was written, or is missing; None: all of them stand."""
+        number, before = 0, GENESIS
+        for row in self._events(0, _NO_MORE):
+            number += 1
+            if row.seq != number or row.previous != before or row.hash != row.expected_hash():
+                return number
+            before = row.hash
+        snapshot = self._first("SELECT seq FROM snapshot")
+        return number + 1 if snapshot is not None and snapshot[0] > number else None
+
+    def open_intents(self) -> list[IntentRow]:
+        """The restarts whose outcome is not known yet, oldest first."""
+        rows = self._rows("SELECT token, seq, outage, attempt, body FROM intent WHERE outcome IS NULL ORDER BY seq")
+        return [
+            IntentRow(token, seq, outage, attempt, self._decoded(f"the intent {token}", RESTARTS.from_text, body))
+            for token, seq, outage, attempt, body in rows
+        ]
+
+    def _span(self, outage: int | None) -> tuple[int, int]:
+        """The numbers of an outage's first and last event; an empty span when there is no such outage."""
+        if outage is None:
+            return 1, _NO_MORE
+        row = self._first("SELECT opened_seq, coalesce(closed_seq, ?) FROM outage WHERE id = ?", _NO_MORE, outage)
+        return (1, 0) if row is None else (row[0], row[1])
+
+    def _events(self, after: int, last: int) -> Iterator[EventRow]:
+        newest = self._first("SELECT coalesce(max(seq), 0) FROM event")
+        end = min(last, newest[0] if newest else 0)
+        while after < end:
+            until = min(after + PAGE, end)
+            yield from map(EventRow._make, self._rows(f"{_EVENTS} ORDER BY seq", after, until))
+            after = until
+
+    def _recorded(self, row: EventRow) -> Recorded:
+        name = f"event {row.seq}"
+        event = self._decoded(name, EVENTS.from_text, row.body)
+        step = self._decoded(name, self._read_step, row.step)
+        return Recorded(
+            row.seq,
+            Moment(row.steady, row.wall),
+            row.boottime,
+            row.boot_id,
+            event,
+            step.transitions,
+            step.effects,
+            step.resolutions,
+            step.notes,
+            row.outage,
+            step.refusal,
+            step.charts,
+        )
+
+    def _decoded(self, what: str, decode: Any, text: str) -> Any:
+        try:
+            return decode(text)
+        except ValueError as error:
+            raise StoreError(
+                f"{what} in {self.path} cannot be decoded: {error}",
+                hint="It is damaged, or a newer connmon-agent wrote it",
+            ) from error
+
+    def _first(self, sql: str, *parameters: object) -> tuple[Any, ...] | None:
+        rows = self._rows(sql, *parameters)
+        return rows[0] if rows else None
+
+    def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Every row at once: a half-read result would be a long transaction."""
+        try:
+            return self._opened.connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise store_error(error, doing="read the memory", path=self.path) from error
+
+
+def _moment(pair: tuple[float | None, float | None]) -> Moment | None:
+    steady, wall = pair
+    return None if steady is None or wall is None else Moment(steady, wall)
+
+
+def _outage(row: tuple[Any, ...]) -> OutageRow:
+    id, started, back, ended = row[0], Moment(*row[1:3]), _moment(row[3:5]), _moment(row[5:7])
+    cause, by_operator, relapses, restarts, result, detail, blind = row[7:]
+    return OutageRow(id, started, back, ended, cause, bool(by_operator), relapses, restarts, result, detail, blind)

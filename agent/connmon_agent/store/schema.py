@@ -1,0 +1,171 @@
+"""The tables, as migrations. Append only: a migration that was ever released is never changed."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+
+from sqlite_utils import Database, Migrations
+
+from .layout import APPLICATION_ID, SCHEMA_VERSION
+
+MIGRATIONS = Migrations("connmon")
+
+_MEMORY = (
+    """
+    CREATE TABLE meta (
+        key TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE chart (
+        sha256 TEXT PRIMARY KEY CHECK (length(sha256) = 64),
+        name TEXT NOT NULL,
+        text TEXT NOT NULL,
+        loaded_wall REAL NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE event (
+        seq INTEGER PRIMARY KEY,
+        steady REAL NOT NULL,
+        wall REAL NOT NULL,
+        boottime REAL NOT NULL,
+        boot_id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        outage INTEGER,
+        body TEXT NOT NULL,
+        step TEXT NOT NULL,
+        previous TEXT NOT NULL CHECK (length(previous) = 64),
+        hash TEXT NOT NULL CHECK (length(hash) = 64)
+    ) STRICT
+    """,
+    """
+    CREATE TRIGGER event_is_never_changed BEFORE UPDATE ON event
+    BEGIN SELECT RAISE(ABORT, 'events are append-only: no event is ever changed'); END
+    """,
+    """
+    CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event
+    BEGIN SELECT RAISE(ABORT, 'events are append-only: no event is ever deleted'); END
+    """,
+    # INSERT OR REPLACE would delete without the trigger above.
+    """
+    CREATE TRIGGER event_is_only_appended BEFORE INSERT ON event
+    WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM event)
+    BEGIN SELECT RAISE(ABORT, 'events are append-only: the number must be the next one'); END
+    """,
+    """
+    CREATE TABLE outage (
+        id INTEGER PRIMARY KEY,
+        started_steady REAL NOT NULL,
+        started_wall REAL NOT NULL,
+        back_steady REAL,
+        back_wall REAL,
+        ended_steady REAL,
+        ended_wall REAL,
+        cause TEXT NOT NULL,
+        by_operator INTEGER NOT NULL CHECK (by_operator IN (0, 1)),
+        relapses INTEGER NOT NULL CHECK (relapses >= 0),
+        restarts INTEGER NOT NULL DEFAULT 0 CHECK (restarts >= 0),
+        result TEXT NOT NULL,
+        opened_seq INTEGER NOT NULL REFERENCES event (seq),
+        closed_seq INTEGER REFERENCES event (seq),
+        CHECK ((back_steady IS NULL) = (back_wall IS NULL)),
+        CHECK ((ended_steady IS NULL) = (ended_wall IS NULL))
+    ) STRICT
+    """,
+    """
+    CREATE TABLE intent (
+        token TEXT PRIMARY KEY,
+        seq INTEGER NOT NULL REFERENCES event (seq),
+        service TEXT NOT NULL,
+        outage INTEGER REFERENCES outage (id),
+        attempt INTEGER NOT NULL CHECK (attempt >= 0),
+        body TEXT NOT NULL,
+        outcome TEXT CHECK (outcome IN ('applied', 'refused', 'foreign', 'abandoned')),
+        reason TEXT,
+        settled_seq INTEGER REFERENCES event (seq),
+        CHECK ((outcome IS NULL) = (settled_seq IS NULL)),
+        CHECK ((outcome IS NULL) = (reason IS NULL))
+    ) STRICT
+    """,
+    "CREATE UNIQUE INDEX one_open_intent_per_service ON intent (service) WHERE outcome IS NULL",
+    """
+    CREATE TABLE timer (
+        name TEXT PRIMARY KEY,
+        steady REAL NOT NULL,
+        wall REAL NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE snapshot (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        seq INTEGER NOT NULL REFERENCES event (seq),
+        world TEXT NOT NULL,
+        wall REAL NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE agent (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        pid INTEGER NOT NULL,
+        version TEXT NOT NULL,
+        started_steady REAL NOT NULL,
+        started_wall REAL NOT NULL,
+        heartbeat_steady REAL NOT NULL,
+        heartbeat_wall REAL NOT NULL,
+        stopped_steady REAL,
+        stopped_wall REAL,
+        CHECK ((stopped_steady IS NULL) = (stopped_wall IS NULL))
+    ) STRICT
+    """,
+    """
+    CREATE TABLE latest_round (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        steady REAL NOT NULL,
+        wall REAL NOT NULL,
+        results TEXT NOT NULL,
+        loss REAL NOT NULL CHECK (loss BETWEEN 0 AND 1),
+        latency_ms REAL
+    ) STRICT
+    """,
+)
+
+
+@MIGRATIONS()
+def m001_memory(db: Database) -> None:
+    """Events, the world they made, and what is left to do."""
+    for statement in _MEMORY:
+        db.execute(statement)
+
+
+@MIGRATIONS()
+def m002_detail_of_an_outage(db: Database) -> None:
+    """The cause became a name; the evidence for it stands beside it. What was a cause before is left as it is."""
+    db.execute("ALTER TABLE outage ADD COLUMN detail TEXT NOT NULL DEFAULT ''")
+
+
+@MIGRATIONS()
+def m003_blind_time_of_an_outage(db: Database) -> None:
+    """Seconds of an outage in which nobody watched; of an outage recorded before, that was not known."""
+    db.execute("ALTER TABLE outage ADD COLUMN blind REAL NOT NULL DEFAULT 0 CHECK (blind >= 0)")
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables up to date and name the database, all in one transaction. Raises ``sqlite3.Error``."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        MIGRATIONS.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+        connection.execute("INSERT OR IGNORE INTO meta VALUES ('store', ?)", (_make_name(),))
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _make_name() -> str:
+    """40 random bits as 8 characters of base32: two databases never share a restart token."""
+    return "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz234567") for _ in range(8))

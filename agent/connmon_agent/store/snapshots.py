@@ -1,0 +1,54 @@
+"""The text of the world, commit after commit."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_type_hints
+
+from ..core.codec import codec_for
+from ..core.world import Service, World
+from .layout import WORLDS
+
+_FIELDS = {name: codec_for(hint) for name, hint in sorted(get_type_hints(World).items()) if name != "services"}
+_SERVICES = codec_for(Service)
+_FROZEN = ("link", "outage", "plan")  # a mapping could be changed in place, these cannot
+
+
+class SnapshotWriter:
+    """Gives the very text of ``layout.WORLDS``, but encodes only what is new since the world before.
+
+    A step replaces one service of many: with a hundred, encoding all of them would cost more than the disk.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[object, str]] = {}
+
+    def to_text(self, world: World) -> str:
+        """The canonical text of ``world``. Raises ValueError naming the path of what does not fit."""
+        try:
+            return self._to_text(world)
+        except ValueError:
+            return WORLDS.to_text(world)  # knows the whole path
+
+    def _to_text(self, world: World) -> str:
+        before, self._known = self._known, {}
+        members = [f'"{name}":{self._field_text(name, world, before)}' for name in _FIELDS]
+        services = [self._service_text(name, world.services[name], before) for name in sorted(world.services)]
+        members.append(f'"services":{{{",".join(services)}}}')
+        return "{" + ",".join(sorted(members)) + "}"
+
+    def _field_text(self, name: str, world: World, before: dict[str, tuple[object, str]]) -> str:
+        value: Any = getattr(world, name)
+        known = before.get(name)
+        text = known[1] if known is not None and known[0] is value else _FIELDS[name].to_text(value)
+        if name in _FROZEN:
+            self._known[name] = (value, text)
+        return text
+
+    def _service_text(self, name: str, service: Service, before: dict[str, tuple[object, str]]) -> str:
+        key = f"services.{name}"
+        known = before.get(key)
+        if known is None or known[0] is not service:
+            known = (service, f"{json.dumps(name)}:{_SERVICES.to_text(service)}")
+        self._known[key] = known
+        return known[1]

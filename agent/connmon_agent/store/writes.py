@@ -1,0 +1,157 @@
+"""The statements of one commit: fixed SQL, run inside a transaction that the journal opened."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+from ..core.effects import Effect
+from ..core.events import AgentStarted, AgentStopped, Event, RoundFinished
+from ..core.moments import Moment
+from ..core.sightings import ProbeResult, QualitySight
+from ..core.steps import Resolution
+from ..core.world import Outage, ServiceState, World
+from ..errors import InvariantError
+from .layout import EVENT_COLUMNS, QUALITY, RESTARTS, RESULTS, SIGHTS, EventRow
+
+_INSERT_EVENT = f"INSERT INTO event ({EVENT_COLUMNS}) VALUES ({', '.join('?' * len(EventRow._fields))})"
+_UPSERT_SNAPSHOT = """
+    INSERT INTO snapshot (id, seq, world, wall) VALUES (1, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, world = excluded.world, wall = excluded.wall
+"""
+_UPSERT_TIMER = """
+    INSERT INTO timer (name, steady, wall) VALUES (?, ?, ?)
+    ON CONFLICT (name) DO UPDATE SET steady = excluded.steady, wall = excluded.wall
+"""
+_UPSERT_OUTAGE = """
+    INSERT INTO outage (id, started_steady, started_wall, back_steady, back_wall, ended_steady, ended_wall,
+                        cause, detail, by_operator, relapses, result, blind, opened_seq,
+                        closed_seq)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET
+        started_steady = excluded.started_steady, started_wall = excluded.started_wall,
+        back_steady = excluded.back_steady, back_wall = excluded.back_wall,
+        ended_steady = excluded.ended_steady, ended_wall = excluded.ended_wall,
+        cause = excluded.cause, detail = excluded.detail,
+        by_operator = excluded.by_operator, relapses = excluded.relapses,
+        result = excluded.result, blind = excluded.blind, closed_seq = excluded.closed_seq
+"""
+_CLOSE_OLDER_OUTAGES = "UPDATE outage SET closed_seq = ? WHERE closed_seq IS NULL AND id <> ?"
+_OPEN_INTENT = "INSERT INTO intent (token, seq, service, outage, attempt, body) VALUES (?, ?, ?, ?, ?, ?)"
+_SETTLE_INTENT = """
+    UPDATE intent SET outcome = ?, reason = ?, settled_seq = ? WHERE token = ? AND service = ? AND outcome IS NULL
+"""
+_COUNT_RESTART = "UPDATE outage SET restarts = restarts + 1 WHERE id = (SELECT outage FROM intent WHERE token = ?)"
+_UPSERT_AGENT = """
+    INSERT INTO agent (id, pid, version, started_steady, started_wall, heartbeat_steady, heartbeat_wall)
+    VALUES (1, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET
+        pid = excluded.pid, version = excluded.version,
+        started_steady = excluded.started_steady, started_wall = excluded.started_wall,
+        heartbeat_steady = excluded.heartbeat_steady, heartbeat_wall = excluded.heartbeat_wall,
+        stopped_steady = NULL, stopped_wall = NULL
+"""
+_STOP_AGENT = "UPDATE agent SET stopped_steady = ?, stopped_wall = ?"
+_BEAT = "UPDATE agent SET heartbeat_steady = ?, heartbeat_wall = ?"
+_UPSERT_ROUND = """
+    INSERT INTO latest_round (id, steady, wall, results, loss, latency_ms) VALUES (1, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET
+        steady = excluded.steady, wall = excluded.wall, results = excluded.results,
+        loss = excluded.loss, latency_ms = excluded.latency_ms
+"""
+_SET_QUALITY = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+
+
+def write_event(connection: sqlite3.Connection, row: EventRow, world: str) -> None:
+    """The event, and the snapshot of the world that it made."""
+    connection.execute(_INSERT_EVENT, row)
+    connection.execute(_UPSERT_SNAPSHOT, (row.seq, world, row.wall))
+
+
+def write_timers(connection: sqlite3.Connection, before: Mapping[str, Moment], after: Mapping[str, Moment]) -> None:
+    """Only what differs."""
+    connection.executemany("DELETE FROM timer WHERE name = ?", [(name,) for name in before if name not in after])
+    changed = [(name, *due) for name, due in after.items() if before.get(name) != due]
+    connection.executemany(_UPSERT_TIMER, changed)
+
+
+def write_outage(connection: sqlite3.Connection, seq: int, world: World, *, before: Outage | None) -> None:
+    """The history's row of the world's outage. Once it has ended, its result stands."""
+    outage = world.outage
+    if outage is None or (outage.ended is not None and outage == before):
+        return
+    if before is None or before.id != outage.id:
+        connection.execute(_CLOSE_OLDER_OUTAGES, (seq, outage.id))
+    nothing = (None, None)
+    words = (plain_text(outage.cause), plain_text(outage.detail))
+    row = (*outage.started, *(outage.back or nothing), *(outage.ended or nothing), *words)
+    closed = None if outage.ended is None else seq
+    result = plain_text(describe_result(world, outage))
+    rest = (outage.by_operator, outage.relapses, result, outage.blind, seq, closed)
+    connection.execute(_UPSERT_OUTAGE, (outage.id, *row, *rest))
+
+
+def describe_result(world: World, outage: Outage) -> str:
+    """How ``outage`` stands in ``world``: offline, recovering, recovered, or which services were given up."""
+    if outage.ended is None:
+        return "offline" if outage.back is None else "recovering"
+    wanted = world.services if outage.services is None else outage.services
+    lost = [name for name in wanted if name in world.services and world.services[name].state == ServiceState.GAVE_UP]
+    return f"gave up: {', '.join(lost)}" if lost else "recovered"
+
+
+def open_outage_of(world: World) -> int | None:
+    """The id of the outage that has not ended, or None."""
+    return None if world.outage is None or world.outage.ended is not None else world.outage.id
+
+
+def open_intents(connection: sqlite3.Connection, seq: int, effects: Iterable[Effect], world: World) -> None:
+    """One row a restart that is to be sent; one that is sent again has its row. Raises InvariantError."""
+    for effect in effects:
+        if effect.again:
+            continue
+        if effect.service not in world.services:
+            raise InvariantError(f"event {seq} restarts {effect.service}, which the world does not know")
+        attempt = world.services[effect.service].attempts
+        body = RESTARTS.to_text(effect)
+        connection.execute(_OPEN_INTENT, (effect.token, seq, effect.service, open_outage_of(world), attempt, body))
+
+
+def settle_intents(connection: sqlite3.Connection, seq: int, resolutions: Iterable[Resolution]) -> None:
+    """Write down what became of open intents. Raises InvariantError: there is no such open intent."""
+    for resolution in resolutions:
+        settled = (resolution.outcome, plain_text(resolution.reason), seq, resolution.token, resolution.service)
+        if connection.execute(_SETTLE_INTENT, settled).rowcount != 1:
+            raise InvariantError(f"event {seq} settles {resolution.token} of {resolution.service}, which is not open")
+        if resolution.outcome == "applied":
+            connection.execute(_COUNT_RESTART, (resolution.token,))
+
+
+def write_sign_of_life(connection: sqlite3.Connection, event: Event) -> None:
+    """What an event says about the agent itself, and the newest round of probes."""
+    match event:
+        case AgentStarted(at=at):
+            connection.execute(_UPSERT_AGENT, (event.pid, plain_text(event.version), *at, *at))
+        case AgentStopped(at=at):
+            connection.execute(_STOP_AGENT, at)
+        case RoundFinished(at=at, results=results):
+            write_round(connection, at, results)
+
+
+def write_round(connection: sqlite3.Connection, at: Moment, results: Sequence[ProbeResult]) -> None:
+    """The newest round, which is a heartbeat too."""
+    latencies = [result.latency_ms for result in results if result.ok and result.latency_ms is not None]
+    loss = sum(not result.ok for result in results) / len(results) if results else 0.0
+    latency = sum(latencies) / len(latencies) if latencies else None
+    connection.execute(_UPSERT_ROUND, (*at, RESULTS.to_text(tuple(results)), loss, latency))
+    connection.execute(_BEAT, at)
+
+
+def write_quality(connection: sqlite3.Connection, sight: QualitySight | None) -> None:
+    """The quality up to the newest round."""
+    connection.execute(_SET_QUALITY, (QUALITY, SIGHTS.to_text(sight)))
+
+
+def plain_text(text: str) -> str:
+    """``text`` with what UTF-8 cannot hold (half a surrogate pair, from a broken answer) made visible."""
+    return text.encode("utf-8", "backslashreplace").decode()

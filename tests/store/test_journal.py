@@ -1,0 +1,382 @@
+"""One commit: what it writes, that it is one transaction, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from tests.fakes import values
+from tests.fakes.statefiles import BOOT_ID, deciding, moment, opened, resolved, restart, tampered, tick, with_outage
+
+from connmon_agent.core.events import AgentStarted, AgentStopped, Ordered, RoundFinished
+from connmon_agent.core.sightings import ProbeResult
+from connmon_agent.core.steps import Step, Transition
+from connmon_agent.core.world import ServiceState, World
+from connmon_agent.errors import CommitError, InvariantError
+from connmon_agent.store.journal import LONG_LOG
+from connmon_agent.store.layout import WORLDS
+from connmon_agent.store.reading import Reader
+from connmon_agent.store.records import AgentRow, OutageRow
+from connmon_agent.store.snapshots import SnapshotWriter
+
+RESULTS = (
+    ProbeResult("tcp 192.0.2.1:443", "tcp", True, 10.0),
+    ProbeResult("dns 192.0.2.2", "dns", True, 20.0),
+    ProbeResult("http", "http", False, None, "timed out"),
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "connmon.db"
+
+
+# The world.
+
+
+def test_a_fresh_memory_holds_a_fresh_world_with_a_name_of_its_own(tmp_path: Path) -> None:
+    worlds = []
+    for name in ("one.db", "two.db"):
+        with opened(tmp_path / name) as journal:
+            worlds.append(journal.load())
+    assert worlds == [World(store=world.store) for world in worlds]
+    assert worlds[0].store != worlds[1].store
+    assert all(len(world.store) == 8 and world.store.isalnum() for world in worlds)
+
+
+def test_the_name_is_made_once(path: Path) -> None:
+    with opened(path) as journal:
+        name = journal.load().store
+    with opened(path) as journal:
+        assert journal.load() == World(store=name)
+
+
+@given(world=values.worlds, after=values.worlds)
+@hypothesis_settings(max_examples=25, deadline=None)
+def test_the_world_comes_back_as_it_was_committed(
+    tmp_path_factory: pytest.TempPathFactory, world: World, after: World
+) -> None:
+    path = tmp_path_factory.mktemp("world") / "connmon.db"
+    with opened(path) as journal:
+        journal.commit(tick(1), Step(world))
+        journal.commit(tick(2), Step(after))
+        assert journal.load() == after
+    with opened(path) as journal:
+        assert journal.load() == after
+    with tampered(path) as connection:
+        timers = connection.execute("SELECT name, steady, wall FROM timer").fetchall()
+    assert sorted(timers) == sorted((name, *due) for name, due in after.timers.items())
+
+
+@given(world=values.worlds, after=values.worlds)
+def test_what_is_encoded_in_pieces_is_the_text_of_the_whole(world: World, after: World) -> None:
+    writer = SnapshotWriter()
+    mixed = replace(after, plan=world.plan, link=world.link, services={**after.services, **world.services})
+    assert [writer.to_text(each) for each in (world, mixed, after)] == [
+        WORLDS.to_text(each) for each in (world, mixed, after)
+    ]
+
+
+# The transaction.
+
+
+def test_a_commit_is_one_transaction_that_waits_for_the_disk(path: Path) -> None:
+    statements: list[str] = []
+    with opened(path, trace=statements.append) as journal:
+        world = with_outage(journal.load())
+        statements.clear()
+        journal.commit(tick(1), deciding(world, 1))
+        words = [statement.split()[0] for statement in statements]
+    assert (words[0], words[-1]) == ("BEGIN", "COMMIT")
+    assert words.count("COMMIT") == 1
+    assert "PRAGMA" not in words
+    assert statements[0] == "BEGIN IMMEDIATE"
+
+
+def test_the_settings_that_make_it_durable_are_in_force(path: Path) -> None:
+    statements: list[str] = []
+    with opened(path, trace=statements.append):
+        pass
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "wal_autocheckpoint = 0"):
+        set_at = statements.index(f"PRAGMA {pragma}")
+        assert statements[set_at + 1] == f"PRAGMA {pragma.split()[0]}", "set, and read back"
+
+
+def test_events_are_numbered_without_gaps_and_dated_on_every_clock(path: Path) -> None:
+    with opened(path) as journal:
+        world = journal.load()
+        assert [journal.commit(tick(second), Step(world)) for second in (1, 2, 3)] == [1, 2, 3]
+    with opened(path) as journal:
+        assert journal.commit(tick(4), Step(world)) == 4
+    with Reader(path) as reader:
+        last = list(reader.recorded())[-1]
+    assert (last.seq, last.at, last.boottime, last.boot_id) == (4, moment(4), 77.5, BOOT_ID)
+
+
+def test_a_step_is_recorded_as_it_was_taken(path: Path) -> None:
+    taken = Transition("link", "link", "round_bad", "ONLINE", "DEGRADED", (("fallen", False),), ("note",), "no answer")
+    with opened(path) as journal:
+        world = replace(journal.load(), charts={"link": "a" * 64, "service": "b" * 64})
+        step = Step(world, transitions=(taken,), notes=(("web", "postponed"),), refusal="it is paused already")
+        event = Ordered(moment(1), "pause", (), "root (pid 9)")
+        with pytest.raises(InvariantError, match="order: expected Order, got 'pause'"):
+            journal.commit(event, step)
+        journal.commit(tick(1), step)
+    with Reader(path) as reader:
+        (recorded,) = reader.recorded()
+    assert (recorded.event, recorded.transitions, recorded.notes) == (tick(1), (taken,), (("web", "postponed"),))
+    assert (recorded.refusal, recorded.charts) == ("it is paused already", {"link": "a" * 64})
+
+
+# Intents.
+
+
+def test_an_intent_is_open_until_it_is_settled(path: Path) -> None:
+    with opened(path) as journal, Reader(path) as reader:
+        step = deciding(with_outage(journal.load()), 1)
+        journal.commit(tick(1), step)
+        (row,) = reader.open_intents()
+        assert (row.seq, row.outage, row.attempt, row.restart) == (1, 1, 1, step.effects[0])
+        journal.commit(tick(2), Step(step.world, resolutions=(resolved(row.token),)))
+        assert reader.open_intents() == []
+
+
+def test_a_request_sent_again_is_the_same_intent(path: Path) -> None:
+    with opened(path) as journal, Reader(path) as reader:
+        step = deciding(with_outage(journal.load()), 1)
+        journal.commit(tick(1), step)
+        journal.commit(tick(2), Step(step.world, effects=(replace(step.effects[0], again=True),)))
+        assert [row.seq for row in reader.open_intents()] == [1]
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (lambda world: Step(world, resolutions=(resolved("never-made"),)), "settles never-made of web"),
+        (lambda world: Step(world, effects=(restart("a", "ghost"),)), "restarts ghost"),
+        (lambda world: Step(replace(world, store="x" * 3, tokens=float("nan"))), "tokens: expected a whole number"),
+        (lambda world: Step(replace(world, timers={"\udc80": moment(1)})), "surrogates not allowed"),
+        (lambda world: Step(with_outage(world, id=2**63)), "too large"),
+    ],
+    ids=["settling what is not open", "a service unknown", "a number that is none", "half a character", "too large"],
+)
+def test_a_step_that_contradicts_the_memory_leaves_no_trace(path: Path, step, words: str) -> None:
+    with opened(path) as journal, Reader(path) as reader:
+        world = with_outage(journal.load())
+        journal.commit(tick(1), Step(world))
+        with pytest.raises(InvariantError, match=words):
+            journal.commit(tick(2), step(world))
+        assert reader.counts()[0] == 1
+        assert journal.load() == reader.world() == world
+        assert journal.commit(tick(3), Step(world)) == 2
+
+
+# Outages.
+
+
+def test_the_history_of_an_outage_follows_the_world(path: Path) -> None:
+    with opened(path) as journal, Reader(path) as reader:
+        world = with_outage(journal.load())
+        journal.commit(tick(10), Step(world))
+        assert reader.outage(1) == OutageRow(
+            1, moment(10), None, None, "no answer from 192.0.2.1", False, 0, 0, "offline"
+        )
+        world = with_outage(world, back=moment(40), relapses=2)
+        step = deciding(world, 1)
+        journal.commit(tick(40), step)
+        journal.commit(tick(41), deciding(step.world, 2))
+        row = reader.outage(1)
+        assert (row.result, row.back, row.relapses, row.restarts, row.duration) == (
+            "recovering",
+            moment(40),
+            2,
+            1,
+            30.0,
+        )
+
+
+@pytest.mark.parametrize(
+    ("states", "recovered", "result"),
+    [
+        ({"web": ServiceState.READY, "db": ServiceState.READY}, None, "recovered"),
+        ({"web": ServiceState.GAVE_UP, "db": ServiceState.READY}, None, "gave up: web"),
+        ({"web": ServiceState.GAVE_UP, "db": ServiceState.GAVE_UP}, None, "gave up: web, db"),
+        ({"web": ServiceState.GAVE_UP, "db": ServiceState.READY}, ("db",), "recovered"),
+        ({"web": ServiceState.READY}, ("web", "no longer configured"), "recovered"),
+    ],
+)
+def test_the_result_of_an_outage_stands_once_it_has_ended(
+    path: Path, states: dict[str, ServiceState], recovered: tuple[str, ...] | None, result: str
+) -> None:
+    with opened(path) as journal, Reader(path) as reader:
+        journal.commit(tick(10), Step(with_outage(journal.load())))
+        world = with_outage(journal.load(), back=moment(20), ended=moment(30), services=recovered, by_operator=True)
+        services = {name: replace(world.services[name], state=state) for name, state in states.items()}
+        journal.commit(tick(30), Step(replace(world, services=services)))
+        rearmed = {name: replace(service, state=ServiceState.READY) for name, service in services.items()}
+        journal.commit(tick(99), Step(replace(world, services=rearmed)))
+        (row,) = reader.outages()
+    assert (row.result, row.ended, row.by_operator, row.duration) == (result, moment(30), True, 20.0)
+
+
+# The agent and the rounds.
+
+
+def test_the_agents_row_tells_who_runs_and_whether_it_ended_in_order(path: Path) -> None:
+    with opened(path) as journal, Reader(path) as reader:
+        world = Step(journal.load())
+        assert reader.agent() is None
+        journal.commit(AgentStarted(moment(1), 4711, "0.1.0", BOOT_ID), world)
+        journal.note_round(moment(5), RESULTS)
+        assert reader.agent() == AgentRow(4711, "0.1.0", moment(1), moment(5), None)
+        journal.commit(AgentStopped(moment(6), "SIGTERM"), world)
+        assert reader.agent() == AgentRow(4711, "0.1.0", moment(1), moment(5), moment(6))
+        journal.commit(AgentStarted(moment(9), 4712, "0.1.0", BOOT_ID), world)
+        assert reader.agent() == AgentRow(4712, "0.1.0", moment(9), moment(9), None)
+
+
+@pytest.mark.parametrize("decides", [True, False], ids=["committed", "noted"])
+def test_the_newest_round_is_remembered(path: Path, decides: bool) -> None:
+    with opened(path) as journal, Reader(path) as reader:
+        assert reader.latest_round() is None
+        if decides:
+            journal.commit(RoundFinished(moment(3), RESULTS), Step(journal.load()))
+        else:
+            journal.note_round(moment(3), RESULTS)
+        latest = reader.latest_round()
+    assert (latest.at, latest.results, latest.loss, latest.latency_ms) == (moment(3), RESULTS, 1 / 3, 15.0)
+
+
+def test_a_round_without_an_answer_has_no_latency(path: Path) -> None:
+    with opened(path) as journal, Reader(path) as reader:
+        journal.note_round(moment(3), RESULTS[2:])
+        assert (reader.latest_round().loss, reader.latest_round().latency_ms) == (1.0, None)
+
+
+def test_noting_a_round_does_not_wait_for_the_disk_and_the_next_commit_does(path: Path) -> None:
+    statements: list[str] = []
+    with opened(path, trace=statements.append) as journal:
+        statements.clear()
+        journal.note_round(moment(1), RESULTS)
+        journal.commit(tick(2), Step(journal.load()))
+    pragmas = [(index, text) for index, text in enumerate(statements) if "synchronous" in text]
+    assert [text for _, text in pragmas[:3]] == [
+        "PRAGMA synchronous = NORMAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA synchronous",
+    ]
+    noted, decided = (index for index, text in enumerate(statements) if text == "COMMIT")
+    assert pragmas[0][0] < noted < pragmas[1][0] < pragmas[2][0] < decided
+
+
+def test_a_round_that_cannot_be_written_leaves_the_journal_durable(path: Path) -> None:
+    statements: list[str] = []
+    with opened(path, trace=statements.append) as journal:
+        with pytest.raises(InvariantError):
+            journal.note_round(moment(1), [replace(RESULTS[0], latency_ms=float("nan"))])
+        assert statements[-1] == "PRAGMA synchronous"
+        assert journal.commit(tick(2), Step(journal.load())) == 1
+
+
+def test_the_log_is_shortened_by_rounds_and_not_by_decisions(path: Path) -> None:
+    log = path.with_name("connmon.db-wal")
+    with opened(path) as journal:
+        world = journal.load()
+        for second in range(22):
+            world = replace(world, link=replace(world.link, reason=str(second % 10) * 200_000))
+            journal.commit(tick(second), Step(world))
+        assert log.stat().st_size > LONG_LOG
+        journal.note_round(moment(30), RESULTS)
+        assert log.stat().st_size == 0
+        assert journal.commit(tick(31), Step(world)) == 23
+    with Reader(path) as reader:
+        assert (reader.counts()[0], reader.verify_chain()) == (23, None)
+
+
+def test_closing_leaves_one_file(path: Path) -> None:
+    with opened(path) as journal:
+        journal.commit(tick(1), Step(journal.load()))
+    assert [file.name for file in path.parent.iterdir()] == ["connmon.db"]
+
+
+def test_a_deadline_that_stands_is_not_written_again(path: Path) -> None:
+    statements: list[str] = []
+    with opened(path, trace=statements.append) as journal:
+        world = replace(journal.load(), timers={"a": moment(1), "b": moment(2), "c": moment(3)})
+        journal.commit(tick(1), Step(world))
+        statements.clear()
+        journal.commit(tick(2), Step(replace(world, timers={"a": moment(1), "b": moment(9)})))
+    touched = [text for text in statements if "timer" in text.split("VALUES")[0] and "event" not in text]
+    assert [text.split()[0] for text in touched] == ["DELETE", "INSERT"]
+    assert "'c'" in touched[0]
+    assert "'b'" in touched[1]
+
+
+# Charts and anchors.
+
+
+def test_a_chart_is_kept_under_its_hash(path: Path) -> None:
+    with opened(path) as journal, Reader(path) as reader:
+        assert journal.load_chart("a" * 64) is None
+        journal.save_chart("link", "a" * 64, "name: link\n")
+        journal.save_chart("link", "a" * 64, "something else")
+        assert journal.load_chart("a" * 64) == reader.chart_text("a" * 64) == "name: link\n"
+        assert reader.chart_text("b" * 64) is None
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_anchors_outlive_the_agent(path: Path, durable: bool) -> None:
+    statements: list[str] = []
+    with opened(path, trace=statements.append) as journal:
+        statements.clear()
+        assert journal.meta_get("boot_id") is None
+        journal.meta_set({"boot_id": BOOT_ID, "boot_offset": "12.5"}, durable=durable)
+        assert ("PRAGMA synchronous = NORMAL" not in statements) == durable
+        journal.meta_set({"boot_offset": "13.5"}, durable=durable)
+    with opened(path) as journal:
+        assert (journal.meta_get("boot_id"), journal.meta_get("boot_offset")) == (BOOT_ID, "13.5")
+
+
+# After a failure.
+
+
+def test_a_closed_journal_refuses_every_call(path: Path) -> None:
+    with opened(path) as journal:
+        world = journal.load()
+    for call in (
+        journal.load,
+        lambda: journal.commit(tick(1), Step(world)),
+        lambda: journal.note_round(moment(1), RESULTS),
+        lambda: journal.meta_get("boot_id"),
+    ):
+        with pytest.raises(CommitError, match="must be opened again"):
+            call()
+
+
+def test_a_failed_commit_is_of_unknown_outcome_until_the_file_was_read_again(path: Path) -> None:
+    with opened(path) as journal, tampered(path) as other:
+        world = journal.load()
+        other.execute("DROP TABLE timer")
+        with pytest.raises(CommitError, match=f"cannot record event 1 in {path}: .*no such table"):
+            journal.commit(tick(1), Step(replace(world, timers={"a": moment(1)})))
+        with pytest.raises(CommitError, match="must be opened again"):
+            journal.commit(tick(1), Step(world))
+        other.execute("CREATE TABLE timer (name TEXT PRIMARY KEY, steady REAL, wall REAL)")
+        other.close()
+        assert journal.reopen() == world
+        assert journal.commit(tick(1), Step(world)) == 1
+
+
+def test_a_file_that_was_taken_back_in_time_is_found_at_the_next_opening(path: Path) -> None:
+    with opened(path) as journal:
+        journal.commit(tick(1), Step(journal.load()))
+        name = journal.load().store
+    with tampered(path) as other:
+        other.execute("DELETE FROM snapshot")
+    with opened(path) as journal:
+        assert journal.damage == "the world and the last event do not belong together"
+        assert journal.set_aside == path.with_name("connmon.db.corrupt-20260921T141320Z")
+        assert journal.load().store != name

@@ -1,0 +1,49 @@
+"""The quality of the link is kept beside the newest round."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.fakes.statefiles import moment, opened, tampered
+
+from connmon_agent.core.sightings import ProbeResult, Quality, QualitySight
+from connmon_agent.store.reading import Reader
+
+RESULTS = (ProbeResult("tcp 192.0.2.1:443", "tcp", True, 10.0),)
+SIGHTS = (
+    QualitySight(Quality.LOSSY, 0.25, 12.5, 40.0),
+    QualitySight(Quality.GOOD, 0.0, None, None),
+)
+
+
+@pytest.mark.parametrize("sight", [*SIGHTS, None], ids=["lossy", "without latency", "unknown"])
+def test_the_quality_up_to_the_newest_round_is_remembered(tmp_path: Path, sight: QualitySight | None) -> None:
+    path = tmp_path / "connmon.db"
+    with opened(path) as journal, Reader(path) as reader:
+        journal.note_round(moment(1), RESULTS, sight)
+        latest = reader.latest_round()
+    assert latest is not None
+    assert latest.sight == sight
+
+
+def test_a_round_without_a_quality_takes_the_older_one_back(tmp_path: Path) -> None:
+    path = tmp_path / "connmon.db"
+    with opened(path) as journal, Reader(path) as reader:
+        journal.note_round(moment(1), RESULTS, SIGHTS[0])
+        journal.note_round(moment(2), RESULTS)
+        latest = reader.latest_round()
+    assert latest is not None
+    assert latest.sight is None
+
+
+def test_a_file_of_an_agent_that_knew_of_no_quality_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "connmon.db"
+    with opened(path) as journal:
+        journal.note_round(moment(1), RESULTS, SIGHTS[0])
+    with tampered(path) as connection:
+        connection.execute("DELETE FROM meta WHERE key = 'quality'")
+    with Reader(path) as reader:
+        latest = reader.latest_round()
+    assert latest is not None
+    assert latest.sight is None

@@ -1,0 +1,62 @@
+"""A state file of the first schema, as an agent of that time left it, is read as it is and opened by today's.
+
+``memory-of-schema-1.sql`` is ``sqlite3 connmon.db .dump`` of that agent's morning with one outage.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.fakes.mornings import at
+from tests.fakes.statefiles import opened
+
+from connmon_agent.core.moments import Moment
+from connmon_agent.store.layout import SCHEMA_VERSION
+from connmon_agent.store.reading import Reader
+
+DUMP = Path(__file__).with_name("memory-of-schema-1.sql")
+
+
+@pytest.fixture
+def old_memory(tmp_path: Path) -> Path:
+    path = tmp_path / "connmon.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(DUMP.read_text(encoding="utf-8"))
+    return path
+
+
+def version_of(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def test_a_reader_does_not_migrate(old_memory: Path) -> None:
+    with Reader(old_memory) as reader:
+        (outage,) = reader.outages()
+        assert (outage.id, outage.started, outage.ended, outage.result) == (1, at(12), at(223), "recovered")
+        assert (outage.duration, outage.blind, outage.detail) == (211.0, 0.0, "")
+        assert reader.verify_chain() is None
+    assert version_of(old_memory) == 1
+
+
+def test_a_writer_migrates_and_loses_nothing(old_memory: Path) -> None:
+    with Reader(old_memory) as reader:
+        before, events = reader.world(), list(reader.recorded())
+    with opened(old_memory) as journal:
+        assert journal.set_aside is None
+        assert journal.load() == before
+    assert version_of(old_memory) == SCHEMA_VERSION
+    with Reader(old_memory) as reader:
+        assert list(reader.recorded()) == events
+        assert reader.verify_chain() is None
+        assert reader.outages()[0].blind == 0.0
+
+
+def test_the_last_sign_of_life_of_an_old_agent_is_known(old_memory: Path) -> None:
+    with opened(old_memory) as journal:
+        life = journal.last_sign_of_life()
+    assert isinstance(life, Moment) and life == at(194)
