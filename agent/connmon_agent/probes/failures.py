@@ -1,0 +1,87 @@
+"""How a probe fails, the plain words for it, and what it says of the link."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+
+from ..core.sightings import Failure
+
+_WORDS = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNRESET: "connection reset",
+    errno.ECONNABORTED: "connection reset",
+    errno.EPIPE: "connection closed by the other side",
+    errno.ENETUNREACH: "network is unreachable",
+    errno.ENETDOWN: "network is down",
+    errno.EHOSTUNREACH: "no route to the host",
+    errno.EHOSTDOWN: "host is down",
+    errno.ETIMEDOUT: "no answer: the system gave up waiting",
+    errno.EACCES: "not permitted, perhaps by a local firewall",
+    errno.EPERM: "not permitted, perhaps by a local firewall",
+    errno.EADDRNOTAVAIL: "no local address or port to send from",
+    errno.EAFNOSUPPORT: "this machine does not speak that version of IP",
+    errno.EMFILE: "this machine's agent has too many files open",
+    errno.ENFILE: "this machine has too many files open",
+}
+
+
+# Linux turns ICMP errors into these: net/ipv4/icmp.c, icmp_err_convert; net/ipv6/icmp.c, tab_unreach.
+_REFUSALS = {errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE}
+# A prohibiting route gives EACCES, a dropping output chain EPERM, no address in the family EADDRNOTAVAIL.
+_NO_WAY = {errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.EACCES, errno.EPERM}
+_NO_WAY |= {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTO, errno.ENOPROTOOPT}
+_NO_WAY |= {getattr(errno, "ENONET", errno.EHOSTUNREACH)}
+
+
+class ProbeFailure(Exception):
+    """The target did not prove that the link works; ``reason`` says why, in words, and ``failure`` to programs.
+
+    What names no ``failure`` is a probe that could not even be made, which says nothing of the link.
+    """
+
+    def __init__(self, reason: str, failure: Failure = Failure.BROKEN) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.failure = failure
+
+
+class WrongAnswer(ProbeFailure):
+    """Something answered, and not what was expected: its latency is known."""
+
+    def __init__(self, reason: str, failure: Failure = Failure.WRONG) -> None:
+        super().__init__(reason, failure)
+
+
+def classify_error(error: OSError) -> Failure:
+    """What an error of the operating system or of TLS says of the link."""
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError)):
+        return Failure.REFUSED
+    if isinstance(error, ssl.SSLError):
+        return Failure.WRONG  # whoever answers is not who was asked: as a rule, a portal
+    if error.errno in _REFUSALS:
+        return Failure.REFUSED
+    if error.errno in _NO_WAY:
+        return Failure.UNREACHABLE
+    return Failure.SILENT if error.errno == errno.ETIMEDOUT else Failure.BROKEN
+
+
+def explain_error(error: OSError) -> str:
+    """Put an error of the operating system, of name resolution or of TLS in words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {(error.reason or str(error)).replace('_', ' ').lower()}"
+    # asyncio raises some of these without an errno
+    if isinstance(error, ConnectionRefusedError):
+        return _WORDS[errno.ECONNREFUSED]
+    if isinstance(error, (ConnectionResetError, ConnectionAbortedError)):
+        return _WORDS[errno.ECONNRESET]
+    if error.errno in _WORDS:
+        return _WORDS[error.errno]
+    return (error.strerror or str(error) or type(error).__name__).lower()
+
+
+def word_seconds(seconds: float) -> str:
+    """``0.05`` as "50 ms", ``1.5`` as "1.5 s"."""
+    return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"

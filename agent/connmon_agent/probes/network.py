@@ -1,0 +1,174 @@
+"""What probes use of the network: names looked up, connections opened, certificates checked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
+from itertools import zip_longest
+from typing import Any, TypeVar
+
+from ..core.sightings import Failure
+from .failures import ProbeFailure
+from .lookups import FAMILIES, Address, Lookup, name_family
+
+T = TypeVar("T")
+
+# RFC 8305, section 5: the next address gets its turn when the one before has been silent for 250 ms.
+ATTEMPT_DELAY = 0.25
+# How often one address is asked in the time of a probe. Linux sends a lost SYN again after 1 s (RFC 6298), which is the
+# whole timeout: with one attempt, three targets and 20 % loss each way a link would be called OFFLINE 46 times an hour,
+# with three of them once in 2000 hours.
+ATTEMPTS = 3
+# Linux: include/uapi/linux/in.h, IP_RECVERR; in6.h, IPV6_RECVERR. The socket module has names for neither.
+_RECEIVE_ERRORS = {
+    socket.AF_INET: (socket.IPPROTO_IP, 11),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 25),
+}
+
+
+class Network:
+    """The network as one probe of one target sees it.
+
+    ``trust`` gives the TLS context; it is called when a probe first needs one, as loading the certificate authorities
+    costs a megabyte and some 20 ms. ``timeout`` is how many seconds the probe has in all, for those that share them
+    out; ``environment`` is where proxies may be named. ``family`` and ``proxy`` are what the probe leaves behind:
+    the IP version it used and the proxy it went through (None: none, or it did not get so far as to choose), and how
+    often it had to ask.
+    """
+
+    def __init__(
+        self,
+        trust: Callable[[], ssl.SSLContext],
+        lookup: Lookup,
+        *,
+        timeout: float = 1.0,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.trust = trust
+        self.lookup = lookup
+        self.timeout = timeout
+        self.environment = environment or {}
+        self.family: str | None = None
+        self.proxy: str | None = None
+        self.attempts = 1
+
+    async def find_addresses(self, host: str, port: int, family: str | None = None) -> list[Address]:
+        """The addresses of ``host`` in ``family`` (None: in both), in the order to try them. Raises ProbeFailure."""
+        self.family = family
+        found = await self.lookup.find_addresses(host, port)
+        addresses = [address for address in found if family is None or address[0] == FAMILIES[family]]
+        if not addresses:
+            version = "IPv6 address" if family == "ipv6" else "IPv4 address" if family else "address"
+            raise ProbeFailure(f'the name "{host}" has no {version}', Failure.NAME)
+        if len({address[0] for address in addresses}) == 1:
+            self.family = name_family(addresses[0][0])
+        return interleave_families(addresses)
+
+    async def connect(self, host: str, port: int, family: str | None = None) -> socket.socket:
+        """A new TCP connection, the caller's to close. Raises OSError and ProbeFailure."""
+        addresses = await self.find_addresses(host, port, family)
+        if len(addresses) == 1:
+            sock = await self.ask_again(partial(connect_address, addresses[0]), drop=socket.socket.close)
+        else:  # a silent one may be the broken one of two IP versions, and no packet that was lost
+            sock = await connect_first(addresses * 2)
+        self.family = name_family(sock.family)
+        return sock
+
+    async def ask_again(
+        self, ask: Callable[[], Coroutine[Any, Any, T]], *, drop: Callable[[T], object] = lambda result: None
+    ) -> T:
+        """The first result of ``ask``, which is begun again while it is silent: a lost packet is no lost link.
+
+        A failure is an answer, and not asked about again. ``drop`` lets go of a result that came too late.
+        """
+
+        def count() -> Coroutine[Any, Any, T]:
+            self.attempts += 1
+            return ask()
+
+        asks = [ask, *[count] * (ATTEMPTS - 1)]
+        return await run_staggered(asks, delay=self.timeout / ATTEMPTS, drop=drop, eager=False)
+
+
+def interleave_families(addresses: Iterable[Address]) -> list[Address]:
+    """IPv6 and IPv4 by turns, the preferred family first (RFC 8305, section 4): a broken family costs one delay."""
+    families: dict[socket.AddressFamily, list[Address]] = {}
+    for address in addresses:
+        families.setdefault(address[0], []).append(address)
+    return [address for turn in zip_longest(*families.values()) for address in turn if address is not None]
+
+
+def report_errors(sock: socket.socket) -> None:
+    """Let a connected datagram socket hear every ICMP error at once. Linux alone keeps the softer ones to itself."""
+    if sys.platform == "linux" and sock.family in _RECEIVE_ERRORS:
+        level, option = _RECEIVE_ERRORS[sock.family]
+        sock.setsockopt(level, option, 1)
+
+
+async def connect_first(addresses: list[Address], *, delay: float = ATTEMPT_DELAY) -> socket.socket:
+    """Connect to whichever address accepts first, ``delay`` seconds after one another.
+
+    Raises the OSError of the one that failed first when all of them do.
+    """
+    if len(addresses) == 1:
+        return await connect_address(addresses[0])
+    starts = [partial(connect_address, address) for address in addresses]
+    return await run_staggered(starts, delay=delay, drop=socket.socket.close)
+
+
+async def connect_address(address: Address) -> socket.socket:
+    """A new TCP connection to this address, the caller's to close. Raises OSError."""
+    family, place = address
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, place)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def run_staggered(
+    starts: Iterable[Callable[[], Coroutine[Any, Any, T]]],
+    *,
+    delay: float,
+    drop: Callable[[T], object] = lambda result: None,
+    eager: bool = True,
+) -> T:
+    """The result of whichever attempt is first to have one, begun ``delay`` seconds after one another.
+
+    ``eager``: an attempt that fails gives the next its turn at once; otherwise there is no next one when all that were
+    begun have failed. ``drop`` lets go of a result that came too late. Raises what the first one to fail did.
+    """
+    waiting = list(starts)
+    running: set[asyncio.Task[T]] = set()
+    failures: list[OSError | ProbeFailure] = []
+    try:
+        while running or (waiting and (eager or not failures)):
+            if waiting:
+                running.add(asyncio.create_task(waiting.pop(0)()))
+            limit = delay if waiting else None
+            done, _ = await asyncio.wait(running, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            for attempt in done:
+                running.discard(attempt)
+                try:
+                    return attempt.result()
+                except (OSError, ProbeFailure) as failure:
+                    failures.append(failure)
+        raise failures[0]
+    finally:
+        await _drop_attempts(running, drop)
+
+
+async def _drop_attempts(attempts: Iterable[asyncio.Task[T]], drop: Callable[[T], object]) -> None:
+    for attempt in attempts:
+        attempt.cancel()
+    for attempt in attempts:
+        with contextlib.suppress(OSError, ProbeFailure, asyncio.CancelledError):
+            drop(await attempt)

@@ -1,0 +1,152 @@
+"""The port ``Prober`` over real sockets: every target at once, each with its own deadline, no exception let through."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache
+from urllib.parse import urlsplit
+
+from ..core.sightings import Failure, ProbeResult
+from ..settings import ApiTarget, HttpTarget, Target
+from . import PROBES, Probe
+from .failures import ProbeFailure, WrongAnswer, classify_error, explain_error, word_seconds
+from .lookups import Lookup, Resolve
+from .network import Network
+from .proxies import choose_proxy
+
+
+class TargetProber:
+    """Probes ``targets``, and gives each of them ``timeout`` seconds.
+
+    ``trust`` gives the TLS context for https targets; it is called once, and only when there is such a target.
+    ``resolve`` looks up host names, as socket.getaddrinfo does, in a thread of its own. ``environment`` is where
+    proxies are named. ``left_out`` holds the targets that this machine does not let anybody probe, by name, with the
+    reason: they are no failure of the link, and have no result.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[Target | ApiTarget],
+        timeout: float,
+        *,
+        trust: Callable[[], ssl.SSLContext] = ssl.create_default_context,
+        resolve: Resolve = socket.getaddrinfo,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.left_out = find_obstacles(targets)
+        self._targets = [target for target in targets if target.name not in self.left_out]
+        self._lookups = {target.name: Lookup(resolve) for target in self._targets}
+        self._make_trust = trust
+        self._trust = cache(trust)
+        self._resolve = resolve
+        self._environment = environment
+        self._timeout = timeout
+        self._running: set[asyncio.Task[ProbeResult]] = set()
+
+    @property
+    def proxies(self) -> dict[str, str]:
+        """The proxies in use, each by the name of the target that is asked through it."""
+        return find_proxies(self._targets, self._environment)
+
+    def renew(self, kinds: Collection[str]) -> None:
+        """Let go of all that the probes of these kinds keep from one round to the next, as if it were at fault.
+
+        Sockets and ids are new in every round anyway. A lookup that hangs is left to itself, and the next one is made
+        by a new thread; the certificate authorities are loaded again.
+        """
+        suspects = set(kinds)
+        for target in self._targets:
+            if PROBES[type(target)].kind in suspects:
+                self._lookups[target.name] = Lookup(self._resolve)
+        self._trust = cache(self._make_trust)
+
+    async def probe_all(self, *, patience: float | None = None) -> tuple[ProbeResult, ...]:
+        """Probe every target at once and return one result a target, in their order. A failure is a result.
+
+        No target is waited for longer than ``patience`` seconds (None: than the timeout).
+        """
+        limit = self._timeout if patience is None else min(patience, self._timeout)
+        tasks = [asyncio.create_task(self._probe(target, limit)) for target in self._targets]
+        self._running.update(tasks)
+        try:
+            return tuple(await asyncio.gather(*tasks))
+        except asyncio.CancelledError:
+            # The first to end would end the waiting; the others may still have sockets to close.
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
+        finally:
+            self._running.difference_update(tasks)
+
+    async def close(self) -> None:
+        """End the round under way: its caller gets asyncio.CancelledError, as half a round is no verdict."""
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _probe(self, target: Target | ApiTarget, limit: float) -> ProbeResult:
+        probe = PROBES[type(target)]
+        network = Network(self._trust, self._lookups[target.name], timeout=limit, environment=self._environment)
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        failure = await self._find_failure(probe, target, network)
+        answered = failure is None or isinstance(failure, WrongAnswer)
+        return ProbeResult(
+            name=target.name,
+            kind=probe.kind,
+            ok=failure is None,
+            latency_ms=round((clock() - began) * 1000, 3) if answered and probe.remote else None,
+            reason=_tell(failure, network) if failure else None,
+            # The way to a proxy is not the way that is judged.
+            family=network.family if network.proxy is None else None,
+            failure=failure.failure if failure else None,
+            attempts=network.attempts,
+        )
+
+    async def _find_failure(self, probe: Probe, target: Target | ApiTarget, network: Network) -> ProbeFailure | None:
+        try:
+            async with asyncio.timeout(network.timeout) as deadline:
+                await probe.run(target, network)
+        except ProbeFailure as failure:
+            return failure
+        except OSError as error:
+            if deadline.expired():
+                return _explain_silence(network)
+            return ProbeFailure(explain_error(error), classify_error(error))
+        except Exception as error:  # a mistake of a probe must cost a target, never the agent
+            return ProbeFailure(f"the probe itself failed: {type(error).__name__}: {error}")
+        return None
+
+
+def _explain_silence(network: Network) -> ProbeFailure:
+    limit = word_seconds(network.timeout)
+    if network.lookup.pending:
+        return ProbeFailure(f"the system's resolver did not answer within {limit}", Failure.NAME)
+    return ProbeFailure(f"no answer within {limit}", Failure.SILENT)
+
+
+def find_obstacles(targets: Iterable[Target | ApiTarget]) -> dict[str, str]:
+    """The targets that cannot be probed on this machine, by name, each with the reason in words."""
+    obstacles = ((target.name, PROBES[type(target)].obstacle(target)) for target in targets)
+    return {name: obstacle for name, obstacle in obstacles if obstacle is not None}
+
+
+def find_proxies(targets: Iterable[Target | ApiTarget], environment: Mapping[str, str]) -> dict[str, str]:
+    """The HTTP targets that are asked through a proxy, by name, each with its host and port."""
+    found = {}
+    for target in targets:
+        if isinstance(target, HttpTarget):
+            parts = urlsplit(target.url)
+            with contextlib.suppress(ProbeFailure):  # the probe itself will say it
+                proxy = choose_proxy(target.proxy, parts.hostname or "", environment, secure=parts.scheme == "https")
+                found.update({target.name: str(proxy)} if proxy else {})
+    return found
+
+
+def _tell(failure: ProbeFailure, network: Network) -> str:
+    return failure.reason if network.proxy is None else f"through the proxy {network.proxy}: {failure.reason}"

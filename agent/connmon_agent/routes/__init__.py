@@ -1,0 +1,23 @@
+"""The port ``LinkWatch``: what the operating system says of the way out, and that it may have changed."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable
+
+from ..ports import LinkWatch
+from .netlink import NetlinkWatch, open_socket
+from .polling import PollingWatch
+from .views import LinuxView, read_portably
+
+
+def open_link_watch(platform: str = sys.platform, *, connect: Callable[[], socket.socket] = open_socket) -> LinkWatch:
+    """The best watch that this system has. Never raises: without netlink there is a look every second."""
+    if platform != "linux":
+        return PollingWatch(read_portably)
+    view = LinuxView()
+    try:
+        return NetlinkWatch(connect(), view.read)
+    except OSError:  # a sandbox, or a seccomp profile, without netlink
+        return PollingWatch(view.read)

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+
+import pytest
+from tests.fakes.loopback import HOST, closed_port, serve_tcp, silent_port
+
+from connmon_agent.probes.lookups import Address, Lookup
+from connmon_agent.probes.network import Network, connect_first, interleave_families
+
+V4, V6 = socket.AF_INET, socket.AF_INET6
+LONG = 60.0  # seconds; so long that a test which waits for it fails
+
+
+async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+def at(port: int) -> Address:
+    return V4, (HOST, port)
+
+
+async def connect_to(*ports: int, delay: float) -> int:
+    """The port of the connection that was made."""
+    with await connect_first([at(port) for port in ports], delay=delay) as sock:
+        return int(sock.getpeername()[1])
+
+
+def test_a_refused_address_makes_way_for_the_next_at_once() -> None:
+    async def run() -> bool:
+        with closed_port() as closed:
+            async with serve_tcp(hold) as good:
+                return await connect_to(closed, good, delay=LONG) == good
+
+    assert asyncio.run(run())
+
+
+def test_a_silent_address_makes_way_for_the_next_after_the_delay() -> None:
+    async def run() -> bool:
+        with silent_port() as silent:
+            async with serve_tcp(hold) as good:
+                return await connect_to(silent, good, delay=0.01) == good
+
+    assert asyncio.run(run())
+
+
+def test_the_first_address_wins_when_it_accepts() -> None:
+    async def run() -> bool:
+        async with serve_tcp(hold) as first, serve_tcp(hold) as second:
+            return await connect_to(first, second, delay=LONG) == first
+
+    assert asyncio.run(run())
+
+
+def test_when_every_address_refuses_so_does_the_connection() -> None:
+    with closed_port() as one, closed_port() as two, pytest.raises(ConnectionRefusedError):
+        asyncio.run(connect_to(one, two, delay=LONG))
+
+
+def test_all_addresses_of_a_name_are_tried() -> None:
+    async def run() -> bool:
+        with closed_port() as closed:
+            async with serve_tcp(hold) as good:
+                found = [(V4, socket.SOCK_STREAM, 6, "", (HOST, port)) for port in (closed, good)]
+                network = Network(ssl.create_default_context, Lookup(lambda host, port, type: found))
+                with await network.connect("two.example", 443) as sock:
+                    return bool(sock.getpeername() == (HOST, good))
+
+    assert asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("silences", "answered"), [(0, True), (1, True), (2, True), (3, False)], ids=["none", "one", "two", "all"]
+)
+def test_one_address_is_asked_again_while_it_is_silent(silences: int, answered: bool) -> None:
+    network = Network(ssl.create_default_context, Lookup(socket.getaddrinfo), timeout=0.15)
+    begun = 0
+
+    async def ask() -> str:
+        nonlocal begun
+        begun += 1
+        await asyncio.sleep(LONG if begun <= silences else 0.0)
+        return "answer"
+
+    async def run() -> str | None:
+        try:
+            async with asyncio.timeout(network.timeout):
+                return await network.ask_again(ask)
+        except TimeoutError:
+            return None
+
+    assert asyncio.run(run()) == ("answer" if answered else None)
+    assert network.attempts == begun == min(silences + 1, 3)
+
+
+def test_a_refusal_is_an_answer_and_not_asked_about_again() -> None:
+    network = Network(ssl.create_default_context, Lookup(socket.getaddrinfo), timeout=LONG)
+    with closed_port() as port, pytest.raises(ConnectionRefusedError):
+        asyncio.run(network.connect(HOST, port))
+    assert network.attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("found", "order"),
+    [
+        ([], []),
+        ([(V4, "a")], [(V4, "a")]),
+        ([(V6, "a"), (V6, "b"), (V4, "c")], [(V6, "a"), (V4, "c"), (V6, "b")]),
+        ([(V4, "a"), (V4, "b"), (V4, "c"), (V6, "d")], [(V4, "a"), (V6, "d"), (V4, "b"), (V4, "c")]),
+    ],
+    ids=["none", "one", "IPv6 preferred", "IPv4 preferred"],
+)
+def test_families_take_turns(found: list[Address], order: list[Address]) -> None:
+    assert interleave_families(found) == order
