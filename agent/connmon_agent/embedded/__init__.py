@@ -1,0 +1,1 @@
+"""Small stand-ins that ship with the agent, for its demo and its tests."""

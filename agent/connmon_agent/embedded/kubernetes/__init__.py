@@ -1,0 +1,44 @@
+"""A small Kubernetes API with its controllers, in memory, on real HTTP: for the demo and for tests.
+
+It answers as a kube-apiserver does as far as a restarter of workloads can tell; the same contract tests run against it
+and against a real cluster (tests/contract).
+"""
+
+from . import manifests
+from .access import Access, Attributes, Denial
+from .api import Call, Reply
+from .controllers import Pace
+from .faults import Answer, Delay, Drip, Fault, Faults, Hang, Html, LateDelivery, Malformed, Reset, Rule
+from .history import Mutation
+from .objects import Manifest
+from .server import EmbeddedKubernetes
+from .statuses import ApiError
+from .threads import ThreadedKubernetes
+from .workloads import Workloads
+
+__all__ = [
+    "Access",
+    "Answer",
+    "ApiError",
+    "Attributes",
+    "Call",
+    "Delay",
+    "Denial",
+    "Drip",
+    "EmbeddedKubernetes",
+    "Fault",
+    "Faults",
+    "Hang",
+    "Html",
+    "LateDelivery",
+    "Malformed",
+    "Manifest",
+    "Mutation",
+    "Pace",
+    "Reply",
+    "Reset",
+    "Rule",
+    "ThreadedKubernetes",
+    "Workloads",
+    "manifests",
+]

@@ -1,0 +1,72 @@
+"""The listening socket of the API, which can go away and come back on the same port."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+# So many turns of the loop a connection takes from being accepted to being known.
+TURNS_TO_ACCEPT = 5
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Listener:
+    """An HTTP server on one port of one address."""
+
+    def __init__(self, handler: Handler, host: str, port: int) -> None:
+        """``port`` 0: a free one is chosen at the first ``open``."""
+        self._handler = handler
+        self._host = host
+        self._http: web.Server | None = None
+        self._server: asyncio.Server | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self.port = port
+
+    async def open(self) -> None:
+        """Listen."""
+        await self._attach(self._bind())
+
+    def reopen_soon(self) -> None:
+        """Listen again from now on; connections are answered as soon as the loop turns."""
+        if self._server is None:
+            self._opening = asyncio.get_running_loop().create_task(self._attach(self._bind()))
+
+    def close_now(self) -> None:
+        """Refuse connections and drop those that are open."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for connection in list(self._http.connections if self._http else ()):
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    async def end(self) -> None:
+        """Close for good and wait until every handler has ended."""
+        if self._opening is not None:
+            await self._opening
+        await self._stop_accepting()
+        self.close_now()
+        if self._http is not None:
+            await self._http.shutdown(timeout=0.1)
+
+    async def _stop_accepting(self) -> None:
+        """asyncio loses a connection whose server closes while it is being accepted: accept no more, finish those."""
+        loop = asyncio.get_running_loop()
+        for listening in self._server.sockets if self._server else ():
+            loop.remove_reader(listening.fileno())
+        for _ in range(TURNS_TO_ACCEPT):
+            await asyncio.sleep(0)
+
+    def _bind(self) -> socket.socket:
+        listening = socket.create_server((self._host, self.port), backlog=512)
+        self.port = listening.getsockname()[1]
+        return listening
+
+    async def _attach(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        self._http = self._http or web.Server(self._handler, access_log=None)
+        self._server = await loop.create_server(self._http, sock=listening, backlog=512)

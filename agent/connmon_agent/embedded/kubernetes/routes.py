@@ -1,0 +1,56 @@
+"""From method and path to what is asked for. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .resources import Catalogue, Resource
+from .statuses import ApiError, no_such_path
+
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One resource request. ``namespace`` is empty for a cluster-wide resource and None for "in every namespace";
+    ``name`` is empty for the collection.
+    """
+
+    resource: Resource
+    verb: str
+    namespace: str | None
+    name: str
+
+
+def find_route(catalogue: Catalogue, method: str, path: str) -> Route:
+    """What ``method`` on ``path`` asks for. Raises ApiError: 404 for what is not served, 405 for what it cannot do."""
+    parts = [part for part in path.split("/") if part]
+    group, version, rest = _split(parts)
+    namespace: str | None = ""
+    if len(rest) >= 3 and rest[0] == "namespaces":
+        namespace, rest = rest[1], rest[2:]
+    resource = catalogue.find(group, version, rest[0]) if rest else None
+    if resource is None or len(rest) > 2 or (bool(namespace) and not resource.namespaced):
+        raise no_such_path()
+    name = rest[1] if len(rest) == 2 else ""
+    if resource.namespaced and not namespace:
+        if name:
+            raise no_such_path()
+        namespace = None
+    return Route(resource, _find_verb(resource, method, name, namespace), namespace, name)
+
+
+def _split(parts: list[str]) -> tuple[str, str, list[str]]:
+    if len(parts) >= 2 and parts[0] == "api":
+        return "", parts[1], parts[2:]
+    if len(parts) >= 3 and parts[0] == "apis":
+        return parts[1], parts[2], parts[3:]
+    raise no_such_path()
+
+
+def _find_verb(resource: Resource, method: str, name: str, namespace: str | None) -> str:
+    verb = ("get" if name else "list") if method == "GET" else _VERBS.get(method, "")
+    on_collection = verb in ("create", "list")
+    if verb not in resource.verbs or on_collection == bool(name) or (verb == "create" and namespace is None):
+        raise ApiError(405, "the server does not allow this method on the requested resource", details={})
+    return verb

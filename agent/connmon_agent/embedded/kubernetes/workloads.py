@@ -1,0 +1,55 @@
+"""Make workloads fail, hang or recover on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from .controllers import ControllerManager
+from .objects import Key, Manifest, key_of
+
+Failure = Literal["never-ready", "image-pull"]
+
+
+class Workloads:
+    """The control of what happens to Deployments, StatefulSets and DaemonSets. Callable from any thread."""
+
+    def __init__(self, controllers: ControllerManager, invoke: Callable[[Callable[[], None]], None]) -> None:
+        """``invoke`` runs an action where the controllers live."""
+        self._controllers = controllers
+        self._invoke = invoke
+
+    def fail_rollouts(
+        self, kind: str, namespace: str, name: str, *, times: int | None = 1, how: Failure = "never-ready"
+    ) -> None:
+        """The pods of the next ``times`` revisions (None: of all, 0: of none any more) never become Ready.
+
+        ``never-ready``: their containers crash (CrashLoopBackOff); ``image-pull``: ImagePullBackOff. A revision that
+        exists already is not touched.
+        """
+        self._invoke(lambda: self._controllers.context.ailments.plan(Key(kind, namespace, name), how, times))
+
+    def become_unready(self, kind: str, namespace: str, name: str) -> None:
+        """The running pods hang: they run on, not Ready, until they are replaced."""
+        self._invoke(lambda: self._set_ready(Key(kind, namespace, name), ready=False))
+
+    def become_ready(self, kind: str, namespace: str, name: str) -> None:
+        """Pods that hang answer again."""
+        self._invoke(lambda: self._set_ready(Key(kind, namespace, name), ready=True))
+
+    def set_ready_after(self, kind: str, namespace: str, name: str, *, seconds: float) -> None:
+        """Pods of this workload made from now on need ``seconds`` to become Ready."""
+        self._invoke(lambda: self._controllers.context.paces.update({Key(kind, namespace, name): seconds}))
+
+    def _set_ready(self, workload: Key, *, ready: bool) -> None:
+        unready = self._controllers.context.ailments.unready
+        for pod in self._controllers.context.pods_of(workload):
+            self._note(pod, unready, ready=ready)
+            self._controllers.enqueue(key_of(pod))
+
+    @staticmethod
+    def _note(pod: Manifest, unready: set[str], *, ready: bool) -> None:
+        if ready:
+            unready.discard(pod["metadata"]["uid"])
+        else:
+            unready.add(pod["metadata"]["uid"])

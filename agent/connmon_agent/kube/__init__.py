@@ -1,0 +1,1 @@
+"""The adapter to the Kubernetes API: ``cluster.KubernetesCluster`` implements the port ``Cluster``."""

@@ -1,0 +1,108 @@
+"""From an HTTP answer to JSON, or to a ClusterError that says in plain words what the server did."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from ..errors import ClusterError
+from .requests import Json, Request
+
+MAX_RETRY_AFTER = 3600.0  # seconds; a server that wishes for more is asked again after an hour
+MESSAGE_LENGTH = 300  # characters of the server's own words
+
+_KINDS = {400: "invalid", 401: "unauthorized", 403: "forbidden", 404: "not-found", 409: "conflict", 422: "invalid"}
+_HINTS = {
+    "unauthorized": "Renew the kubeconfig's credentials",
+    "forbidden": "Grant the permission; connmon-agent doctor prints a Role that does",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, complete. The names of ``headers`` are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def read_answer(answer: Answer, request: Request, *, server: str, now: float) -> Json:
+    """The object in the answer. ``now`` (Unix seconds) counts only where the server sent no Date.
+
+    Raises ClusterError.
+    """
+    body = _parse(answer.body)
+    if 200 <= answer.status < 300:
+        if body is not None and (request.kind is None or body.get("kind") == request.kind):
+            return body
+        raise _no_kubernetes(answer, server, expected=request.kind or "JSON")
+    raise _refusal(answer, body, request, server=server, now=now)
+
+
+def _refusal(answer: Answer, body: Json | None, request: Request, *, server: str, now: float) -> ClusterError:
+    status, told = answer.status, body if body is not None and body.get("kind") == "Status" else None
+    what = f"{request.method} {request.path} at {server}"
+    said = f"{what} was answered with {status}{_quote(told)}"
+    retry_after = _read_retry_after(answer, told, now) if status in (429, 503) else None
+    if status == 429:
+        return ClusterError("throttled", said, delivered=False, retry_after=retry_after)
+    if status >= 500:
+        return ClusterError("server-error", said, delivered=None, retry_after=retry_after)
+    if status == 401:
+        return ClusterError("unauthorized", said, delivered=False, hint=_HINTS["unauthorized"])
+    if told is None or status < 400:  # a proxy or a captive portal: only Kubernetes can say that an object is not there
+        return _no_kubernetes(answer, server, expected="Status")
+    kind = _KINDS.get(status, "invalid")
+    return ClusterError(kind, said, delivered=False, hint=_HINTS.get(kind))
+
+
+def _no_kubernetes(answer: Answer, server: str, *, expected: str) -> ClusterError:
+    sort = answer.headers.get("content-type", "no content type").split(";")[0]
+    return ClusterError(
+        "protocol",
+        f"{server} answered with {answer.status} and {sort}, where Kubernetes would have sent {expected}",
+        hint="Is this address the Kubernetes API, and is no proxy or portal in between?",
+    )
+
+
+def _parse(body: bytes) -> Json | None:
+    """The JSON object; None: it is none. Nesting without end is none either."""
+    try:
+        value: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _quote(status: Json | None) -> str:
+    message = " ".join(str((status or {}).get("message") or "").split())
+    if not message:
+        return ""
+    return f": {message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 1] + '…'}"
+
+
+def _read_retry_after(answer: Answer, status: Json | None, now: float) -> float | None:
+    """Seconds or an HTTP date (RFC 9110, 10.2.3), else the Status' own wish. A date is held against the server's
+    clock, where it tells its clock.
+    """
+    text = answer.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), MAX_RETRY_AFTER)
+    wished = _parse_date(text)
+    if wished is not None:
+        sent = _parse_date(answer.headers.get("date", ""))
+        return min(max(wished - (now if sent is None else sent), 0.0), MAX_RETRY_AFTER)
+    details = (status or {}).get("details")
+    seconds = details.get("retryAfterSeconds") if isinstance(details, dict) else None
+    return min(float(seconds), MAX_RETRY_AFTER) if isinstance(seconds, int) and seconds > 0 else None
+
+
+def _parse_date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,63 @@
+"""Blocking requests made from the event loop, each with a deadline that holds whatever the server does."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from ..errors import ClusterError
+from .client import KubernetesClient
+from .exchanges import Exchange
+from .requests import Json, Request
+
+THREADS = 8
+FAREWELL = 2.0  # seconds given to the threads at the end
+
+
+class Calls:
+    """Requests of ``client`` in a small pool of threads of their own.
+
+    ``deadline`` is in seconds, from asking to having the whole answer. A request that misses it is given up for good:
+    it frees its thread, and where it still waited for one it is never sent.
+    """
+
+    def __init__(self, client: KubernetesClient, *, deadline: float) -> None:
+        self._client = client
+        self._deadline = deadline
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="kubernetes")
+        self._closed = False
+        self._under_way: dict[Exchange, Future[Json]] = {}
+
+    async def send(self, request: Request) -> Json:
+        """The object in the answer. Raises ClusterError."""
+        if self._closed:
+            raise ClusterError("unreachable", "the connection to the Kubernetes API was closed", delivered=False)
+        exchange = Exchange()
+        future = self._pool.submit(self._client.request, request, exchange)
+        self._under_way[exchange] = future
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await asyncio.wrap_future(future)
+        except TimeoutError as error:
+            delivered = None if exchange.sent else False
+            message = (
+                f"{self._client.server} did not answer {request.method} {request.path} within {self._deadline:g} s"
+            )
+            raise ClusterError("timeout", message, delivered=delivered) from error
+        finally:
+            exchange.give_up()  # nothing to give up where the answer is there
+            del self._under_way[exchange]
+
+    async def describe(self) -> str:
+        """Which API is used and what says so. Raises ClusterError where no credentials can be found."""
+        return await asyncio.wrap_future(self._pool.submit(self._client.describe))
+
+    async def close(self) -> None:
+        """Give up what is under way and end threads and connections."""
+        self._closed = True
+        futures = list(self._under_way.values())
+        for exchange in self._under_way:
+            exchange.give_up()
+        self._pool.shutdown(wait=False)
+        await asyncio.to_thread(wait, futures, FAREWELL)
+        self._client.close()

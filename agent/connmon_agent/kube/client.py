@@ -1,0 +1,370 @@
+"""The only door to ``kubernetes`` and urllib3: one request, one answer, every failure a ClusterError.
+
+Of ``kubernetes`` only the HTTP layer is used, with raw JSON: the typed APIs take 26 MiB more and three times as long
+for the same list. Nothing is retried behind the caller's back: the library's default turns a timeout of 2 s into 8 s.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from .. import __version__
+from ..errors import ClusterError
+from ..settings import KubernetesSettings
+from .answers import Answer, read_answer
+from .exchanges import Exchange, GivenUp
+from .kubeconfig import Access, Places, read_access, refuse
+from .plugins import ask_plugin
+from .requests import Json, Request
+from .tls import build_context
+
+MAX_BODY = 16 * 1024 * 1024  # bytes; a list of some thousand pods, which no small site has
+CONNECTIONS = 8  # kept open between requests
+USER_AGENT = f"connmon-agent/{__version__}"
+
+# A connection that died while idle is noticed after 30 s, one with data under way after 20 s (milliseconds there).
+_KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 20_000))
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """The library's HTTP client for one access. ``stamp`` tells when a file it was read from has changed."""
+
+    chosen: Access  # by the kubeconfig
+    certified: Access  # with what the credential plugin added
+    stamp: tuple[object, ...]
+    renew_at: float | None  # Unix seconds; None: the credentials do not expire
+    rest: Any
+
+    def expired(self, now: float) -> bool:
+        return self.renew_at is not None and now >= self.renew_at
+
+    def close(self) -> None:
+        self.rest.pool_manager.clear()
+
+
+class KubernetesClient:
+    """Blocking requests, from any number of threads.
+
+    ``temp_dir`` is a folder of our own: keys lie there for the instant in which TLS reads them. The kubeconfig is read
+    at the first request, again when one of its files changed, and once more when the server refuses the credentials.
+    """
+
+    def __init__(
+        self,
+        settings: KubernetesSettings,
+        *,
+        temp_dir: Path,
+        places: Places | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._temp_dir = temp_dir
+        self._places = places or Places.of_this_machine()
+        self._now = now
+        self._lock = threading.Lock()
+        self._session: _Session | None = None
+        self._current = threading.local()  # .exchange: what this thread is doing
+
+    def request(self, request: Request, exchange: Exchange) -> Json:
+        """Send one request and return the object in its answer. Raises ClusterError."""
+        session = self._ready()
+        try:
+            return self._send(session, request, exchange)
+        except ClusterError as error:
+            if error.kind not in ("unauthorized", "credentials"):
+                raise
+            if not self._renew(session) or error.delivered is not False:
+                raise
+        return self._send(self._ready(), request, exchange)
+
+    def describe(self) -> str:
+        """Which API is used and what says so: "https://10.0.0.1:6443 (context k3s of ...)". Raises ClusterError."""
+        access = self._ready().certified
+        return f"{access.server} ({access.origin})"
+
+    @property
+    def server(self) -> str:
+        """The API's URL as far as it is known already, for messages. Never waits."""
+        session = self._session
+        return "the Kubernetes API" if session is None else session.certified.server
+
+    def close(self) -> None:
+        """Close every idle connection; those in use end with their request."""
+        with self._lock:
+            if self._session is not None:
+                self._session.close()
+                self._session = None
+
+    def _ready(self) -> _Session:
+        """The session for the files as they are now."""
+        with self._lock:
+            if self._session is None:
+                self._session = self._open()
+            elif self._session.expired(self._now()) or _stamp(self._session.chosen) != self._session.stamp:
+                self._session = self._reopen(self._session)
+            return self._session
+
+    def _renew(self, refused: _Session) -> bool:
+        """Read the credentials once more; False: they are the ones that were refused."""
+        with self._lock:
+            if self._session is refused:
+                self._session = self._reopen(refused)
+            return self._session is not None and self._session.certified != refused.certified
+
+    def _reopen(self, old: _Session) -> _Session:
+        """A new session where one can be had: a kubeconfig that is just being written is no reason to stop."""
+        try:
+            new = self._open()
+        except ClusterError:
+            if old.expired(self._now()):
+                raise
+            return old
+        old.close()
+        return new
+
+    def _open(self) -> _Session:
+        chosen = self._read()
+        stamp = _stamp(chosen)
+        if self._read() != chosen:
+            stamp = ()  # it changed while it was read: the next request reads it again
+        certified, renew_at = ask_plugin(chosen)
+        rest = _build_rest(certified, temp_dir=self._temp_dir, current=self._current)
+        return _Session(chosen, certified, stamp, renew_at, rest)
+
+    def _read(self) -> Access:
+        return read_access(self._settings.kubeconfig, self._settings.context, self._places)
+
+    def _send(self, session: _Session, request: Request, exchange: Exchange) -> Json:
+        self._current.exchange = exchange
+        server, timeout = session.certified.server, (self._settings.connect_timeout, self._settings.read_timeout)
+        try:
+            if exchange.given_up:
+                raise GivenUp
+            answer = _exchange(session, request, timeout)
+        except Exception as error:
+            failure = _explain_failure(error, server=server, timeout=timeout, exchange=exchange)
+            if failure is None:
+                raise
+            raise failure from error
+        finally:
+            exchange.end()
+        return read_answer(answer, request, server=server, now=self._now())
+
+
+def _exchange(session: _Session, request: Request, timeout: tuple[float, float]) -> Answer:
+    headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
+    if session.certified.authorization:
+        headers["Authorization"] = session.certified.authorization
+    if request.body is not None:
+        headers["Content-Type"] = request.content_type
+    url = session.certified.server + request.target
+    raw = session.rest.request(request.method, url, headers, request.body, _request_timeout=timeout).response
+    try:
+        body = raw.read(MAX_BODY + 1)
+        if len(body) > MAX_BODY:
+            raise ClusterError("protocol", f"{session.certified.server} answered with more than {MAX_BODY} bytes")
+        return Answer(raw.status, {name.lower(): value for name, value in raw.headers.items()}, body)
+    except BaseException:
+        raw.close()
+        raise
+    finally:
+        raw.release_conn()
+
+
+def _explain_failure(
+    error: Exception, *, server: str, timeout: tuple[float, float], exchange: Exchange
+) -> ClusterError | None:
+    """What went wrong instead of an answer, in words; None: it is no failure of the exchange, but a mistake of ours."""
+    from urllib3 import exceptions as failures
+
+    delivered = None if exchange.sent else False
+
+    def failed(kind: str, message: str, hint: str | None = None) -> ClusterError:
+        return ClusterError(kind, f"{server} {message}", delivered=delivered, hint=hint)
+
+    if isinstance(error, ClusterError):
+        return error
+    if exchange.given_up or isinstance(error, GivenUp):
+        return failed("timeout", "did not answer completely in time")
+    if tls := _find_cause(error, ssl.SSLError):
+        return _explain_tls(tls, failed)
+    if isinstance(error, failures.NameResolutionError):
+        return failed("unreachable", "cannot be reached: its name cannot be resolved", "Is the name server reachable?")
+    refused = isinstance(error, failures.NewConnectionError)  # for urllib3 that is a kind of timeout, too
+    if isinstance(error, failures.ConnectTimeoutError) and not refused:
+        return failed("timeout", f"did not accept a connection within {timeout[0]:g} s", "Is the machine reachable?")
+    if isinstance(error, failures.ReadTimeoutError) or _find_cause(error, TimeoutError):
+        return failed("timeout", f"did not answer within {timeout[1]:g} s", "Is the API server overloaded or stopped?")
+    if broken := _find_cause(error, OSError):
+        return _explain_os_error(broken, failed, sent=exchange.sent)
+    if isinstance(error, failures.IncompleteRead) or _find_cause(error, failures.IncompleteRead):
+        return failed("unreachable", "broke the connection off in the middle of its answer")
+    if isinstance(error, failures.LocationValueError | ValueError):
+        return refuse(f"{server} cannot be asked: {error}", "Correct the server or the token in the kubeconfig")
+    if isinstance(error, failures.HTTPError | HTTPException):
+        return failed("protocol", f"sent what is no HTTP answer: {error}", "Is this address the Kubernetes API?")
+    return None
+
+
+_Failed = Callable[..., ClusterError]
+_Cause = TypeVar("_Cause", bound=BaseException)
+
+
+def _explain_tls(error: ssl.SSLError, failed: _Failed) -> ClusterError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        hint = "Renew the kubeconfig: its certificate authority is not the cluster's, or the clock is wrong"
+        return failed("credentials", f"is not trusted: {error.verify_message}", hint)
+    if "ALERT" in (error.reason or ""):
+        return failed("credentials", f"refused our certificate: {error.reason}", "Renew the kubeconfig")
+    if "EOF" in (error.reason or ""):
+        return failed("unreachable", "broke the connection off")
+    return failed("protocol", f"does not speak TLS: {error.reason or error}", "Is this address the Kubernetes API?")
+
+
+def _explain_os_error(error: OSError, failed: _Failed, *, sent: bool) -> ClusterError:
+    if sent:
+        return failed("unreachable", f"broke the connection off: {error.strerror or error}")
+    hint = "Is the cluster running? (minikube start, systemctl status k3s)"
+    return failed("unreachable", f"cannot be reached: {error.strerror or error}", hint)
+
+
+def _find_cause(error: BaseException, sort: type[_Cause]) -> _Cause | None:
+    """The first error of one sort among an error and all that it wraps."""
+    waiting, seen = [error], set()
+    while waiting:
+        current = waiting.pop(0)
+        if isinstance(current, sort):
+            return current
+        if id(current) not in seen:
+            seen.add(id(current))
+            inner = (*current.args, current.__cause__, current.__context__)
+            waiting += [other for other in inner if isinstance(other, BaseException)]
+    return None
+
+
+def _stamp(access: Access) -> tuple[object, ...]:
+    return tuple(_stamp_file(path) for path in access.files)
+
+
+def _stamp_file(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _build_rest(access: Access, *, temp_dir: Path, current: threading.local) -> Any:
+    """The library's HTTP client with our TLS context, socket options and connections."""
+    configuration_class, rest_class = _import_library()
+    configuration = configuration_class(host=access.server, retries=False, verify_ssl=access.verify)
+    if access.proxy:
+        configuration.proxy = access.proxy
+    elif _is_loopback(access.server):
+        configuration.proxy = None  # kubectl too goes to this very machine without the environment's proxy
+    configuration.tls_server_name = access.server_name
+    configuration.socket_options = _list_socket_options()
+    configuration.connection_pool_maxsize = CONNECTIONS
+    try:
+        rest = rest_class(configuration)
+    except (ValueError, AssertionError, ImportError) as error:  # what urllib3 has for a proxy it cannot use
+        raise refuse(f"the proxy {configuration.proxy} cannot be used: {error}", "Correct HTTPS_PROXY") from error
+    if access.server.startswith("https:"):
+        rest.pool_manager.connection_pool_kw["ssl_context"] = build_context(access, temp_dir)
+    if not access.verify:
+        _accept_unverified()
+    rest.pool_manager.pool_classes_by_scheme = _build_pools(current)
+    return rest
+
+
+def _import_library() -> tuple[Any, Any]:
+    """``Configuration`` and ``RESTClientObject``, without running their packages' own ``__init__``.
+
+    Those import every part of the library, 340 modules and 20 MiB, for the convenience of a prompt. The packages are
+    forgotten again, so that an ``import kubernetes`` elsewhere still gets the whole.
+    """
+    with ExitStack() as stack:
+        for package in ("kubernetes", "kubernetes.utils"):
+            stack.enter_context(_left_unrun(package))
+        from kubernetes.client.configuration import Configuration
+        from kubernetes.client.rest import RESTClientObject
+    return Configuration, RESTClientObject
+
+
+@contextmanager
+def _left_unrun(package: str) -> Iterator[None]:
+    """Within, ``package`` is a name under which its modules are found, and none of its own code has run."""
+    spec = None if package in sys.modules else importlib.util.find_spec(package)
+    if spec is not None:
+        sys.modules[package] = importlib.util.module_from_spec(spec)
+    try:
+        yield
+    finally:
+        if spec is not None:
+            del sys.modules[package]
+
+
+def _accept_unverified() -> None:
+    """The kubeconfig says so (insecure-skip-tls-verify); urllib3 would write a warning for every request."""
+    import urllib3
+
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+
+def _build_pools(current: threading.local) -> dict[str, Any]:
+    """urllib3's connection pools, with connections that tell the thread's Exchange when a request goes out."""
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+    def begin(connection: Any) -> None:
+        if connection.sock is None:
+            connection.connect()
+        current.exchange.begin(connection.sock)
+
+    class WatchedConnection(HTTPConnection):
+        def request(self, *args: Any, **options: Any) -> None:
+            begin(self)
+            super().request(*args, **options)
+
+    class WatchedTLSConnection(HTTPSConnection):
+        def request(self, *args: Any, **options: Any) -> None:
+            begin(self)
+            super().request(*args, **options)
+
+    class WatchedPool(HTTPConnectionPool):
+        ConnectionCls = WatchedConnection
+
+    class WatchedTLSPool(HTTPSConnectionPool):
+        ConnectionCls = WatchedTLSConnection
+
+    return {"http": WatchedPool, "https": WatchedTLSPool}
+
+
+def _list_socket_options() -> list[tuple[int, int, int]]:
+    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    for name, value in _KEEPALIVE:
+        if (number := getattr(socket, name, None)) is not None:
+            options.append((socket.IPPROTO_TCP, number, value))
+    return options
+
+
+def _is_loopback(server: str) -> bool:
+    host = urlsplit(server).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

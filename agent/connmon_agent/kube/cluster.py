@@ -1,0 +1,136 @@
+"""The port ``Cluster`` over a real Kubernetes API: look at a workload, restart a workload, never hang, never raise."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from ..core.effects import Restart
+from ..core.events import Outcome, RestartAnswered
+from ..core.moments import Moment
+from ..core.plan import ServicePlan
+from ..core.sightings import Sighting, Unseen
+from ..errors import ClusterError
+from ..settings import KubernetesSettings
+from .annotations import TOKEN
+from .calls import Calls
+from .client import KubernetesClient
+from .disruption import choose_version, discover_policy, find_blocking, list_budgets
+from .pods import find_trouble, list_pods
+from .requests import Json, Request, get, workload_path
+from .restarts import patch_workload
+from .revisions import UNKNOWN, Revision, find_revision, list_revisions
+from .rollouts import read_template, read_workload
+
+# The server answered that it did not do it, and the same request would be answered the same.
+_FINAL = ("conflict", "invalid", "forbidden", "not-found")
+
+# What a role may withhold, and an old server may not have.
+_WITHHELD = ("forbidden", "not-found")
+
+
+def open_calls(settings: KubernetesSettings, *, temp_dir: Path) -> Calls:
+    """The way to the cluster. ``temp_dir`` is a private folder, made at need; nothing is asked for yet."""
+    # TCP and TLS take up to one connect timeout each; the second above them lets their own errors speak first.
+    deadline = 2 * settings.connect_timeout + settings.read_timeout + 1
+    return Calls(KubernetesClient(settings, temp_dir=temp_dir), deadline=deadline)
+
+
+class KubernetesCluster:
+    """The adapter. It owns ``calls`` and closes them."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._policy_version: str | None = None  # None: not discovered yet
+
+    async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
+        """One request; four, three of them at once, when ``closely``. A list that a role withholds leaves its field
+        None; any other failure leaves the whole unseen, for half a sight must not decide.
+        """
+        path = workload_path(service.kind, service.namespace, service.workload)
+        try:
+            workload = await self._calls.send(get(path, service.kind.value))
+            seen = read_workload(service.kind, workload)
+            return await self._look_closely(service, workload, seen) if closely else seen
+        except ClusterError as error:
+            if error.kind == "not-found":
+                return Sighting(exists=False, progress=_explain_absence(service))
+            return Unseen(error.kind, str(error), error.retry_after)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            return Unseen("protocol", f"{path} was answered with an object that is no {service.kind}: {error}")
+
+    async def restart(self, restart: Restart, at: Moment) -> RestartAnswered:
+        """Send the compare-and-set once. Applied is what the answer shows to carry our token."""
+        try:
+            workload = await self._calls.send(patch_workload(restart, at))
+        except ClusterError as error:
+            outcome = Outcome.REFUSED if error.kind in _FINAL else Outcome.UNKNOWN
+            return _answer(restart, at, outcome=outcome, error=error)
+        token, generation = _read_result(workload)
+        if token == restart.token:
+            return RestartAnswered(at, restart.service, restart.token, Outcome.APPLIED, "accepted", None, generation)
+        odd = ClusterError("protocol", "the answer to the restart does not show its token")
+        return _answer(restart, at, outcome=Outcome.UNKNOWN, error=odd)
+
+    async def close(self) -> None:
+        """End every connection and thread."""
+        await self._calls.close()
+
+    async def _look_closely(self, service: ServicePlan, workload: Json, seen: Sighting) -> Sighting:
+        revision, blocked_by, trouble = await asyncio.gather(
+            self._find_revision(service, workload),
+            self._find_blocking(service, workload),
+            self._find_trouble(service, workload),
+        )
+        return replace(seen, revised_at=revision.at, revised_by=revision.by, blocked_by=blocked_by, trouble=trouble)
+
+    async def _find_revision(self, service: ServicePlan, workload: Json) -> Revision:
+        items = await self._list(list_revisions(service.kind, service.namespace, workload))
+        return UNKNOWN if items is None else find_revision(workload, items)
+
+    async def _find_trouble(self, service: ServicePlan, workload: Json) -> str | None:
+        items = await self._list(list_pods(service.namespace, workload))
+        return None if items is None else find_trouble(items)
+
+    async def _find_blocking(self, service: ServicePlan, workload: Json) -> str | None:
+        version = await self._discover_policy()
+        items = None if version is None else await self._list(list_budgets(service.namespace, version))
+        return None if version is None or items is None else find_blocking(workload, items, version=version)
+
+    async def _discover_policy(self) -> str | None:
+        """The version of the policy API to ask; remembered once it is known. None: the server has none."""
+        if self._policy_version is None:
+            try:
+                self._policy_version = choose_version(await self._calls.send(discover_policy()))
+            except ClusterError as error:
+                if error.kind not in _WITHHELD:
+                    raise
+        return self._policy_version
+
+    async def _list(self, request: Request) -> list[Json] | None:
+        """The items of a list; None: the role or the server does not have it."""
+        try:
+            return list((await self._calls.send(request)).get("items") or ())
+        except ClusterError as error:
+            if error.kind in _WITHHELD:
+                return None
+            raise
+
+
+def _answer(restart: Restart, at: Moment, *, outcome: Outcome, error: ClusterError) -> RestartAnswered:
+    return RestartAnswered(
+        at, restart.service, restart.token, outcome, str(error), error.kind, retry_after=error.retry_after
+    )
+
+
+def _explain_absence(service: ServicePlan) -> str:
+    return f"there is no {service.kind} {service.workload} in the namespace {service.namespace}"
+
+
+def _read_result(workload: Json) -> tuple[object, int | None]:
+    """Token and generation of the object that a patch was answered with."""
+    try:
+        return read_template(workload)["metadata"]["annotations"].get(TOKEN), workload["metadata"].get("generation")
+    except (AttributeError, KeyError, TypeError):
+        return None, None

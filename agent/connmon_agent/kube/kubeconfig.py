@@ -1,0 +1,245 @@
+"""The kubeconfig: where it lies, what it says, and the access it gives.
+
+Everything is read into one value, certificates and keys by content: two readings can be compared, and no file has to
+stay where it was. (``kubernetes.config`` is not used: it costs 14 MiB for sign-in methods that Kubernetes itself
+dropped, waits for a credential plugin for ever, and goes on without credentials when the plugin fails.)
+Format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from ..errors import ClusterError
+
+IN_CLUSTER_HINT = "Set kubernetes.kubeconfig in the configuration, or KUBECONFIG"
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where credentials may lie on this machine."""
+
+    environment: Mapping[str, str]
+    home: Path
+    k3s: Path = Path("/etc/rancher/k3s/k3s.yaml")
+    service_account: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+    @classmethod
+    def of_this_machine(cls) -> Places:
+        """The places of the running process's user."""
+        return cls(os.environ, Path(os.path.expanduser("~")))
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach one Kubernetes API, and as whom. Certificates and keys are PEM.
+
+    ``authority`` None: the system's certificate authorities; ``authorization`` is the HTTP header (None: none);
+    ``plugin`` is the credential plugin still to be asked (None: there is none); ``files`` are all files it was read
+    from.
+    """
+
+    origin: str  # in words: "context lab of /root/.kube/config"
+    server: str
+    authority: str | None = None
+    verify: bool = True
+    server_name: str | None = None
+    proxy: str | None = None
+    certificate: str | None = None
+    key: str | None = field(default=None, repr=False)
+    authorization: str | None = field(default=None, repr=False)
+    plugin: Mapping[str, Any] | None = field(default=None, repr=False)
+    base: Path = Path()  # the folder of the file that names the user; relative paths start there
+    files: tuple[Path, ...] = field(default=(), compare=False)
+
+
+def refuse(message: str, hint: str | None = None) -> ClusterError:
+    """The error of a kubeconfig that cannot be used: nothing was sent."""
+    return ClusterError("credentials", message, delivered=False, hint=hint)
+
+
+def read_access(kubeconfig: Path | None, context: str | None, places: Places) -> Access:
+    """The access that the configuration's ``kubeconfig`` and ``context`` choose. Raises ClusterError (credentials)."""
+    paths = find_kubeconfigs(kubeconfig, places)
+    if not paths:
+        return _read_service_account(places)
+    return _Merged(paths).choose(context)
+
+
+def find_kubeconfigs(kubeconfig: Path | None, places: Places) -> tuple[Path, ...]:
+    """The files to read, in kubectl's order with k3s' own after them; empty: use the pod's service account.
+
+    Raises ClusterError (credentials) where a file that was asked for is not there, or nothing is found at all.
+    """
+    if kubeconfig is not None:
+        kubeconfig = kubeconfig.expanduser()
+        if not kubeconfig.exists():
+            raise refuse(f"the kubeconfig {kubeconfig} does not exist", "Correct kubernetes.kubeconfig")
+        return (kubeconfig,)
+    named = [Path(part) for part in places.environment.get("KUBECONFIG", "").split(os.pathsep) if part]
+    if named:
+        found = tuple(path for path in named if path.exists())
+        if not found:
+            listed = ", ".join(map(str, named))
+            raise refuse(f"KUBECONFIG names {listed}, which does not exist", "Correct or unset KUBECONFIG")
+        return found
+    usual = (places.home / ".kube" / "config", places.k3s)
+    for path in usual:
+        if path.exists():
+            return (path,)
+    if (places.service_account / "token").exists():
+        return ()
+    listed = ", ".join(map(str, (*usual, places.service_account)))
+    raise refuse(f"no kubeconfig was found (looked at {listed})", IN_CLUSTER_HINT)
+
+
+def read_file(path: Path) -> str:
+    """A file's text. Raises ClusterError (credentials)."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise refuse(f"{path} cannot be read: {reason}", "Make it readable for the agent's user") from error
+
+
+class _Merged:
+    """Several kubeconfigs as one: the first that names a cluster, user, context or current context wins."""
+
+    def __init__(self, paths: tuple[Path, ...]) -> None:
+        self._files = list(paths)
+        self._place = ", ".join(map(str, paths))
+        self._entries: dict[tuple[str, str], tuple[dict[str, Any], Path]] = {}
+        self._current: str | None = None
+        for path in paths:
+            self._add(path)
+
+    def _add(self, path: Path) -> None:
+        config = _parse(path)
+        self._current = self._current or config.get("current-context")
+        for plural in ("clusters", "users", "contexts"):
+            for entry in config.get(plural) or ():
+                if not isinstance(entry, dict) or not isinstance(entry.get(plural[:-1]) or {}, dict):
+                    raise refuse(f"{path}: an entry of {plural} is not a mapping", "Repair the kubeconfig")
+                place = (plural[:-1], str(entry.get("name")))
+                self._entries.setdefault(place, (entry.get(plural[:-1]) or {}, path.parent))
+
+    def choose(self, name: str | None) -> Access:
+        """The access of the context ``name`` (None: the current one)."""
+        name = name or self._current
+        if not name:
+            raise refuse(f"{self._place} names no current context", "Set kubernetes.context")
+        context, _ = self._find("context", name)
+        cluster, cluster_base = self._find("cluster", str(context.get("cluster")))
+        user, base = self._find("user", str(context["user"])) if context.get("user") else ({}, Path())
+        _refuse_unsupported(user, self._place)
+        self._check(context.get("cluster"), cluster)
+        return Access(
+            origin=f"context {name} of {self._place}",
+            server=str(cluster["server"]).rstrip("/"),
+            authority=self._material(cluster, "certificate-authority", cluster_base),
+            verify=not cluster.get("insecure-skip-tls-verify"),
+            server_name=cluster.get("tls-server-name"),
+            proxy=cluster.get("proxy-url"),
+            certificate=self._material(user, "client-certificate", base),
+            key=self._material(user, "client-key", base),
+            authorization=self._authorization(user, base),
+            plugin=user.get("exec"),
+            base=base,
+            files=tuple(self._files),
+        )
+
+    def _check(self, name: object, cluster: dict[str, Any]) -> None:
+        urls = {key: cluster.get(key) for key in ("server", "proxy-url") if key == "server" or cluster.get(key)}
+        for key, url in urls.items():
+            if not _is_url(str(url)):
+                message = f"{self._place}: the cluster {name} has the {key} {url!r}, which is no http or https URL"
+                raise refuse(message, "Repair the kubeconfig")
+
+    def _find(self, singular: str, name: str) -> tuple[dict[str, Any], Path]:
+        if (found := self._entries.get((singular, name))) is not None:
+            return found
+        known = ", ".join(sorted(other for kind, other in self._entries if kind == singular)) or "none"
+        raise refuse(f"{self._place} has no {singular} {name!r} (it has: {known})", "Correct kubernetes.context")
+
+    def _material(self, entry: dict[str, Any], key: str, base: Path) -> str | None:
+        """A certificate or key, from the entry itself or from the file it names."""
+        if data := entry.get(f"{key}-data"):
+            try:
+                return base64.b64decode("".join(str(data).split()), validate=True).decode("ascii")
+            except (binascii.Error, UnicodeError) as error:
+                message = f"{self._place}: {key}-data is not base64 of a PEM text"
+                raise refuse(message, "Repair the kubeconfig") from error
+        return self._read(base / str(entry[key])) if entry.get(key) else None
+
+    def _authorization(self, user: dict[str, Any], base: Path) -> str | None:
+        """The HTTP header; a token file wins over a token, because only the file is kept fresh."""
+        if user.get("tokenFile"):
+            return f"Bearer {self._read(base / str(user['tokenFile'])).strip()}"
+        if user.get("token"):
+            return f"Bearer {str(user['token']).strip()}"
+        if user.get("username"):
+            pair = f"{user['username']}:{user.get('password', '')}"
+            return f"Basic {base64.b64encode(pair.encode()).decode()}"
+        return None
+
+    def _read(self, path: Path) -> str:
+        self._files.append(path)
+        return read_file(path)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.load(read_file(path), Loader=_LOADER)
+    except yaml.YAMLError as error:
+        raise refuse(f"{path} is not YAML: {' '.join(str(error).split())}", "Repair the kubeconfig") from error
+    if not isinstance(config, dict):
+        raise refuse(f"{path} is not a kubeconfig", "Write it with `kubectl config view --flatten --minify`")
+    return config
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _refuse_unsupported(user: dict[str, Any], place: str) -> None:
+    if "auth-provider" in user:
+        raise refuse(
+            f"{place} uses an auth-provider, which Kubernetes dropped with 1.26",
+            "Use a credential plugin (exec), a token or a client certificate",
+        )
+    if any(key == "as" or key.startswith("as-") for key in user):
+        raise refuse(
+            f"{place} impersonates another user, which the agent does not",
+            "Give the agent a service account of its own",
+        )
+
+
+def _read_service_account(places: Places) -> Access:
+    host, port = (places.environment.get(f"KUBERNETES_SERVICE_{part}") for part in ("HOST", "PORT"))
+    if not host or not port:
+        raise refuse(
+            f"{places.service_account} holds a service account, but KUBERNETES_SERVICE_HOST and _PORT are not set",
+            IN_CLUSTER_HINT,
+        )
+    token, authority = places.service_account / "token", places.service_account / "ca.crt"
+    return Access(
+        origin="the pod's service account",
+        server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
+        authority=read_file(authority),
+        authorization=f"Bearer {read_file(token).strip()}",
+        files=(token, authority),
+    )

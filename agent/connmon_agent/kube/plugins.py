@@ -1,0 +1,80 @@
+"""Credential plugins: programs that a kubeconfig names (``exec``) and that print a token or a client certificate.
+
+Protocol: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .annotations import parse_time
+from .kubeconfig import Access, refuse
+
+TIMEOUT = 10.0  # seconds; without one a plugin that waits for a browser would hold the agent for ever
+EXPIRY_SLACK = 60.0  # seconds before its end at which a credential is renewed
+
+
+def ask_plugin(access: Access, *, timeout: float = TIMEOUT) -> tuple[Access, float | None]:
+    """``access`` with the plugin's credentials, and the Unix seconds at which to ask again (None: they do not expire).
+
+    ``timeout`` (seconds) ends a plugin that does not end by itself. Raises ClusterError (credentials).
+    """
+    if access.plugin is None:
+        return access, None
+    status = _parse(_run(access.plugin, access.base, timeout), str(access.plugin.get("command")))
+    expires = parse_time(status.get("expirationTimestamp"))
+    authorization = f"Bearer {status['token'].strip()}" if status.get("token") else access.authorization
+    certified = replace(
+        access,
+        authorization=authorization,
+        certificate=status.get("clientCertificateData") or access.certificate,
+        key=status.get("clientKeyData") or access.key,
+    )
+    return certified, None if expires is None else expires - EXPIRY_SLACK
+
+
+def _run(plugin: Mapping[str, Any], base: Path, timeout: float) -> str:
+    command = str(plugin.get("command"))
+    program = str(base / command) if os.sep in command else command
+    info = {"apiVersion": plugin.get("apiVersion"), "kind": "ExecCredential", "spec": {"interactive": False}}
+    given = {str(item.get("name")): str(item.get("value")) for item in plugin.get("env") or ()}
+    try:
+        done = subprocess.run(
+            [program, *map(str, plugin.get("args") or ())],
+            env={**os.environ, **given, "KUBERNETES_EXEC_INFO": json.dumps(info)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise refuse(f"the credential plugin {command} did not end within {timeout:g} s", _hint(plugin)) from error
+    except OSError as error:
+        raise refuse(f"the credential plugin {command} cannot be run: {error.strerror}", _hint(plugin)) from error
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise refuse(f"the credential plugin {command} failed with status {done.returncode}: {said}", _hint(plugin))
+    return done.stdout
+
+
+def _parse(output: str, command: str) -> dict[str, Any]:
+    try:
+        answer = json.loads(output)
+    except ValueError as error:
+        raise refuse(f"the credential plugin {command} did not print JSON") from error
+    status = answer.get("status") if isinstance(answer, dict) else None
+    if not isinstance(status, dict) or not (status.get("token") or status.get("clientCertificateData")):
+        raise refuse(f"the credential plugin {command} printed neither a token nor a client certificate")
+    return status
+
+
+def _hint(plugin: Mapping[str, Any]) -> str:
+    advice = str(plugin.get("installHint") or "").strip()
+    return " ".join(advice.split()) or "Run it by hand as the agent's user"

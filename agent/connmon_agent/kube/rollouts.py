@@ -1,0 +1,177 @@
+"""What a workload's object says about its rollout: from the API's JSON to a Sighting.
+
+Completion and failure are decided exactly as ``kubectl rollout status`` decides them:
+https://github.com/kubernetes/kubectl/blob/master/pkg/polymorphichelpers/rollout_status.go
+The sentences follow kubectl's too, without the object's name, which their reader knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.plan import Kind
+from ..core.sightings import Rollout, Sighting
+from .annotations import TOKEN
+from .requests import Json
+
+_UNOBSERVED = "its controller has not seen the newest change yet"
+# Seen on a real cluster: with OrderedReady the controller takes the new template and replaces nothing while a pod is
+# not ready, so a restart cannot help a stuck one.
+_STUCK_IN_ORDER = "; it replaces none while another is not ready, so a stuck pod must be deleted by hand"
+_ON_DELETE = "its update strategy is OnDelete: a changed pod template restarts nothing"
+_SETTLED_REASONS = ("NewReplicaSetAvailable", "ProgressDeadlineExceeded", "DeploymentPaused")
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Where a rollout stands; the fields are those of Sighting."""
+
+    rollout: Rollout
+    progress: str
+    rolling: bool
+    desired: int
+    available: int
+    restartable: str | None = None
+
+
+def read_workload(kind: Kind, workload: Json) -> Sighting:
+    """The sighting in one object of the API, without what only ``inspect(closely=True)`` asks for."""
+    metadata, template = _part(workload, "metadata"), read_template(workload)
+    annotations = _part(template, "metadata").get("annotations") or {}
+    standing = _READERS[kind](workload)
+    return Sighting(
+        uid=metadata.get("uid"),
+        generation=_number(metadata, "generation"),
+        rollout=standing.rollout,
+        progress=standing.progress,
+        rolling=standing.rolling,
+        desired=standing.desired,
+        available=standing.available,
+        paused=bool(_part(workload, "spec").get("paused")),
+        restartable=standing.restartable,
+        token=annotations.get(TOKEN),
+        annotated=bool(annotations),
+    )
+
+
+def read_template(workload: Json) -> Json:
+    """The workload's pod template."""
+    return _part(_part(workload, "spec"), "template")
+
+
+def _read_deployment(deployment: Json) -> _Standing:
+    status, wanted = _part(deployment, "status"), _replicas(deployment)
+    updated, available = _number(status, "updatedReplicas"), _number(status, "availableReplicas")
+    old = _number(status, "replicas") - updated
+    progressing = _progressing(status)
+    reason = progressing.get("reason")
+    if not _observed(deployment):
+        rollout, progress = Rollout.UNDER_WAY, _UNOBSERVED
+    elif reason == "ProgressDeadlineExceeded":
+        rollout, progress = Rollout.FAILED, _explain_deadline(progressing)
+    elif updated < wanted:
+        rollout, progress = Rollout.UNDER_WAY, f"{updated} out of {wanted} new replicas have been updated"
+    elif old > 0:
+        rollout, progress = Rollout.UNDER_WAY, f"{old} old replicas are pending termination"
+    elif available < updated:
+        rollout, progress = Rollout.UNDER_WAY, f"{available} of {updated} updated replicas are available"
+    else:
+        rollout, progress = Rollout.COMPLETE, "successfully rolled out"
+    unsettled = reason is not None and reason not in _SETTLED_REASONS
+    rolling = not _observed(deployment) or updated < wanted or old > 0 or unsettled
+    return _Standing(rollout, progress, rolling, wanted, available)
+
+
+def _read_stateful_set(stateful_set: Json) -> _Standing:
+    status, wanted = _part(stateful_set, "status"), _replicas(stateful_set)
+    ready, updated = _number(status, "readyReplicas"), _number(status, "updatedReplicas")
+    strategy = _part(_part(stateful_set, "spec"), "updateStrategy")
+    partition = (strategy.get("rollingUpdate") or {}).get("partition")
+    changed = status.get("updateRevision") != status.get("currentRevision")
+    to_update = wanted - (partition or 0)
+    observed = _observed(stateful_set) and _number(status, "observedGeneration") != 0
+    if not observed:
+        rollout, progress = Rollout.UNDER_WAY, _UNOBSERVED
+    elif ready < wanted:
+        stuck = _STUCK_IN_ORDER if changed and not updated and _ordered(stateful_set) else ""
+        rollout, progress = Rollout.UNDER_WAY, f"waiting for {wanted - ready} pods to be ready{stuck}"
+    elif _on_delete(stateful_set):
+        rollout, progress = Rollout.COMPLETE, f"{ready} pods are ready"
+    elif partition is not None and updated < to_update:
+        rollout, progress = Rollout.UNDER_WAY, f"{updated} out of {to_update} new pods have been updated"
+    elif strategy.get("rollingUpdate") is None and changed:
+        rollout, progress = Rollout.UNDER_WAY, f"{updated} pods are at revision {status.get('updateRevision')}"
+    else:
+        rollout, progress = Rollout.COMPLETE, "rolling update complete"
+    rolling = not observed or (changed and updated < to_update and not _on_delete(stateful_set))
+    return _Standing(rollout, progress, rolling, wanted, ready, _why_no_restart(stateful_set, to_update))
+
+
+def _read_daemon_set(daemon_set: Json) -> _Standing:
+    status = _part(daemon_set, "status")
+    wanted, updated = _number(status, "desiredNumberScheduled"), _number(status, "updatedNumberScheduled")
+    available = _number(status, "numberAvailable")
+    behind = updated < wanted and not _on_delete(daemon_set)
+    if not _observed(daemon_set):
+        rollout, progress = Rollout.UNDER_WAY, _UNOBSERVED
+    elif behind:
+        rollout, progress = Rollout.UNDER_WAY, f"{updated} out of {wanted} new pods have been updated"
+    elif available < wanted:
+        rollout, progress = Rollout.UNDER_WAY, f"{available} of {wanted} updated pods are available"
+    else:
+        rollout, progress = Rollout.COMPLETE, "successfully rolled out"
+    restartable = _ON_DELETE if _on_delete(daemon_set) else None
+    return _Standing(rollout, progress, not _observed(daemon_set) or behind, wanted, available, restartable)
+
+
+_READERS = {
+    Kind.DEPLOYMENT: _read_deployment,
+    Kind.STATEFUL_SET: _read_stateful_set,
+    Kind.DAEMON_SET: _read_daemon_set,
+}
+
+
+def _why_no_restart(stateful_set: Json, to_update: int) -> str | None:
+    if _on_delete(stateful_set):
+        return _ON_DELETE
+    if to_update <= 0 < _replicas(stateful_set):
+        return "its rolling update is held by a partition that leaves every pod at the old revision"
+    return None
+
+
+def _explain_deadline(progressing: Json) -> str:
+    message = progressing.get("message") or "it exceeded its progress deadline"
+    return f"ProgressDeadlineExceeded: {message}"
+
+
+def _progressing(status: Json) -> Json:
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "Progressing":
+            return dict(condition)
+    return {}
+
+
+def _observed(workload: Json) -> bool:
+    generation = _number(_part(workload, "metadata"), "generation")
+    return generation <= _number(_part(workload, "status"), "observedGeneration")
+
+
+def _on_delete(workload: Json) -> bool:
+    return _part(_part(workload, "spec"), "updateStrategy").get("type") == "OnDelete"
+
+
+def _ordered(stateful_set: Json) -> bool:
+    return _part(stateful_set, "spec").get("podManagementPolicy") != "Parallel"
+
+
+def _replicas(workload: Json) -> int:
+    replicas = _part(workload, "spec").get("replicas")
+    return 1 if replicas is None else int(replicas)  # the API's own default
+
+
+def _part(parent: Json, key: str) -> Json:
+    return parent.get(key) or {}
+
+
+def _number(parent: Json, key: str) -> int:
+    return int(parent.get(key) or 0)

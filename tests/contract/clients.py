@@ -1,0 +1,108 @@
+"""A tiny HTTP client for a Kubernetes API, and the two clusters the contract tests run against."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import urllib3
+import yaml
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status code and JSON (or text) of one answer."""
+
+    code: int
+    body: Any
+
+
+class KubernetesClient:
+    """Requests to one API server, within one namespace; plain, with a token or with client certificates."""
+
+    def __init__(self, kubeconfig: Path, scratch: Path, namespace: str) -> None:
+        config = yaml.safe_load(kubeconfig.read_text())
+        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        files = {
+            "ca_certs": cluster.get("certificate-authority-data"),
+            "cert_file": user.get("client-certificate-data"),
+            "key_file": user.get("client-key-data"),
+        }
+        written = {name: self._write(scratch / name, data) for name, data in files.items() if data}
+        self._pool = urllib3.PoolManager(retries=False, timeout=10, **written)
+        self._server = cluster["server"]
+        self._headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
+        self.namespace = namespace
+
+    @staticmethod
+    def _write(path: Path, data: str) -> str:
+        path.write_bytes(base64.b64decode(data))
+        path.chmod(0o600)
+        return str(path)
+
+    def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Answer:
+        """One request; ``body`` is sent as JSON unless it is bytes."""
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        headers = {**self._headers, "Content-Type": content_type, "Accept": "application/json"}
+        response = self._pool.request(method, self._server + path, body=data, headers=headers)
+        try:
+            return Answer(response.status, json.loads(response.data))
+        except ValueError:
+            return Answer(response.status, response.data.decode())
+
+    def path(self, plural: str, name: str = "", *, group: str = "apis/apps/v1") -> str:
+        """The path of a collection in our namespace, or of one object in it."""
+        return f"/{group}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
+
+    def create(self, plural: str, manifest: dict[str, Any], *, group: str = "apis/apps/v1") -> Any:
+        """Create an object, which must succeed."""
+        answer = self.request("POST", self.path(plural, group=group), manifest)
+        assert answer.code == 201, answer.body
+        return answer.body
+
+    def get(self, plural: str, name: str, *, group: str = "apis/apps/v1") -> Any:
+        """Read an object, which must be there."""
+        answer = self.request("GET", self.path(plural, name, group=group))
+        assert answer.code == 200, answer.body
+        return answer.body
+
+    def list(self, plural: str, selector: str, *, group: str = "apis/apps/v1") -> Any:
+        """The items that match a label selector."""
+        answer = self.request("GET", self.path(plural, group=group) + f"?labelSelector={selector}")
+        assert answer.code == 200, answer.body
+        return answer.body["items"]
+
+    def patch(self, plural: str, name: str, patch: Any, content_type: str = STRATEGIC_PATCH) -> Answer:
+        """Patch an object."""
+        return self.request("PATCH", self.path(plural, name), patch, content_type)
+
+    def wait(self, plural: str, name: str, until: Callable[[Any], bool], *, group: str = "apis/apps/v1") -> Any:
+        """Read an object again and again until it is as it should be, or half a minute has gone."""
+        deadline = time.monotonic() + 30
+        while not until(found := self.get(plural, name, group=group)):
+            assert time.monotonic() < deadline, found.get("status")
+            time.sleep(0.02)
+        return found
+
+    def wait_list(
+        self, plural: str, selector: str, until: Callable[[Any], bool], *, group: str = "apis/apps/v1"
+    ) -> Any:
+        """List again and again until the items are as they should be, or half a minute has gone."""
+        deadline = time.monotonic() + 30
+        while not until(found := self.list(plural, selector, group=group)):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.02)
+        return found
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.clear()

@@ -1,0 +1,48 @@
+"""The cluster under test: the embedded API, or with ``--cluster`` the real one of CONNMON_TEST_KUBECONFIG."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.clients import KubernetesClient
+from tests.contract.workloads import complete, deployment, template
+
+from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, Pace, ThreadedKubernetes
+
+
+@pytest.fixture(scope="session", params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
+def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesClient]:
+    """A client with a fresh namespace, which is deleted afterwards."""
+    scratch = tmp_path_factory.mktemp("kubernetes")
+    if request.param == "real":
+        if "CONNMON_TEST_KUBECONFIG" not in os.environ:
+            pytest.skip("the cluster suite needs a kubeconfig in CONNMON_TEST_KUBECONFIG")
+        yield from _in_own_namespace(Path(os.environ["CONNMON_TEST_KUBECONFIG"]), scratch)
+        return
+    cluster = EmbeddedKubernetes(pace=Pace(ready_after=0.05), policy_versions=("v1beta1",), version="v1.20.2")
+    with ThreadedKubernetes(cluster) as embedded:
+        yield from _in_own_namespace(embedded.write_kubeconfig(scratch / "kubeconfig"), scratch)
+
+
+def _in_own_namespace(kubeconfig: Path, scratch: Path) -> Iterator[KubernetesClient]:
+    client = KubernetesClient(kubeconfig, scratch, f"connmon-contract-{secrets.token_hex(3)}")
+    path = f"/api/v1/namespaces/{client.namespace}"
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": client.namespace}}
+    assert client.request("POST", "/api/v1/namespaces", manifest).code == 201
+    try:
+        yield client
+    finally:
+        client.request("DELETE", path)
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def still(api: KubernetesClient) -> str:
+    """The name of a Deployment whose rollout is complete, which no test changes."""
+    deployment(api, "still", template=template("still", annotations={"connmon.io/restart-token": "first"}))
+    api.wait("deployments", "still", complete)
+    return "still"

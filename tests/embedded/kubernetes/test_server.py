@@ -1,0 +1,250 @@
+"""The embedded API over HTTP: faults, access, history, and how it is started."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+from urllib3.exceptions import NewConnectionError, ProtocolError, ReadTimeoutError
+
+from connmon_agent.embedded.kubernetes import (
+    Answer,
+    ApiError,
+    Delay,
+    Drip,
+    EmbeddedKubernetes,
+    Fault,
+    Hang,
+    Html,
+    LateDelivery,
+    Malformed,
+    Pace,
+    Reset,
+    Rule,
+    ThreadedKubernetes,
+    manifests,
+)
+
+WEB = "/apis/apps/v1/namespaces/erp/deployments/web"
+RESTART = {"spec": {"template": {"metadata": {"annotations": {"connmon.io/restart-token": "o1.a1"}}}}}
+Send = Callable[..., urllib3.BaseHTTPResponse]
+
+
+@pytest.fixture
+def api() -> Iterator[EmbeddedKubernetes]:
+    with ThreadedKubernetes(EmbeddedKubernetes(pace=Pace(ready_after=0.01))) as running:
+        running.create(manifests.deployment("web", "erp"))
+        yield running
+
+
+@pytest.fixture
+def send(api: EmbeddedKubernetes) -> Iterator[Send]:
+    pool = urllib3.PoolManager(retries=False, timeout=5)
+
+    def request(method: str, path: str, body: Any = None, **options: Any) -> urllib3.BaseHTTPResponse:
+        headers = {"Content-Type": "application/strategic-merge-patch+json", **options.pop("headers", {})}
+        data = None if body is None else json.dumps(body)
+        return pool.request(method, api.url + path, body=data, headers=headers, **options)
+
+    yield request
+    pool.clear()
+
+
+def generation(api: EmbeddedKubernetes) -> int:
+    found = api.get("Deployment", "erp", "web")
+    assert found is not None
+    return int(found["metadata"]["generation"])
+
+
+def wait_until(true: Callable[[], bool], api: EmbeddedKubernetes) -> None:
+    for _ in range(10_000):
+        if api.invoke(true):
+            return
+    raise AssertionError("it did not come to pass")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 409, 422, 429, 500, 503])
+def test_a_request_is_refused(api: EmbeddedKubernetes, send: Send, status: int) -> None:
+    api.faults.add(Answer(status, retry_after=7 if status == 429 else None), method="PATCH", times=1)
+    answer = send("PATCH", WEB, RESTART)
+    assert (answer.status, answer.json()["kind"], answer.json()["code"]) == (status, "Status", status)
+    assert answer.headers.get("Retry-After") == ("7" if status == 429 else None)
+    assert (generation(api), api.history[-1].status, api.history[-1].applied) == (1, None, False)
+    assert send("PATCH", WEB, RESTART).status == 200
+    assert generation(api) == 2
+
+
+@pytest.mark.parametrize(("fault", "applied"), [(Reset(), False), (Reset(processed=True), True)])
+def test_a_connection_is_reset(api: EmbeddedKubernetes, send: Send, fault: Fault, applied: bool) -> None:
+    api.faults.add(fault, path="/deployments/web$")
+    with pytest.raises(ProtocolError):
+        send("PATCH", WEB, RESTART)
+    assert (generation(api), api.history[-1].applied) == (2 if applied else 1, applied)
+
+
+@pytest.mark.parametrize(("fault", "applied"), [(Hang(), False), (Hang(processed=True), True), (Delay(60), False)])
+def test_an_answer_does_not_come(api: EmbeddedKubernetes, send: Send, fault: Fault, applied: bool) -> None:
+    api.faults.add(fault)
+    with pytest.raises(ReadTimeoutError):
+        send("PATCH", WEB, RESTART, timeout=0.05)
+    assert (generation(api), api.history[-1].applied) == (2 if applied else 1, applied)
+
+
+def test_a_delayed_request_takes_effect_although_nobody_waits(api: EmbeddedKubernetes, send: Send) -> None:
+    api.faults.add(Delay(0.1))
+    with pytest.raises(ReadTimeoutError):
+        send("PATCH", WEB, RESTART, timeout=0.02)
+    assert generation(api) == 1
+    wait_until(lambda: generation(api) == 2, api)
+
+
+def test_a_request_is_delivered_late(api: EmbeddedKubernetes, send: Send) -> None:
+    api.faults.add(LateDelivery(0.05))
+    with pytest.raises(ProtocolError):
+        send("PATCH", WEB, RESTART)
+    assert (generation(api), api.history[-1].status) == (1, None)
+    wait_until(lambda: generation(api) == 2, api)
+    assert (api.history[-1].status, api.history[-1].applied) == (200, True)
+
+
+def test_an_answer_that_is_no_json(api: EmbeddedKubernetes, send: Send) -> None:
+    api.faults.add(Malformed(), times=1)
+    answer = send("PATCH", WEB, RESTART)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(answer.data)
+    assert generation(api) == 2
+
+
+def test_a_portal_answers_instead(api: EmbeddedKubernetes, send: Send) -> None:
+    api.faults.add(Html(status=200))
+    answer = send("PATCH", WEB, RESTART)
+    assert (answer.status, answer.data[:9], generation(api)) == (200, b"<!DOCTYPE", 1)
+
+
+def test_an_answer_drips(api: EmbeddedKubernetes, send: Send) -> None:
+    api.faults.add(Drip(0.0), times=1)
+    assert send("GET", WEB).json()["kind"] == "Deployment"
+    api.faults.add(Drip(30.0), times=1)
+    with pytest.raises(ReadTimeoutError):
+        send("GET", WEB, timeout=0.05)
+
+
+def test_rules_choose_what_they_disturb(api: EmbeddedKubernetes, send: Send) -> None:
+    api.faults.add(Answer(503), method="GET", path="/pods", skip=1, times=1)
+    pods = "/api/v1/namespaces/erp/pods"
+    assert [send("GET", path).status for path in (pods, WEB, pods, pods)] == [200, 200, 503, 200]
+    rule = api.faults.add_rule(Rule(Answer(500), lambda call: b"o1.a1" in call.body))
+    assert [send("PATCH", WEB, body).status for body in (RESTART, {}, RESTART)] == [500, 200, 500]
+    assert rule.hits == 2
+    api.faults.remove(rule)
+    assert send("PATCH", WEB, RESTART).status == 200
+
+
+def test_the_api_server_goes_and_comes_back(api: EmbeddedKubernetes, send: Send) -> None:
+    assert send("GET", WEB).status == 200
+    api.refuse_connections()
+    with pytest.raises((NewConnectionError, ProtocolError)):
+        send("GET", WEB)
+    with pytest.raises(NewConnectionError):
+        send("GET", WEB)
+    api.accept_connections()
+    assert send("GET", WEB).status == 200
+
+
+def test_what_is_denied_is_denied_in_reviews_and_in_fact(api: EmbeddedKubernetes, send: Send) -> None:
+    def review(verb: str, resource: str) -> bool:
+        attributes = {"namespace": "erp", "verb": verb, "group": "apps", "resource": resource}
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        return bool(send("POST", path, {"spec": {"resourceAttributes": attributes}}).json()["status"]["allowed"])
+
+    denial = api.access.deny("patch", "deployments", namespace="erp")
+    answer = send("PATCH", WEB, RESTART)
+    assert (answer.status, answer.json()["reason"]) == (403, "Forbidden")
+    assert answer.json()["message"] == (
+        'deployments.apps "web" is forbidden: User "connmon" cannot patch resource "deployments" '
+        'in API group "apps" in the namespace "erp"'
+    )
+    assert (review("patch", "deployments"), review("get", "deployments")) == (False, True)
+    assert send("GET", WEB).status == 200
+    api.access.allow(denial)
+    assert review("patch", "deployments") and send("PATCH", WEB, RESTART).status == 200
+
+
+def test_a_token_is_asked_for(tmp_path: Path) -> None:
+    with ThreadedKubernetes(EmbeddedKubernetes(token="secret")) as api:
+        answers = {}
+        for header in (None, "Bearer wrong", "Bearer secret"):
+            headers = {"Authorization": header} if header else {}
+            answers[header] = urllib3.request("GET", api.url + "/api/v1/pods", headers=headers, retries=False).status
+        assert answers == {None: 403, "Bearer wrong": 401, "Bearer secret": 200}
+        kubeconfig = api.write_kubeconfig(tmp_path / "kubeconfig", namespace="erp")
+    written = json.loads(kubeconfig.read_text())
+    assert written["users"][0]["user"] == {"token": "secret"}
+    assert written["clusters"][0]["cluster"]["server"] == api.url
+    assert kubeconfig.stat().st_mode & 0o777 == 0o600
+
+
+def test_history_remembers_what_clients_wanted(api: EmbeddedKubernetes, send: Send) -> None:
+    send("GET", WEB)
+    send("PATCH", WEB + "?fieldManager=connmon-agent", RESTART)
+    send("PATCH", WEB, RESTART)
+    tested = [{"op": "test", "path": "/metadata/uid", "value": "x"}]
+    send("PATCH", WEB, tested, headers={"Content-Type": "application/json-patch+json"})
+    send("PATCH", WEB + "?dryRun=All", {"spec": {"replicas": 3}})
+    told = [
+        (entry.method, entry.name, entry.token, entry.status, entry.applied, entry.changed) for entry in api.history
+    ]
+    assert told == [
+        ("PATCH", "web", "o1.a1", 200, True, True),
+        ("PATCH", "web", "o1.a1", 200, True, False),
+        ("PATCH", "web", None, 422, False, False),
+        ("PATCH", "web", None, 200, True, False),
+    ]
+    assert api.history[0].query == {"fieldManager": "connmon-agent"}
+    assert api.history[0].body == RESTART
+
+
+def test_a_watch_is_refused_rather_than_answered_wrongly(send: Send) -> None:
+    assert send("GET", "/api/v1/pods?watch=true").status == 405
+
+
+def test_creating_beside_http_makes_the_namespace_and_still_validates(api: EmbeddedKubernetes) -> None:
+    api.create(manifests.service("web", "new"))
+    assert api.get("Namespace", "", "new") is not None
+    with pytest.raises(ApiError, match=r'services "web" already exists'):
+        api.create(manifests.service("web", "new"))
+
+
+def test_deleting_a_namespace_takes_everything_along(api: EmbeddedKubernetes, send: Send) -> None:
+    wait_until(lambda: len(api.list_objects("Pod", "erp")) == 1, api)
+    assert send("DELETE", "/api/v1/namespaces/erp").json()["status"]["phase"] == "Terminating"
+    wait_until(lambda: api.get("Namespace", "", "erp") is None, api)
+    assert [api.list_objects(kind, "erp") for kind in ("Deployment", "ReplicaSet", "Pod")] == [[], [], []]
+
+
+def test_orphans_stay(api: EmbeddedKubernetes, send: Send) -> None:
+    wait_until(lambda: len(api.list_objects("ReplicaSet", "erp")) == 1, api)
+    assert send("DELETE", WEB + "?propagationPolicy=Orphan").status == 200
+    (left,) = api.list_objects("ReplicaSet", "erp")
+    assert "ownerReferences" not in left["metadata"]
+
+
+def test_two_policy_versions_show_one_budget() -> None:
+    api = EmbeddedKubernetes(policy_versions=("v1", "v1beta1"))
+    api.create(manifests.disruption_budget("b", app="web", minAvailable=1))
+    for version in ("v1", "v1beta1"):
+        path = f"/apis/policy/{version}/namespaces/default/poddisruptionbudgets/b"
+        body = api.request("GET", path).body
+        assert isinstance(body, dict) and body["apiVersion"] == f"policy/{version}"
+
+
+def test_a_port_that_is_taken_is_told_to_whoever_starts() -> None:
+    with ThreadedKubernetes(EmbeddedKubernetes()) as api:
+        port = int(api.url.rpartition(":")[2])
+        with pytest.raises(OSError, match="in use"), ThreadedKubernetes(EmbeddedKubernetes(port=port)):
+            raise AssertionError("it started")

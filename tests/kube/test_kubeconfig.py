@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connmon_agent.errors import ClusterError
+from connmon_agent.kube.kubeconfig import Access, Places, find_kubeconfigs, read_access
+
+SERVER = "https://10.0.0.1:6443"
+
+
+def write_config(
+    path: Path,
+    *,
+    cluster: dict[str, Any] | None = None,
+    user: dict[str, Any] | None = None,
+    name: str = "site",
+    current: str | None = "site",
+) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    config = {
+        "clusters": [{"name": name, "cluster": {"server": SERVER} if cluster is None else cluster}],
+        "users": [{"name": name, "user": user or {}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": current,
+    }
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def places(root: Path, **environment: str) -> Places:
+    return Places(environment, home=root / "home", k3s=root / "k3s.yaml", service_account=root / "account")
+
+
+def encode(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def refusal(path: Path | None, context: str | None = None, *, where: Places | None = None) -> ClusterError:
+    with pytest.raises(ClusterError) as caught:
+        read_access(path, context, where or Places({}, home=Path("/nonexistent")))
+    assert (caught.value.kind, caught.value.delivered) == ("credentials", False)
+    return caught.value
+
+
+class TestWhereItLies:
+    def test_the_one_that_is_configured(self, tmp_path: Path) -> None:
+        named = write_config(tmp_path / "named")
+        write_config(tmp_path / "home/.kube/config")
+        assert find_kubeconfigs(named, places(tmp_path, KUBECONFIG="/nonexistent")) == (named,)
+
+    def test_those_in_the_environment_that_exist(self, tmp_path: Path) -> None:
+        first, second = write_config(tmp_path / "1"), write_config(tmp_path / "2")
+        where = places(tmp_path, KUBECONFIG=f"{first}:{tmp_path / 'gone'}::{second}")
+        assert find_kubeconfigs(None, where) == (first, second)
+
+    def test_the_users_own_before_k3s(self, tmp_path: Path) -> None:
+        write_config(tmp_path / "k3s.yaml")
+        assert find_kubeconfigs(None, places(tmp_path)) == (tmp_path / "k3s.yaml",)
+        own = write_config(tmp_path / "home/.kube/config")
+        assert find_kubeconfigs(None, places(tmp_path)) == (own,)
+
+    def test_the_pods_service_account_last(self, tmp_path: Path) -> None:
+        (tmp_path / "account").mkdir()
+        (tmp_path / "account/token").write_text("secret\n")
+        (tmp_path / "account/ca.crt").write_text("PEM")
+        where = places(tmp_path, KUBERNETES_SERVICE_HOST="fd00::1", KUBERNETES_SERVICE_PORT="443")
+        access = read_access(None, None, where)
+        assert (access.server, access.authority) == ("https://[fd00::1]:443", "PEM")
+        assert access.authorization == "Bearer secret"
+        assert access.files == (tmp_path / "account/token", tmp_path / "account/ca.crt")
+
+    def test_a_service_account_without_an_address_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "account").mkdir()
+        (tmp_path / "account/token").write_text("secret")
+        assert "KUBERNETES_SERVICE_HOST" in refusal(None, where=places(tmp_path)).message
+
+    def test_nowhere(self, tmp_path: Path) -> None:
+        error = refusal(None, where=places(tmp_path))
+        assert error.message.startswith("no kubeconfig was found (looked at ")
+        assert str(tmp_path / "k3s.yaml") in error.message
+
+    def test_a_configured_one_that_is_not_there(self, tmp_path: Path) -> None:
+        assert refusal(tmp_path / "gone").message == f"the kubeconfig {tmp_path / 'gone'} does not exist"
+
+    def test_one_of_the_environment_that_is_not_there(self, tmp_path: Path) -> None:
+        error = refusal(None, where=places(tmp_path, KUBECONFIG=str(tmp_path / "gone")))
+        assert error.message == f"KUBECONFIG names {tmp_path / 'gone'}, which does not exist"
+
+
+class TestWhatItSays:
+    def test_server_and_trust(self, tmp_path: Path) -> None:
+        cluster = {
+            "server": f"{SERVER}/",
+            "certificate-authority-data": encode("CA"),
+            "tls-server-name": "kube.local",
+            "proxy-url": "http://10.0.0.9:3128",
+        }
+        access = read_access(write_config(tmp_path / "c", cluster=cluster), None, places(tmp_path))
+        assert (access.server, access.authority, access.verify) == (SERVER, "CA", True)
+        assert (access.server_name, access.proxy) == ("kube.local", "http://10.0.0.9:3128")
+        assert access.origin == f"context site of {tmp_path / 'c'}"
+
+    def test_files_are_found_beside_the_kubeconfig_and_read(self, tmp_path: Path) -> None:
+        for name in ("ca.pem", "me.pem", "me.key"):
+            (tmp_path / name).write_text(name.upper())
+        path = write_config(
+            tmp_path / "c",
+            cluster={"server": SERVER, "certificate-authority": "ca.pem"},
+            user={"client-certificate": "me.pem", "client-key": str(tmp_path / "me.key")},
+        )
+        access = read_access(path, None, places(tmp_path))
+        assert (access.authority, access.certificate, access.key) == ("CA.PEM", "ME.PEM", "ME.KEY")
+        assert access.files == (path, tmp_path / "ca.pem", tmp_path / "me.pem", tmp_path / "me.key")
+
+    @pytest.mark.parametrize(
+        ("user", "authorization"),
+        [
+            pytest.param({"token": "abc\n"}, "Bearer abc", id="token"),
+            pytest.param({"tokenFile": "token", "token": "old"}, "Bearer fresh", id="the file wins over the token"),
+            pytest.param({"username": "me", "password": "pw"}, "Basic bWU6cHc=", id="password"),
+            pytest.param({}, None, id="nobody"),
+        ],
+    )
+    def test_credentials(self, tmp_path: Path, user: dict[str, Any], authorization: str | None) -> None:
+        (tmp_path / "token").write_text("fresh\n")
+        access = read_access(write_config(tmp_path / "c", user=user), None, places(tmp_path))
+        assert access.authorization == authorization
+
+    def test_the_first_file_that_names_something_wins(self, tmp_path: Path) -> None:
+        first = write_config(tmp_path / "1", user={"token": "first"}, current=None)
+        second = write_config(tmp_path / "2", user={"token": "second"})
+        access = read_access(None, None, places(tmp_path, KUBECONFIG=f"{first}:{second}"))
+        assert access.authorization == "Bearer first"
+
+    def test_the_context_can_be_chosen(self, tmp_path: Path) -> None:
+        first = write_config(tmp_path / "1", user={"token": "first"})
+        second = write_config(tmp_path / "2", name="other", user={"token": "second"})
+        where = places(tmp_path, KUBECONFIG=f"{first}:{second}")
+        assert read_access(None, "other", where).authorization == "Bearer second"
+
+    def test_secrets_are_not_shown(self) -> None:
+        shown = repr(Access("here", SERVER, key="SECRET", authorization="Bearer SECRET", plugin={"env": "SECRET"}))
+        assert "SECRET" not in shown
+
+
+TEXTS = [
+    pytest.param("a: [", "is not YAML", id="no YAML"),
+    pytest.param("- a", "is not a kubeconfig", id="a list"),
+    pytest.param("", "is not a kubeconfig", id="empty"),
+    pytest.param("clusters: [1]", "an entry of clusters is not a mapping", id="a number among the clusters"),
+    pytest.param("clusters: [{name: a, cluster: b}]", "an entry of clusters is not a mapping", id="no cluster"),
+    pytest.param("apiVersion: v1", "names no current context", id="nothing chosen"),
+    pytest.param("current-context: a", "has no context 'a' (it has: none)", id="no such context"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), TEXTS)
+def test_a_broken_file_is_told(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "c").write_text(text)
+    error = refusal(tmp_path / "c")
+    assert message in error.message
+    assert str(tmp_path / "c") in error.message
+
+
+@pytest.mark.parametrize(
+    ("cluster", "user", "message"),
+    [
+        pytest.param({}, {}, "the server None, which is no http or https URL", id="no server"),
+        pytest.param({"server": "10.0.0.1:6443"}, {}, "the server '10.0.0.1:6443'", id="no scheme"),
+        pytest.param({"server": "https://[::1"}, {}, "the server 'https://[::1'", id="half an address"),
+        pytest.param({"server": "https://a:port"}, {}, "the server 'https://a:port'", id="a port in words"),
+        pytest.param({"server": "https:///path"}, {}, "the server 'https:///path'", id="no host"),
+        pytest.param({"server": SERVER, "proxy-url": "socks5://x"}, {}, "the proxy-url 'socks5://x'", id="proxy"),
+        pytest.param(
+            {"server": SERVER, "certificate-authority-data": "%%%"}, {}, "is not base64 of a PEM text", id="no base64"
+        ),
+        pytest.param(None, {"auth-provider": {"name": "gcp"}}, "uses an auth-provider", id="auth-provider"),
+        pytest.param(None, {"as": "admin"}, "impersonates another user", id="impersonation"),
+        pytest.param(None, {"tokenFile": "gone"}, "gone cannot be read: No such file or directory", id="missing file"),
+    ],
+)
+def test_what_cannot_be_used_is_told(
+    tmp_path: Path, cluster: dict[str, Any] | None, user: dict[str, Any], message: str
+) -> None:
+    assert message in refusal(write_config(tmp_path / "c", cluster=cluster, user=user)).message
+
+
+def test_the_contexts_that_there_are_are_listed(tmp_path: Path) -> None:
+    path = write_config(tmp_path / "c")
+    assert refusal(path, "other").message == f"{path} has no context 'other' (it has: site)"

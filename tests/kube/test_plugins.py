@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connmon_agent.errors import ClusterError
+from connmon_agent.kube.kubeconfig import Access
+from connmon_agent.kube.plugins import ask_plugin
+
+SERVER = "https://10.0.0.1:6443"
+
+
+def access(script: str, **plugin: Any) -> Access:
+    """An access whose plugin is a Python program."""
+    given = {"apiVersion": "client.authentication.k8s.io/v1", "command": sys.executable, "args": ["-Ic", script]}
+    return Access("here", SERVER, plugin={**given, **plugin})
+
+
+def print_status(**status: str) -> str:
+    return f"print({json.dumps({'kind': 'ExecCredential', 'status': status})!r})"
+
+
+def refusal(asked: Access, **options: float) -> ClusterError:
+    with pytest.raises(ClusterError) as caught:
+        ask_plugin(asked, **options)
+    assert (caught.value.kind, caught.value.delivered) == ("credentials", False)
+    return caught.value
+
+
+def test_without_a_plugin_nothing_is_asked() -> None:
+    plain = Access("here", SERVER, authorization="Bearer a")
+    assert ask_plugin(plain) == (plain, None)
+
+
+def test_a_token_that_ends_is_renewed_a_minute_before() -> None:
+    asked = access(print_status(token="abc", expirationTimestamp="2026-11-23T11:00:00Z"))
+    certified, renew_at = ask_plugin(asked)
+    assert (certified.authorization, renew_at) == ("Bearer abc", 1795431600.0 - 60.0)
+
+
+def test_a_client_certificate() -> None:
+    certified, renew_at = ask_plugin(access(print_status(clientCertificateData="CERT", clientKeyData="KEY")))
+    assert (certified.certificate, certified.key, certified.authorization, renew_at) == ("CERT", "KEY", None, None)
+
+
+def test_environment_and_protocol_reach_the_plugin() -> None:
+    script = (
+        "import json, os; info = json.loads(os.environ['KUBERNETES_EXEC_INFO']); "
+        "print(json.dumps({'status': {'token': os.environ['WHO'] + ' ' + info['apiVersion'] "
+        "+ ' ' + str(info['spec']['interactive'])}}))"
+    )
+    certified, _ = ask_plugin(access(script, env=[{"name": "WHO", "value": "me"}]))
+    assert certified.authorization == "Bearer me client.authentication.k8s.io/v1 False"
+
+
+def test_a_relative_command_lies_beside_the_kubeconfig(tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "sign-in"
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\n{print_status(token='beside')}\n")
+    program.chmod(0o700)
+    certified, _ = ask_plugin(Access("here", SERVER, plugin={"command": "bin/sign-in"}, base=tmp_path))
+    assert certified.authorization == "Bearer beside"
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        pytest.param("import sys; sys.exit('x\\nno network')", "failed with status 1: no network", id="it fails"),
+        pytest.param("import sys; sys.exit(3)", "failed with status 3: it said nothing", id="it fails in silence"),
+        pytest.param("print('hello')", "did not print JSON", id="no JSON"),
+        pytest.param("print('[]')", "printed neither a token nor a client certificate", id="a list"),
+        pytest.param(print_status(), "printed neither a token nor a client certificate", id="no credentials"),
+    ],
+)
+def test_a_plugin_that_fails_is_told(script: str, message: str) -> None:
+    assert message in refusal(access(script)).message
+
+
+def test_a_plugin_that_is_not_there_is_told_with_the_kubeconfigs_own_hint() -> None:
+    error = refusal(access("", command="/nonexistent/sign-in", installHint="Install\n  sign-in."))
+    assert error.message == "the credential plugin /nonexistent/sign-in cannot be run: No such file or directory"
+    assert error.hint == "Install sign-in."
+
+
+def test_a_plugin_that_waits_for_ever_is_ended() -> None:
+    error = refusal(access("import sys; sys.stdin.read(); import threading; threading.Event().wait()"), timeout=0.05)
+    assert error.message.endswith("did not end within 0.05 s")
