@@ -1,0 +1,318 @@
+"""The agent: takes events one at a time, makes each decision durable, and only then acts on it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from .. import __version__
+from ..core.effects import Restart
+from ..core.engine import Engine
+from ..core.events import (
+    AgentStarted,
+    AgentStopped,
+    Configured,
+    Event,
+    EvidenceChanged,
+    Inspected,
+    Order,
+    Ordered,
+    Outcome,
+    RestartAnswered,
+    RoundFinished,
+    TimerDue,
+    WentBlind,
+)
+from ..core.moments import Moment
+from ..core.plan import Plan
+from ..core.sightings import ProbeResult
+from ..core.steps import Step
+from ..core.world import World
+from ..errors import InvariantError, StoreError
+from ..ports import Clock, Cluster, Journal, LinkWatch, Prober
+from .blindness import Vigil, is_gap
+from .evidence import EvidenceObserver
+from .observers import InspectionObserver, Observer, RoundObserver, TimerObserver
+from .quality_meter import QualityMeter
+from .sentences import Sentence, tell_damage, tell_step
+
+# Seconds between attempts to open the state file again after a commit failed.
+REOPEN_INTERVAL = 5.0
+# What was found out before a blind time, and is looked at again after it.
+OVERTAKEN = (RoundFinished, Inspected, TimerDue)
+# Rounds kept in memory while nothing can be recorded; only those that change something count.
+MOST_UNRECORDED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All that the agent reaches the world outside by. ``boot_id`` names the machine's boot."""
+
+    clock: Clock
+    watch: LinkWatch
+    prober: Prober
+    cluster: Cluster
+    journal: Journal
+    boot_id: str
+    say: Callable[[Sentence], None]
+
+
+class Agent:
+    """Observers -> event -> step -> commit -> effects. One instance runs once.
+
+    Everything happens in one thread: ``take`` runs to its end before the next event is looked at.
+    """
+
+    def __init__(self, *, engine: Engine, plan: Plan, surroundings: Surroundings) -> None:
+        self._engine = engine
+        self._plan = plan
+        self._out = surroundings
+        self._clock = surroundings.clock
+        self._trouble: StoreError | None = None  # why nothing can be recorded now; None: everything is
+        self._regaining = False
+        self._unrecorded: list[Event] = []  # rounds that changed something while nothing could be recorded
+        self._ending = asyncio.Event()
+        self._end_reason = "ended"
+        self._restarts: set[asyncio.Task[None]] = set()
+        self.world = surroundings.journal.load()
+        self._vigil = Vigil(self._clock)
+        self._quality = QualityMeter(world=self._get_world, take=self.take)
+        self._rounds = RoundObserver(
+            surroundings.prober,
+            clock=self._clock,
+            world=self._get_world,
+            take=self.take,
+            note=self._note_round,
+            wake=self._wake,
+            rest=self._vigil.rest,
+        )
+        self._inspections = InspectionObserver(
+            surroundings.cluster, clock=self._clock, world=self._get_world, take=self.take
+        )
+        self._observers: tuple[Observer, ...] = (
+            # First: no round is judged by the evidence of an agent that ran before.
+            EvidenceObserver(surroundings.watch, clock=self._clock, world=self._get_world, take=self.take),
+            self._rounds,
+            self._inspections,
+            TimerObserver(clock=self._clock, world=self._get_world, take=self.take),
+        )
+
+    async def run(self) -> None:
+        """Watch and act until ``end`` is called."""
+        self._begin(self._out.journal.last_sign_of_life())
+        tasks = [asyncio.ensure_future(observer.run()) for observer in self._observers]
+        ending = asyncio.ensure_future(self._ending.wait())
+        try:
+            await asyncio.wait([ending, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()  # an observer never ends by itself: raise what ended it
+        finally:
+            await self._finish([ending, *tasks, *self._restarts])
+
+    def end(self, reason: str) -> None:
+        """Ask the agent to end in order."""
+        self._end_reason = reason
+        self._ending.set()
+
+    def configure(self, plan: Plan, *, prober: Prober | None = None, cluster: Cluster | None = None) -> None:
+        """Take over another plan; the prober and the cluster are exchanged where new ones are given."""
+        self._plan = plan
+        if prober is not None:
+            self._rounds.prober = prober
+            self._quality.forget()
+        if cluster is not None:
+            self._inspections.turn_to(cluster)
+            self._out = replace(self._out, cluster=cluster)
+        self.take(self._configured())
+
+    def obey(self, order: Order, services: tuple[str, ...], by: str) -> str | None:
+        """Carry an operator's order out. It is durable on return; returns why it was refused (None: it was not).
+
+        Raises StoreError when it cannot be recorded.
+        """
+        if self._trouble is not None:
+            raise self._trouble
+        step = self.take(Ordered(self._clock.now(), order, services, by))
+        if self._trouble is not None:
+            raise self._trouble
+        return step.refusal
+
+    def take(self, event: Event) -> Step:
+        """Decide on one event. Nothing is done before the decision is durable.
+
+        Where nobody watched since the last one, that comes first, and what was found out before is looked at again.
+        """
+        if self._wake():
+            if isinstance(event, OVERTAKEN):
+                return Step(self.world)
+            event = replace(event, at=self._clock.now())
+        return self._decide(event)
+
+    def _wake(self) -> bool:
+        """Notice a time in which nobody watched; whether there was one."""
+        events = self._vigil.wake()
+        blind = any(is_gap(event) for event in events)
+        if blind:
+            self._rounds.forget()
+            self._quality.forget()
+        for event in events:
+            self._decide(event)
+        return blind
+
+    def _decide(self, event: Event) -> Step:
+        try:
+            step = self._engine.step(self.world, event)
+        except Exception as error:  # a mistake of ours: one event is lost, and the agent watches on
+            return self._pass_over(event, error)
+        if not step.changes(self.world):
+            return step
+        if self._trouble is not None:
+            self._go_on_blindly(event, step)
+            return step
+        if self._commit(event, step):
+            self._renew_suspects(step.world)
+            self.world = step.world
+            for sentence in tell_step(event.at, step):
+                self._out.say(sentence)
+            for effect in step.effects:
+                self._perform(effect)
+            self._nudge()
+        elif self._trouble is not None and isinstance(event, WentBlind):  # nothing would bring it a second time
+            self._go_on_blindly(event, step)
+        return step
+
+    # The state file.
+
+    def _commit(self, event: Event, step: Step) -> bool:
+        try:
+            self._out.journal.commit(event, step)
+        except StoreError as error:
+            self._lose_memory(error)
+            return False
+        except InvariantError as error:  # nothing was written, and the journal is in order
+            self._pass_over(event, error)
+            return False
+        return True
+
+    def _pass_over(self, event: Event, error: Exception) -> Step:
+        """Nothing is decided on an event that our own parts disagree about."""
+        text = f"internal error, please report it; {type(event).__name__} is passed over: {error!r}"
+        self._say("error", text)
+        return Step(self.world)
+
+    def _lose_memory(self, error: StoreError) -> None:
+        """A failed commit may or may not be durable: act on nothing until the state file has been read again."""
+        if self._trouble is None:
+            self._say("error", f"nothing can be recorded, so nothing is restarted: {error}")
+        self._trouble = error
+        if not self._regaining and not self._ending.is_set():
+            self._regaining = True
+            self._keep(asyncio.ensure_future(self._regain_memory()))
+
+    async def _regain_memory(self) -> None:
+        while self._trouble is not None:
+            await self._clock.sleep(REOPEN_INTERVAL)
+            try:
+                self.world = self._out.journal.reopen()
+            except StoreError as error:
+                self._trouble = error
+                continue
+            self._trouble = None
+            self._catch_up()
+            self._begin(None)  # whatever was on its way is of unknown outcome now
+        self._regaining = False
+        self._say("info", "the state file can be written again")
+        self._nudge()
+
+    def _catch_up(self) -> None:
+        """Record what the link did meanwhile: an outage must not be forgotten because the disk was full."""
+        missed, self._unrecorded = self._unrecorded, []
+        for event in missed:
+            self.take(event)
+
+    def _go_on_blindly(self, event: Event, step: Step) -> None:
+        """Go on watching the link and telling of it; the cluster is left alone."""
+        if isinstance(event, RoundFinished | EvidenceChanged | WentBlind):
+            self.world = step.world
+            if len(self._unrecorded) < MOST_UNRECORDED:
+                self._unrecorded.append(event)
+            for sentence in tell_step(event.at, step):
+                self._out.say(sentence)
+
+    def _renew_suspects(self, world: World) -> None:
+        """A kind of probe that has become suspect begins anew: the fault may lie in what it has kept."""
+        suspects = set(world.link.suspects) - set(self.world.link.suspects)
+        if suspects:
+            self._rounds.prober.renew(suspects)
+
+    def _note_round(self, at: Moment, results: tuple[ProbeResult, ...]) -> None:
+        sight = self._quality.see(at, results)
+        if self._trouble is None:
+            try:
+                self._out.journal.note_round(at, results, sight)
+            except StoreError as error:
+                self._lose_memory(error)
+
+    # The effects.
+
+    def _perform(self, effect: Restart) -> None:
+        self._keep(asyncio.ensure_future(self._restart(effect)))
+
+    async def _restart(self, effect: Restart) -> None:
+        try:
+            answer = await self._out.cluster.restart(effect, self._clock.now())
+        except Exception as error:  # a mistake of ours: the outcome is unknown, and the core knows what to do then
+            reason = f"internal error while asking for the restart: {error!r}"
+            answer = RestartAnswered(
+                self._clock.now(), effect.service, effect.token, Outcome.UNKNOWN, reason, kind="internal"
+            )
+        self.take(replace(answer, at=self._clock.now()))  # dated when it came
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._restarts.add(task)
+        task.add_done_callback(self._restarts.discard)
+
+    # Beginning and end.
+
+    def _begin(self, heartbeat: Moment | None) -> None:
+        """``heartbeat``: since when nobody watched; None: this agent did, or none ever ran."""
+        damage = tell_damage(self._out.journal)
+        if damage is not None:
+            self._say("error", damage)
+        started = AgentStarted(
+            self._clock.now(),
+            os.getpid(),
+            __version__,
+            self._out.boot_id,
+            self._engine.chart_hashes,
+            heartbeat,
+        )
+        self.take(started)
+        self.take(self._configured())
+
+    def _configured(self) -> Configured:
+        return Configured(self._clock.now(), self._plan, self._engine.chart_hashes)
+
+    async def _finish(self, tasks: list[asyncio.Task[bool] | asyncio.Task[None]]) -> None:
+        self._ending.set()  # nothing is begun any more
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._trouble is None:
+            self.take(AgentStopped(self._clock.now(), self._end_reason))
+        await self._out.watch.close()
+        await self._rounds.prober.close()
+        await self._out.cluster.close()
+
+    def _say(self, level: str, text: str) -> None:
+        self._out.say(Sentence(self._clock.now(), level, "agent", text))
+
+    def _get_world(self) -> World:
+        return self.world
+
+    def _nudge(self) -> None:
+        for observer in self._observers:
+            observer.nudge()

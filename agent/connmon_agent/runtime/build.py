@@ -1,0 +1,192 @@
+"""The composition root: settings in, a wired agent out, everything let go of at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.chart import Chart
+from ..core.engine import Engine
+from ..core.events import Configured, Order, Ordered
+from ..core.moments import Moment
+from ..core.world import BEGINNING
+from ..errors import ConnmonError
+from ..kube.cluster import KubernetesCluster, open_calls
+from ..loading.charts import find_charts_folder, load_charts
+from ..ports import Cluster
+from ..presence import AgentLock
+from ..probes.prober import TargetProber
+from ..routes import open_link_watch
+from ..settings import KubernetesSettings, Settings
+from ..store import DATABASE_FILE
+from ..store.journal import SqliteJournal
+from .agent import Agent, Surroundings
+from .clocks import SystemClock, anchor_time, boot_id, boottime, walltime
+from .control import ControlServer
+from .sentences import Sentence, tell_damage
+
+CREDENTIALS_FOLDER = "credentials"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The state directory, held alone: the journal, the clock that goes on in it, and the charts in force."""
+
+    folder: Path
+    journal: SqliteJournal
+    clock: SystemClock
+    boot: str
+    charts: Mapping[str, Chart]
+
+
+@contextmanager
+def open_memory(folder: Path) -> Iterator[Memory]:
+    """Take the state directory over; it is made where it is missing.
+
+    Raises AlreadyRunning, StoreError, ConfigurationError for a chart, ConnmonError for the folder itself.
+    """
+    charts = load_charts(find_charts_folder())
+    _make_folder(folder)
+    with AgentLock(folder):
+        boot = boot_id()
+        journal = SqliteJournal.open(folder / DATABASE_FILE, boottime=boottime, boot_id=boot)
+        try:
+            for name, chart in charts.items():
+                journal.save_chart(name, chart.sha256, chart.text)
+            yield Memory(folder, journal, _continue_time(journal, boot), boot, charts)
+        finally:
+            journal.close()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Reading the state needs no right to the credentials, which lie in a folder of their own.
+        (folder / CREDENTIALS_FOLDER).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        done = "written to" if folder.is_dir() else "made"
+        raise ConnmonError(
+            f"the state directory {folder} cannot be {done}: {error.strerror or error}",
+            hint="Choose another one with --state-dir, or make it and give it to the agent's user",
+        ) from error
+
+
+def _continue_time(journal: SqliteJournal, boot: str) -> SystemClock:
+    kept = {key: value for key in ("boot_id", "boot_offset") if (value := journal.meta_get(key)) is not None}
+    since_boot = boottime()
+    anchor = anchor_time(kept, last_steady=_last_steady(journal), boot=boot, since_boot=since_boot, wall=walltime())
+    if anchor.as_text() != kept:
+        journal.meta_set(anchor.as_text())
+    return SystemClock(anchor)
+
+
+def _last_steady(journal: SqliteJournal) -> float:
+    """The latest steady time that the world knows of; 0 in a new state file."""
+    world = journal.load()
+    moments = [world.link.since, *(service.since for service in world.services.values())]
+    if world.outage is not None:
+        moments += [moment for moment in (world.outage.started, world.outage.back, world.outage.ended) if moment]
+    heartbeat = journal.last_sign_of_life()
+    return max(moment.steady for moment in (*moments, heartbeat or BEGINNING))
+
+
+async def run_agent(
+    settings: Settings,
+    *,
+    say: Callable[[Sentence], None],
+    on_ready: Callable[[Agent, Runner], None] | None = None,
+) -> None:
+    """Run the agent until something calls ``Agent.end``. ``on_ready`` is called once, before the first event.
+
+    Raises what ``open_memory`` raises.
+    """
+    with open_memory(settings.state_dir) as memory:
+        runner = Runner(settings, memory, say)
+        control = ControlServer(memory.folder, runner.agent.obey)
+        if on_ready is not None:
+            on_ready(runner.agent, runner)
+        await control.start()
+        try:
+            await runner.agent.run()
+        finally:
+            await control.stop()
+
+
+class Runner:
+    """An agent with the parts that a reload exchanges."""
+
+    def __init__(self, settings: Settings, memory: Memory, say: Callable[[Sentence], None]) -> None:
+        self._settings = settings
+        self._memory = memory
+        self._say = say
+        self._retired: set[asyncio.Task[None]] = set()
+        surroundings = Surroundings(
+            clock=memory.clock,
+            watch=open_link_watch(),
+            prober=self._open_prober(settings),
+            cluster=_open_cluster(settings.kubernetes, memory.folder),
+            journal=memory.journal,
+            boot_id=memory.boot,
+            say=say,
+        )
+        self._cluster: Cluster = surroundings.cluster
+        self.agent = Agent(engine=Engine(memory.charts), plan=settings.plan, surroundings=surroundings)
+
+    def now(self) -> Moment:
+        """This instant, for what is said beside the agent."""
+        return self._memory.clock.now()
+
+    def reload(self, settings: Settings) -> None:
+        """Take over other settings. Raises ConnmonError where only a restart of the agent can."""
+        if settings.state_dir != self._settings.state_dir:
+            raise ConnmonError(
+                f"state_dir cannot change while the agent runs ({self._settings.state_dir} is in use)",
+                hint=f"Stop the agent and start it again to use {settings.state_dir}",
+            )
+        cluster = None
+        if settings.kubernetes != self._settings.kubernetes:
+            cluster, old = _open_cluster(settings.kubernetes, self._memory.folder), self._cluster
+            self._cluster = cluster
+            self._retire(old)
+        self.agent.configure(settings.plan, prober=self._open_prober(settings), cluster=cluster)
+        self._settings = settings
+
+    def _open_prober(self, settings: Settings) -> TargetProber:
+        """The prober, with a warning for each target that this machine lets nobody probe."""
+        prober = TargetProber(settings.targets, settings.timeout)
+        for name, obstacle in prober.left_out.items():
+            self._say(Sentence(self.now(), "warning", "link", f"{name} is left out: {obstacle}"))
+        return prober
+
+    def _retire(self, cluster: Cluster) -> None:
+        closing = asyncio.ensure_future(cluster.close())
+        self._retired.add(closing)
+        closing.add_done_callback(self._retired.discard)
+
+
+def _open_cluster(settings: KubernetesSettings, folder: Path) -> Cluster:
+    return KubernetesCluster(open_calls(settings, temp_dir=folder / CREDENTIALS_FOLDER))
+
+
+def record_order(settings: Settings, order: Order, services: tuple[str, ...], *, by: str) -> str | None:
+    """Carry out an order while no agent runs, as the agent would: decided by the engine, durable on return.
+
+    Returns a sentence on a damaged state file that had to be set aside for a new one (None: it was sound).
+    Raises AlreadyRunning, StoreError, and ConnmonError with the reason when the order is refused.
+    """
+    with open_memory(settings.state_dir) as memory:
+        engine, world, now = Engine(memory.charts), memory.journal.load(), memory.clock.now()
+        if world.plan != settings.plan or world.charts != engine.chart_hashes:
+            configured = Configured(now, settings.plan, engine.chart_hashes)
+            step = engine.step(world, configured)
+            memory.journal.commit(configured, step)
+            world = step.world
+        ordered = Ordered(now, order, services, by)
+        step = engine.step(world, ordered)
+        memory.journal.commit(ordered, step)
+        if step.refusal is not None:
+            raise ConnmonError(step.refusal)
+        return tell_damage(memory.journal)

@@ -1,0 +1,91 @@
+"""The machine's clocks. Nothing else in the agent reads them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.moments import Moment
+
+BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """How steady time follows from the time since boot: ``steady = boottime + offset``, during the boot ``boot_id``."""
+
+    boot_id: str
+    offset: float
+
+    def as_text(self) -> dict[str, str]:
+        """The anchor as the state file keeps it."""
+        return {"boot_id": self.boot_id, "boot_offset": repr(self.offset)}
+
+
+def boottime() -> float:
+    """Seconds since the machine booted, sleep included where the system can tell (Linux), else without."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+def walltime() -> float:
+    """Unix seconds, as far as the machine knows."""
+    return time.time()
+
+
+def boot_id() -> str:
+    """A name of this boot of the machine, another one after each boot."""
+    try:
+        return BOOT_ID_FILE.read_text(encoding="ascii").strip()
+    except OSError:
+        import psutil  # only where the kernel has no name for its boots
+
+        return f"boot-{psutil.boot_time():.0f}"
+
+
+def anchor_time(
+    kept: Mapping[str, str],
+    *,
+    last_steady: float,
+    boot: str,
+    since_boot: float,
+    wall: float,
+) -> Anchor:
+    """Where steady time stands now.
+
+    In the same boot it simply goes on, whatever happened to the wall clock. In another boot nobody can know how long
+    the machine was off but the wall clock: it is believed, except where it would turn time back.
+    """
+    if kept.get("boot_id") == boot and "boot_offset" in kept:
+        return Anchor(boot, float(kept["boot_offset"]))
+    return Anchor(boot, max(wall, last_steady) - since_boot)
+
+
+class SystemClock:
+    """The port Clock on the machine's own clocks."""
+
+    def __init__(
+        self,
+        anchor: Anchor,
+        *,
+        since_boot: Callable[[], float] = boottime,
+        wall: Callable[[], float] = walltime,
+        awake: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._anchor = anchor
+        self._since_boot = since_boot
+        self._wall = wall
+        self._awake = awake
+
+    def now(self) -> Moment:
+        return Moment(self._since_boot() + self._anchor.offset, self._wall())
+
+    def awake(self) -> float:
+        return self._awake()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds))

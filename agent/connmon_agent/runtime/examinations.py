@@ -1,0 +1,247 @@
+"""The checks of ``doctor``: everything that could keep the agent from doing its job. They change nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from ..core.causes import LAYERS
+from ..core.sightings import ProbeResult, Sighting, Unseen
+from ..errors import ClusterError, ConfigurationError, ConnmonError, StoreError
+from ..kube.calls import Calls
+from ..kube.cluster import KubernetesCluster, open_calls
+from ..kube.permissions import Reviewed, list_permissions, read_server_version, review_permissions
+from ..loading.charts import PLACES, find_charts_folder, load_charts
+from ..presence import find_agent
+from ..probes.prober import TargetProber
+from ..settings import Settings
+from ..store import DATABASE_FILE
+from ..store.reading import Reader
+from ..store.versions import describe_wal_reset_bug, sqlite_version
+from .findings import Finding, good, note, problem, warning
+
+# Below this the disk is as good as full: a log of its own size must fit beside the state file.
+LEAST_FREE_BYTES = 64 * 1024 * 1024
+MOUNTS = Path("/proc/self/mounts")
+# State files on these do not survive: their locks and their order of writes do not hold (SQLite's own advice).
+NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "glusterfs"})
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Every check, in the order in which a person would look. Never raises for what it finds."""
+    yield good(
+        "configuration", f"{settings.source}: {len(settings.targets)} targets, {len(settings.plan.services)} services"
+    )
+    for finding in (*examine_charts(), *examine_folder(settings.state_dir), *examine_memory(settings.state_dir)):
+        yield finding
+    async for finding in examine_targets(settings):
+        yield finding
+    async for finding in examine_cluster(settings):
+        yield finding
+
+
+def examine_charts(places: tuple[Path, ...] = PLACES) -> Iterator[Finding]:
+    """The statecharts in the first of ``places`` that is there."""
+    try:
+        folder = find_charts_folder(places)
+        charts = load_charts(folder)
+    except ConfigurationError as error:
+        for mistake in error.problems:
+            yield problem("charts", str(mistake), "Correct the file, or install connmon-agent again")
+    else:
+        yield good("charts", f"{', '.join(charts)} in {folder} hold what they promise")
+
+
+def examine_folder(folder: Path, *, least_free: int = LEAST_FREE_BYTES, mounts: Path = MOUNTS) -> Iterator[Finding]:
+    """The state directory: there, writable, roomy (``least_free`` bytes) and local, by the table ``mounts``."""
+    about = "state directory"
+    if not folder.exists():
+        parent = next(parent for parent in folder.parents if parent.exists())
+        if os.access(parent, os.W_OK | os.X_OK):
+            yield note(about, f"{folder} does not exist yet; `connmon-agent start` makes it")
+        else:
+            yield problem(
+                about,
+                f"{folder} does not exist, and {parent} is not writable for this user",
+                "Make it, or use --state-dir",
+            )
+        return
+    if not folder.is_dir():
+        yield problem(about, f"{folder} is not a directory", "Move it away, or choose another place with --state-dir")
+        return
+    if is_read_only(folder):
+        yield problem(
+            about, f"{folder} lies on a read-only file system", "Mount it writable; a copy can be read as it is"
+        )
+        return
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield warning(about, f"{folder} is not writable for this user", "Run the agent as the user who owns it")
+        return
+    free = shutil.disk_usage(folder).free
+    if free < least_free:
+        yield problem(
+            about, f"only {free >> 20} MiB are free in {folder}", "Free space; with a full disk nothing is restarted"
+        )
+        return
+    system = file_system_of(folder, mounts)
+    if system in NETWORK_FILE_SYSTEMS:
+        yield problem(
+            about, f"{folder} lies on {system}", "Use a local disk: SQLite's locks do not hold on a network file system"
+        )
+        return
+    yield good(about, f"{folder}, {free >> 20} MiB free")
+
+
+def is_read_only(folder: Path) -> bool:
+    """Whether nothing under ``folder`` can be written by anybody, as far as the system tells."""
+    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
+def file_system_of(folder: Path, mounts: Path = MOUNTS) -> str | None:
+    """The type of the file system under ``folder``; None where the system does not tell."""
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    path, best, found = folder.resolve(), -1, None
+    for line in lines:
+        _, point, system, *_ = line.split(" ")
+        place = Path(point.encode().decode("unicode_escape"))
+        if path.is_relative_to(place) and len(place.parts) > best:
+            best, found = len(place.parts), system
+    return found
+
+
+def examine_memory(folder: Path) -> Iterator[Finding]:
+    """SQLite itself, the state file, and whether an agent runs."""
+    bug = describe_wal_reset_bug()
+    version = ".".join(map(str, sqlite_version()))
+    yield note("sqlite", f"{version}: {bug}") if bug else good("sqlite", version)
+    try:
+        pid = find_agent(folder)
+        yield (
+            note("agent", "not running; `connmon-agent start` runs it")
+            if pid is None
+            else good("agent", f"running (pid {pid})")
+        )
+        yield _examine_state_file(folder / DATABASE_FILE)
+    except StoreError as error:
+        yield problem("state file", error.message, error.hint or "Move the file away; the agent begins a new one")
+    except ConnmonError as error:
+        yield problem("state directory", error.message, error.hint or "Check who may use it")
+
+
+def _examine_state_file(path: Path) -> Finding:
+    if not path.exists():
+        return note("state file", f"{path.name} does not exist yet")
+    with Reader(path) as reader:
+        broken = reader.verify_chain()
+        events, size = reader.counts()
+    if broken is not None:
+        remedy = "What came before can be trusted; keep a copy, and look for who or what changed the file"
+        return problem("state file", f"the journal does not hold together at event {broken}", remedy)
+    return good("state file", f"{events} events, {size >> 10} KiB, the chain of hashes holds")
+
+
+async def examine_targets(settings: Settings) -> AsyncIterator[Finding]:
+    """One round of probes, told target by target, and the verdict on it."""
+    prober = TargetProber(settings.targets, settings.timeout)
+    try:
+        results = await prober.probe_all()
+    finally:
+        await prober.close()
+    for result in results:
+        yield _judge_probe(result)
+    for name, obstacle in prober.left_out.items():
+        yield warning(f"target {name}", f"is left out: {obstacle}", "Do so, or remove the target under link.targets")
+    for name, proxy in prober.proxies.items():
+        yield note(f"target {name}", f"is asked through the proxy {proxy}")
+    yield _judge_round([result for result in results if result.kind in LAYERS], settings.plan.link.quorum)
+
+
+def _judge_round(counted: list[ProbeResult], quorum: int) -> Finding:
+    answered, needed = sum(result.ok for result in counted), min(quorum, len(counted))
+    told = f"{answered} of {len(counted)} targets answered, {needed} must"
+    if not counted or answered < needed:
+        remedy = "Restore the link; if it works, choose other targets under link.targets"
+        return problem("link", f"a bad round: {told}", remedy)
+    return good("link", f"a good round: {told}")
+
+
+def _judge_probe(result: ProbeResult) -> Finding:
+    if not result.ok:
+        return warning(
+            f"target {result.name}", result.reason or "no answer", "Check the address, or a firewall on the way"
+        )
+    return good(
+        f"target {result.name}", "answers" if result.latency_ms is None else f"answers after {result.latency_ms:.1f} ms"
+    )
+
+
+async def examine_cluster(settings: Settings) -> AsyncIterator[Finding]:
+    """The kubeconfig, the API, the permissions, and every service."""
+    calls = open_calls(settings.kubernetes, temp_dir=settings.state_dir / "credentials")
+    cluster = KubernetesCluster(calls)
+    try:
+        try:
+            where = await calls.describe()
+            yield good("kubernetes API", f"{await read_server_version(calls)} at {where}")
+        except ClusterError as error:
+            yield problem(
+                "kubernetes API", error.message, error.hint or "Check the kubeconfig and that the cluster runs"
+            )
+            return
+        async for finding in _examine_permissions(settings, calls):
+            yield finding
+        services = settings.plan.services
+        sights = await asyncio.gather(*(cluster.inspect(service, closely=True) for service in services))
+        for service, seen in zip(services, sights, strict=True):
+            yield _judge_service(service.name, f"{service.kind} {service.namespace}/{service.workload}", seen)
+    finally:
+        await cluster.close()
+
+
+async def _examine_permissions(settings: Settings, calls: Calls) -> AsyncIterator[Finding]:
+    reviews = await review_permissions(calls, list_permissions(settings.plan.services))
+    missing = [review for review in reviews if review.allowed is not True]
+    for review in missing:
+        yield _judge_permission(review)
+    if reviews and not missing:
+        yield good("permissions", f"all {len(reviews)} that are needed are granted")
+
+
+def _judge_permission(review: Reviewed) -> Finding:
+    wanted = review.permission
+    what = f"{wanted.verb} {wanted.resource} in {wanted.namespace}"
+    if review.allowed is None:
+        return warning("permissions", f"{what}: could not be asked: {review.reason}", "See the API's own log")
+    remedy = "`connmon-agent doctor --role` prints the Role that grants it"
+    if wanted.essential:
+        return problem("permissions", f"may not {what}, needed to {wanted.needed_for}", remedy)
+    return warning("permissions", f"may not {what}, needed to {wanted.needed_for}", remedy)
+
+
+def _judge_service(name: str, what: str, seen: Sighting | Unseen) -> Finding:
+    about = f"service {name}"
+    if isinstance(seen, Unseen):
+        return problem(about, f"{what}: {seen.reason}", "Check the API server")
+    if not seen.exists:
+        return problem(about, f"{what} does not exist", "Correct its name or namespace, or take it out of services")
+    if seen.paused:
+        return warning(about, f"{what} is paused and would not be restarted", "kubectl rollout resume")
+    if seen.restartable is not None:
+        return warning(about, f"{what}: {seen.restartable}", "Use the update strategy RollingUpdate")
+    if seen.desired == 0:
+        return note(about, f"{what} is scaled to 0 and would not be restarted")
+    if not seen.healthy:
+        return warning(about, f"{what}: {seen.trouble or seen.progress}", "kubectl describe tells more")
+    if seen.blocked_by is not None:
+        return warning(
+            about,
+            f"{what} is available, but PodDisruptionBudget {seen.blocked_by} allows no disruption: no restart either",
+            "Allow one disruption, or run one more replica",
+        )
+    return good(about, f"{what}, {seen.available} of {seen.desired} available")

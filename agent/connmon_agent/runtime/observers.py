@@ -1,0 +1,204 @@
+"""The observers: they look at the world outside when the world inside asks for it, and bring what they saw as events.
+
+They decide nothing: how often to look is told by ``core.demands``. Each waits for the next look that is due, or for a
+change of the world, which may make another one due earlier.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from ..core.demands import Demand, inspections, next_round, round_patience
+from ..core.events import Event, Inspected, RoundFinished, TimerDue
+from ..core.moments import Moment
+from ..core.plan import ServicePlan
+from ..core.sightings import ProbeResult, Sighting, Unseen
+from ..core.world import World
+from ..ports import Clock, Cluster, Prober
+
+# A round may start while older ones still wait for their deadline, but a backlog of them helps nobody.
+MOST_ROUNDS_AT_ONCE = 4
+# Rounds are spread by this share of the interval, so that the agents of many sites do not ask a target in step.
+ROUND_JITTER = 0.1
+# A service is not looked at more often than this, whatever is asked for.
+SHORTEST_INSPECTION_INTERVAL = 0.2
+
+
+class Observer(ABC):
+    """A loop that looks whenever a look is due. ``take`` receives the events, ``world`` tells what is wanted."""
+
+    def __init__(self, *, clock: Clock, world: Callable[[], World], take: Callable[[Event], object]) -> None:
+        self._clock = clock
+        self._world = world
+        self._take = take
+        self._nudged = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def nudge(self) -> None:
+        """Tell that the world changed."""
+        self._nudged.set()
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        try:
+            while True:
+                self._nudged.clear()
+                due = self.look()
+                await self._wait(due)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    @abstractmethod
+    def look(self) -> float | None:
+        """Start every look that is due; returns the steady time of the next one (None: only a change can bring one)."""
+
+    def _start(self, looking: asyncio.Task[None]) -> None:
+        self._tasks.add(looking)
+        looking.add_done_callback(self._tasks.discard)
+
+    async def _wait(self, due: float | None) -> None:
+        waits: set[asyncio.Task[Any]] = {asyncio.ensure_future(self._nudged.wait())}
+        if due is not None:
+            waits.add(asyncio.ensure_future(self._clock.sleep(due - self._clock.now().steady)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+
+class RoundObserver(Observer):
+    """Probes the link's targets, round by round."""
+
+    def __init__(
+        self,
+        prober: Prober,
+        *,
+        clock: Clock,
+        world: Callable[[], World],
+        take: Callable[[Event], object],
+        note: Callable[[Moment, tuple[ProbeResult, ...]], None],
+        wake: Callable[[], object],
+        rest: Callable[[float], object],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        super().__init__(clock=clock, world=world, take=take)
+        self.prober = prober
+        self._note = note
+        self._wake = wake  # called before every look
+        self._rest = rest  # called after it with the time of the next one
+        self._jitter = jitter
+        self._number = 0  # of the newest round started
+        self._delivered = 0  # of the newest round that became an event
+        self._started: float | None = None
+        self._spread = 0.0
+
+    def forget(self) -> None:
+        """Nobody watched: what is under way tells of the past, and a round is due at once."""
+        self._delivered = self._number + 1
+        self._started = None
+
+    def look(self) -> float:
+        self._wake()
+        due = self._look()
+        self._rest(due)
+        return due
+
+    def _look(self) -> float:
+        now = self._clock.now().steady
+        due = self._due()
+        if now < due:
+            return due
+        if len(self._tasks) < MOST_ROUNDS_AT_ONCE:
+            self._number += 1
+            self._spread = self._jitter() - 0.5
+            self._start(asyncio.ensure_future(self._round(self._number)))
+        self._started = now
+        return self._due()
+
+    def _due(self) -> float:
+        if self._started is None:
+            return 0.0
+        return next_round(self._world(), self._started, spread=ROUND_JITTER * self._spread)
+
+    async def _round(self, number: int) -> None:
+        results = await self.prober.probe_all(patience=round_patience(self._world()))
+        if number < self._delivered:
+            return  # a newer round has spoken since: this one tells of the past
+        self._delivered = number
+        at = self._clock.now()
+        self._take(RoundFinished(at, results))
+        if number == self._delivered:  # else it was taken for the past
+            self._note(at, results)
+
+
+class InspectionObserver(Observer):
+    """Looks at the services in the cluster."""
+
+    def __init__(
+        self, cluster: Cluster, *, clock: Clock, world: Callable[[], World], take: Callable[[Event], object]
+    ) -> None:
+        super().__init__(clock=clock, world=world, take=take)
+        self.cluster = cluster
+        self._looked: dict[str, tuple[float, str]] = {}  # when each service was last looked at, and in which state
+        self._looking: set[str] = set()
+
+    def turn_to(self, cluster: Cluster) -> None:
+        """Look at another cluster from now on, and at all of it at once."""
+        self.cluster = cluster
+        self._looked.clear()
+
+    def look(self) -> float | None:
+        now = self._clock.now().steady
+        world = self._world()
+        nexts = []
+        for name, demand in inspections(world, now).items():
+            if name in self._looking:
+                continue
+            due = self._due(world, name, demand)
+            if due > now:
+                nexts.append(due)
+            else:
+                self._begin(world.plan.service(name), world.services[name].state, now, closely=demand.closely)
+        return min(nexts, default=None)
+
+    def _due(self, world: World, name: str, demand: Demand) -> float:
+        """At once after a change of state, else when the interval is over."""
+        last, state = self._looked.get(name, (0.0, ""))
+        interval = max(demand.interval, SHORTEST_INSPECTION_INTERVAL) if state == world.services[name].state else 0.0
+        return max(last + interval, demand.earliest)
+
+    def _begin(self, service: ServicePlan, state: str, now: float, *, closely: bool) -> None:
+        self._looked[service.name] = (now, state)
+        self._looking.add(service.name)
+        self._start(asyncio.ensure_future(self._inspect(service, closely=closely)))
+
+    async def _inspect(self, service: ServicePlan, *, closely: bool) -> None:
+        try:
+            seen: Sighting | Unseen = await self.cluster.inspect(service, closely=closely)
+        except Exception as error:  # a mistake of ours must not blind the agent for the other services
+            seen = Unseen("internal", f"internal error while asking the cluster: {error!r}")
+        finally:
+            self._looking.discard(service.name)
+            self.nudge()
+        self._take(Inspected(self._clock.now(), service.name, seen))
+
+
+class TimerObserver(Observer):
+    """Tells when a deadline has passed, again at every change until the world knows: a telling may not be recorded."""
+
+    def look(self) -> float | None:
+        now = self._clock.now()
+        timers = self._world().timers
+        waiting = []
+        for name, due in timers.items():
+            if due.steady > now.steady:
+                waiting.append(due.steady)
+            elif self._world().timers.get(name) == due:  # what was taken before may have moved it
+                self._take(TimerDue(now, name))
+        return min(waiting, default=None)

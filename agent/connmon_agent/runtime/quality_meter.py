@@ -1,0 +1,37 @@
+"""The window over which the link's quality is measured. It lives in memory: a new agent begins an empty one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..core.events import Event, QualityChanged
+from ..core.moments import Moment
+from ..core.quality import Sample, measure, slide
+from ..core.sightings import ProbeResult, Quality, QualitySight
+from ..core.world import LinkState, World
+
+
+class QualityMeter:
+    """Fed with each round; ``take`` receives an event whenever the quality enters another class."""
+
+    def __init__(self, *, world: Callable[[], World], take: Callable[[Event], object]) -> None:
+        self._world = world
+        self._take = take
+        self._window: tuple[Sample, ...] = ()
+
+    def forget(self) -> None:
+        """Begin an empty window: other targets are asked from now on."""
+        self._window = ()
+
+    def see(self, at: Moment, results: tuple[ProbeResult, ...]) -> QualitySight | None:
+        """The quality with the round that ended ``at``; None: too little is known. An outage begins the window anew."""
+        link, plan = self._world().link, self._world().plan.link
+        if link.state == LinkState.OFFLINE:
+            self.forget()
+            return None
+        self._window = slide(self._window, results, now=at.steady, plan=plan.quality, suspects=link.suspects)
+        before = link.sight.quality if link.sight is not None else Quality.GOOD
+        sight = measure(self._window, plan.quality, quorum=plan.quorum, previous=before)
+        if sight is not None and sight.quality is not before:
+            self._take(QualityChanged(at, sight))
+        return sight

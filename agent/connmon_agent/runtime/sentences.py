@@ -1,0 +1,54 @@
+"""What a step is told as: one readable sentence a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..core.moments import Moment
+from ..core.steps import Step, Transition
+from ..core.world import LinkState, ServiceState
+from ..ports import Journal
+
+ALARMING = frozenset(
+    {LinkState.OFFLINE, LinkState.DEGRADED, ServiceState.UNKNOWN, ServiceState.GAVE_UP, ServiceState.BACKOFF}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One line of the log. ``level`` is debug, info, warning or error; ``about`` is "agent", "link" or a service."""
+
+    at: Moment
+    level: str
+    about: str
+    text: str
+
+
+def tell_damage(journal: Journal) -> str | None:
+    """That a new state file was begun, and why; None: the one that was there was sound."""
+    if journal.set_aside is None:
+        return None
+    return (
+        f"the state file was damaged ({journal.damage}); it is kept as {journal.set_aside.name}, and a new one begins"
+    )
+
+
+def tell_step(at: Moment, step: Step) -> Iterator[Sentence]:
+    """The step as sentences, in the order in which things happened."""
+    for about, note in step.notes:
+        yield Sentence(at, "info", about, note)
+    for transition in step.transitions:
+        yield Sentence(at, _level(transition), transition.instance, _tell(transition))
+
+
+def _tell(transition: Transition) -> str:
+    if transition.source == transition.dest:
+        return f"{transition.dest}: {transition.reason}"
+    return f"{transition.source} -> {transition.dest}: {transition.reason}"
+
+
+def _level(transition: Transition) -> str:
+    if transition.source != transition.dest and transition.dest in ALARMING:
+        return "warning"
+    return "info"

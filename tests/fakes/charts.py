@@ -1,0 +1,21 @@
+"""The product's own charts, loaded once."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from connmon_agent.core import link_rules, service_rules
+from connmon_agent.core.chart import Chart
+from connmon_agent.loading.charts import load_chart
+
+STATECHARTS = Path(__file__).parents[2] / "statecharts"
+
+
+@cache
+def real_charts() -> dict[str, Chart]:
+    """The link's and the service's chart by name."""
+    return {
+        "link": load_chart(STATECHARTS / "link.yaml", link_rules.VOCABULARY),
+        "service": load_chart(STATECHARTS / "service.yaml", service_rules.VOCABULARY),
+    }

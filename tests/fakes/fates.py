@@ -1,0 +1,390 @@
+"""A site's fate, drawn from a seed: whole weeks of outages, broken clusters, full disks, kills and operators."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from tests.fakes.sites import Killed, Site, Workload
+from tests.fakes.soundness import Witness
+
+from connmon_agent.core.events import Event, Order
+from connmon_agent.core.plan import AfterBlind, Kind, LinkPlan, Plan, RecoveryPlan, ServicePlan, When, with_stages
+from connmon_agent.core.recovery import UNSETTLED
+from connmon_agent.core.steps import Step
+from connmon_agent.core.world import LinkState, ServiceState
+from connmon_agent.errors import StoreError
+
+DAY = 86_400.0
+NAMES = ("db", "cache", "api", "web", "mesh", "grafana", "jaeger")
+REFUSALS = ("conflict", "invalid", "forbidden", "not-found")  # what an API server answers that did nothing
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a life ended. ``faults`` is empty when everything held; ``story`` tells what happened, line by line."""
+
+    seed: int
+    days: float
+    faults: list[str]
+    story: list[str]
+    restarts: int
+    commits: int
+
+    def __str__(self) -> str:
+        return "\n".join([f"seed {self.seed}:", *self.story, "", *self.faults])
+
+
+@dataclass
+class Fate:
+    """One site's life. ``live`` is to be run in virtual time."""
+
+    seed: int
+    days: float
+    story: list[str] = field(default_factory=list)
+    _blows: set[asyncio.Task[None]] = field(default_factory=set)
+    _burial: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.dice = Random(self.seed)
+        plan = self._draw_plan()
+        self.site = Site(plan, fast=self.dice.random() < 0.8)
+        for name in NAMES:
+            self.site.cluster.workloads.setdefault(name, Workload(ready_after=self.dice.uniform(0.5, 8.0)))
+        self.witness = Witness(self.site)
+
+    async def live(self) -> Verdict:
+        """Live through every blow, then find peace."""
+        random.seed(self.seed)  # the agent's own dice, which spread its rounds
+        await self._start()
+        ends = self.site.clock.now().steady + self.days * DAY
+        while self.site.clock.now().steady < ends:
+            await self.site.wait(self._draw_seconds(2.0, 3600.0))
+            self._strike()
+        await self._find_peace()
+        faults = await self._settle()
+        await self._end()
+        applied = sum(len(workload.tokens) for workload in self.site.cluster.workloads.values())
+        return Verdict(self.seed, self.days, faults, self.story, applied, len(self.site.disk.commits))
+
+    # What is drawn.
+
+    def _draw_seconds(self, shortest: float, longest: float) -> float:
+        """Short ones and long ones are equally likely on a logarithmic scale."""
+        return math.exp(self.dice.uniform(math.log(shortest), math.log(longest)))
+
+    def _draw_plan(self) -> Plan:
+        dice = self.dice
+        interval = dice.choice((5.0, 30.0, 60.0))
+        link = LinkPlan(
+            quorum=dice.choice((1, 2, 2, 3)),
+            fall=dice.randint(1, 4),
+            rise=dice.randint(1, 4),
+            hold=dice.choice((0.0, 1.0, 10.0, 60.0)),
+            check_interval=interval,
+            confirm_interval=dice.choice((0.5, interval)),
+            after_blind=dice.choice(tuple(AfterBlind)),
+        )
+        recovery = RecoveryPlan(
+            act=dice.random() < 0.95,
+            when=dice.choice((When.ALWAYS, When.ALWAYS, When.UNHEALTHY, When.OUTAGE_LONGER_THAN)),
+            outage_longer_than=dice.choice((0.0, 60.0)),
+            max_restart_attempts=dice.randint(1, 4),
+            parallel=dice.randint(1, 4),
+            ready_timeout=dice.choice((10.0, 60.0, 300.0)),
+            healthy_for=dice.choice((60.0, 600.0)),
+            backoff_first=dice.choice((1.0, 10.0)),
+            backoff_max=dice.choice((20.0, 300.0)),
+            postpone_limit=dice.choice((30.0, 600.0)),
+        )
+        return Plan(link, recovery, self._draw_services())
+
+    def _draw_services(self) -> tuple[ServicePlan, ...]:
+        chosen = [name for name in NAMES if self.dice.random() < 0.7]
+        services = []
+        for place, name in enumerate(chosen):
+            depends_on = tuple(other for other in chosen[:place] if self.dice.random() < 0.2)
+            services.append(ServicePlan(name, Kind.DEPLOYMENT, "erp-system", name, depends_on))
+        return with_stages(services)
+
+    def _draw_workload(self) -> tuple[str, Workload]:
+        name = self.dice.choice(NAMES)
+        return name, self.site.cluster.workloads[name]
+
+    # What happens.
+
+    def _strike(self) -> None:
+        """Let one thing happen; it lasts on its own while the next ones come."""
+        blows: list[tuple[int, Callable[[], Coroutine[None, None, None]]]] = [
+            (10, self._cut_link), (4, self._flap), (6, self._lose_one_round), (3, self._silence_targets),
+            (4, self._take_api_away), (6, self._spoil_requests), (4, self._refuse_requests),
+            (5, self._break_rollouts), (4, self._hang_pods), (4, self._let_somebody_restart),
+            (2, self._recreate_workload), (3, self._block_disruptions), (3, self._change_workload),
+            (2, self._forbid_looking), (3, self._give_order), (2, self._pause), (5, self._kill),
+            (8, self._kill_at_commit), (2, self._stop_agent), (3, self._spoil_disk), (2, self._reconfigure),
+            (2, self._sleep), (1, self._set_clock),
+        ]  # fmt: skip
+        weights = [weight for weight, _ in blows]
+        blow = self.dice.choices([blow for _, blow in blows], weights)[0]
+        task = asyncio.ensure_future(blow())
+        self._blows.add(task)
+        task.add_done_callback(self._blows.discard)
+
+    def _tell(self, text: str) -> None:
+        self.story.append(f"{self.site.clock.now().steady:12.2f} {text}")
+
+    async def _cut_link(self) -> None:
+        dark = self._draw_seconds(0.5, 4 * 3600.0)
+        self._tell(f"the link is cut for {dark:.1f} s")
+        self.site.link.up = False
+        if self.dice.random() < 0.3:
+            name, workload = self._draw_workload()
+            workload.stuck = True
+            self._tell(f"the pods of {name} hang")
+        await self.site.wait(dark)
+        self.site.link.up = True
+
+    async def _flap(self) -> None:
+        times = self.dice.randint(2, 8)
+        self._tell(f"the link flaps {times} times")
+        for _ in range(times):
+            self.site.link.up = False
+            await self.site.wait(self._draw_seconds(0.3, 90.0))
+            self.site.link.up = True
+            await self.site.wait(self._draw_seconds(0.3, 90.0))
+
+    async def _lose_one_round(self) -> None:
+        self.site.link.up = False
+        await self.site.wait(0.1)
+        self.site.link.up = True
+
+    async def _silence_targets(self) -> None:
+        self.site.link.answering = self.dice.randint(0, 2)
+        self._tell(f"{self.site.link.answering} of 3 targets answer")
+        await self.site.wait(self._draw_seconds(1.0, 3600.0))
+        self.site.link.answering = 3
+
+    async def _take_api_away(self) -> None:
+        away = self._draw_seconds(1.0, 2 * 3600.0)
+        self._tell(f"the API keeps silent for {away:.0f} s")
+        self.site.cluster.reachable = False
+        await self.site.wait(away)
+        self.site.cluster.reachable = True
+
+    async def _spoil_requests(self) -> None:
+        faults = self.dice.choices(("", "lost", "no reply", "late"), k=self.dice.randint(1, 5))
+        self._tell(f"the next restart requests meet {faults}")
+        self.site.cluster.faults += faults
+
+    async def _refuse_requests(self) -> None:
+        kinds = self.dice.choices(REFUSALS, k=self.dice.randint(1, 4))
+        self._tell(f"the next restart requests are refused: {kinds}")
+        self.site.cluster.refusals += [(kind, f"the API said {kind}") for kind in kinds]
+
+    async def _break_rollouts(self) -> None:
+        name, workload = self._draw_workload()
+        workload.failures = self.dice.randint(1, 5)
+        self._tell(f"the next {workload.failures} rollouts of {name} do not get ready")
+
+    async def _hang_pods(self) -> None:
+        name, workload = self._draw_workload()
+        self._tell(f"the pods of {name} hang")
+        workload.stuck = True
+
+    async def _let_somebody_restart(self) -> None:
+        name, workload = self._draw_workload()
+        now = self.site.clock.now()
+        self._tell(f"somebody restarts {name}")
+        workload.roll(now.steady, now.wall, by="kubectl rollout restart")
+
+    async def _recreate_workload(self) -> None:
+        name, workload = self._draw_workload()
+        self._tell(f"somebody deletes {name} and makes it anew")
+        workload.exists = False
+        await self.site.wait(self._draw_seconds(0.5, 600.0))
+        now = self.site.clock.now()
+        workload.exists, workload.uid, workload.token = True, f"uid-{now.steady}", None
+        workload.roll(now.steady, now.wall, by="kubectl create")
+        workload.generation = 1
+
+    async def _block_disruptions(self) -> None:
+        name, workload = self._draw_workload()
+        self._tell(f"a PodDisruptionBudget protects {name}")
+        workload.blocked_by = f"{name}-pdb"
+        await self.site.wait(self._draw_seconds(5.0, 3600.0))
+        workload.blocked_by = None
+
+    async def _change_workload(self) -> None:
+        name, workload = self._draw_workload()
+        what = self.dice.choice(("paused", "scaled to 0", "slow"))
+        self._tell(f"{name} is {what}")
+        before = workload.paused, workload.desired, workload.ready_after
+        if what == "paused":
+            workload.paused = True
+        elif what == "slow":
+            workload.ready_after = self._draw_seconds(1.0, 900.0)
+        else:
+            workload.desired = 0
+        await self.site.wait(self._draw_seconds(5.0, 3600.0))
+        workload.paused, workload.desired, workload.ready_after = before
+
+    async def _forbid_looking(self) -> None:
+        name, _ = self._draw_workload()
+        self._tell(f"{name} may not be looked at")
+        self.site.cluster.forbidden.add(name)
+        await self.site.wait(self._draw_seconds(5.0, 3600.0))
+        self.site.cluster.forbidden.discard(name)
+
+    async def _give_order(self) -> None:
+        services = tuple(name for name in self.site.world.services if self.dice.random() < 0.3)
+        order = self.dice.choice((Order.RECOVER, Order.REARM, Order.RESUME))
+        self._obey(order, services)
+
+    async def _pause(self) -> None:
+        self._obey(Order.PAUSE, ())
+        await self.site.wait(self._draw_seconds(1.0, 3600.0))
+        self._obey(Order.RESUME, ())
+
+    def _obey(self, order: Order, services: tuple[str, ...]) -> None:
+        agent = self.site.agent
+        if agent is None or self.site.disk.dead:
+            return
+        try:
+            refusal = agent.obey(order, services, "root")
+        except (Killed, StoreError) as error:
+            refusal = repr(error)
+        self._tell(f"root orders {order} {services}: {refusal or 'done'}")
+
+    async def _kill(self) -> None:
+        self._tell("the agent is killed")
+        self.site.die()
+        await self._replace_agent()
+
+    async def _kill_at_commit(self) -> None:
+        moment = self.dice.choice(("before", "after"))
+        countdown = self.dice.randint(1, 12)
+        dying = asyncio.Event()
+
+        def strikes(event: Event, step: Step) -> bool:
+            nonlocal countdown
+            countdown -= 1
+            if countdown == 0:
+                dying.set()
+            return countdown == 0
+
+        self.site.die_at(moment, strikes)
+        await dying.wait()
+        self._tell(f"the agent was killed {moment} a commit")
+        await self._replace_agent()
+
+    async def _replace_agent(self) -> None:
+        """Bury the dead agent and start another one, now or later; one burial at a time."""
+        async with self._burial:
+            if not self.site.disk.dead:
+                return
+            self.site.disk.before = self.site.disk.after = None
+            await self.site.kill()
+            await self.site.wait(self.dice.choice((0.0, 0.0, self._draw_seconds(0.1, 8 * 3600.0))))
+            await self._start()
+
+    async def _start(self) -> None:
+        self._tell("the agent starts")
+        with suppress(Killed):
+            await self.site.start()
+
+    async def _stop_agent(self) -> None:
+        async with self._burial:
+            if self.site.disk.dead:
+                return
+            self._tell("the agent is stopped")
+            with suppress(Killed):
+                await self.site.stop()
+            self.site.die()
+        await self._replace_agent()
+
+    async def _spoil_disk(self) -> None:
+        self.site.disk.fail = self.dice.choice(("full", "unsure"))
+        self._tell(f"the disk fails: {self.site.disk.fail}")
+        await self.site.wait(self._draw_seconds(0.1, 3600.0))
+        self.site.disk.fail = None
+
+    async def _sleep(self) -> None:
+        seconds = self._draw_seconds(1.0, 8 * 3600.0)
+        self._tell(f"the machine sleeps for {seconds:.0f} s")
+        self.site.clock.asleep += seconds
+
+    async def _set_clock(self) -> None:
+        seconds = self.dice.choice((-1.0, 1.0)) * self._draw_seconds(0.1, 3600.0)
+        self._tell(f"the clock is set by {seconds:.0f} s")
+        self.site.clock.wall_step += seconds
+
+    async def _reconfigure(self) -> None:
+        agent, plan = self.site.agent, self.site.plan
+        plan = replace(plan, services=self._draw_services())
+        self._tell(f"another configuration: {[service.name for service in plan.services]}")
+        self.site.plan = plan
+        if agent is not None and not self.site.disk.dead:
+            with suppress(Killed):
+                agent.configure(plan)
+
+    # How it ends.
+
+    async def _find_peace(self) -> None:
+        self._tell("peace")
+        blows = list(self._blows)
+        for blow in blows:
+            blow.cancel()
+        await asyncio.gather(*blows, return_exceptions=True)
+        site, cluster = self.site, self.site.cluster
+        site.disk.fail = site.disk.before = site.disk.after = None
+        site.link.up, site.link.answering = True, 3
+        cluster.reachable, cluster.faults, cluster.refusals, cluster.forbidden = True, [], [], set()
+        for workload in cluster.workloads.values():
+            workload.exists, workload.paused, workload.desired, workload.stuck = True, False, 1, False
+            workload.ready_after, workload.failures, workload.rollout_works = 2.0, 0, True
+            workload.blocked_by = None
+        site.die()
+        await site.kill()
+        await self._start()
+        await site.wait(10.0)  # the disk is tried again
+        self._obey(Order.RESUME, ())
+
+    async def _settle(self) -> list[str]:
+        """What is wrong once nothing is wrong any more: something is stuck, or the disk is written for nothing."""
+        site, recovery, faults = self.site, self.site.plan.recovery, []
+        attempt = recovery.ready_timeout + recovery.backoff_max * 1.2 + recovery.postpone_limit + 10.0
+        bound = site.plan.link.hold + 300.0 + len(site.plan.services) * recovery.max_restart_attempts * attempt
+        if not await self._comes_true(self._is_settled, within=bound):
+            faults.append(f"not settled: {site.describe()}")
+        if not await self._comes_true(self._is_healthy, within=recovery.healthy_for + 120.0):
+            faults.append(f"not healthy: {site.describe()}")
+        await site.wait(recovery.healthy_for + 120.0)  # the last attempts are given back
+        commits = len(site.disk.commits)
+        await site.wait(600.0)
+        if len(site.disk.commits) > commits:
+            faults.append(f"a steady link wrote {[commit.event for commit in site.disk.commits[commits:]]}")
+        return faults + self.witness.testify()
+
+    async def _comes_true(self, condition: Callable[[], bool], *, within: float) -> bool:
+        deadline = self.site.clock.now().steady + within
+        while not condition() and self.site.clock.now().steady < deadline:
+            await self.site.wait(5.0)
+        return condition()
+
+    def _is_settled(self) -> bool:
+        world = self.site.world
+        return world.link.state == LinkState.ONLINE and all(
+            service.state not in UNSETTLED for service in world.services.values()
+        )
+
+    def _is_healthy(self) -> bool:
+        return all(service.state == ServiceState.READY for service in self.site.world.services.values())
+
+    async def _end(self) -> None:
+        if not self.site.disk.dead:
+            await self.site.stop()

@@ -1,0 +1,234 @@
+"""A whole site on loopback for the real command: an internet to cut, a Kubernetes API, and agents in processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from click.testing import CliRunner, Result
+
+import connmon_agent
+from connmon_agent.cli import connmon_agent as command
+from connmon_agent.cli.rendering.status_document import status_document
+from connmon_agent.cli.status import take_snapshot
+from connmon_agent.embedded.internet import Cut, LoopbackInternet
+from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, Pace, manifests
+from connmon_agent.errors import StoreError
+from connmon_agent.settings import DnsTarget, HttpTarget, TcpTarget
+from connmon_agent.store import DATABASE_FILE
+
+SOURCE_ROOT = Path(connmon_agent.__file__).parents[1]
+PATIENCE = 20.0  # seconds; for what takes a fraction of one
+GLANCE = 0.02  # seconds between two looks
+NAMESPACE = "shop"
+AGE = 3600.0  # seconds; how old the workloads are at the beginning
+
+Json = dict[str, Any]
+
+# A probe has the time that a busy machine may need; what is cut here is refused at once, so no test waits for it.
+LINK: Json = {"check_interval": "1s", "confirm_interval": "50ms", "timeout": "1s", "hold": "100ms"}
+RECOVERY: Json = {"ready_timeout": "20s", "healthy_for": "1h", "backoff": {"first": "200ms", "max": "200ms"}}
+
+
+class LocalSite:
+    """The internet and the cluster, on an event loop of their own; callable from the test's thread."""
+
+    def __init__(self, *workloads: str) -> None:
+        self.internet = LoopbackInternet()
+        self._age = AGE
+        self.api = EmbeddedKubernetes(
+            pace=Pace(ready_after=0.05), namespaces=(NAMESPACE,), now=lambda: time.time() - self._age
+        )
+        self._workloads = workloads
+        self._loop = asyncio.new_event_loop()
+
+    def cut(self) -> None:
+        """Break the internet: nothing answers."""
+        self._do(self.internet.cut(Cut.REFUSE))
+
+    def restore(self) -> None:
+        """Mend it."""
+        self._do(self.internet.restore())
+
+    def configuration(self, folder: Path, services: Iterable[str]) -> Json:
+        """A configuration for this site, with its kubeconfig written to ``folder`` and the state in a folder there."""
+        kubeconfig = self.api.write_kubeconfig(folder / "kubeconfig")
+        return {
+            "state_dir": str(folder / "state"),
+            "link": {**LINK, "targets": [_write_target(target) for target in self.internet.targets()]},
+            "recovery": dict(RECOVERY),
+            "kubernetes": {"kubeconfig": str(kubeconfig), "namespace": NAMESPACE},
+            "services": {name: {} for name in services},
+        }
+
+    @contextmanager
+    def running(self) -> Iterator[LocalSite]:
+        """The site serves while the block lasts."""
+        thread = threading.Thread(target=self._loop.run_forever, name="site", daemon=True)
+        thread.start()
+        self._do(self.internet.start())
+        self._do(self.api.start())
+        self._settle()
+        try:
+            yield self
+        finally:
+            self._do(self.api.stop())
+            self._do(self.internet.stop())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join()
+            self._loop.close()
+
+    def _settle(self) -> None:
+        """Let the workloads be rolled out long ago: a service that was restarted just now is not restarted again."""
+        for name in self._workloads:
+            self.api.create(manifests.deployment(name, NAMESPACE))
+        while not all(self._is_available(name) for name in self._workloads):
+            time.sleep(GLANCE)
+        self._age = 0.0
+
+    def _is_available(self, name: str) -> bool:
+        deployment = self.api.get("Deployment", NAMESPACE, name) or {}
+        return bool(deployment.get("status", {}).get("availableReplicas"))
+
+    def _do(self, work: Any) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
+
+
+def _write_target(target: object) -> Json:
+    if isinstance(target, TcpTarget):
+        return {"kind": "tcp", "host": target.host, "port": target.port}
+    if isinstance(target, DnsTarget):
+        return {"kind": "dns", "server": target.server, "name": target.query, "port": target.port}
+    assert isinstance(target, HttpTarget)
+    return {"kind": "http", "url": target.url, "status": target.status}
+
+
+class LocalAgent:
+    """One configuration and state directory, the agent's processes on it, and the commands given beside them."""
+
+    def __init__(self, folder: Path, configuration: Json) -> None:
+        self.folder = folder
+        self.configuration = configuration
+        self.file = folder / "connmon.yaml"
+        self.state = Path(configuration["state_dir"])
+        self.write()
+        self._process: subprocess.Popen[str] | None = None
+        self._lives = 0
+
+    def write(self, text: str | None = None) -> None:
+        """Write the configuration down, or another text in its place."""
+        self.file.write_text(text if text is not None else yaml.safe_dump(self.configuration, sort_keys=False))
+
+    # The process.
+
+    def start(self, *, log: int | None = None) -> None:
+        """Begin a life, and wait until it takes orders and the link is ONLINE. ``log`` takes its stderr."""
+        self._lives += 1
+        with self._log_file().open("w") as own:
+            self._process = spawn(self._arguments("start"), stderr=own if log is None else log)
+        self.until(self._has_begun, "beginning")
+        self.until_link("ONLINE")
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        assert self._process is not None
+        return self._process
+
+    def kill(self) -> None:
+        """kill -9, and the process is gone."""
+        self.process.kill()
+        self.process.wait(PATIENCE)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and wait for the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+    def reload(self) -> None:
+        """SIGHUP."""
+        self.process.send_signal(signal.SIGHUP)
+
+    def bury(self) -> None:
+        """Leave no process behind."""
+        if self._process is not None and self._process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.kill()
+
+    # What it says and remembers.
+
+    @property
+    def log(self) -> str:
+        """What this life has written on stderr."""
+        return self._log_file().read_text()
+
+    def run(self, *arguments: str) -> Result:
+        """Give another command on the same configuration, in the test's own process."""
+        return CliRunner().invoke(command, self._arguments(*arguments))
+
+    def status(self) -> Json:
+        """`status --json`."""
+        return dict(status_document(take_snapshot(self.state / DATABASE_FILE)))
+
+    def service(self, name: str) -> Json:
+        """One service of `status --json`."""
+        return dict(next(one for one in self.status()["services"] if one["name"] == name))
+
+    def _has_begun(self) -> bool:
+        try:
+            began = take_snapshot(self.state / DATABASE_FILE).agent
+            return began is not None and began.pid == self.process.pid
+        except StoreError:  # damaged, until it has been set aside
+            return False
+
+    def until_link(self, state: str) -> None:
+        self.until(lambda: self.status()["link"]["state"] == state, f"link {state}")
+
+    def until_service(self, name: str, state: str) -> None:
+        self.until(lambda: self.service(name)["state"] == state, f"{name} {state}")
+
+    def until_said(self, words: str) -> None:
+        self.until(lambda: words in self.log, f"the words {words!r}")
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for ``condition``; fails the test when it does not come or the agent ends."""
+        until = time.monotonic() + PATIENCE
+        while not condition():
+            assert self.process.poll() is None, f"the agent has ended: {self.log}"
+            assert time.monotonic() < until, f"no {what}: {self.log}"
+            time.sleep(GLANCE)
+
+    def _arguments(self, *arguments: str) -> list[str]:
+        return ["--config", str(self.file), *arguments]
+
+    def _log_file(self) -> Path:
+        return self.folder / f"log-{self._lives}.txt"
+
+
+def spawn(arguments: Iterable[str], *, source: Path = SOURCE_ROOT, **settings: Any) -> subprocess.Popen[str]:
+    """The real command in a process of its own, from the source root ``source``."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CONNMON_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "connmon_agent", *arguments],
+        env={**environment, "PYTHONPATH": str(source)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        **settings,
+    )
+
+
+def refuse_to_start(arguments: Iterable[str], *, source: Path = SOURCE_ROOT) -> tuple[int, str]:
+    """Run a command that is to end by itself; returns its exit code and what it wrote on stderr."""
+    with spawn(arguments, source=source, stderr=subprocess.PIPE) as process:
+        _, words = process.communicate(timeout=PATIENCE)
+    return process.returncode, words

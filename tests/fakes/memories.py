@@ -1,0 +1,110 @@
+"""State files as the real engine and the real journal leave them behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from connmon_agent.core.engine import Engine
+from connmon_agent.core.events import (
+    AgentStarted,
+    AgentStopped,
+    Configured,
+    Event,
+    Inspected,
+    Outcome,
+    RestartAnswered,
+    RoundFinished,
+    TimerDue,
+)
+from connmon_agent.core.sightings import ProbeResult, Rollout, Sighting
+from connmon_agent.core.world import World
+from connmon_agent.store import DATABASE_FILE
+from connmon_agent.store.journal import SqliteJournal
+
+from .charts import real_charts
+from .mornings import DNS, TCP, at, plan_of
+
+UP = (TCP, ProbeResult("dns 192.0.2.2", "dns", ok=True, latency_ms=9.0))
+DOWN = (ProbeResult("tcp 192.0.2.1:443", "tcp", ok=False, reason="no answer within 1 s"), DNS)
+SERVICES = ("frontend", "grafana")
+PLAN = plan_of(*SERVICES)
+
+HEALTHY = Sighting(uid="u1", generation=4, desired=3, available=3, annotated=True)
+ROLLING = Sighting(
+    uid="u1",
+    generation=5,
+    desired=3,
+    available=1,
+    annotated=True,
+    rollout=Rollout.UNDER_WAY,
+    progress="1 of 3 available",
+)
+
+
+def live_through_an_outage(folder: Path) -> World:
+    """Commit a morning of an agent on two services, from its start to the end of an outage; returns the last world."""
+    return remember(folder, _outage())
+
+
+def remember(folder: Path, events: Iterable[Event | RestartAnswered]) -> World:
+    """Step the real engine over ``events`` and commit each one that changes anything."""
+    engine = Engine(real_charts())
+    journal = SqliteJournal.open(
+        folder / DATABASE_FILE, boottime=lambda: 50.0, boot_id="boot-1", wall=lambda: at(0).wall
+    )
+    try:
+        for name, chart in real_charts().items():
+            journal.save_chart(name, chart.sha256, chart.text)
+        for event in events:
+            world = journal.load()
+            step = engine.step(world, _with_token(event, world))
+            if step.changes(world):
+                journal.commit(_with_token(event, world), step)
+            if isinstance(event, RoundFinished):
+                journal.note_round(event.at, event.results)
+        return journal.load()
+    finally:
+        journal.close()
+
+
+def start(seconds: float) -> list[Event]:
+    charts = {name: chart.sha256 for name, chart in real_charts().items()}
+    return [AgentStarted(at(seconds), 4711, "0.1.0", "boot-1", charts), Configured(at(seconds), PLAN, charts)]
+
+
+def stop(seconds: float) -> Event:
+    return AgentStopped(at(seconds), "SIGTERM")
+
+
+def rounds(results: tuple[ProbeResult, ...], *seconds: float) -> Iterator[Event]:
+    for second in seconds:
+        yield RoundFinished(at(second), results)
+
+
+def _outage() -> Iterator[Event]:
+    yield from start(0)
+    yield from rounds(UP, 1, 2, 3)
+    yield from (Inspected(at(4), name, HEALTHY) for name in SERVICES)
+    yield from rounds(DOWN, 12, 13, 14)
+    yield from rounds(UP, 192, 193, 194)
+    yield TimerDue(at(204), "hold")
+    for name in SERVICES:
+        yield Inspected(at(205), name, HEALTHY)
+    for name in SERVICES:
+        yield RestartAnswered(at(205.1), name, "", Outcome.APPLIED, "the patch was accepted", generation=5)
+    for name in SERVICES:
+        yield Inspected(at(210), name, ROLLING)
+    for name in SERVICES:
+        yield Inspected(at(223), name, HEALTHY)
+
+
+def _with_token(event: Event, world: World) -> Event:
+    """An answer with the token of the request that it answers, which only the engine knows."""
+    if not isinstance(event, RestartAnswered):
+        return event
+    intent = world.services[event.service].intent
+    assert intent is not None
+    return RestartAnswered(
+        event.at, event.service, intent.token, event.outcome, event.reason, generation=event.generation
+    )

@@ -1,0 +1,423 @@
+"""A whole site for the agent to live in: an internet link, a cluster and a disk, all simulated, with every way to fail.
+
+Each fake implements a port. ``Site.run`` runs the real agent in virtual time; ``Site.kill`` is ``kill -9``: what was
+not committed is gone, what was sent may still arrive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tests.fakes.charts import real_charts
+from tests.fakes.virtual_time import SimulatedClock
+
+from connmon_agent.core.effects import Restart
+from connmon_agent.core.engine import Engine
+from connmon_agent.core.events import AgentStarted, AgentStopped, Event, Outcome, RestartAnswered, RoundFinished
+from connmon_agent.core.moments import Moment
+from connmon_agent.core.plan import Kind, Plan, ServicePlan, with_stages
+from connmon_agent.core.sightings import Evidence, Failure, ProbeResult, QualitySight, Rollout, Sighting, Unseen
+from connmon_agent.core.steps import Step
+from connmon_agent.core.world import World
+from connmon_agent.errors import CommitError, StoreError
+from connmon_agent.runtime.agent import Agent, Surroundings
+from connmon_agent.runtime.sentences import Sentence
+
+CALL = 0.02  # seconds a call of the API takes
+PROBE = 0.01  # seconds an answered probe takes
+TIMEOUT = 1.0  # seconds after which a silent target is given up
+
+
+class Killed(Exception):
+    """The agent died at this instruction."""
+
+
+@dataclass
+class FakeLink:
+    """The port Prober: three targets that answer while ``up``."""
+
+    up: bool = True
+    answering: int = 3  # how many of the targets answer while it is up
+    shows: tuple[ProbeResult, ...] | None = None  # what other targets find, in place of the three
+    begun: list[float] = field(default_factory=list)  # when each began, in the loop's time
+    rounds: int = 0  # that were begun
+    renewed: list[str] = field(default_factory=list)  # kinds of probes that were made to begin anew
+    closed: bool = False
+
+    def renew(self, kinds: Collection[str]) -> None:
+        self.renewed += sorted(kinds)
+
+    async def probe_all(self, *, patience: float | None = None) -> tuple[ProbeResult, ...]:
+        self.begun.append(asyncio.get_running_loop().time())
+        self.rounds += 1
+        if self.shows is not None:
+            shown = self.shows
+            silent = any(result.failure is Failure.SILENT for result in shown)
+            await asyncio.sleep(min(TIMEOUT, patience or TIMEOUT) if silent else PROBE)
+            return shown
+        up, answering = self.up, self.answering
+        await asyncio.sleep(PROBE if up and answering == 3 else min(TIMEOUT, patience or TIMEOUT))
+        return tuple(self._result(number, up and number < answering) for number in range(3))
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def _result(self, number: int, ok: bool) -> ProbeResult:
+        name = f"tcp 192.0.2.{number + 1}:443"
+        return ProbeResult(name, "tcp", ok, 10.0 if ok else None, None if ok else "no answer within 1 s")
+
+
+@dataclass
+class FakeWatch:
+    """The port LinkWatch over a machine whose link is as told by ``show``."""
+
+    evidence: Evidence = field(default_factory=lambda: Evidence(True, True, "wan0", "192.0.2.254"))
+    closed: bool = False
+    _told: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def show(self, **changes: object) -> None:
+        """From now on the operating system says this as well."""
+        self.evidence = replace(self.evidence, **changes)  # type: ignore[arg-type]  # names are tested
+        self._told.set()
+
+    def read(self) -> Evidence:
+        return self.evidence
+
+    async def changed(self) -> None:
+        await self._told.wait()
+        self._told.clear()
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Workload:
+    """One workload of the fake cluster, rolled out ``ready_after`` seconds after each change of its template."""
+
+    uid: str = "uid-1"
+    generation: int = 1
+    token: str | None = None
+    desired: int = 1
+    paused: bool = False
+    exists: bool = True
+    stuck: bool = False  # its pods hang until they are replaced
+    ready_after: float | None = 2.0  # None: never
+    failures: int = 0  # so many of the next rollouts never get ready
+    blocked_by: str | None = None
+    revised_at: float = 0.0
+    revised_by: str | None = None
+    rolled_at: float = field(default=-1e9)
+    rollout_works: bool = True
+    tokens: list[str] = field(default_factory=list)  # of every restart that took effect, in order
+
+    def roll(self, now: float, wall: float, *, by: str) -> None:
+        """A new pod template."""
+        self.generation += 1
+        self.rolled_at, self.revised_at, self.revised_by = now, wall, by
+        self.stuck = False
+        self.rollout_works = self.failures == 0
+        self.failures = max(0, self.failures - 1)
+
+    def show(self, now: float) -> Sighting:
+        """What the API tells of it."""
+        if not self.exists:
+            return Sighting(exists=False, progress="Deployment does not exist")
+        done = self.rollout_works and self.ready_after is not None and now >= self.rolled_at + self.ready_after
+        healthy = done and not self.stuck
+        return Sighting(
+            uid=self.uid,
+            generation=self.generation,
+            rollout=Rollout.COMPLETE if healthy else Rollout.UNDER_WAY,
+            progress="rolled out" if healthy else f"0 of {self.desired} updated replicas are available",
+            rolling=not done,
+            desired=self.desired,
+            available=self.desired if healthy else 0,
+            paused=self.paused,
+            token=self.token,
+            annotated=self.token is not None,
+            revised_at=self.revised_at,
+            revised_by=self.revised_by,
+            blocked_by=self.blocked_by,
+        )
+
+
+# What becomes of one call of the API: it works, or one of the ways in which it does not.
+Fault = str  # "lost" (never arrives), "no reply" (arrives, nobody hears of it), "late" (arrives 5 s later, unheard)
+
+
+@dataclass
+class FakeCluster:
+    """The port Cluster over simulated workloads. ``faults`` are taken by the next restart requests, one each."""
+
+    clock: SimulatedClock
+    workloads: dict[str, Workload]
+    reachable: bool = True
+    faults: list[Fault] = field(default_factory=list)
+    refusals: list[tuple[str, str]] = field(default_factory=list)  # (kind, reason) for the next restart requests
+    requests: list[Restart] = field(default_factory=list)
+    watches: list[Callable[[Restart], None]] = field(default_factory=list)  # called with each request that is sent
+    forbidden: set[str] = field(default_factory=set)  # workloads that may not be looked at
+    busiest: int = 0  # the most workloads that were rolling at once
+    closed: bool = False
+    dead: bool = False  # the agent that asks has been killed: what it sends from now on was never sent
+
+    async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
+        await asyncio.sleep(CALL if self.reachable else 5.0)
+        if not self.reachable:
+            return Unseen("timeout", "the Kubernetes API did not answer within 5 s")
+        if service.workload in self.forbidden:
+            return Unseen("forbidden", f"deployments.apps {service.workload} is forbidden")
+        return self.workloads[service.workload].show(self.clock.now().steady)
+
+    async def restart(self, restart: Restart, at: Moment) -> RestartAnswered:
+        if self.dead:
+            return await self._silence(restart, at)
+        self.requests.append(restart)
+        for watch in self.watches:
+            watch(restart)
+        fault = self.faults.pop(0) if self.faults else ""
+        if not self.reachable or fault == "lost":
+            return await self._silence(restart, at)
+        if fault == "no reply":
+            self._apply(restart)
+            return await self._silence(restart, at)
+        if fault == "late":
+            asyncio.get_running_loop().call_later(5.0, self._apply, restart)
+            return await self._silence(restart, at)
+        return await asyncio.shield(asyncio.ensure_future(self._serve(restart, at)))
+
+    async def _serve(self, restart: Restart, at: Moment) -> RestartAnswered:
+        """What is on the wire arrives, whether or not the one who sent it still lives."""
+        await asyncio.sleep(CALL)
+        return self._refuse(restart, at) if self.refusals else self._answer(restart, at)
+
+    async def close(self) -> None:
+        self.closed = True
+
+    async def _silence(self, restart: Restart, at: Moment) -> RestartAnswered:
+        await asyncio.sleep(2.0)
+        reason = "the Kubernetes API did not answer within 2 s"
+        return RestartAnswered(at, restart.service, restart.token, Outcome.UNKNOWN, reason, kind="timeout")
+
+    def _refuse(self, restart: Restart, at: Moment) -> RestartAnswered:
+        kind, reason = self.refusals.pop(0)
+        return RestartAnswered(at, restart.service, restart.token, Outcome.REFUSED, reason, kind=kind)
+
+    def _answer(self, restart: Restart, at: Moment) -> RestartAnswered:
+        if self._apply(restart):
+            generation = self.workloads[restart.workload].generation
+            return RestartAnswered(
+                at, restart.service, restart.token, Outcome.APPLIED, "the patch was taken", generation=generation
+            )
+        reason = "the precondition of the patch does not hold"
+        return RestartAnswered(at, restart.service, restart.token, Outcome.REFUSED, reason, kind="invalid")
+
+    def _apply(self, restart: Restart) -> bool:
+        """The compare-and-set, as the API server does it."""
+        workload, now = self.workloads[restart.workload], self.clock.now()
+        if restart.previous_token is not None:
+            holds = workload.token == restart.previous_token
+        else:
+            holds = workload.generation == restart.generation and workload.uid == restart.uid
+        if holds and workload.exists:
+            workload.token = restart.token
+            workload.tokens.append(restart.token)
+            workload.roll(now.steady, now.wall, by="connmon-agent")
+            self._count_busy()
+            return True
+        return False
+
+    def _count_busy(self) -> None:
+        now = self.clock.now().steady
+        rolling = sum(workload.show(now).rolling for workload in self.workloads.values())
+        self.busiest = max(self.busiest, rolling)
+
+
+@dataclass
+class Commit:
+    """One transaction of the fake disk."""
+
+    event: Event
+    step: Step
+
+
+@dataclass
+class FakeDisk:
+    """The port Journal in memory. It outlives the agent, as a disk does.
+
+    ``fail`` makes commits fail ("full": nothing was written; "unsure": it was written, and the commit failed anyway).
+    ``before`` and ``after`` are called around each commit and may raise Killed.
+    """
+
+    world: World = field(default_factory=lambda: World(store="disk0001"))
+    commits: list[Commit] = field(default_factory=list)
+    rounds: int = 0
+    sight: QualitySight | None = None  # of the newest round
+    heartbeat: Moment | None = None
+    fail: str | None = None
+    damage: str | None = None
+    set_aside: Path | None = None
+    broken: bool = False
+    dead: bool = False  # the agent that writes has been killed: nothing it does is written any more
+    before: Callable[[Event, Step], None] | None = None
+    after: Callable[[Event, Step], None] | None = None
+
+    def load(self) -> World:
+        return self.world
+
+    def commit(self, event: Event, step: Step) -> int:
+        if self.dead:
+            return 0
+        if self.broken:
+            raise StoreError("the state file must be opened again")
+        if self.before is not None:
+            self.before(event, step)
+        if self.fail is not None:
+            self.broken = True
+            if self.fail == "unsure":
+                self._write(event, step)
+            raise CommitError("disk full")
+        self._write(event, step)
+        if self.after is not None:
+            self.after(event, step)
+        return len(self.commits)
+
+    def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
+        if self.dead:
+            return
+        self.rounds += 1
+        self.heartbeat = at
+        self.sight = sight
+
+    def last_sign_of_life(self) -> Moment | None:
+        return self.heartbeat
+
+    def reopen(self) -> World:
+        if self.fail is not None:
+            raise StoreError("disk full")
+        self.broken = False
+        return self.world
+
+    def close(self) -> None:
+        self.broken = True
+
+    def _write(self, event: Event, step: Step) -> None:
+        self.commits.append(Commit(event, step))
+        if isinstance(event, AgentStarted | AgentStopped | RoundFinished):
+            self.heartbeat = event.at
+        self.world = step.world
+
+
+class Site:
+    """Everything around one agent, and the agent in it."""
+
+    def __init__(self, plan: Plan, *, fast: bool = False, **workloads: Workload) -> None:
+        self.plan = plan
+        self.engine = Engine(real_charts(), fast=fast)
+        self.clock = SimulatedClock()
+        self.watch = FakeWatch()
+        self.link = FakeLink()
+        self.cluster = FakeCluster(
+            self.clock, {service.workload: workloads.get(service.name, Workload()) for service in plan.services}
+        )
+        self.disk = FakeDisk()
+        self.said: list[Sentence] = []
+        self.agent: Agent | None = None
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start an agent on the disk as it is."""
+        surroundings = Surroundings(
+            self.clock, self.watch, self.link, self.cluster, self.disk, "boot-1", self.said.append
+        )
+        self.disk.broken = self.disk.dead = self.cluster.dead = False
+        self.agent = Agent(engine=self.engine, plan=self.plan, surroundings=surroundings)
+        self._running = asyncio.ensure_future(self.agent.run())
+        await asyncio.sleep(0)
+
+    def die(self) -> None:
+        """The instant of a ``kill -9``: nothing more is written, nothing more is sent."""
+        self.disk.dead = self.cluster.dead = True
+
+    def die_at(self, moment: str, condition: Callable[[Event, Step], bool]) -> None:
+        """Die ``before`` or ``after`` the first commit for which ``condition`` holds; nothing is done for it."""
+
+        def hook(event: Event, step: Step) -> None:
+            if not self.disk.dead and condition(event, step):
+                self.disk.before = self.disk.after = None
+                self.die()
+                raise Killed
+
+        setattr(self.disk, moment, hook)
+
+    async def kill(self) -> None:
+        """``kill -9``, and the process is gone."""
+        assert self._running is not None
+        self.die()
+        self._running.cancel()
+        with suppress(asyncio.CancelledError, Killed):
+            await self._running
+
+    async def stop(self) -> None:
+        """SIGTERM."""
+        assert self.agent is not None and self._running is not None
+        self.agent.end("SIGTERM")
+        await self._running
+
+    async def wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def until(self, condition: Callable[[], bool], *, within: float = 600.0) -> None:
+        """Wait until ``condition`` holds; fails the test when it does not within so many virtual seconds."""
+        deadline = asyncio.get_running_loop().time() + within
+        while not condition():
+            if self._running is not None and self._running.done():
+                self._running.result()
+            assert asyncio.get_running_loop().time() < deadline, f"not within {within} s: {self.describe()}"
+            await asyncio.sleep(0.05)
+
+    async def until_link(self, state: str, *, within: float = 600.0) -> None:
+        await self.until(lambda: self.world.link.state == state, within=within)
+
+    async def lose_link(self) -> None:
+        """From ONLINE to OFFLINE."""
+        await self.until_link("ONLINE")
+        self.link.up = False
+        await self.until_link("OFFLINE")
+
+    async def live_through_outage(self, *, dark: float = 20.0, within: float = 1800.0) -> None:
+        """From ONLINE through one outage to ONLINE again."""
+        await self.lose_link()
+        await self.wait(dark)
+        self.link.up = True
+        await self.until_link("ONLINE", within=within)
+
+    @property
+    def world(self) -> World:
+        assert self.agent is not None
+        return self.agent.world
+
+    def restarts(self, name: str) -> int:
+        """How often the cluster really restarted the service."""
+        return len(self.cluster.workloads[name].tokens)
+
+    def state(self, name: str) -> str:
+        return self.world.services[name].state
+
+    def describe(self) -> str:
+        services = {name: f"{service.state}: {service.reason}" for name, service in self.world.services.items()}
+        return f"link {self.world.link.state}: {self.world.link.reason}; {services}"
+
+
+def plan_of(*names: str, depends_on: dict[str, tuple[str, ...]] | None = None, **changes: object) -> Plan:
+    """A plan of Deployments with these names; ``changes`` are of the recovery."""
+    services = [
+        ServicePlan(name, Kind.DEPLOYMENT, "erp-system", name, (depends_on or {}).get(name, ())) for name in names
+    ]
+    plan = Plan(services=with_stages(services))
+    return replace(plan, recovery=replace(plan.recovery, **changes))  # type: ignore[arg-type]  # names are tested

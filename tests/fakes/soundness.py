@@ -1,0 +1,197 @@
+"""What must hold, whatever happens: of every world, of every commit, and of what the cluster went through."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from tests.fakes.charts import real_charts
+from tests.fakes.sites import Commit, Site
+
+from connmon_agent.core.effects import Effect
+from connmon_agent.core.engine import Engine
+from connmon_agent.core.events import Event
+from connmon_agent.core.quality import is_poor
+from connmon_agent.core.recovery import BUSY, UNSETTLED, may_act
+from connmon_agent.core.replay import first_difference
+from connmon_agent.core.service_rules import backoff_timer
+from connmon_agent.core.steps import Resolution, Step, Transition
+from connmon_agent.core.world import LinkState, ServiceState, World
+
+IN_AN_OUTAGE = (LinkState.OFFLINE, LinkState.RECOVERING)
+
+
+def find_faults(world: World) -> Iterator[str]:
+    """What is wrong with one world, in words."""
+    link, outage, plan = world.link, world.outage, world.plan
+    if min(link.good, link.bad) != 0:
+        yield f"the link's counters are {link.good} good and {link.bad} bad"
+    if "hold" in world.timers and (link.state != LinkState.RECOVERING or outage is None or outage.hold_over):
+        yield f"the hold runs while the link is {link.state}"
+    if link.state in IN_AN_OUTAGE and (outage is None or outage.ended is not None):
+        yield f"the link is {link.state}, and no outage is open"
+    if link.state not in IN_AN_OUTAGE and outage is not None and outage.ended is None:
+        yield f"the link is {link.state}, and an outage is open"
+    if [service.name for service in plan.services] != list(world.services):
+        yield f"the services {list(world.services)} are not those of the plan"
+    if unknown := world.timers.keys() - {"hold", "damping", *map(backoff_timer, world.services)}:
+        yield f"timers of nothing: {unknown}"
+    for name, service in world.services.items():
+        if (service.intent is not None) != (service.state == ServiceState.RESTARTING):
+            yield f"{name} is {service.state}, its intent {service.intent}"
+        if (backoff_timer(name) in world.timers) != (service.state == ServiceState.BACKOFF):
+            yield f"{name} is {service.state}, the timers are {list(world.timers)}"
+        if (service.deadline is not None) != (service.state == ServiceState.VERIFYING):
+            yield f"{name} is {service.state}, its deadline {service.deadline}"
+        if service.attempts < 0 or not service.reason.strip():
+            yield f"{name} has {service.attempts} attempts, and the reason {service.reason!r}"
+        if service.state in UNSETTLED and link.state not in IN_AN_OUTAGE:
+            yield f"{name} is {service.state} while the link is {link.state}"
+    if world.timers.get("damping") != link.damped_until:
+        yield f"restarts are damped until {link.damped_until}, the timers are {list(world.timers)}"
+    if not 0.0 <= link.penalty <= plan.link.damping.ceiling:
+        yield f"the penalty is {link.penalty}"
+    if is_poor(link) and link.state in (LinkState.ONLINE, LinkState.OFFLINE):
+        yield f"the link is {link.state}, and its quality {link.sight}"
+    if outage is not None and outage.blind < 0:
+        yield f"the outage has {outage.blind} s of blind time"
+    if not link.reason.strip():
+        yield "the link's state has no reason"
+
+
+def find_faults_of_step(before: World, step: Step) -> Iterator[str]:
+    """What is wrong with one step out of a sound world, in words."""
+    after = step.world
+    yield from find_faults(after)
+    for transition in step.transitions:
+        if not transition.reason.strip() or "{" in transition.reason:
+            yield f"a transition without a reason in words: {transition}"
+        down = transition.chart == "link" and transition.dest == LinkState.OFFLINE
+        if down and transition.source not in (LinkState.DEGRADED, LinkState.RECOVERING):
+            yield f"the link fell from {transition.source} to OFFLINE"
+    for effect in step.effects:
+        if not may_act(after):
+            yield f"a restart of {effect.service} while the link is {after.link.state}, paused: {after.paused}"
+        intent = after.services[effect.service].intent
+        if intent is None or intent.token != effect.token:
+            yield f"a restart of {effect.service} without an intent"
+        if not effect.again:
+            yield from _find_faults_of_turn(before, after, effect)
+
+
+def _find_faults_of_turn(before: World, after: World, effect: Effect) -> Iterator[str]:
+    stage = after.plan.service(effect.service).stage
+    earlier = [
+        plan.name for plan in after.plan.services if plan.stage < stage and after.services[plan.name].state in UNSETTLED
+    ]
+    if earlier:
+        yield f"{effect.service} of stage {stage} is restarted before {earlier}"
+    busy = [name for name, service in after.services.items() if service.state in BUSY]
+    if len(busy) > after.plan.recovery.parallel:
+        yield f"{len(busy)} services are under way, {after.plan.recovery.parallel} are allowed: {busy}"
+    if before.services[effect.service].attempts >= after.plan.recovery.max_restart_attempts:
+        yield f"{effect.service} is restarted with no attempt left"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A committed step, as the store gives it for a replay."""
+
+    seq: int
+    event: Event
+    transitions: tuple[Transition, ...]
+    effects: tuple[Effect, ...]
+    resolutions: tuple[Resolution, ...]
+    notes: tuple[tuple[str, str], ...]
+    refusal: str | None
+
+
+def as_rows(commits: list[Commit]) -> list[Row]:
+    """The commits of the fake disk as a journal."""
+    return [
+        Row(number, commit.event, step.transitions, step.effects, step.resolutions, step.notes, step.refusal)
+        for number, commit in enumerate(commits, 1)
+        for step in [commit.step]
+    ]
+
+
+def engine_for(charts: Mapping[str, str]) -> Engine:
+    """The fast engine, for the product's own charts."""
+    assert charts == {name: chart.sha256 for name, chart in real_charts().items()}
+    return Engine(real_charts(), fast=True)
+
+
+@dataclass
+class Witness:
+    """Watches a site from its first request on."""
+
+    site: Site
+    faults: list[str] = field(default_factory=list)
+    _read: int = 0  # commits
+    _world: World = field(default_factory=lambda: World(store="disk0001"))
+    _committed: Counter[str] = field(default_factory=Counter)  # sendings of each token that the disk allows
+    _charged: dict[str, list[str]] = field(default_factory=dict)  # tokens of each service since its budget came back
+
+    def __post_init__(self) -> None:
+        self.site.cluster.watches.append(self._watch_request)
+
+    def testify(self) -> list[str]:
+        """Everything that was wrong. To be asked once, at the end."""
+        self._read_commits()
+        applied = [token for workload in self.site.cluster.workloads.values() for token in workload.tokens]
+        if twice := [token for token, times in Counter(applied).items() if times > 1]:
+            self.faults.append(f"applied more than once: {twice}")
+        self.faults += self._compare_resolutions(frozenset(applied))
+        rows = as_rows(self.site.disk.commits)
+        difference = first_difference(rows, store="disk0001", engine_for=engine_for, final=self.site.disk.world)
+        if difference is not None:
+            self.faults.append(f"the journal replays otherwise: {difference}")
+        return self.faults
+
+    def _watch_request(self, request: object) -> None:
+        self._read_commits()
+        restart = self.site.cluster.requests[-1]
+        self._committed[restart.token] -= 1
+        if self._committed[restart.token] < 0:
+            self._accuse(f"{restart.service} was asked to restart without a durable intent: {restart}")
+        if not may_act(self._world):
+            state = f"{self._world.link.state}, paused {self._world.paused}"
+            self._accuse(f"{restart.service} was asked to restart while the disk says {state}")
+
+    def _read_commits(self) -> None:
+        for commit in self.site.disk.commits[self._read :]:
+            for fault in find_faults_of_step(self._world, commit.step):
+                self._accuse(f"commit {self._read + 1} ({type(commit.event).__name__}): {fault}")
+            self._read += 1
+            self._charge(commit.step)
+            self._world = commit.step.world
+
+    def _charge(self, step: Step) -> None:
+        """Hold the attempts that are charged against the ones that were made."""
+        for name in self._world.services.keys() - step.world.services.keys():
+            self._charged.pop(name, None)
+        for transition in step.transitions:
+            if "return_budget" in transition.actions:
+                self._charged[transition.instance] = []
+        for effect in step.effects:
+            self._committed[effect.token] += 1
+            charged = self._charged.setdefault(effect.service, [])
+            if not effect.again:
+                charged.append(effect.token)
+            if len(charged) > step.world.plan.recovery.max_restart_attempts:
+                self._accuse(f"{effect.service} was restarted {len(charged)} times on one budget")
+        for name, charged in self._charged.items():
+            if name in step.world.services and step.world.services[name].attempts < len(charged):
+                self._accuse(f"{name} has {step.world.services[name].attempts} attempts charged for {charged}")
+
+    def _compare_resolutions(self, applied: frozenset[str]) -> Iterator[str]:
+        for commit in self.site.disk.commits:
+            for resolution in commit.step.resolutions:
+                if resolution.outcome == "refused" and resolution.token in applied:
+                    yield f"recorded as refused, but applied: {resolution}"
+                if resolution.outcome == "applied" and resolution.token not in applied:
+                    yield f"recorded as applied, but never was: {resolution}"
+
+    def _accuse(self, fault: str) -> None:
+        self.faults.append(f"at {self.site.clock.now().steady:.2f}: {fault}")

@@ -1,0 +1,123 @@
+"""Hypothesis strategies for the core's values: whatever can be remembered."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from connmon_agent.core.effects import Restart
+from connmon_agent.core.events import (
+    AgentStarted,
+    AgentStopped,
+    Configured,
+    Event,
+    EvidenceChanged,
+    Inspected,
+    Order,
+    Ordered,
+    Outcome,
+    RestartAnswered,
+    RoundFinished,
+    TimerDue,
+)
+from connmon_agent.core.moments import Moment
+from connmon_agent.core.plan import Kind, LinkPlan, Plan, RecoveryPlan, ServicePlan, When
+from connmon_agent.core.sightings import Evidence, ProbeResult, Rollout, Sighting, Unseen
+from connmon_agent.core.world import Intent, Link, LinkState, Outage, Service, ServiceState, World
+
+words = st.text(max_size=12)
+names = st.sampled_from(["frontend", "grafana", "jaeger", "größe", 'a "quoted" name', "api-gateway-simple"])
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+counts = st.integers(min_value=0, max_value=2**62)
+flags = st.booleans()
+moments = st.builds(Moment, numbers, numbers)
+
+service_plans = st.builds(ServicePlan, names, st.sampled_from(Kind), names, words, st.tuples(names), counts)
+plans = st.builds(
+    Plan,
+    link=st.builds(LinkPlan, quorum=counts, hold=numbers),
+    recovery=st.builds(RecoveryPlan, act=flags, when=st.sampled_from(When), backoff_max=numbers),
+    services=st.lists(service_plans, max_size=2).map(tuple),
+)
+intents = st.builds(
+    Intent,
+    token=words,
+    previous_token=st.none() | words,
+    generation=counts,
+    uid=st.none() | words,
+    annotated=flags,
+    made=moments,
+    in_doubt=flags,
+)
+services = st.builds(
+    Service,
+    name=names,
+    state=st.sampled_from(ServiceState),
+    since=moments,
+    reason=words,
+    attempts=counts,
+    intent=st.none() | intents,
+    token=st.none() | words,
+    restarted=st.none() | moments,
+    deadline=st.none() | numbers,
+    next=st.none() | moments,
+    done=st.none() | counts,
+)
+outages = st.builds(
+    Outage,
+    id=counts,
+    started=moments,
+    cause=words,
+    by_operator=flags,
+    services=st.none() | st.lists(names).map(tuple),
+    back=st.none() | moments,
+    ended=st.none() | moments,
+    relapses=counts,
+)
+worlds = st.builds(
+    World,
+    store=words,
+    plan=plans,
+    charts=st.dictionaries(names, words, max_size=2),
+    link=st.builds(Link, state=st.sampled_from(LinkState), since=moments, reason=words, good=counts, confirmed=flags),
+    outage=st.none() | outages,
+    services=st.dictionaries(names, services, max_size=3),
+    timers=st.dictionaries(names, moments, max_size=3),
+    paused=flags,
+    tokens=counts,
+    outages=counts,
+)
+results = st.builds(ProbeResult, words, words, flags, st.none() | numbers, st.none() | words)
+sightings = st.builds(
+    Sighting,
+    exists=flags,
+    uid=st.none() | words,
+    generation=counts,
+    rollout=st.sampled_from(Rollout),
+    token=st.none() | words,
+    revised_at=st.none() | numbers,
+)
+evidence = st.builds(Evidence, st.none() | flags, st.none() | flags, st.none() | names, st.none() | words)
+restarts = st.builds(
+    Restart,
+    service=names,
+    kind=st.sampled_from(Kind),
+    namespace=names,
+    workload=names,
+    token=words,
+    previous_token=st.none() | words,
+    generation=counts,
+    uid=st.none() | words,
+    annotated=flags,
+    reason=words,
+)
+events: st.SearchStrategy[Event] = st.one_of(
+    st.builds(AgentStarted, moments, counts, words, words),
+    st.builds(AgentStopped, moments, words),
+    st.builds(Configured, moments, plans, st.dictionaries(names, words)),
+    st.builds(RoundFinished, moments, st.lists(results, max_size=3).map(tuple)),
+    st.builds(Inspected, moments, names, sightings | st.builds(Unseen, words, words, st.none() | numbers)),
+    st.builds(RestartAnswered, moments, names, words, st.sampled_from(Outcome), words, st.none() | words),
+    st.builds(EvidenceChanged, moments, evidence),
+    st.builds(TimerDue, moments, words),
+    st.builds(Ordered, moments, st.sampled_from(Order), st.lists(names).map(tuple), words),
+)

@@ -1,0 +1,151 @@
+"""Orders over the control socket: a real Unix socket in a real folder."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from connmon_agent.core.events import Order
+from connmon_agent.errors import ConnmonError, NotRunning, StoreError
+from connmon_agent.runtime.control import (
+    FILE_NAME,
+    LONGEST_REQUEST,
+    ControlServer,
+    name_operator,
+    parse_request,
+    send_order,
+    short_path,
+)
+
+Orders = list[tuple[Order, tuple[str, ...], str]]
+
+
+def serve(folder: Path, client: Callable[[], Awaitable[object]], *, refusal: str | None = None) -> Orders:
+    """Run ``client`` beside a server; returns the orders that were obeyed."""
+    orders: Orders = []
+
+    def obey(order: Order, services: tuple[str, ...], by: str) -> str | None:
+        if refusal == "disk full":
+            raise StoreError("disk full")
+        orders.append((order, services, by))
+        return refusal
+
+    async def run() -> None:
+        server = ControlServer(folder, obey)
+        await server.start()
+        try:
+            await client()
+        finally:
+            await server.stop()
+
+    asyncio.run(run())
+    return orders
+
+
+def give(folder: Path, order: Order, *services: str) -> Callable[[], Awaitable[object]]:
+    return lambda: asyncio.to_thread(send_order, folder, order, services)
+
+
+def exchange(folder: Path, line: bytes, answers: list[bytes]) -> Callable[[], Awaitable[object]]:
+    async def talk() -> None:
+        with short_path(folder) as path:
+            reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(line)
+        writer.write_eof()
+        answers.append(await reader.read())
+        writer.close()
+
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("order", "services"), [(Order.PAUSE, ()), (Order.RECOVER, ("web", "größe")), (Order.REARM, ("web",))]
+)
+def test_an_order_reaches_the_agent_with_its_operator(tmp_path: Path, order: Order, services: tuple[str, ...]) -> None:
+    me = name_operator(os.getuid(), os.getpid())
+    assert serve(tmp_path, give(tmp_path, order, *services)) == [(order, services, me)]
+
+
+@pytest.mark.parametrize("refusal", ["the link is OFFLINE", "disk full"])
+def test_a_refusal_is_told_in_the_agents_words(tmp_path: Path, refusal: str) -> None:
+    with pytest.raises(ConnmonError) as caught:
+        serve(tmp_path, give(tmp_path, Order.RECOVER), refusal=refusal)
+    assert caught.value.message == refusal
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(b"\n", id="an empty line"),
+        pytest.param(b"hello\n", id="no JSON"),
+        pytest.param(b"[]\n", id="no object"),
+        pytest.param(b"{}\n", id="no order"),
+        pytest.param(b'{"order": "dance"}\n', id="an unknown order"),
+        pytest.param(b'{"order": "pause", "services": "web"}\n', id="services that are no list"),
+        pytest.param(b'{"order": "pause", "until": "soon"}\n', id="a time that is none"),
+        pytest.param(b"\xff\xfe\n", id="no UTF-8"),
+        pytest.param(b"[" * 20_000 + b"\n", id="too deep"),
+    ],
+)
+def test_a_malformed_request_is_refused_and_obeyed_by_nobody(tmp_path: Path, line: bytes) -> None:
+    answers: list[bytes] = []
+    assert serve(tmp_path, exchange(tmp_path, line, answers)) == []
+    answer = json.loads(answers[0])
+    assert (answer["done"], answer["reason"] != "") == (False, True)
+
+
+@pytest.mark.parametrize("line", [b"", b'{"order": "pau', b"x" * (LONGEST_REQUEST + 1)])
+def test_a_request_without_end_does_not_harm_the_server(tmp_path: Path, line: bytes) -> None:
+    async def client() -> None:
+        await exchange(tmp_path, line, [])()
+        await give(tmp_path, Order.RESUME)()
+
+    assert [order for order, _, _ in serve(tmp_path, client)] == [Order.RESUME]
+
+
+def test_an_order_that_came_too_late_has_lapsed(tmp_path: Path) -> None:
+    answers: list[bytes] = []
+    assert serve(tmp_path, exchange(tmp_path, b'{"order": "pause", "until": 0.0}\n', answers)) == []
+    assert "lapsed" in json.loads(answers[0])["reason"]
+
+
+def test_the_socket_belongs_to_the_agents_user_alone_and_goes_with_the_agent(tmp_path: Path) -> None:
+    modes: list[int] = []
+
+    async def client() -> None:
+        modes.append(stat.S_IMODE((tmp_path / FILE_NAME).stat().st_mode))
+
+    serve(tmp_path, client)
+    assert modes == [0o600]
+    assert not (tmp_path / FILE_NAME).exists()
+
+
+def test_a_state_directory_may_lie_deeper_than_a_unix_address_is_long(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+    assert [order for order, _, _ in serve(deep, give(deep, Order.PAUSE))] == [Order.PAUSE]
+
+
+def test_a_socket_that_a_killed_agent_left_behind_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text("")
+    assert len(serve(tmp_path, give(tmp_path, Order.PAUSE))) == 1
+
+
+def test_without_an_agent_nobody_listens(tmp_path: Path) -> None:
+    with pytest.raises(NotRunning):
+        send_order(tmp_path, Order.PAUSE, ())
+
+
+def test_a_request_is_read_whole() -> None:
+    request = parse_request(b'{"order": "recover", "services": ["web", 7], "until": 5}')
+    assert (request.order, request.services, request.until) == (Order.RECOVER, ("web", "7"), 5)
+
+
+def test_an_operator_without_a_name_is_told_by_number() -> None:
+    assert name_operator(4_000_000_000, 7) == "user 4000000000 (pid 7)"

@@ -1,0 +1,371 @@
+"""What doctor looks at, one check after another: what is good, what is not, and what to do about it."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fakes.kube_sites import local, write_kubeconfig
+from tests.fakes.loopback import PATIENT, closed_port
+from tests.fakes.memories import live_through_an_outage
+from tests.fakes.statefiles import tampered
+
+from connmon_agent.core.plan import Kind, ServicePlan
+from connmon_agent.embedded.internet import Cut, LoopbackInternet
+from connmon_agent.embedded.kubernetes import Answer, EmbeddedKubernetes, Pace, manifests
+from connmon_agent.loading.charts import PLACES
+from connmon_agent.loading.configuration import built_in_settings
+from connmon_agent.loading.defaults import icmp_target, interface_target
+from connmon_agent.presence import AgentLock
+from connmon_agent.probes.echoes import find_obstacle
+from connmon_agent.runtime.examinations import (
+    examine_charts,
+    examine_cluster,
+    examine_folder,
+    examine_memory,
+    examine_targets,
+    file_system_of,
+    is_read_only,
+)
+from connmon_agent.runtime.findings import Finding, good, note
+from connmon_agent.settings import Settings, Target
+from connmon_agent.store import DATABASE_FILE
+
+Json = dict[str, Any]
+
+MOUNTS = """\
+/dev/sda1 / ext4 rw 0 0
+proc /proc proc rw 0 0
+nas:/export /srv/nas nfs4 rw 0 0
+tmpfs /srv/nas/fast tmpfs rw 0 0
+//box/share /mnt/with\\040space cifs rw 0 0
+"""
+
+
+@pytest.fixture
+def mounts(tmp_path: Path) -> Path:
+    file = tmp_path / "mounts"
+    file.write_text(MOUNTS)
+    return file
+
+
+def only(findings: Iterable[Finding]) -> tuple[str, str]:
+    """The health and the text of the one finding."""
+    (finding,) = findings
+    assert (finding.remedy is None) is (finding.health in ("good", "note"))
+    return str(finding.health), finding.text
+
+
+async def gather(findings: AsyncIterator[Finding]) -> dict[str, Finding]:
+    return {finding.about: finding async for finding in findings}
+
+
+# Charts.
+
+
+def test_charts_are_named_with_their_folder() -> None:
+    assert only(examine_charts()) == ("good", f"link, service in {PLACES[0]} hold what they promise")
+
+
+def test_a_mistake_in_a_chart_is_a_problem(tmp_path: Path) -> None:
+    charts = Path(shutil.copytree(PLACES[0], tmp_path / "charts"))
+    (charts / "service.yaml").write_text("chart: [")
+    health, text = only(examine_charts((charts,)))
+    assert health == "problem"
+    assert text.startswith(f"{charts / 'service.yaml'}:1: this is not YAML")
+
+
+def test_missing_charts_are_a_problem(tmp_path: Path) -> None:
+    health, text = only(examine_charts((tmp_path / "none",)))
+    assert (health, "no such folder" in text) == ("problem", True)
+
+
+# The state directory.
+
+
+def test_a_writable_folder_with_room_is_good(tmp_path: Path) -> None:
+    health, text = only(examine_folder(tmp_path, least_free=0))
+    assert (health, text.startswith(f"{tmp_path}, ")) == ("good", True)
+
+
+def test_a_folder_that_start_will_make_is_worth_a_note(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    assert only(examine_folder(folder)) == (
+        "note",
+        f"{folder} does not exist yet; `connmon-agent start` makes it",
+    )
+    assert not folder.parent.exists()
+
+
+def test_a_folder_that_nobody_can_make_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    health, text = only(examine_folder(tmp_path / "file" / "state"))
+    assert (health, "is not writable for this user" in text) == ("problem", True)
+
+
+def test_a_file_in_its_place_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert only(examine_folder(tmp_path / "file")) == ("problem", f"{tmp_path / 'file'} is not a directory")
+
+
+def test_a_disk_without_room_is_a_problem(tmp_path: Path) -> None:
+    health, text = only(examine_folder(tmp_path, least_free=1 << 80))
+    assert (health, text.endswith(f" MiB are free in {tmp_path}")) == ("problem", True)
+
+
+def test_a_network_file_system_is_a_problem(tmp_path: Path, mounts: Path) -> None:
+    mounts.write_text(f"nas:/export {tmp_path} nfs4 rw 0 0\n")
+    assert only(examine_folder(tmp_path, least_free=0, mounts=mounts)) == ("problem", f"{tmp_path} lies on nfs4")
+
+
+@pytest.mark.parametrize(
+    ("folder", "system"),
+    [
+        ("/var/lib/connmon-agent", "ext4"),
+        ("/", "ext4"),
+        ("/srv/nas", "nfs4"),
+        ("/srv/nas/agent", "nfs4"),
+        ("/srv/nas/fast/agent", "tmpfs"),
+        ("/srv/nasty", "ext4"),
+        ("/mnt/with space/agent", "cifs"),
+    ],
+)
+def test_the_innermost_mount_counts(mounts: Path, folder: str, system: str) -> None:
+    assert file_system_of(Path(folder), mounts) == system
+
+
+def test_a_system_that_does_not_tell_is_not_guessed_about(tmp_path: Path) -> None:
+    assert file_system_of(tmp_path, tmp_path / "none") is None
+
+
+def test_a_folder_that_can_be_written_is_not_read_only(tmp_path: Path) -> None:
+    assert not is_read_only(tmp_path)
+
+
+# The memory.
+
+
+def test_a_memory_that_holds_together_is_good(tmp_path: Path) -> None:
+    live_through_an_outage(tmp_path)
+    findings = {finding.about: finding for finding in examine_memory(tmp_path)}
+    assert findings["state file"].health == "good"
+    assert findings["state file"].text.endswith("the chain of hashes holds")
+    assert findings["agent"].text == "not running; `connmon-agent start` runs it"
+    assert findings["sqlite"].health in ("good", "note")
+
+
+def test_a_memory_that_does_not_exist_yet_is_worth_a_note(tmp_path: Path) -> None:
+    findings = {finding.about: finding for finding in examine_memory(tmp_path)}
+    assert findings["state file"] == note("state file", "connmon.db does not exist yet")
+
+
+def test_a_running_agent_is_named(tmp_path: Path) -> None:
+    with AgentLock(tmp_path):
+        findings = {finding.about: finding for finding in examine_memory(tmp_path)}
+    assert findings["agent"] == good("agent", f"running (pid {os.getpid()})")
+
+
+def test_a_changed_journal_is_a_problem(tmp_path: Path) -> None:
+    live_through_an_outage(tmp_path)
+    with tampered(tmp_path / DATABASE_FILE) as sql:
+        sql.execute("DROP TRIGGER event_is_never_changed")
+        sql.execute("UPDATE event SET body = replace(body, '0.1.0', '0.1.1') WHERE seq = 1")
+    findings = {finding.about: finding for finding in examine_memory(tmp_path)}
+    assert findings["state file"].text == "the journal does not hold together at event 1"
+    assert findings["state file"].health == "problem"
+
+
+def test_a_damaged_file_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / DATABASE_FILE).write_bytes(b"SQLite format 3\0" + b"\xa5" * 8000)
+    findings = {finding.about: finding for finding in examine_memory(tmp_path)}
+    assert findings["state file"].health == "problem"
+    assert "is not a database" in findings["state file"].text
+    assert findings["state file"].remedy is not None
+
+
+# The targets.
+
+
+def test_targets_that_answer_are_good_each_and_together(tmp_path: Path) -> None:
+    findings = asyncio.run(look_at_targets(tmp_path, cut=None))
+    assert {finding.health for finding in findings.values()} == {"good"}
+    assert findings["link"].text == "a good round: 3 of 3 targets answered, 2 must"
+
+
+def test_one_silent_target_is_a_warning(tmp_path: Path) -> None:
+    findings = asyncio.run(look_at_targets(tmp_path, cut=Cut.PORTAL))
+    (silent,) = (finding for finding in findings.values() if finding.health == "warning")
+    assert silent.about.startswith("target http://")
+    assert findings["link"].text == "a good round: 2 of 3 targets answered, 2 must"
+
+
+def test_a_bad_round_is_a_problem(tmp_path: Path) -> None:
+    findings = asyncio.run(look_at_targets(tmp_path, cut=Cut.REFUSE))
+    assert findings["link"].health == "problem"
+    assert findings["link"].text == "a bad round: 0 of 3 targets answered, 2 must"
+
+
+@pytest.mark.skipif(find_obstacle(None) is None, reason="this user may open ping sockets")
+def test_a_target_that_cannot_be_probed_here_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    findings = asyncio.run(look_at_targets(tmp_path, cut=None, more=(icmp_target("127.0.0.1"),)))
+    assert findings["target icmp 127.0.0.1"].health == "warning"
+    assert findings["target icmp 127.0.0.1"].text.startswith("is left out: the kernel allows this user no ping sockets")
+    assert findings["link"].text == "a good round: 3 of 3 targets answered, 2 must"
+
+
+def test_evidence_has_no_vote(tmp_path: Path) -> None:
+    findings = asyncio.run(look_at_targets(tmp_path, cut=None, more=(interface_target("no-such0"),)))
+    assert findings["target interface no-such0"].health == "warning"
+    assert findings["link"].text == "a good round: 3 of 3 targets answered, 2 must"
+
+
+async def look_at_targets(folder: Path, *, cut: Cut | None, more: tuple[Target, ...] = ()) -> dict[str, Finding]:
+    internet = LoopbackInternet()
+    await internet.start()
+    try:
+        if cut is not None:
+            await internet.cut(cut)
+        settings = replace(built_in_settings(folder), targets=(*internet.targets(), *more), timeout=PATIENT)
+        return await gather(examine_targets(settings))
+    finally:
+        await internet.stop()
+
+
+# The cluster.
+
+WEB = ServicePlan("web", Kind.DEPLOYMENT, "shop", "web")
+
+Prepare = Callable[[EmbeddedKubernetes], object]
+
+
+async def look_at_cluster(
+    folder: Path, service: ServicePlan, prepare: Prepare, *, healthy: bool = True
+) -> dict[str, Finding]:
+    """What is found where the Deployment web runs, after ``prepare``."""
+    async with EmbeddedKubernetes(pace=Pace(ready_after=0.01), namespaces=("shop",)) as api:
+        api.create(manifests.deployment("web", "shop"))
+        prepare(api)
+        settings = settings_for(folder, service, api.write_kubeconfig(folder / "kubeconfig"))
+        while True:
+            findings = await gather(examine_cluster(settings))
+            if not healthy or "0 of 1" not in str(findings.get(f"service {service.name}")):
+                return findings
+
+
+def settings_for(folder: Path, service: ServicePlan, kubeconfig: Path) -> Settings:
+    settings = built_in_settings(folder)
+    kubernetes = replace(settings.kubernetes, kubeconfig=kubeconfig, connect_timeout=PATIENT, read_timeout=PATIENT)
+    return replace(settings, plan=replace(settings.plan, services=(service,)), kubernetes=kubernetes)
+
+
+def nothing(api: EmbeddedKubernetes) -> None:
+    """Leave the cluster as it is."""
+
+
+def change(body: Json) -> Prepare:
+    """A merge patch of the Deployment."""
+
+    def patch(api: EmbeddedKubernetes) -> None:
+        path = "/apis/apps/v1/namespaces/shop/deployments/web"
+        assert api.request("PATCH", path, body, content_type="application/merge-patch+json").status == 200
+
+    return patch
+
+
+def test_a_healthy_cluster_is_good(tmp_path: Path) -> None:
+    findings = asyncio.run(look_at_cluster(tmp_path, WEB, nothing))
+    assert {finding.health for finding in findings.values()} == {"good"}
+    assert findings["kubernetes API"].text.startswith("v1.36.0 at http://127.0.0.1:")
+    assert findings["permissions"].text == "all 5 that are needed are granted"
+    assert findings["service web"].text == "Deployment shop/web, 1 of 1 available"
+
+
+@pytest.mark.parametrize(
+    ("service", "prepare", "health", "text"),
+    [
+        pytest.param(
+            replace(WEB, workload="nix"), nothing, "problem", "Deployment shop/nix does not exist", id="missing"
+        ),
+        pytest.param(
+            WEB,
+            change({"spec": {"paused": True}}),
+            "warning",
+            "Deployment shop/web is paused and would not be restarted",
+            id="paused",
+        ),
+        pytest.param(
+            WEB,
+            change({"spec": {"replicas": 0}}),
+            "note",
+            "Deployment shop/web is scaled to 0 and would not be restarted",
+            id="scaled to 0",
+        ),
+        pytest.param(
+            WEB,
+            lambda api: api.create(manifests.disruption_budget("guard", "shop", app="web", minAvailable=1)),
+            "warning",
+            "Deployment shop/web is available, but PodDisruptionBudget guard allows no disruption: no restart either",
+            id="guarded by a disruption budget",
+        ),
+        pytest.param(
+            replace(WEB, kind=Kind.DAEMON_SET, workload="logs"),
+            lambda api: api.create(manifests.daemon_set("logs", "shop", updateStrategy={"type": "OnDelete"})),
+            "warning",
+            "DaemonSet shop/logs: its update strategy is OnDelete: a changed pod template restarts nothing",
+            id="not restartable",
+        ),
+    ],
+)
+def test_a_service_is_judged(tmp_path: Path, service: ServicePlan, prepare: Prepare, health: str, text: str) -> None:
+    finding = asyncio.run(look_at_cluster(tmp_path, service, prepare))["service web"]
+    assert (finding.health, finding.text) == (health, text)
+    assert (finding.remedy is None) is (health == "note")
+
+
+def test_a_service_that_is_not_available_is_a_warning(tmp_path: Path) -> None:
+    def fail(api: EmbeddedKubernetes) -> None:
+        api.workloads.fail_rollouts("Deployment", "shop", "web", times=None)
+
+    finding = asyncio.run(look_at_cluster(tmp_path, WEB, fail, healthy=False))["service web"]
+    assert finding.health == "warning"
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "health"),
+    [("patch", "deployments", "problem"), ("list", "poddisruptionbudgets", "warning")],
+    ids=["essential", "useful"],
+)
+def test_a_missing_permission_is_named(tmp_path: Path, verb: str, resource: str, health: str) -> None:
+    findings = asyncio.run(look_at_cluster(tmp_path, WEB, lambda api: api.access.deny(verb, resource)))
+    finding = findings["permissions"]
+    assert finding.health == health
+    assert finding.text.startswith(f"may not {verb} {resource} in shop, needed to ")
+    assert finding.remedy == "`connmon-agent doctor --role` prints the Role that grants it"
+
+
+def test_a_permission_that_cannot_be_asked_about_is_a_warning(tmp_path: Path) -> None:
+    def break_reviews(api: EmbeddedKubernetes) -> None:
+        api.faults.add(Answer(500), path="selfsubjectaccessreviews")
+
+    finding = asyncio.run(look_at_cluster(tmp_path, WEB, break_reviews))["permissions"]
+    assert (finding.health, "could not be asked" in finding.text) == ("warning", True)
+
+
+def test_an_api_that_cannot_be_reached_is_the_last_thing_told(tmp_path: Path) -> None:
+    with closed_port() as port:
+        kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", local(port))
+        findings = asyncio.run(gather(examine_cluster(settings_for(tmp_path, WEB, kubeconfig))))
+    assert list(findings) == ["kubernetes API"]
+    assert findings["kubernetes API"].health == "problem"
+    assert findings["kubernetes API"].text.endswith("cannot be reached: Connection refused")
+
+
+def test_a_missing_kubeconfig_is_a_problem(tmp_path: Path) -> None:
+    findings = asyncio.run(gather(examine_cluster(settings_for(tmp_path, WEB, tmp_path / "none"))))
+    assert findings["kubernetes API"].text == f"the kubeconfig {tmp_path / 'none'} does not exist"
+    assert findings["kubernetes API"].remedy == "Correct kubernetes.kubeconfig"
+    assert list(tmp_path.iterdir()) == [], "looking changes nothing"
