@@ -1,0 +1,63 @@
+"""The command line: options in, one call of the layers below, words and an exit code out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .. import __version__
+from .groups import RootGroup
+from .invocations import Invocation
+
+COMMANDS = {
+    "start": "start:start",
+    "status": "status:status",
+    "replay": "replay:replay",
+    "history": "history:history",
+    "explain": "explain:explain",
+    "pause": "operate:pause",
+    "resume": "operate:resume",
+    "recover": "operate:recover",
+    "rearm": "operate:rearm",
+    "doctor": "doctor:doctor",
+    "config": "config:config",
+    "chart": "chart:chart",
+    "demo": "demo:demo",
+}
+
+
+@click.group(
+    cls=RootGroup,
+    lazy=COMMANDS,
+    context_settings={"auto_envvar_prefix": "CONNMON", "help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--config",
+    "config_path",
+    envvar="CONNMON_CONFIG",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Configuration file (.yaml, or the ERP's .json).  [default: ./config/connmon.yaml, else the platform's, "
+    "else built-in defaults]",
+)
+@click.option(
+    "--state-dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the agent remembers.  [default: as the configuration says]",
+)
+@click.version_option(__version__, prog_name="connmon-agent")
+@click.pass_context
+def connmon_agent(ctx: click.Context, config_path: Path | None, state_dir: Path | None) -> None:
+    """Bring a small Kubernetes site back after the internet was gone.
+
+    Every option can also be set in the environment: --state-dir as CONNMON_STATE_DIR, an option of a command as
+    CONNMON_COMMAND_OPTION.
+    """
+    ctx.obj = Invocation(config_path=config_path, state_dir=state_dir)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    connmon_agent(prog_name="connmon-agent")

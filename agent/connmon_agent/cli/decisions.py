@@ -1,0 +1,129 @@
+"""The journal decided again, by the very charts that decided it then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import takewhile
+from typing import Any
+
+from ..core.chart import Chart, chart_from_data
+from ..core.checks import find_unknown_names
+from ..core.engine import Engine
+from ..core.replay import Difference, first_difference, refold
+from ..core.world import World
+from ..errors import ConnmonError, Divergence
+from ..loading.charts import VOCABULARIES
+from ..store.reading import Reader
+from ..store.records import Recorded
+
+# Looks at a file that an agent goes on writing, until two of its parts are of the same instant.
+LOOKS = 10
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What came of deciding ``events`` events again.
+
+    ``broken`` is the first event that is not as it was written (None: the chain of hashes stands), ``difference`` the
+    first that is decided otherwise now (None: none is).
+    """
+
+    events: int
+    broken: int | None = None
+    difference: Difference | None = None
+
+    def as_document(self) -> dict[str, Any]:
+        """The result as JSON values."""
+        return {
+            "schema": SCHEMA,
+            "events": self.events,
+            "broken": self.broken,
+            "difference": None if self.difference is None else asdict(self.difference),
+        }
+
+    def raise_if_failed(self) -> None:
+        """Raise Divergence, naming the event."""
+        if self.broken is not None:
+            raise Divergence(
+                f"event {self.broken} is not as it was written: its hash does not fit",
+                hint="Trust nothing from this event on; compare with a copy of the state file",
+            )
+        if self.difference is not None:
+            there = self.difference
+            raise Divergence(
+                f"event {there.seq} is decided otherwise now: {there.what}\n"
+                f"  recorded: {there.recorded}\n  now:      {there.replayed}",
+                hint=f"connmon-agent replay --json tells all that is recorded of event {there.seq}",
+            )
+
+
+def verify_journal(reader: Reader) -> Verification:
+    """Check the chain of hashes, then decide every event again. Raises StoreError, ConnmonError: it cannot be done."""
+    newest, world = _look(reader)
+    if world is None:
+        return Verification(0)
+    broken = reader.verify_chain()
+    if broken is not None:
+        return Verification(newest, broken=broken)
+    rows = takewhile(lambda row: row.seq <= newest, reader.recorded())
+    try:
+        difference = first_difference(rows, store=world.store, engine_for=EngineShelf(reader).take, final=world)
+    except KeyError as error:
+        raise _undecidable(error) from error
+    return Verification(newest, difference=difference)
+
+
+def refold_journal(reader: Reader, rows: Iterable[Recorded]) -> Iterator[tuple[Recorded, World]]:
+    """Each of ``rows``, which begin with the first event, with the world after it. Raises ConnmonError."""
+    world = reader.world()
+    if world is None:
+        return
+    try:
+        yield from refold(rows, store=world.store, engine_for=EngineShelf(reader).take)
+    except KeyError as error:
+        raise _undecidable(error) from error
+
+
+class EngineShelf:
+    """Engines by the charts that were in force, as the state file keeps their text."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def take(self, charts: Mapping[str, str]) -> Engine:
+        """The engine for the charts with these hashes. Raises ConnmonError: one is not kept, or not understood."""
+        return Engine(self.read_charts(charts), fast=True)
+
+    def read_charts(self, charts: Mapping[str, str]) -> dict[str, Chart]:
+        """The charts with these hashes. Raises ConnmonError: one is not kept, or not understood."""
+        return {name: self._read_chart(name, sha256) for name, sha256 in charts.items()}
+
+    def _read_chart(self, name: str, sha256: str) -> Chart:
+        text = self._reader.chart_text(sha256)
+        if text is None:
+            raise ConnmonError(f"the chart {name} {sha256[:12]} that decided is not kept in {self._reader.path}")
+        chart = chart_from_data(json.loads(text))
+        mistakes = find_unknown_names(chart, VOCABULARIES[name])
+        if mistakes:
+            raise ConnmonError(
+                f"the chart {name} {sha256[:12]} that decided is not understood: {mistakes[0].message}",
+                hint="Use the version of connmon-agent that wrote it",
+            )
+        return chart
+
+
+def _look(reader: Reader) -> tuple[int, World | None]:
+    """The newest event's number and the world after it."""
+    for _ in range(LOOKS):
+        newest, world = reader.counts()[0], reader.world()
+        if reader.counts()[0] == newest:
+            return newest, world
+    raise ConnmonError("the agent writes faster than its journal can be read", hint="Try again, or read a copy")
+
+
+def _undecidable(error: KeyError) -> ConnmonError:
+    return ConnmonError(f"the journal cannot be decided again: {error.args[0]}")

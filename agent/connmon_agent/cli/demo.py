@@ -1,0 +1,194 @@
+"""``connmon-agent demo``: the whole story on this machine alone, with the real agent."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import textwrap
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..store import DATABASE_FILE
+from . import screens
+from .invocations import Invocation
+
+if TYPE_CHECKING:
+    from ..core.plan import Plan
+    from ..embedded.internet import LoopbackInternet
+    from ..embedded.kubernetes import EmbeddedKubernetes
+    from ..runtime.agent import Agent
+    from ..runtime.build import Runner
+    from ..runtime.sentences import Sentence
+    from ..settings import Settings
+
+STUBBORN = "grafana"  # the service whose first restart does not help
+HEALTHY_FOR = 60.0  # seconds; longer than the story, so that `status` at its end shows the attempts
+GLANCE = 0.05  # seconds between two looks at how far the story is
+SLOWEST_CHAPTER = 120.0  # seconds; a machine that needs longer for one is not worth waiting for
+
+OPENING = (
+    "A small site on this machine alone: an internet on loopback, a small Kubernetes API with the ERP's seven "
+    "services, and the real agent between them. The internet is cut and comes back; "
+    f"{STUBBORN} will not get ready at its first restart."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long things take in the story, in seconds; short against real life, long enough to read along."""
+
+    check_interval: float = 1.0
+    confirm_interval: float = 0.5
+    timeout: float = 1.0
+    dark: float = 3.0  # the internet stays away after the agent has seen it go
+    hold: float = 4.0
+    pod_start: float = 1.0
+    ready_timeout: float = 6.0
+    backoff: float = 4.0
+
+
+@click.command(short_help="See it work, without cluster or internet.")
+@click.option("--keep", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Keep the state there.")
+@click.pass_context
+def demo(ctx: click.Context, keep: Path | None) -> None:
+    """Run the real agent through one outage in half a minute: no root, no cluster, no internet.
+
+    Probes go over loopback sockets, restarts over HTTP to an embedded Kubernetes API, and everything is remembered in
+    a real state file. It ends with what `status` and `replay` tell of it.
+    """
+    if keep is not None:
+        if (keep / DATABASE_FILE).exists():  # the story needs a beginning, and a real agent's memory is no playground
+            raise click.BadParameter(f"{keep} holds a state file already; name a new directory", param_hint="--keep")
+        keep.mkdir(parents=True, exist_ok=True)
+        run_demo(ctx, keep, Pace())
+        return
+    with tempfile.TemporaryDirectory(prefix="connmon-demo-") as folder:
+        run_demo(ctx, Path(folder), Pace())
+
+
+def run_demo(ctx: click.Context, folder: Path, pace: Pace) -> None:
+    """Tell the story at this pace; ``folder`` becomes the state directory. Raises what ``run_agent`` raises."""
+    from ..embedded import kubernetes
+
+    cluster = kubernetes.EmbeddedKubernetes(pace=kubernetes.Pace(ready_after=pace.pod_start))
+    with kubernetes.ThreadedKubernetes(cluster) as api:
+        asyncio.run(_tell_story(ctx, api, folder, pace))
+
+
+async def _tell_story(ctx: click.Context, api: EmbeddedKubernetes, folder: Path, pace: Pace) -> None:
+    from ..embedded.internet import Cut, LoopbackInternet
+
+    internet = LoopbackInternet()
+    async with AsyncExitStack() as ending:
+        await internet.start()
+        ending.push_async_callback(internet.stop)
+        settings = _furnish(api, internet, folder, pace)
+        _say(textwrap.fill(OPENING, screens.width_of_output()))
+        await _wait_for_pods(api)
+        agent, running = await _start(settings)
+        await _wait(running, lambda: agent.world.link.state == "ONLINE" and _all_in(agent, "READY"))
+        _say("The internet is cut.")
+        await internet.cut(Cut.DROP)
+        await _wait(running, lambda: agent.world.link.state == "OFFLINE")
+        await asyncio.sleep(pace.dark)
+        _say("The internet is back.")
+        await internet.restore()
+        await _wait(running, lambda: agent.world.link.state == "ONLINE")
+        _say("Over. This is `connmon-agent status`:")
+        _show(ctx, folder, "status")
+        agent.end("the demo is over")
+        await running
+    _say("And this is `connmon-agent replay`:")
+    _show(ctx, folder, "replay")
+
+
+def _furnish(api: EmbeddedKubernetes, internet: LoopbackInternet, folder: Path, pace: Pace) -> Settings:
+    """Put the ERP's services into the cluster, and give the agent the times of the story."""
+    from ..embedded.kubernetes import manifests
+    from ..loading.configuration import built_in_settings
+
+    erp = built_in_settings(folder)
+    for service in erp.plan.services:
+        if api.get("Namespace", "", service.namespace) is None:
+            api.create(manifests.namespace(service.namespace))
+        api.create(manifests.deployment(service.workload, service.namespace))
+    api.workloads.fail_rollouts("Deployment", erp.plan.service(STUBBORN).namespace, STUBBORN, times=1)
+    kubernetes = replace(erp.kubernetes, kubeconfig=api.write_kubeconfig(folder / "kubeconfig"))
+    plan = _at_pace(erp.plan, pace)
+    return replace(erp, plan=plan, targets=internet.targets(), timeout=pace.timeout, kubernetes=kubernetes)
+
+
+async def _wait_for_pods(api: EmbeddedKubernetes) -> None:
+    """Let the services run before the agent comes, as on a real site."""
+    async with asyncio.timeout(SLOWEST_CHAPTER):
+        while not all(workload["status"].get("availableReplicas") for workload in api.list_objects("Deployment")):
+            await asyncio.sleep(GLANCE)
+
+
+def _at_pace(plan: Plan, pace: Pace) -> Plan:
+    link = replace(
+        plan.link, check_interval=pace.check_interval, confirm_interval=pace.confirm_interval, hold=pace.hold
+    )
+    recovery = replace(
+        plan.recovery, ready_timeout=pace.ready_timeout, backoff_first=pace.backoff, healthy_for=HEALTHY_FOR
+    )
+    return replace(plan, link=link, recovery=recovery)
+
+
+async def _start(settings: Settings) -> tuple[Agent, asyncio.Future[None]]:
+    from ..runtime.build import run_agent
+
+    ready: asyncio.Future[Agent] = asyncio.get_running_loop().create_future()
+
+    def on_ready(agent: Agent, _: Runner) -> None:
+        ready.set_result(agent)
+
+    running = asyncio.ensure_future(run_agent(settings, say=_print_sentence, on_ready=on_ready))
+    either: set[asyncio.Future[Any]] = {ready, running}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        await running
+    return await ready, running
+
+
+async def _wait(running: asyncio.Future[None], condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SLOWEST_CHAPTER):
+        while not condition():
+            if running.done():
+                await running
+            await asyncio.sleep(GLANCE)
+
+
+def _all_in(agent: Agent, state: str) -> bool:
+    return all(service.state == state for service in agent.world.services.values())
+
+
+def _show(ctx: click.Context, folder: Path, command: str) -> None:
+    """What the user would see of the same state."""
+    from . import connmon_agent
+
+    shown = connmon_agent.get_command(ctx, command)
+    assert shown is not None
+    with shown.make_context(command, [], parent=ctx) as inner:
+        inner.obj = Invocation(state_dir=folder)
+        shown.invoke(inner)
+
+
+def _print_sentence(sentence: Sentence) -> None:
+    moment = _local_time(sentence.at.wall)
+    click.echo(f"  {moment}  {sentence.about}: {sentence.text}")
+
+
+def _local_time(wall: float) -> str:
+    from datetime import UTC, datetime
+
+    return f"{datetime.fromtimestamp(wall, UTC).astimezone():%H:%M:%S}"
+
+
+def _say(text: str) -> None:
+    click.echo(f"\n{text}\n")

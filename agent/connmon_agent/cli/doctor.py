@@ -1,0 +1,90 @@
+"""``connmon-agent doctor``: everything that could stop the agent from doing its job, each with its remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import json as json_texts
+import textwrap
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from . import screens
+from .invocations import Invocation
+from .rendering.tones import Tone
+
+if TYPE_CHECKING:
+    from ..runtime.findings import Finding
+    from ..settings import Settings
+
+MARKS = {"good": "ok", "note": "--", "warning": "!!", "problem": "XX"}
+TONES = {"good": Tone.GOOD, "note": Tone.PLAIN, "warning": Tone.UNSURE, "problem": Tone.BAD}
+INDENT = "    "
+
+
+@click.command(short_help="Find what stops the agent.")
+@click.option("--json", is_flag=True, help="One JSON document.")
+@click.option("--role", is_flag=True, help="Print the Role and RoleBinding that the agent needs, for kubectl apply.")
+@click.pass_context
+def doctor(ctx: click.Context, json: bool, role: bool) -> None:
+    """Look for everything that could stop the agent from doing its job, and say what to do about it.
+
+    It probes the targets once and asks the cluster for its permissions and services; it changes nothing. Ends with 1
+    when there is a problem.
+    """
+    invocation: Invocation = ctx.obj
+    settings = invocation.settings()
+    if role:
+        _print_role(settings)
+        return
+    findings = asyncio.run(_examine(settings, quiet=json))
+    if json:
+        click.echo(json_texts.dumps(_document(findings), indent=2, ensure_ascii=False))
+    else:
+        click.echo(_sum_up(findings))
+    if any(finding.health == "problem" for finding in findings):
+        ctx.exit(1)
+
+
+async def _examine(settings: Settings, *, quiet: bool) -> list[Finding]:
+    from ..runtime.examinations import examine
+
+    findings = []
+    async for finding in examine(settings):
+        findings.append(finding)
+        if not quiet:
+            _show(finding)
+    return findings
+
+
+def _show(finding: Finding) -> None:
+    mark = screens.painter()(MARKS[finding.health], TONES[finding.health])
+    text = textwrap.fill(
+        f"{finding.about}: {finding.text}",
+        screens.width_of_output() - 4,
+        subsequent_indent=INDENT,
+        break_long_words=False,
+    )
+    click.echo(f"{mark}  {text}")
+    if finding.remedy is not None:
+        click.echo(textwrap.indent(textwrap.fill(f"-> {finding.remedy}", screens.width_of_output() - 4), INDENT))
+
+
+def _sum_up(findings: list[Finding]) -> str:
+    problems = sum(finding.health == "problem" for finding in findings)
+    warnings = sum(finding.health == "warning" for finding in findings)
+    if not problems and not warnings:
+        return "\nNothing stops the agent."
+    return f"\n{problems} problem{'' if problems == 1 else 's'}, {warnings} warning{'' if warnings == 1 else 's'}."
+
+
+def _document(findings: list[Finding]) -> dict[str, object]:
+    return {"schema": 1, "findings": [asdict(finding) for finding in findings]}
+
+
+def _print_role(settings: Settings) -> None:
+    from ..kube.permissions import list_permissions, role_manifest
+
+    subject = {"kind": "ServiceAccount", "name": "connmon-agent", "namespace": settings.kubernetes.namespace}
+    click.echo(role_manifest(list_permissions(settings.plan.services), subject=subject), nl=False)

@@ -1,0 +1,65 @@
+"""The one place where an error becomes words on stderr and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+
+import click
+from click.exceptions import Exit
+
+from ..errors import ConnmonError
+
+# What writing to a file or a device fails with; every other file of ours is named by its own error.
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+
+
+@contextlib.contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn whatever leaves the block into words and an exit code, never a traceback. Wrong usage is left to click."""
+    try:
+        yield
+    except (click.ClickException, Exit, click.Abort):
+        raise
+    except ConnmonError as error:
+        raise _tell(error.message, hint=error.hint, exit_code=error.exit_code) from error
+    except KeyboardInterrupt:
+        raise Exit(INTERRUPTED) from None
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader of a pipe went away: click ends without a word
+            raise
+        raise _explain_os_error(error) from error
+    except Exception as error:
+        raise _report_mistake(error) from error
+
+
+def _tell(message: str, *, hint: str | None, exit_code: int = 1) -> Exit:
+    """Write ``Error: ...``, and ``Try: ...`` where something can be advised; returns what ends the command."""
+    click.echo(f"Error: {message}", err=True)
+    if hint:
+        click.echo(f"Try: {hint}", err=True)
+    return Exit(exit_code)
+
+
+def _explain_os_error(error: OSError) -> Exit:
+    if error.filename is not None:
+        where = os.fsdecode(error.filename)
+        return _tell(f"{where}: {error.strerror}", hint="Check that it is there and who may use it")
+    if error.errno in UNWRITABLE:
+        return _tell(f"the output cannot be written: {error.strerror}", hint=None)
+    return _report_mistake(error)
+
+
+def _report_mistake(error: Exception) -> Exit:
+    if os.environ.get("CONNMON_DEBUG") == "1":
+        traceback.print_exception(error, file=sys.stderr)
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return _tell(
+        f"internal error ({what}): please report it",
+        hint="Run the same command with CONNMON_DEBUG=1 in the environment and add its output to the report",
+    )

@@ -1,0 +1,60 @@
+"""Groups of commands that import a command only when it is used: `status` must not pay for the Kubernetes client."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from .failures import translated_errors
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are named as ``module:attribute``, the module relative to this package.
+
+    A command whose module is not installed does not exist; the others work.
+    """
+
+    def __init__(self, *args: Any, lazy: Mapping[str, str], **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._lazy = dict(lazy)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the table, after those added in the ordinary way."""
+        return super().list_commands(ctx) + [name for name in self._lazy if self.get_command(ctx, name) is not None]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now; None: there is none of this name."""
+        place = self._lazy.get(cmd_name)
+        return super().get_command(ctx, cmd_name) if place is None else _import_command(place)
+
+
+class RootGroup(LazyGroup):
+    """The outermost group: every error of every command passes here, and becomes words and an exit code."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the options, and do what `--help` and `--version` ask for."""
+        with translated_errors():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        with translated_errors():
+            return super().invoke(ctx)
+
+
+def _import_command(place: str) -> click.Command | None:
+    module_name, attribute = place.split(":")
+    full_name = f"{__package__}.{module_name}"
+    try:
+        module = importlib.import_module(full_name)
+    except ModuleNotFoundError as error:
+        if error.name != full_name:
+            raise
+        return None
+    command: click.Command = getattr(module, attribute)
+    return command

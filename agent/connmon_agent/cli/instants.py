@@ -1,0 +1,37 @@
+"""Points in time as people type them. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+
+FORMS = "an RFC 3339 time (2026-11-23T10:00:00Z), a time of day (10:00) or a time ago (90s, 15m, 2h, 3d)"
+
+_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)(?:\s+ago)?", re.ASCII)
+_TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def read_instant(text: str, *, now: datetime, zone: tzinfo | None = None) -> float:
+    """Unix seconds of the instant that ``text`` means. A time of day is the last one before ``now``.
+
+    ``zone`` is where times without an offset are meant; None: the machine's. Raises ValueError, with the forms.
+    """
+    text = text.strip()
+    if match := _AGO.fullmatch(text):
+        return now.timestamp() - float(match[1]) * _SECONDS[match[2]]
+    if match := _TIME_OF_DAY.fullmatch(text):
+        return _last(int(match[1]), int(match[2]), int(match[3] or 0), now=now, zone=zone).timestamp()
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not {FORMS}") from None
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=zone) if zone else instant.astimezone()
+    return instant.astimezone(UTC).timestamp()
+
+
+def _last(hour: int, minute: int, second: int, *, now: datetime, zone: tzinfo | None) -> datetime:
+    here = now.astimezone(zone)
+    today = here.replace(hour=hour, minute=minute, second=second, microsecond=0)
+    return today if today <= here else today - timedelta(days=1)

@@ -1,0 +1,58 @@
+"""What the global options ask for, and what follows from them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..store import DATABASE_FILE
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One call of the command line. ``config_path`` and ``state_dir`` are None where the option was not given."""
+
+    config_path: Path | None = None
+    state_dir: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    def settings(self) -> Settings:
+        """The configuration in force, with ``--state-dir`` over what it says. Raises ConfigurationError."""
+        # Reading a configuration costs more than all that `status` does, and most calls of `status` need none.
+        from ..loading.configuration import load_settings
+
+        return load_settings(self.config_path, state_dir=self.state_dir, environment=self.environment)
+
+    def state_directory(self) -> Path:
+        """Where the agent remembers. The configuration is parsed only when it has a say in it.
+
+        Raises ConfigurationError.
+        """
+        if self.state_dir is not None:
+            return self.state_dir
+        from ..loading.places import Surroundings, choose_state_dir, find_config
+
+        surroundings = Surroundings.of_this_process(self.environment)
+        config = self.config_path or find_config(surroundings)
+        if config is not None and _may_name_state_dir(config):
+            return self.settings().state_dir
+        return choose_state_dir(None, None, config, surroundings)
+
+    def database(self) -> Path:
+        """The state file; it need not exist. Raises ConfigurationError."""
+        return self.state_directory() / DATABASE_FILE
+
+
+def _may_name_state_dir(config: Path) -> bool:
+    """Whether any line but a comment mentions the key; a file that cannot be read is left to those who explain it."""
+    try:
+        lines = config.read_bytes().splitlines()
+    except OSError:
+        return True
+    return any(b"state_dir" in line and not line.lstrip().startswith(b"#") for line in lines)

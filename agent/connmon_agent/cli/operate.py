@@ -1,0 +1,110 @@
+"""``pause``, ``resume``, ``recover``, ``rearm``: an operator's orders, durable once the command returns."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import AlreadyRunning, NotRunning
+from .invocations import Invocation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..core.events import Order
+
+PATIENCE = 5.0  # seconds; an agent that starts listens well before
+PAUSE = 0.05  # seconds between two attempts
+
+
+@click.command(short_help="Restart nothing until resume.")
+@click.pass_obj
+def pause(invocation: Invocation) -> None:
+    """Go on watching, but restart nothing until `resume`. Restarts that are under way are watched to their end."""
+    from ..core.events import Order
+
+    running = _give(invocation, Order.PAUSE, ())
+    _tell("Paused. Nothing is restarted until `connmon-agent resume`.", running=running)
+
+
+@click.command(short_help="Take pause back.")
+@click.pass_obj
+def resume(invocation: Invocation) -> None:
+    """Take `pause` back: a recovery that waits goes on."""
+    from ..core.events import Order
+
+    running = _give(invocation, Order.RESUME, ())
+    _tell("Resumed.", running=running)
+
+
+@click.command(short_help="Restart services now.")
+@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@click.pass_obj
+def recover(invocation: Invocation, services: tuple[str, ...]) -> None:
+    """Restart the named services now, or all of them, in their order, without an outage.
+
+    While the link is back and has yet to hold, it ends the waiting. While the link is down it is refused.
+    """
+    from ..core.events import Order
+
+    running = _give(invocation, Order.RECOVER, services)
+    _tell("Ordered. `connmon-agent status --watch` shows how it goes.", running=running)
+
+
+@click.command(short_help="Give services their attempts back.")
+@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@click.pass_obj
+def rearm(invocation: Invocation, services: tuple[str, ...]) -> None:
+    """Give the named services, or all of them, their restart attempts back, and with them those that gave up.
+
+    During a recovery they are restarted again; otherwise `recover` does that.
+    """
+    from ..core.events import Order
+
+    running = _give(invocation, Order.REARM, services)
+    names = " ".join(services)
+    _tell(f"Re-armed. `connmon-agent recover{' ' + names if names else ''}` restarts now.", running=running)
+
+
+def _give(invocation: Invocation, order: Order, services: tuple[str, ...]) -> bool:
+    """Give the order to the running agent, or record it for the next start. Returns whether an agent runs."""
+    folder, until = invocation.state_directory(), time.monotonic() + PATIENCE
+    while True:
+        try:
+            return _give_now(invocation, folder, order, services)
+        except (NotRunning, AlreadyRunning):  # an agent that starts or ends just now, or another order
+            if time.monotonic() >= until:
+                raise
+            time.sleep(PAUSE)
+
+
+def _give_now(invocation: Invocation, folder: Path, order: Order, services: tuple[str, ...]) -> bool:
+    from ..presence import find_agent
+
+    if find_agent(folder) is not None:
+        from ..runtime.control import send_order
+
+        send_order(folder, order, services)
+        return True
+    from ..runtime.build import record_order
+
+    damage = record_order(invocation.settings(), order, services, by=_name_user())
+    if damage is not None:
+        click.echo(f"Note: {damage}", err=True)
+    return False
+
+
+def _name_user() -> str:
+    import os
+
+    from ..runtime.control import name_operator
+
+    return name_operator(os.getuid(), os.getpid()) if hasattr(os, "getuid") else "an operator"
+
+
+def _tell(text: str, *, running: bool) -> None:
+    click.echo(text)
+    if not running:
+        click.echo("The agent is not running: this is recorded, and holds from its next start.")

@@ -1,0 +1,227 @@
+"""`explain` for people: first what is, then what it rests on, then what stands in the way of something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import tzinfo
+
+from ...core.explanations import (
+    Budget,
+    Decision,
+    EventExplanation,
+    LinkExplanation,
+    Question,
+    ServiceExplanation,
+    Way,
+)
+from ...core.facts import Fact
+from ...core.moments import Moment
+from ...core.world import LinkState, ServiceState
+from ..wording import pad, say_date_and_time, say_duration, say_time, width_of, wrap
+from .snapshots import Snapshot
+from .tables import GAP, INDENT
+from .tones import LINK_TONES, SERVICE_TONES, Paint, Tone, paint_nothing
+
+WIDTH = 80
+_VERDICTS = {True: "ok", False: "FAILED", None: ""}
+
+
+def render_link(
+    explanation: LinkExplanation, snapshot: Snapshot, *, width: int = WIDTH, paint: Paint = paint_nothing
+) -> str:
+    """The link in lines of at most ``width`` columns."""
+    link = explanation.link
+    rest = f"{_age(link.since, snapshot)}: {link.reason}"
+    head = _headline(str(link.state), rest, LINK_TONES[LinkState(link.state)], width, paint)
+    latest = snapshot.round
+    seen = "Evidence" if latest is None else f"Evidence, {say_duration(snapshot.now - latest.at.wall)} ago"
+    return _join(
+        (*head, *_unwatched(snapshot, width)),
+        _block("Cause", _cause(explanation), width),
+        _facts(seen, explanation.facts, width, paint),
+        _next_states(explanation, width),
+        _block("Why nothing is restarted", explanation.holds, width),
+        _unready(explanation, width),
+    )
+
+
+def render_service(
+    explanation: ServiceExplanation, snapshot: Snapshot, *, width: int = WIDTH, paint: Paint = paint_nothing
+) -> str:
+    """A service in lines of at most ``width`` columns."""
+    service = explanation.service
+    rest = f"{_age(service.since, snapshot)}: {service.reason}"
+    tone = SERVICE_TONES[ServiceState(service.state)]
+    head = _headline(f"{service.name} {service.state}", rest, tone, width, paint)
+    details = (f"Attempts: {_spent(explanation.budget)}", f"Looked at next: {explanation.next_look}")
+    return _join(
+        (*head, *_unwatched(snapshot, width), *_listed(details, width)),
+        _facts("Last seen", explanation.seen, width, paint),
+        _ways("What could come next", explanation.ways, width),
+        _block("Why nothing is restarted", explanation.holds, width),
+    )
+
+
+def render_event(explanation: EventExplanation, *, width: int = WIDTH, zone: tzinfo | None = None) -> str:
+    """A recorded event in lines of at most ``width`` columns. ``zone`` None: the machine's."""
+    title = f"Event {explanation.seq}, {say_date_and_time(explanation.at.wall, zone=zone)}: {explanation.happened}"
+    refused = () if explanation.refusal is None else (f"refused: {explanation.refusal}",)
+    sequels = [f"{say_time(one.at.wall, zone=zone)} (event {one.seq}) {one.text}" for one in explanation.sequels]
+    return _join(
+        wrap(title, width=width, indent=INDENT, first=""),
+        _facts("Evidence", explanation.facts, width, paint_nothing),
+        *(_decision(decision, width) for decision in explanation.decisions),
+        () if explanation.decisions else ("No state changed",),
+        _ways("What could have come of it", explanation.ways, width),
+        _block("Notes", (*explanation.notes, *refused), width),
+        _block("Done", explanation.effects, width),
+        _block("What followed", sequels, width),
+    )
+
+
+def _join(*blocks: Iterable[str]) -> str:
+    return "\n\n".join("\n".join(lines) for lines in map(list, blocks) if lines)
+
+
+def _headline(word: str, rest: str, tone: Tone, width: int, paint: Paint) -> Iterator[str]:
+    first, *more = wrap(word + rest, width=width, indent=INDENT, first="")
+    yield paint(word, tone) + first.removeprefix(word)
+    yield from more
+
+
+def _age(since: Moment, snapshot: Snapshot) -> str:
+    """Nothing is in a state for as long as nobody watches."""
+    return f" for {say_duration(snapshot.now - since.wall)}" if since.wall and snapshot.running else ""
+
+
+def _unwatched(snapshot: Snapshot, width: int) -> Iterator[str]:
+    """What is explained is what the last agent knew; without one nothing of it comes about."""
+    sentence = ""
+    if not snapshot.running and snapshot.agent is not None:
+        ago = say_duration(snapshot.now - snapshot.agent.heartbeat.wall)
+        sentence = f"No agent runs: so it was {ago} ago, and nothing happens until one is started"
+    elif snapshot.silent_for is not None:
+        sentence = f"The agent has been silent for {say_duration(snapshot.silent_for)}: this may be old"
+    if sentence:
+        yield from wrap(sentence, width=width, indent=INDENT)
+
+
+def _cause(explanation: LinkExplanation) -> Iterator[str]:
+    if explanation.link.cause is not None:
+        yield f"{explanation.link.cause}: {explanation.link.detail}"
+    if explanation.advice:
+        yield explanation.advice
+
+
+def _facts(title: str, facts: Iterable[Fact], width: int, paint: Paint) -> Iterator[str]:
+    known = list(facts)
+    if not known:
+        return
+    yield title
+    layers = max(width_of(fact.layer) for fact in known)
+    for fact in known:
+        first = f"{INDENT}{pad(fact.layer, layers)}{GAP}{pad(_VERDICTS[fact.ok], len('FAILED'))}{GAP}"
+        for line in wrap(fact.text, width=width, indent=" " * width_of(first), first=first):
+            yield paint(line, Tone.BAD) if fact.ok is False else line
+
+
+def _next_states(explanation: LinkExplanation, width: int) -> Iterator[str]:
+    """For each other state the nearest way, in a sentence."""
+    nearest: dict[str, Way] = {}
+    for way in explanation.ways:
+        nearest.setdefault(way.dest, way)
+    yield "What would change it"
+    widest = max(map(width_of, (*nearest, *(dest for dest, _ in explanation.routes))), default=0)
+    for dest, way in nearest.items():
+        yield from _labelled(dest, widest, _tell_way(way), width)
+    for dest, between in explanation.routes:
+        yield from _labelled(dest, widest, f"by way of {', then '.join(between)}", width)
+
+
+def _tell_way(way: Way) -> str:
+    """What is missing; nothing missing: the event alone, which would do."""
+    changes = "; ".join(question.change for question in way.refusals)
+    return f"{changes or way.happening}; {way.when}"
+
+
+def _labelled(label: str, widest: int, text: str, width: int) -> list[str]:
+    first = f"{INDENT}{pad(label, widest)}{GAP}"
+    return wrap(text, width=width, indent=" " * width_of(first), first=first)
+
+
+def _unready(explanation: LinkExplanation, width: int) -> Iterator[str]:
+    if explanation.services:
+        yield "Services that are not READY"
+        sentences = [
+            f"{one.name} {one.state}: {one.reason}; looked at next: {look}" for one, look in explanation.services
+        ]
+        yield from _listed(sentences, width)
+
+
+def _ways(title: str, ways: Iterable[Way], width: int) -> Iterator[str]:
+    """Every way with the first guard that refuses it, which is the one that is asked first; alike ones together."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for way in ways:
+        alike.setdefault((way.happening, *_tell_guards(way)), []).append(way.dest)
+    if alike:
+        yield title
+    for (happening, *sentences), dests in alike.items():
+        yield from wrap(f"{' or '.join(dests)}, when {happening}", width=width, indent=INDENT * 2, first=INDENT)
+        for sentence in sentences:
+            yield from wrap(sentence, width=width, indent=INDENT * 3, first=INDENT * 2)
+
+
+def _tell_guards(way: Way) -> Iterator[str]:
+    if way.refusals:
+        refusal = way.refusals[0]
+        yield f"no: {refusal.guard} says {_say(refusal.answer)}: {refusal.change}"
+    elif open_questions := [question for question in way.questions if question.answer is None]:
+        yield f"perhaps: it depends on whether {' and '.join(map(_condition, open_questions))}"
+    else:
+        yield "yes: nothing refuses it"
+    yield f"next: {way.when}"
+
+
+def _condition(question: Question) -> str:
+    return question.meaning if question.wanted else f"it is not so that {question.meaning}"
+
+
+def _say(answer: bool | None) -> str:
+    return "yes" if answer else "no"
+
+
+def _decision(decision: Decision, width: int) -> Iterator[str]:
+    transition = decision.transition
+    stays = transition.source == transition.dest
+    change = f"stays {transition.dest}" if stays else f"{transition.source} -> {transition.dest}"
+    yield from wrap(f"{transition.instance} {change}: {transition.reason}", width=width, indent=INDENT, first="")
+    for label, text in _details(decision):
+        yield from _labelled(label, len("because"), text, width)
+
+
+def _details(decision: Decision) -> Iterator[tuple[str, str]]:
+    yield "because", f"{decision.happening} ({decision.transition.trigger})"
+    for name, meaning, answer in decision.guards:
+        yield "asked", f"{name}: {_say(answer)} ({meaning})"
+    for name, meaning in decision.actions:
+        yield "did", f"{name}: {meaning}"
+    if decision.budget is not None:
+        yield "budget", _spent(decision.budget)
+    if decision.penalty:
+        yield "penalty", decision.penalty
+
+
+def _spent(budget: Budget) -> str:
+    return f"{budget.attempts} of {budget.limit} spent, {budget.left} left"
+
+
+def _block(title: str, sentences: Iterable[str], width: int) -> Iterator[str]:
+    told = list(sentences)
+    if told:
+        yield title
+        yield from _listed(told, width)
+
+
+def _listed(sentences: Iterable[str], width: int) -> Iterator[str]:
+    for sentence in sentences:
+        yield from wrap(sentence, width=width, indent=INDENT * 2, first=INDENT)

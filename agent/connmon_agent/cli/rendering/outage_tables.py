@@ -1,0 +1,96 @@
+"""`history`: the outages as a table, as JSON and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from datetime import tzinfo
+from typing import Any
+
+from ...store.records import OutageRow
+from ..wording import say_date_and_time, say_duration, write_instant
+from .tables import lay_out
+from .tones import Paint, Tone, paint_nothing
+
+SCHEMA = 1
+WIDTH = 80
+
+_HEAD = ("NO", "START", "DURATION", "RESTARTS", "RESULT", "CAUSE")
+
+
+def render_history(
+    outages: Sequence[OutageRow],
+    *,
+    now: float,
+    width: int = WIDTH,
+    paint: Paint = paint_nothing,
+    zone: tzinfo | None = None,
+) -> str:
+    """One line an outage, the newest first. ``now`` is Unix seconds; ``zone`` None: the machine's."""
+    if not outages:
+        return "No outage has been recorded."
+    newest_first = list(reversed(outages))
+    rows = [_HEAD, *(_row(outage, now=now, zone=zone) for outage in newest_first)]
+    head, *lines = lay_out(rows, width=width, limits={4: max(10, width // 4)})
+    return "\n".join([paint(head, Tone.QUIET), *_painted(lines, newest_first, paint)])
+
+
+def history_document(outages: Sequence[OutageRow]) -> dict[str, Any]:
+    """The outages as JSON values, the oldest first."""
+    return {"schema": SCHEMA, "outages": [outage_document(outage) for outage in outages]}
+
+
+def outage_document(outage: OutageRow) -> dict[str, Any]:
+    """One outage as JSON values; null: not yet. ``duration`` in seconds, without recovery where that has not ended.
+
+    ``blind`` is seconds in which nobody watched, which ``duration`` leaves out.
+    """
+    return {
+        "id": outage.id,
+        "started_at": write_instant(outage.started),
+        "back_at": write_instant(outage.back),
+        "ended_at": write_instant(outage.ended),
+        "duration": None if outage.duration is None else round(outage.duration, 3),
+        "blind": round(outage.blind, 3),
+        "cause": outage.cause,
+        "detail": outage.detail or None,
+        "by_operator": outage.by_operator,
+        "relapses": outage.relapses,
+        "restarts": outage.restarts,
+        "result": outage.result,
+    }
+
+
+def history_csv(outages: Sequence[OutageRow]) -> str:
+    """The same as CSV (RFC 4180) with a line of names, empty where JSON says null."""
+    documents = [outage_document(outage) for outage in outages]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(_FIELDS))
+    writer.writeheader()
+    writer.writerows(documents)
+    return text.getvalue()
+
+
+_FIELDS = (
+    "id", "started_at", "back_at", "ended_at", "duration", "blind", "cause", "detail", "by_operator", "relapses",
+    "restarts", "result",
+)  # fmt: skip
+
+
+def _row(outage: OutageRow, *, now: float, zone: tzinfo | None) -> tuple[str, ...]:
+    open_for = max(0.0, now - outage.started.wall - outage.blind)
+    duration = say_duration(open_for if outage.duration is None else outage.duration)
+    return (
+        str(outage.id),
+        say_date_and_time(outage.started.wall, zone=zone)[:-3],
+        f"{duration} + {say_duration(outage.blind)} blind" if outage.blind >= 1 else duration,
+        str(outage.restarts),
+        outage.result,
+        outage.cause,
+    )
+
+
+def _painted(lines: list[str], outages: list[OutageRow], paint: Paint) -> Iterator[str]:
+    for line, outage in zip(lines, outages, strict=True):
+        yield paint(line, Tone.BAD) if outage.result.startswith(("gave up", "offline")) else line

@@ -1,0 +1,55 @@
+"""Everything that `status` shows of one instant, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...core.plan import ServicePlan
+from ...core.world import Service, World
+from ...store.records import AgentRow, LatestRound
+
+# A running agent writes its heartbeat with every round; without one for so long (seconds, and in rounds) it hangs, the
+# machine slept, or its disk refuses writing.
+SILENCE = 30.0
+SILENT_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the store and the process table told at ``now`` (Unix seconds).
+
+    ``pid`` is the running agent's (None: none runs; 0: one runs, its id is not known), ``agent`` the one that wrote
+    last (None: none ever did), ``round`` the newest round of probes (None: none yet). ``path`` is the database.
+    """
+
+    now: float
+    path: str
+    world: World
+    pid: int | None
+    agent: AgentRow | None
+    round: LatestRound | None
+    events: int
+    bytes: int
+
+    @property
+    def running(self) -> bool:
+        """Whether an agent runs."""
+        return self.pid is not None
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the running agent has not written anything yet: what is remembered comes from an earlier one."""
+        return self.pid is not None and (self.agent is None or self.pid not in (0, self.agent.pid))
+
+    @property
+    def silent_for(self) -> float | None:
+        """Seconds since the last sign of life, when they are too many for a running agent; None: all is well."""
+        if self.agent is None or self.fresh:
+            return None
+        silence = self.now - self.agent.heartbeat.wall
+        return silence if silence > SILENCE + SILENT_ROUNDS * self.world.plan.link.check_interval else None
+
+    def services(self) -> list[tuple[ServicePlan, Service]]:
+        """The services in the order of the configuration."""
+        known = self.world.services
+        return [(plan, known.get(plan.name) or Service(plan.name)) for plan in self.world.plan.services]

@@ -1,0 +1,137 @@
+"""`status --json`: the document that programs rely on. Keys are only ever added to a schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...core.facts import advise
+from ...core.plan import ServicePlan
+from ...core.sightings import ProbeResult, QualitySight
+from ...core.world import Blindness, LinkState, Outage, Service
+from ...store.records import LatestRound
+from ..wording import write_instant
+from .snapshots import Snapshot
+
+SCHEMA = 1
+
+_DARK = frozenset({LinkState.OFFLINE, LinkState.RECOVERING})
+
+
+def status_document(snapshot: Snapshot) -> dict[str, Any]:
+    """The state as JSON values. Times are RFC 3339 in UTC with microseconds; null: not known, or never."""
+    outage = snapshot.world.outage
+    return {
+        "schema": SCHEMA,
+        "agent": _agent(snapshot),
+        "link": _link(snapshot),
+        "outage": None if outage is None else _outage(outage),
+        "blind": _blindness(snapshot.world.blind),
+        "services": [
+            _service(plan, service, limit=snapshot.world.plan.recovery.max_restart_attempts)
+            for plan, service in snapshot.services()
+        ],
+        "store": {"path": snapshot.path, "bytes": snapshot.bytes, "events": snapshot.events},
+    }
+
+
+def without_pulse(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without what every round changes: two that are equal so are no news."""
+    link = {key: value for key, value in document["link"].items() if key not in ("loss", "latency_ms", "quality")}
+    link["probes"] = [(probe["name"], probe["ok"], probe["reason"]) for probe in link["probes"]]
+    agent = {key: value for key, value in document["agent"].items() if key != "heartbeat_at"}
+    return {**document, "agent": agent, "link": link, "store": None}
+
+
+def _agent(snapshot: Snapshot) -> dict[str, Any]:
+    row = snapshot.agent
+    return {
+        "running": snapshot.running,
+        "pid": snapshot.pid or None,
+        "version": row.version if row else None,
+        "started_at": write_instant(row.started) if row else None,
+        "heartbeat_at": write_instant(row.heartbeat) if row else None,
+        "paused": snapshot.world.paused,
+    }
+
+
+def _link(snapshot: Snapshot) -> dict[str, Any]:
+    link, latest = snapshot.world.link, snapshot.round
+    return {
+        "state": str(link.state),
+        "since": write_instant(link.since),
+        "reason": link.reason,
+        **_cause(snapshot),
+        "loss": latest.loss if latest else None,
+        "latency_ms": latest.latency_ms if latest else None,
+        "quality": _quality(latest.sight) if latest and latest.sight else None,
+        "damped_until": write_instant(link.damped_until),
+        "probes": [_probe(result, latest) for result in latest.results] if latest else [],
+    }
+
+
+def _quality(sight: QualitySight) -> dict[str, Any]:
+    return {
+        "class": str(sight.quality),
+        "loss": sight.loss,
+        "median_ms": sight.median_ms,
+        "p95_ms": sight.p95_ms,
+    }
+
+
+def _cause(snapshot: Snapshot) -> dict[str, str | None]:
+    """What is wrong now; of a link that is back from an outage, what had been."""
+    link, outage = snapshot.world.link, snapshot.world.outage
+    cause, detail = link.cause, link.detail
+    if cause is None and outage is not None and link.state in _DARK:
+        cause, detail = outage.cause, outage.detail
+    return {"cause": cause, "detail": detail or None, "advice": advise(cause) or None}
+
+
+def _probe(result: ProbeResult, latest: LatestRound) -> dict[str, Any]:
+    return {
+        "name": result.name,
+        "kind": result.kind,
+        "ok": result.ok,
+        "latency_ms": result.latency_ms,
+        "reason": result.reason,
+        "at": write_instant(latest.at),
+    }
+
+
+def _outage(outage: Outage) -> dict[str, Any]:
+    return {
+        "id": outage.id,
+        "started_at": write_instant(outage.started),
+        "back_at": write_instant(outage.back),
+        "ended_at": write_instant(outage.ended),
+        "blind": round(outage.blind, 3),
+        "cause": outage.cause,
+        "detail": outage.detail or None,
+    }
+
+
+def _blindness(blind: Blindness | None) -> dict[str, Any] | None:
+    """The last time in which nobody watched."""
+    if blind is None:
+        return None
+    return {
+        "since": write_instant(blind.since),
+        "until": write_instant(blind.until),
+        "seconds": round(blind.until.steady - blind.since.steady, 3),
+        "cause": blind.cause,
+    }
+
+
+def _service(plan: ServicePlan, service: Service, *, limit: int) -> dict[str, Any]:
+    return {
+        "name": plan.name,
+        "kind": str(plan.kind),
+        "namespace": plan.namespace,
+        "state": str(service.state),
+        "reason": service.reason,
+        "attempts": service.attempts,
+        "max_attempts": limit,
+        "restarted_at": write_instant(service.restarted),
+        "next_at": write_instant(service.next),
+        "forward": None,
+    }

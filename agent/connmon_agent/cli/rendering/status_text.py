@@ -1,0 +1,271 @@
+"""`status` for people: the verdict first, then what it rests on, then what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import tzinfo
+
+from ...core.causes import describe_quality
+from ...core.damping import count_failures
+from ...core.facts import advise
+from ...core.moments import Moment
+from ...core.sightings import ProbeResult
+from ...core.world import LinkState, Outage, Service, ServiceState
+from ..wording import count_of, say_date_and_time, say_duration, wrap
+from .snapshots import Snapshot
+from .tables import INDENT, lay_out
+from .tones import LINK_TONES, SERVICE_TONES, Paint, Tone, paint_nothing
+
+WIDTH = 80
+
+
+def render_status(
+    snapshot: Snapshot,
+    *,
+    width: int = WIDTH,
+    paint: Paint = paint_nothing,
+    zone: tzinfo | None = None,
+    past: bool = False,
+) -> str:
+    """The state in lines of at most ``width`` columns.
+
+    ``zone`` is where the reader lives (None: the machine's). ``past`` leaves out what one only asks of the present:
+    what to do now, and how much is remembered.
+    """
+    present = not past
+    blocks = (
+        _verdict(snapshot, width, paint),
+        _probes(snapshot, width, paint),
+        _outage(snapshot, width, zone),
+        _services(snapshot, width, paint),
+        _open_things(snapshot, width, zone),
+        _advice(snapshot, width) if present else (),
+        (
+            *_agent(snapshot, width, zone),
+            *_blindness(snapshot, width, zone),
+            *(_memory(snapshot, width) if present else ()),
+        ),
+    )
+    return "\n\n".join("\n".join(block) for block in map(list, blocks) if block)
+
+
+def _verdict(snapshot: Snapshot, width: int, paint: Paint) -> Iterator[str]:
+    word, tone, rest = _judge(snapshot)
+    first, *more = wrap(word + rest, width=width, indent=INDENT, first="")
+    yield paint(word, tone) + first.removeprefix(word)
+    yield from more
+    if word == snapshot.world.link.state:
+        yield from _cause(snapshot, width)
+    if snapshot.world.paused:
+        yield from wrap("PAUSED by an operator: nothing is restarted until it is resumed", width=width, indent=INDENT)
+    if not snapshot.world.plan.recovery.act:
+        yield from wrap("SHADOW MODE (recovery.act is false): nothing is restarted", width=width, indent=INDENT)
+
+
+def _cause(snapshot: Snapshot, width: int) -> Iterator[str]:
+    """What is wrong now with its evidence, unless the verdict has just said so, and what to do about it."""
+    link = snapshot.world.link
+    if link.cause is None:
+        return
+    told = f"{link.cause}: {link.detail}"
+    if told not in link.reason:
+        yield from wrap(f"Cause: {told}", width=width, indent=INDENT)
+    if advice := advise(link.cause):
+        yield from wrap(advice, width=width, indent=INDENT)
+
+
+def _judge(snapshot: Snapshot) -> tuple[str, Tone, str]:
+    """The verdict's word, its tone, and the rest of the sentence. What nobody watches is not known."""
+    link = snapshot.world.link
+    age = f" for {say_duration(snapshot.now - link.since.wall)}" if link.since.wall else ""
+    if snapshot.agent is None:
+        return "UNKNOWN", Tone.BAD, ": no agent has watched the link yet"
+    if snapshot.fresh:
+        return "UNKNOWN", Tone.UNSURE, f": the agent has just started; before, the link was {link.state}"
+    if not snapshot.running:
+        ago = say_duration(snapshot.now - snapshot.agent.heartbeat.wall)
+        return "UNKNOWN", Tone.BAD, f": the agent is not running; {ago} ago it saw the link {link.state}"
+    if snapshot.silent_for is not None:
+        silence = say_duration(snapshot.silent_for)
+        return "UNKNOWN", Tone.BAD, f": the agent has been silent for {silence}; before, the link was {link.state}"
+    return str(link.state), LINK_TONES[LinkState(link.state)], f"{age}{_but(snapshot)}: {link.reason}"
+
+
+def _but(snapshot: Snapshot) -> str:
+    lost = _names_in(snapshot, ServiceState.GAVE_UP)
+    if not lost:
+        return ""
+    return f", but {lost[0]} gave up" if len(lost) == 1 else f", but {len(lost)} services gave up"
+
+
+def _names_in(snapshot: Snapshot, state: ServiceState) -> list[str]:
+    return [service.name for _, service in snapshot.services() if service.state == state]
+
+
+def _probes(snapshot: Snapshot, width: int, paint: Paint) -> Iterator[str]:
+    latest = snapshot.round
+    if latest is None:
+        return
+    yield f"Probes, {say_duration(snapshot.now - latest.at.wall)} ago"
+    lines = lay_out([_probe_row(result) for result in latest.results], width=width, limits={1: width // 2 - 4})
+    for line, result in zip(lines, latest.results, strict=True):
+        yield line if result.ok else paint(line, Tone.BAD)
+    if latest.sight is not None:
+        window = say_duration(snapshot.world.plan.link.quality.window)
+        yield from wrap(f"over {window}: {describe_quality(latest.sight)}", width=width, indent=INDENT)
+
+
+def _probe_row(result: ProbeResult) -> tuple[str, str, str]:
+    if not result.ok:
+        return "FAILED", result.name, result.reason or "no answer"
+    return "ok", result.name, "" if result.latency_ms is None else f"{result.latency_ms:.1f} ms"
+
+
+def _outage(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
+    outage = snapshot.world.outage
+    if outage is not None:
+        yield from wrap(_tell_outage(outage, now=snapshot.now, zone=zone), width=width, indent=INDENT, first="")
+
+
+def _tell_outage(outage: Outage, *, now: float, zone: tzinfo | None) -> str:
+    started = say_date_and_time(outage.started.wall, zone=zone)
+    kind = "Ordered recovery" if outage.by_operator else "Outage"
+    what = f"{kind} {outage.id} since {started}"
+    if outage.ended is not None:
+        what = f"Last {kind.lower()}: {outage.id}, {started}, over after {_span(outage, outage.ended.wall)}"
+    elif outage.back is not None and not outage.by_operator:
+        what += f", link back after {_span(outage, outage.back.wall)}"
+    else:
+        what += f", {_span(outage, now)} ago"
+    relapses = f", {count_of(outage.relapses, 'relapse')}" if outage.relapses else ""
+    detail = f": {outage.detail}" if outage.detail else ""
+    blind = f", nobody watched for {say_duration(outage.blind)} of it" if outage.blind >= 1 else ""
+    return f"{what}{blind}{relapses}: {outage.cause}{detail}"
+
+
+def _span(outage: Outage, end: float) -> str:
+    return say_duration(end - outage.started.wall)
+
+
+def _services(snapshot: Snapshot, width: int, paint: Paint) -> Iterator[str]:
+    services = [service for _, service in snapshot.services()]
+    if not services:
+        yield "No services are configured: only the link is watched"
+        return
+    ready = len(_names_in(snapshot, ServiceState.READY))
+    known = "Services" if snapshot.running and snapshot.silent_for is None else "Services as last seen"
+    yield f"{known}, {ready} of {len(services)} ready"
+    head, *lines = _service_lines(services, snapshot, width)
+    yield paint(head, Tone.QUIET)
+    for line, service in zip(lines, services, strict=True):
+        yield paint(line, SERVICE_TONES[ServiceState(service.state)])
+
+
+def _service_lines(services: list[Service], snapshot: Snapshot, width: int) -> Iterator[str]:
+    limit = snapshot.world.plan.recovery.max_restart_attempts
+    rows = [("NAME", "STATE", "TRIES", "REASON")]
+    for service in services:
+        rows.append((service.name, service.state, f"{service.attempts}/{limit}", _reason(service, snapshot.now)))
+    return lay_out(rows, width=width, limits={0: width // 4 + 3})
+
+
+def _reason(service: Service, now: float) -> str:
+    """The next look comes first, because the end of a reason is what gets cut."""
+    if service.next is None:
+        return service.reason
+    left = service.next.wall - now
+    return f"{'next in ' + say_duration(left) if left >= 1 else 'next now'}: {service.reason}"
+
+
+def _open_things(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
+    sentences = list(_tell_open_things(snapshot, zone))
+    if sentences:
+        yield "Open"
+        yield from _listed(sentences, width)
+
+
+def _tell_open_things(snapshot: Snapshot, zone: tzinfo | None) -> Iterator[str]:
+    hold = snapshot.world.timers.get("hold")
+    if hold is not None:
+        yield f"the link must stay good for {say_duration(hold.wall - snapshot.now)} more before the first restart"
+    link = snapshot.world.link
+    if link.damped_until is not None:
+        end = say_date_and_time(link.damped_until.wall, zone=zone)
+        yield f"restarts are damped until {end}, the link failed {count_failures(link, _now(snapshot))}"
+    for _, service in snapshot.services():
+        intent = service.intent
+        if intent is not None:
+            age = say_duration(snapshot.now - intent.made.wall)
+            doubt = "its outcome is in doubt, the cluster is read back first" if intent.in_doubt else "no answer yet"
+            yield f"{service.name}: a restart was decided {age} ago; {doubt}"
+
+
+def _now(snapshot: Snapshot) -> Moment:
+    """This instant on both clocks, as far as the newest thing that is known of tells."""
+    newest = snapshot.round.at if snapshot.round is not None else snapshot.world.link.since
+    return newest.plus(max(0.0, snapshot.now - newest.wall))
+
+
+def _advice(snapshot: Snapshot, width: int) -> Iterator[str]:
+    sentences = list(_advise(snapshot))
+    if sentences:
+        yield "What to do"
+        yield from _listed(sentences, width)
+
+
+def _advise(snapshot: Snapshot) -> Iterator[str]:
+    if not snapshot.running:
+        yield "connmon-agent start: without the agent nothing is watched and nothing restarted"
+    elif snapshot.silent_for is not None:
+        yield "connmon-agent doctor: the agent runs, but it no longer writes"
+    if snapshot.world.paused:
+        yield "connmon-agent resume: lets restarts go on"
+    if _is_damped(snapshot):
+        yield "connmon-agent recover: restarts at once, without waiting for the link to calm down"
+    for name in _names_in(snapshot, ServiceState.GAVE_UP):
+        yield f"connmon-agent rearm {name}: gives it its attempts back, once what ails it is mended"
+    if snapshot.running and snapshot.world.link.state == LinkState.OFFLINE:
+        yield "nothing for the services: they are restarted once the link is back and stays good"
+
+
+def _is_damped(snapshot: Snapshot) -> bool:
+    """Whether there is a recovery that waits for the link to calm down."""
+    link = snapshot.world.link
+    return link.damped_until is not None and link.state == LinkState.RECOVERING
+
+
+def _agent(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
+    yield from wrap(_tell_agent(snapshot, zone), width=width, indent=INDENT, first="")
+
+
+def _blindness(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
+    blind = snapshot.world.blind
+    if blind is not None:
+        until = say_date_and_time(blind.until.wall, zone=zone)
+        told = f"Last blind until {until}: {blind.cause}; it counts neither as up nor as down"
+        yield from wrap(told, width=width, indent=INDENT, first="")
+
+
+def _memory(snapshot: Snapshot, width: int) -> Iterator[str]:
+    size = f"{count_of(snapshot.events, 'event')}, {snapshot.bytes / 1024:.0f} KiB"
+    yield from wrap(f"Memory: {size}, {snapshot.path}", width=width, indent=INDENT, first="")
+
+
+def _tell_agent(snapshot: Snapshot, zone: tzinfo | None) -> str:
+    agent = snapshot.agent
+    if snapshot.running:
+        pid = f"pid {snapshot.pid}" if snapshot.pid else "its pid is not known yet"
+        if agent is None or snapshot.fresh:
+            return f"Agent: just started ({pid})"
+        return f"Agent: running for {say_duration(snapshot.now - agent.started.wall)} ({pid}, version {agent.version})"
+    if agent is None:
+        return "Agent: never started here"
+    if agent.stopped is not None:
+        return f"Agent: not running, it ended in order on {say_date_and_time(agent.stopped.wall, zone=zone)}"
+    last = say_date_and_time(agent.heartbeat.wall, zone=zone)
+    return f"Agent: not running, it was killed or the machine went down; its last sign of life was {last}"
+
+
+def _listed(sentences: Iterable[str], width: int) -> Iterator[str]:
+    for sentence in sentences:
+        yield from wrap(sentence, width=width, indent=INDENT + INDENT, first=INDENT)

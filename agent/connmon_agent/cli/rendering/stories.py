@@ -1,0 +1,163 @@
+"""The journal told: recorded steps become sentences, and a restart with all that came of it becomes one story."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from ...core.events import AgentStarted, AgentStopped, Ordered
+from ...core.moments import Moment
+from ...core.steps import Transition
+from ...core.world import ServiceState
+from ...store.records import Recorded
+from ..wording import say_duration
+
+LINK = "link"
+AGENT = "agent"
+
+# A gap in the agent's life shorter than this is the blink of a restart.
+BLINK = 1.0  # seconds
+
+# What the entry into a state means, before the reason: for one service, for several.
+_ENTRIES = {
+    ServiceState.UNKNOWN: ("is not certain: ", "are not certain: "),
+    ServiceState.READY: ("is ready: ", "are ready: "),
+    ServiceState.WAITING: ("waits: ", "wait: "),
+    ServiceState.RESTARTING: ("is restarted, ", "are restarted, "),
+    ServiceState.VERIFYING: ("rolls out: ", "roll out: "),
+    ServiceState.BACKOFF: ("pauses before the next attempt: ", "pause before the next attempt: "),
+    ServiceState.GAVE_UP: ("gave up: ", "gave up: "),
+}
+
+# The same inside the story of a restart, whose subject is known.
+_CHAPTERS = {
+    ServiceState.UNKNOWN: "left alone: ",
+    ServiceState.READY: "ready after {age}: ",
+    ServiceState.WAITING: "waits again: ",
+    ServiceState.BACKOFF: "a pause before the next attempt: ",
+    ServiceState.GAVE_UP: "gave up: ",
+}
+
+_IN_STORY = frozenset({ServiceState.RESTARTING, ServiceState.VERIFYING})
+
+# More services than this are counted, not named.
+_NAMED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One sentence about one instant. ``seq`` is the event that it tells of."""
+
+    seq: int
+    at: Moment
+    sentence: str
+
+
+@dataclass(slots=True)
+class Entry:
+    """A line of the timeline, and what came of it where it began a restart."""
+
+    line: Line
+    chapters: list[Line] = field(default_factory=list)
+
+
+def tell(rows: Iterable[Recorded]) -> list[Entry]:
+    """The timeline of ``rows``, which come in order. Events that changed only counters are left out."""
+    entries: list[Entry] = []
+    open_stories: dict[str, Entry] = {}
+    previous: Recorded | None = None
+    for row in rows:
+        entries += map(Entry, _tell_gap(previous, row))
+        entries += map(Entry, _tell_notes(row))
+        for names, transition in _alike(row.transitions):
+            _add(entries, open_stories, row, names, transition)
+        entries += map(Entry, _tell_lone_resolutions(row))
+        previous = row
+    return entries
+
+
+def _add(
+    entries: list[Entry], open_stories: dict[str, Entry], row: Recorded, names: list[str], transition: Transition
+) -> None:
+    name = names[0]
+    story = open_stories.get(name) if transition.chart != LINK else None
+    if story is not None:
+        story.chapters.append(Line(row.seq, row.at, _tell_chapter(transition, story.line.at, row.at)))
+        if transition.dest not in _IN_STORY:
+            del open_stories[name]
+        return
+    entry = Entry(Line(row.seq, row.at, _tell_transition(names, transition)))
+    entries.append(entry)
+    if transition.chart != LINK and transition.dest in _IN_STORY:
+        open_stories[name] = entry
+
+
+def _alike(transitions: Iterable[Transition]) -> Iterator[tuple[list[str], Transition]]:
+    """The transitions, with neighbours outside of stories that differ only in the service told as one."""
+    for _, group in groupby(transitions, key=_sort):
+        same = list(group)
+        yield [transition.instance for transition in same], same[0]
+
+
+def _sort(transition: Transition) -> tuple[str, ...]:
+    in_story = transition.chart == LINK or not _IN_STORY.isdisjoint((transition.source, transition.dest))
+    who = transition.instance if in_story else ""
+    return transition.chart, who, transition.trigger, transition.dest, transition.reason
+
+
+def _tell_transition(names: list[str], transition: Transition) -> str:
+    if transition.chart == LINK:
+        change = f" {transition.source} -> {transition.dest}" if transition.source != transition.dest else ""
+        return f"link{change}: {transition.reason}"
+    if transition.source == transition.dest:
+        return f"{_enumerate(names)}: {transition.reason}"
+    one, several = _ENTRIES[ServiceState(transition.dest)]
+    return f"{_enumerate(names)} {one if len(names) == 1 else several}{transition.reason}"
+
+
+def _enumerate(names: list[str]) -> str:
+    if len(names) > _NAMED:
+        return f"{', '.join(names[:3])} and {len(names) - 3} more"
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+
+
+def _tell_chapter(transition: Transition, began: Moment, at: Moment) -> str:
+    if transition.source == transition.dest:
+        return transition.reason
+    opening = _CHAPTERS.get(ServiceState(transition.dest), "")
+    return opening.format(age=say_duration(at.steady - began.steady)) + transition.reason
+
+
+def _tell_notes(row: Recorded) -> Iterator[Line]:
+    for instance, sentence in row.notes:
+        if instance != AGENT:
+            yield Line(row.seq, row.at, f"{instance}: {sentence}")
+        else:
+            yield Line(row.seq, row.at, sentence if isinstance(row.event, Ordered) else f"agent {sentence}")
+
+
+def _tell_lone_resolutions(row: Recorded) -> Iterator[Line]:
+    """What became of an intent, where no transition of its service says so."""
+    told = {transition.instance for transition in row.transitions}
+    for resolution in row.resolutions:
+        if resolution.service not in told:
+            sentence = f"{resolution.service}: the restart was {resolution.outcome}: {resolution.reason}"
+            yield Line(row.seq, row.at, sentence)
+
+
+def _tell_gap(previous: Recorded | None, row: Recorded) -> Iterator[Line]:
+    """The time between two lives of the agent: nobody watched, so it counts as neither good nor bad."""
+    if previous is None or not isinstance(row.event, AgentStarted):
+        return
+    watched = row.event.heartbeat or previous.at  # an older agent did not tell
+    gap = row.at.steady - watched.steady
+    rebooted = ", and the machine was started anew" if previous.boot_id != row.boot_id else ""
+    if gap < BLINK and not rebooted:
+        return
+    if isinstance(previous.event, AgentStopped):
+        yield Line(previous.seq, previous.at, f"agent was not running for {say_duration(gap)}{rebooted}")
+        return
+    exact = "" if row.event.heartbeat else " at most"
+    sentence = f"agent was not running for {say_duration(gap)}{exact}, it had been ended by force{rebooted}"
+    yield Line(row.seq, row.at, sentence)

@@ -1,0 +1,147 @@
+"""``connmon-agent replay``: what happened and why, from the journal."""
+
+from __future__ import annotations
+
+import json as json_texts
+from datetime import UTC, datetime
+
+import click
+
+from ..errors import ConnmonError
+from ..store.reading import Reader
+from ..store.records import OutageRow, Recorded
+from . import screens
+from .instants import FORMS, read_instant
+from .invocations import Invocation
+from .rendering.status_document import status_document
+from .rendering.status_text import render_status
+from .rendering.timeline_document import timeline_document
+from .rendering.timeline_text import render_timeline
+from .wording import count_of, say_date_and_time
+
+LATEST = "latest"
+
+# An outage is dated back to its first bad round; that round is not further away than so many events.
+LOOK_BACK = 200
+
+
+def _read_instant(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Unix seconds of a point in time as people type it."""
+    try:
+        return None if value is None else read_instant(value, now=datetime.now(UTC))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _read_number(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """The number of an outage, 0 for the latest; None: no outage was asked for."""
+    if value is None:
+        return None
+    if value.lower() == LATEST:
+        return 0
+    if value.isascii() and value.isdecimal() and int(value) > 0:
+        return int(value)
+    raise click.BadParameter(f"{value!r} is neither the number of an outage nor {LATEST!r}")
+
+
+@click.command(short_help="Tell what happened and why.")
+@click.argument("outage", required=False, callback=_read_number)
+@click.option("--since", metavar="T", callback=_read_instant, help=f"From this time on: {FORMS}.")
+@click.option("--until", metavar="T", callback=_read_instant, help="Up to this time.")
+@click.option("--at", metavar="T", callback=_read_instant, help="Show the state as it was at this time.")
+@click.option("--verify", is_flag=True, help="Decide everything again and compare; 4 at the first difference.")
+@click.option("--json", is_flag=True, help="One JSON document.")
+@click.pass_obj
+def replay(
+    invocation: Invocation,
+    outage: int | None,
+    since: float | None,
+    until: float | None,
+    at: float | None,
+    verify: bool,
+    json: bool,
+) -> None:
+    """Tell what happened and why, from the journal: OUTAGE (a number, or `latest`), or a span of time.
+
+    Without any of them the latest outage is told.
+    """
+    spanned = since is not None or until is not None
+    asked = sum((outage is not None, spanned, at is not None))
+    if asked > 1:
+        raise click.UsageError("OUTAGE, --since/--until and --at exclude each other.")
+    with Reader(invocation.database()) as reader:
+        if verify:
+            _verify(reader, json=json, alone=not asked)
+        if at is not None:
+            _show_state(reader, at, json=json)
+        elif spanned:
+            _show_timeline(list(reader.recorded(since=since, until=until)), None, json=json)
+        elif asked or not verify:
+            _show_outage(reader, outage or None, json=json)
+
+
+def _show_outage(reader: Reader, number: int | None, *, json: bool) -> None:
+    row = _find_outage(reader, number)
+    if row is not None or json:
+        _show_timeline([] if row is None else _events_of(reader, row), row, json=json)
+    else:
+        click.echo("No outage has been recorded. --since 1d tells what else happened in the last day.")
+
+
+def _find_outage(reader: Reader, number: int | None) -> OutageRow | None:
+    outages = reader.outages()
+    if number is None:
+        return outages[-1] if outages else None
+    for row in outages:
+        if row.id == number:
+            return row
+    raise ConnmonError(f"there is no outage {number}", hint="connmon-agent history lists them")
+
+
+def _events_of(reader: Reader, outage: OutageRow) -> list[Recorded]:
+    """The outage's events, from the first bad round on."""
+    events = list(reader.recorded(outage=outage.id))
+    if not events:
+        return events
+    opened = events[0].seq
+    before: list[Recorded] = []
+    for row in reader.recorded(after_seq=max(0, opened - LOOK_BACK)):
+        if row.seq >= opened:
+            break
+        if row.at.steady >= outage.started.steady:
+            before.append(row)
+    return before + events
+
+
+def _show_timeline(rows: list[Recorded], outage: OutageRow | None, *, json: bool) -> None:
+    if json:
+        click.echo(json_texts.dumps(timeline_document(rows, outage=outage), indent=2, ensure_ascii=False))
+    else:
+        click.echo(render_timeline(rows, outage=outage, width=screens.width_of_output()))
+
+
+def _show_state(reader: Reader, at: float, *, json: bool) -> None:
+    # The engine, which only this and --verify need, takes longer to import than the journal to read.
+    from .decisions import refold_journal
+    from .rendering.past import snapshot_at
+
+    snapshot = snapshot_at(refold_journal(reader, reader.recorded()), at=at, path=str(reader.path))
+    if snapshot is None:
+        raise ConnmonError("nothing had been recorded at that time", hint="connmon-agent replay --since 30d")
+    if json:
+        click.echo(json_texts.dumps(status_document(snapshot), indent=2, ensure_ascii=False))
+        return
+    click.echo(f"As it was on {say_date_and_time(at, zone=None)}\n")
+    click.echo(render_status(snapshot, width=screens.width_of_output(), paint=screens.painter(), past=True))
+
+
+def _verify(reader: Reader, *, json: bool, alone: bool) -> None:
+    """Decide everything again; what is shown besides (``alone``: nothing) keeps the output to itself."""
+    from .decisions import verify_journal
+
+    verification = verify_journal(reader)
+    if alone and json:
+        click.echo(json_texts.dumps(verification.as_document(), indent=2, ensure_ascii=False))
+    verification.raise_if_failed()
+    if alone and not json:
+        click.echo(f"{count_of(verification.events, 'event')} decided again: all as recorded.")

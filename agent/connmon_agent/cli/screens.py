@@ -1,0 +1,43 @@
+"""The terminal: how wide it is, whether it shows colours, and drawing on it again and again."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from .rendering.tones import Paint, Tone, paint_nothing
+
+WIDEST = 80  # columns; wider lines are harder to read, and a pipe has no width
+NARROWEST = 40
+
+_CLEAR = "\x1b[H\x1b[J"  # home, and everything below; what scrolled out of the screen stays
+
+
+def width_of_output() -> int:
+    """Columns to fill: the terminal's, within reason; WIDEST for a pipe."""
+    try:
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError, AttributeError):  # a pipe, a file, or no descriptor at all
+        return WIDEST
+    return max(NARROWEST, min(WIDEST, columns or WIDEST))
+
+
+def can_redraw() -> bool:
+    """Whether the output is a terminal that understands more than text."""
+    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
+
+
+def painter() -> Paint:
+    """Colours where a terminal shows them and nobody said no (https://no-color.org)."""
+    return _paint if can_redraw() and not os.environ.get("NO_COLOR") else paint_nothing
+
+
+def clear() -> None:
+    """Begin at the top of an empty screen."""
+    click.echo(_CLEAR, nl=False)
+
+
+def _paint(text: str, tone: Tone) -> str:
+    return text if tone is Tone.PLAIN else click.style(text, fg=tone.value)

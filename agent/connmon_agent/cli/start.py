@@ -1,0 +1,75 @@
+"""``connmon-agent start``: the agent in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+from .invocations import Invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..runtime.agent import Agent
+    from ..runtime.build import Runner
+    from ..runtime.sentences import Sentence
+    from ..settings import Settings
+
+
+@click.command(short_help="Run the agent.")
+@click.pass_obj
+def start(invocation: Invocation) -> None:
+    """Run the agent in the foreground, with one line on stderr for each decision.
+
+    SIGTERM and Ctrl-C end it in order; whatever is under way then goes on at the next start. SIGHUP reads the
+    configuration again and takes it over whole, or keeps the old one and says what is wrong.
+    """
+    from ..runtime.logs import open_log
+
+    settings = invocation.settings()
+    asyncio.run(_run(invocation, settings, open_log(settings.logging)))
+
+
+async def _run(invocation: Invocation, settings: Settings, say: Callable[[Sentence], None]) -> None:
+    from ..runtime.build import run_agent
+
+    def on_ready(agent: Agent, runner: Runner) -> None:
+        _listen_to_signals(agent, lambda: _reload(invocation, runner, say))
+
+    await run_agent(settings, say=say, on_ready=on_ready)
+
+
+def _listen_to_signals(agent: Agent, reload: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for name in ("SIGTERM", "SIGINT"):
+        number = getattr(signal, name)
+        try:
+            loop.add_signal_handler(number, agent.end, name)
+        except NotImplementedError:  # Windows: the loop takes no handlers, the interpreter does
+            signal.signal(number, lambda number, _: loop.call_soon_threadsafe(agent.end, signal.Signals(number).name))
+    if hasattr(signal, "SIGHUP"):
+        loop.add_signal_handler(signal.SIGHUP, reload)
+
+
+def _reload(invocation: Invocation, runner: Runner, say: Callable[[Sentence], None]) -> None:
+    """Take the configuration over whole or not at all."""
+    from ..errors import ConfigurationError, ConnmonError
+    from ..runtime.sentences import Sentence
+
+    now = runner.now()
+    try:
+        settings = invocation.settings()
+        runner.reload(settings)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            say(Sentence(now, "error", "agent", f"the configuration is not taken over: {problem}"))
+    except ConnmonError as error:
+        say(Sentence(now, "error", "agent", f"the configuration is not taken over: {error}"))
+    except Exception as error:  # a mistake of ours: the agent goes on with what it has
+        text = f"the configuration is not taken over: internal error, please report it: {error!r}"
+        say(Sentence(now, "error", "agent", text))
+    else:
+        say(Sentence(now, "info", "agent", f"the configuration was read again from {settings.source}"))

@@ -1,0 +1,97 @@
+"""``connmon-agent status``: the current state, read from the store; no agent has to run."""
+
+from __future__ import annotations
+
+import json as json_texts
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from ..core.world import World
+from ..errors import NothingRecorded, NotRunning
+from ..presence import find_agent
+from ..store.reading import Reader
+from . import screens
+from .invocations import Invocation
+from .rendering.snapshots import Snapshot
+from .rendering.status_document import status_document, without_pulse
+from .rendering.status_text import render_status
+
+INTERVAL = 1.0  # seconds between two looks of --watch
+
+
+@click.command()
+@click.option("--json", is_flag=True, help="One JSON document (with --watch: one a line).")
+@click.option("--watch", is_flag=True, help="Go on showing it, until Ctrl-C; into a pipe: again at every change.")
+@click.pass_context
+def status(ctx: click.Context, json: bool, watch: bool) -> None:
+    """Show the current state.
+
+    It is read from the state file: the agent need not run, and is not asked. Ends with 3 when it does not run.
+    """
+    invocation: Invocation = ctx.obj
+    database = invocation.database()
+    redraw = watch and not json and screens.can_redraw()
+    show = _json_shower(compact=watch) if json else _text_shower(apart=watch and not redraw)
+    if watch:
+        with suppress(KeyboardInterrupt):
+            clear = screens.clear if redraw else None
+            watch_status(lambda: take_snapshot(database), show=show, sleep=time.sleep, clear=clear)
+        return
+    snapshot = take_snapshot(database)
+    show(snapshot)
+    if not snapshot.running:
+        ctx.exit(NotRunning.exit_code)
+
+
+def take_snapshot(database: Path) -> Snapshot:
+    """The state as it is now. Raises StoreError; a database with nothing in it is an agent that never ran."""
+    pid = find_agent(database.parent)
+    try:
+        with Reader(database) as reader:
+            world, agent, latest = reader.world(), reader.agent(), reader.latest_round()
+            events, size = reader.counts()
+    except NothingRecorded:
+        return Snapshot(time.time(), str(database), World(store=""), pid, None, None, 0, 0)
+    return Snapshot(time.time(), str(database), world or World(store=""), pid, agent, latest, events, size)
+
+
+def watch_status(
+    take: Callable[[], Snapshot],
+    *,
+    show: Callable[[Snapshot], None],
+    sleep: Callable[[float], None],
+    clear: Callable[[], None] | None,
+) -> None:
+    """Show the state every INTERVAL after ``clear``; without one (None), only when it changed. Ends by an exception."""
+    shown: object = None
+    while True:
+        snapshot = take()
+        news = without_pulse(status_document(snapshot))
+        if clear is not None:
+            clear()
+        if clear is not None or news != shown:
+            show(snapshot)
+            shown = news
+        sleep(INTERVAL)
+
+
+def _json_shower(*, compact: bool) -> Callable[[Snapshot], None]:
+    indent = None if compact else 2
+    return lambda snapshot: click.echo(json_texts.dumps(status_document(snapshot), indent=indent, ensure_ascii=False))
+
+
+def _text_shower(*, apart: bool) -> Callable[[Snapshot], None]:
+    def show(snapshot: Snapshot) -> None:
+        click.echo(_write_text(snapshot) + ("\n" if apart else ""))
+
+    return show
+
+
+def _write_text(snapshot: Snapshot) -> str:
+    if snapshot.events == 0 and not snapshot.running:
+        return f"The agent has never run here: nothing is remembered in {snapshot.path}.\nStart it: connmon-agent start"
+    return render_status(snapshot, width=screens.width_of_output(), paint=screens.painter())

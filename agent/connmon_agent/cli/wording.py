@@ -1,0 +1,118 @@
+"""Words for people: times, durations, and text that fits a number of columns. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from datetime import UTC, datetime, tzinfo
+
+from ..core.moments import Moment
+from ..core.wording import in_words
+
+ELLIPSIS = "…"
+
+
+def say_duration(seconds: float) -> str:
+    """A duration in whole seconds at the finest: ``12 s``, ``3 min 12 s``, ``3 h 5 min``. Never negative."""
+    return in_words(max(0, round(seconds)))
+
+
+def say_time(wall: float, *, zone: tzinfo | None) -> str:
+    """The time of day, to the second. ``zone`` None: the machine's."""
+    return _local(wall, zone).strftime("%H:%M:%S")
+
+
+def say_date(wall: float, *, zone: tzinfo | None) -> str:
+    """The day: ``Monday 2026-11-23``. ``zone`` None: the machine's."""
+    return _local(wall, zone).strftime("%A %Y-%m-%d")
+
+
+def say_date_and_time(wall: float, *, zone: tzinfo | None) -> str:
+    """Day and time of day: ``2026-11-23 10:00:12``. ``zone`` None: the machine's."""
+    return _local(wall, zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def write_instant(moment: Moment | None) -> str | None:
+    """RFC 3339 in UTC with microseconds, for programs. None for no moment, and for one that never was (zero)."""
+    if moment is None or moment.wall == 0:
+        return None
+    return datetime.fromtimestamp(moment.wall, UTC).isoformat(timespec="microseconds")
+
+
+def count_of(number: int, noun: str) -> str:
+    """``1 restart``, ``3 restarts``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def clean(text: str) -> str:
+    """``text`` on one line, without characters that command a terminal: reasons may quote what a server sent."""
+    kept = (" " if unicodedata.category(char) in _COMMANDING else char for char in text)
+    return " ".join("".join(kept).split())
+
+
+def width_of(text: str) -> int:
+    """The columns that ``text`` takes on a terminal (Unicode's East Asian Width, UAX #11)."""
+    return sum(_columns(char) for char in text)
+
+
+def cut(text: str, width: int) -> str:
+    """``text`` in at most ``width`` columns, its lost end shown by an ellipsis."""
+    if width_of(text) <= width:
+        return text
+    return _take(text, width - 1).rstrip() + ELLIPSIS if width > 0 else ""
+
+
+def pad(text: str, width: int) -> str:
+    """``text`` with blanks up to ``width`` columns."""
+    return text + " " * (width - width_of(text))
+
+
+def wrap(text: str, *, width: int, indent: str = "", first: str | None = None) -> list[str]:
+    """``text`` in lines of at most ``width`` columns, broken between words, or inside one that fits no line.
+
+    ``indent`` precedes every line, ``first`` (None: the same) the first one.
+    """
+    lines: list[str] = []
+    line, empty = (indent if first is None else first), True
+    for word in _breakable(clean(text), width - max(width_of(indent), width_of(first or ""))):
+        joined = line + word if empty else f"{line} {word}"
+        if empty or width_of(joined) <= width:
+            line, empty = joined, False
+        else:
+            lines.append(line)
+            line = indent + word
+    return [*lines, line.rstrip()]
+
+
+_COMMANDING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def _local(wall: float, zone: tzinfo | None) -> datetime:
+    return datetime.fromtimestamp(wall, UTC).astimezone(zone)
+
+
+def _columns(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _take(text: str, width: int) -> str:
+    used = 0
+    for index, char in enumerate(text):
+        used += _columns(char)
+        if used > width:
+            return text[:index]
+    return text
+
+
+def _breakable(text: str, width: int) -> Iterator[str]:
+    for word in text.split():
+        rest = word
+        while width_of(rest) > width:
+            # At least one character, or a column too narrow for it would never end.
+            piece = _take(rest, width) or rest[0]
+            yield piece
+            rest = rest[len(piece) :]
+        if rest:
+            yield rest

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from connmon_agent.cli.config import config
+from connmon_agent.errors import ConfigurationError
+from connmon_agent.loading.configuration import load_settings
+from connmon_agent.settings import Settings
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass
+class Given:
+    """The global options of one call."""
+
+    path: Path
+    state_dir: Path = Path("/state")
+
+    def settings(self) -> Settings:
+        return load_settings(self.path, state_dir=self.state_dir, environment={})
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        pytest.param(
+            "link: {}\n",
+            "3 targets (quorum 2), 7 services in 1 stage, 7 forwarded ports, state in /state",
+            id="the defaults",
+        ),
+        pytest.param(
+            "link: {targets: [{kind: tcp, host: 192.0.2.1, port: 443}]}\n"
+            "services: {a: {}, b: {depends_on: [a], port: 80}}\n",
+            "1 target (quorum 1), 2 services in 2 stages, 1 forwarded port, state in /state",
+            id="stages",
+        ),
+        pytest.param(
+            "recovery: {act: false}\nservices: {}\n",
+            "3 targets (quorum 2), 0 services in 0 stages, 0 forwarded ports, state in /state; "
+            "shadow mode: nothing is restarted",
+            id="shadow mode",
+        ),
+    ],
+)
+def test_check_tells_what_a_good_file_means(tmp_path: Path, text: str, summary: str) -> None:
+    path = tmp_path / "connmon.yaml"
+    path.write_text(text)
+    result = CliRunner().invoke(config, ["check"], obj=Given(path))
+    assert (result.exit_code, result.stdout) == (0, f"{path}: good: {summary}\n")
+
+
+@pytest.mark.parametrize("command", ["check", "show"])
+def test_a_bad_file_is_left_to_the_one_place_that_translates_errors(command: str) -> None:
+    bad = REPOSITORY / "tests" / "configs" / "bad-five-mistakes.yaml"
+    result = CliRunner().invoke(config, [command], obj=Given(bad))
+    assert isinstance(result.exception, ConfigurationError)
+    assert len(result.exception.problems) == 5
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("name", ["connmon.yaml", "system_config.json"])
+def test_show_prints_what_can_be_used_again(tmp_path: Path, name: str) -> None:
+    given = Given(REPOSITORY / "config" / name)
+    result = CliRunner().invoke(config, ["show"], obj=given)
+    again = tmp_path / "connmon.yaml"
+    again.write_text(result.stdout)
+    assert Given(again).settings().plan == given.settings().plan
+    assert Given(again).settings().forwards == given.settings().forwards

@@ -1,0 +1,57 @@
+"""The demo: the whole story, told faster."""
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from connmon_agent.cli import connmon_agent
+from connmon_agent.cli.demo import Pace, demo, run_demo
+from connmon_agent.store import DATABASE_FILE
+from connmon_agent.store.reading import Reader
+
+FAST = Pace(
+    check_interval=0.1,
+    confirm_interval=0.05,
+    timeout=0.5,
+    dark=0.1,
+    hold=0.1,
+    pod_start=0.05,
+    ready_timeout=1.5,
+    backoff=0.1,
+)
+
+
+def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with click.Context(demo) as ctx:
+        run_demo(ctx, tmp_path, FAST)
+    told = capsys.readouterr().out
+    chapters = (
+        "link: STARTING -> ONLINE",
+        "The internet is cut.",
+        "link: DEGRADED -> OFFLINE",
+        "The internet is back.",
+        "link: OFFLINE -> RECOVERING",
+        "grafana: VERIFYING -> BACKOFF: attempt 1 of 3 did not help",
+        "grafana: WAITING -> RESTARTING: attempt 2 of 3",
+        "link: RECOVERING -> ONLINE: the recovery is over: 7 of 7 services are ready",
+        "Services, 7 of 7 ready",
+        "agent: stopped: the demo is over",
+        "Restarts  8",
+        "Result    recovered",
+    )
+    places = [told.find(words) for words in chapters]
+    assert -1 not in places, told
+    assert places == sorted(places)
+    with Reader(tmp_path / DATABASE_FILE) as reader:
+        assert reader.verify_chain() is None
+        assert [(row.restarts, row.ended is not None) for row in reader.outages()] == [(8, True)]
+
+
+def test_the_memory_of_a_real_agent_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / DATABASE_FILE).write_bytes(b"precious")
+    result = CliRunner().invoke(connmon_agent, ["demo", "--keep", str(tmp_path)])
+    assert result.exit_code == 2
+    assert f"Error: Invalid value for --keep: {tmp_path} holds a state file already" in result.stderr
+    assert (tmp_path / DATABASE_FILE).read_bytes() == b"precious"

@@ -1,0 +1,67 @@
+"""Errors become words and exit codes in one place, and no traceback reaches a user."""
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from connmon_agent import errors
+from connmon_agent.cli.groups import RootGroup
+
+
+def end_with(error: BaseException, *, environment: dict[str, str] | None = None) -> Result:
+    """What a command shows that ends by ``error``."""
+
+    @click.group(cls=RootGroup, lazy={})
+    def root() -> None:
+        """Nothing of its own."""
+
+    @root.command()
+    def work() -> None:
+        raise error
+
+    return CliRunner().invoke(root, ["work"], env={"CONNMON_DEBUG": "", **(environment or {})})
+
+
+USAGE = "Usage: root work [OPTIONS]\nTry 'root work --help' for help.\n\n"
+
+problem = errors.Problem("c.yaml", 3, "link.fall", "must be a number", value="x")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (errors.StoreError("the disk is full", hint="free some"), 1, "Error: the disk is full\nTry: free some\n"),
+        (errors.NotRunning("no agent runs here"), 3, "Error: no agent runs here\n"),
+        (errors.Divergence("event 7"), 4, "Error: event 7\n"),
+        (errors.ConfigurationError([problem]), 2, "Error: c.yaml:3: link.fall: must be a number (got x)\n"),
+        (
+            click.UsageError("not so"),
+            2,
+            "Usage: root work [OPTIONS]\nTry 'root work --help' for help.\n\nError: not so\n",
+        ),
+        (KeyboardInterrupt(), 130, ""),
+        (BrokenPipeError(32, "Broken pipe"), 1, ""),
+        (
+            PermissionError(13, "Permission denied", "/etc/x"),
+            1,
+            "Error: /etc/x: Permission denied\nTry: Check that it is there and who may use it\n",
+        ),
+        (
+            KeyError("frontend\nend"),
+            1,
+            "Error: internal error (KeyError: 'frontend\\nend'): please report it\n"
+            "Try: Run the same command with CONNMON_DEBUG=1 in the environment and add its output to the report\n",
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_each_error_has_its_words_and_its_code(error: BaseException, code: int, words: str) -> None:
+    result = end_with(error)
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", words)
+
+
+def test_the_traceback_of_our_own_mistake_is_shown_on_request() -> None:
+    result = end_with(ZeroDivisionError("oops"), environment={"CONNMON_DEBUG": "1"})
+    assert "Traceback (most recent call last)" in result.stderr
+    assert result.stderr.splitlines()[-2] == "Error: internal error (ZeroDivisionError: oops): please report it"
+    assert result.exit_code == 1

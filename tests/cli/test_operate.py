@@ -1,0 +1,173 @@
+"""Orders: carried out by the running agent or recorded for the next, durable once the command returns."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+from click.testing import Result
+from tests.fakes.local_sites import LocalAgent, LocalSite
+
+from connmon_agent.core.events import Order, Ordered
+from connmon_agent.errors import ConnmonError
+from connmon_agent.presence import AgentLock
+from connmon_agent.runtime.control import send_order
+from connmon_agent.store import DATABASE_FILE
+from connmon_agent.store.reading import Reader
+
+RECORDED = "The agent is not running: this is recorded, and holds from its next start.\n"
+
+
+@pytest.fixture(scope="module")
+def running(site: LocalSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAgent]:
+    """An agent that the tests of this module share; they leave it neither paused nor recovering."""
+    folder = tmp_path_factory.mktemp("running")
+    shared = LocalAgent(folder, site.configuration(folder, ("web", "db")))
+    shared.start()
+    for name in ("web", "db"):
+        shared.until_service(name, "READY")
+    yield shared
+    shared.bury()
+
+
+def orders_of(agent: LocalAgent) -> list[tuple[Order, tuple[str, ...]]]:
+    with Reader(agent.state / DATABASE_FILE) as reader:
+        events = [row.event for row in reader.recorded()]
+    return [(event.order, event.services) for event in events if isinstance(event, Ordered)]
+
+
+def refusal(result: Result) -> str:
+    """What a refused order says."""
+    assert (result.exit_code, result.stdout) == (1, "")
+    return result.stderr
+
+
+# A running agent.
+
+
+def test_pause_and_resume_are_carried_out_at_once(running: LocalAgent) -> None:
+    paused = running.run("pause")
+    assert (paused.exit_code, paused.output) == (
+        0,
+        "Paused. Nothing is restarted until `connmon-agent resume`.\n",
+    )
+    assert running.status()["agent"]["paused"]
+    assert "the agent is paused; `connmon-agent resume` first" in refusal(running.run("recover"))
+    assert running.run("resume").output == "Resumed.\n"
+    assert not running.status()["agent"]["paused"]
+
+
+def test_recover_restarts_and_rearm_gives_the_attempts_back(site: LocalSite, running: LocalAgent) -> None:
+    before = site.api.get("Deployment", "shop", "web")
+    ordered = running.run("recover", "web")
+    assert ordered.output == "Ordered. `connmon-agent status --watch` shows how it goes.\n"
+    running.until(lambda: bool(running.service("web")["attempts"]), "an attempt")
+    running.until_link("ONLINE")
+    after = site.api.get("Deployment", "shop", "web")
+    assert before is not None and after is not None
+    assert after["metadata"]["generation"] == before["metadata"]["generation"] + 1
+    assert running.service("db")["attempts"] == 0
+    assert running.run("rearm", "web").output == "Re-armed. `connmon-agent recover web` restarts now.\n"
+    assert running.service("web")["attempts"] == 0
+
+
+@pytest.mark.parametrize("command", ["recover", "rearm"])
+def test_a_service_that_is_not_configured_is_refused(running: LocalAgent, command: str) -> None:
+    words = refusal(running.run(command, "nix", "web"))
+    assert words == "Error: no service named nix is configured; the services are: web, db\n"
+
+
+def test_recover_is_refused_while_the_link_is_down(site: LocalSite, running: LocalAgent) -> None:
+    site.cut()
+    try:
+        running.until_link("OFFLINE")
+        assert "the recovery begins by itself once it is back" in refusal(running.run("recover"))
+    finally:
+        site.restore()
+    running.until_link("ONLINE")
+
+
+def test_an_agent_that_stands_still_is_not_waited_for_for_ever_and_the_order_lapses(running: LocalAgent) -> None:
+    given = len(orders_of(running))
+    running.process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(ConnmonError, match=r"did not answer within 0\.2 s; an order that it has not taken by now"):
+            send_order(running.state, Order.PAUSE, (), patience=0.2)
+    finally:
+        running.process.send_signal(signal.SIGCONT)
+    assert running.run("rearm").exit_code == 0
+    assert [order for order, _ in orders_of(running)[given:]] == [Order.REARM]
+    assert not running.status()["agent"]["paused"]
+
+
+# Durable once they return.
+
+
+@pytest.mark.parametrize("killed", [True, False], ids=["kill -9 at once", "no agent"])
+def test_an_order_outlives_the_agent(agent: LocalAgent, killed: bool) -> None:
+    if killed:
+        agent.start()
+    paused = agent.run("pause")
+    if killed:
+        agent.kill()
+    assert (paused.exit_code, RECORDED in paused.output) == (0, not killed)
+    assert agent.status()["agent"] == agent.status()["agent"] | {"running": False, "paused": True}
+    rearmed = agent.run("rearm", "db")
+    assert (rearmed.exit_code, rearmed.output) == (0, "Re-armed. `connmon-agent recover db` restarts now.\n" + RECORDED)
+    assert orders_of(agent) == [(Order.PAUSE, ()), (Order.REARM, ("db",))]
+    agent.start()
+    assert agent.status()["agent"]["paused"]
+    assert agent.run("replay", "--verify").exit_code == 0
+
+
+def test_a_recovery_ordered_from_an_agent_that_is_killed_is_made_by_the_next(
+    site: LocalSite, agent: LocalAgent
+) -> None:
+    agent.start()
+    agent.until_service("db", "READY")
+    assert agent.run("rearm").exit_code == 0
+    before = site.api.get("Deployment", "shop", "db")
+    assert agent.run("recover", "db").exit_code == 0
+    agent.kill()
+    agent.start()
+    agent.until(lambda: bool(agent.service("db")["attempts"]), "an attempt")
+    agent.until_service("db", "READY")
+    after = site.api.get("Deployment", "shop", "db")
+    assert before is not None and after is not None
+    assert after["metadata"]["generation"] == before["metadata"]["generation"] + 1
+
+
+# No agent.
+
+
+def test_a_refused_order_is_refused_without_an_agent_too(agent: LocalAgent) -> None:
+    assert "no service named nix is configured" in refusal(agent.run("rearm", "nix"))
+    assert "the link is STARTING" in refusal(agent.run("recover"))
+
+
+def test_an_order_needs_a_configuration_that_can_be_used(agent: LocalAgent) -> None:
+    agent.write("nonsense: 1\n")
+    result = agent.run("--state-dir", str(agent.state), "pause")
+    assert result.exit_code == 2
+    assert "nonsense: unknown key" in result.stderr
+    assert not agent.state.exists()
+
+
+def test_a_damaged_state_file_is_told_of(agent: LocalAgent) -> None:
+    agent.state.mkdir()
+    (agent.state / DATABASE_FILE).write_bytes(b"SQLite format 3\0" + b"\xa5" * 8000)
+    result = agent.run("pause")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("Note: the state file was damaged (file is not a database); it is kept as")
+    assert agent.run("resume").stderr == ""
+
+
+def test_an_order_that_comes_while_another_is_recorded_waits_for_it(agent: LocalAgent) -> None:
+    agent.state.mkdir()
+    with contextlib.ExitStack() as holding:
+        holding.enter_context(AgentLock(agent.state))
+        release = threading.Timer(0.1, holding.close)
+        release.start()
+        assert agent.run("pause").output.endswith(RECORDED)
+        release.join()

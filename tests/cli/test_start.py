@@ -1,0 +1,212 @@
+"""The agent as a process: how it begins, how it ends, and what keeps it from beginning."""
+
+import json
+import os
+import shutil
+import signal
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.fakes.local_sites import SOURCE_ROOT, LocalAgent, LocalSite, refuse_to_start
+
+from connmon_agent.core.events import AgentStarted, AgentStopped, Event
+from connmon_agent.embedded.kubernetes import Hang
+from connmon_agent.runtime.control import FILE_NAME as SOCKET
+from connmon_agent.store import DATABASE_FILE
+from connmon_agent.store.reading import Reader
+
+resource = pytest.importorskip("resource")
+
+
+def events_of(agent: LocalAgent) -> list[Event]:
+    with closing(Reader(agent.state / DATABASE_FILE)) as reader:
+        return [row.event for row in reader.recorded()]
+
+
+# How it ends.
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_ends_it_in_order(agent: LocalAgent, number: signal.Signals) -> None:
+    agent.start()
+    assert agent.end(number) == 0
+    assert agent.log.splitlines()[-1].endswith(f"agent: stopped: {number.name}")
+    last = events_of(agent)[-1]
+    assert isinstance(last, AgentStopped) and last.reason == number.name
+    assert not (agent.state / SOCKET).exists()
+    assert agent.run("status").exit_code == 3
+
+
+def test_a_signal_ends_it_in_order_while_the_api_keeps_silent(site: LocalSite, agent: LocalAgent) -> None:
+    rule = site.api.faults.add(Hang(), times=None)
+    try:
+        agent.start()
+        assert agent.end() == 0
+    finally:
+        site.api.faults.remove(rule)
+
+
+def test_it_goes_on_after_kill_9(agent: LocalAgent) -> None:
+    agent.start()
+    agent.until_service("db", "READY")
+    agent.kill()
+    assert (agent.state / SOCKET).exists(), "a killed agent leaves its socket behind"
+    agent.start()
+    assert agent.run("pause").exit_code == 0
+    started = [event.pid for event in events_of(agent) if isinstance(event, AgentStarted)]
+    assert len(started) == 2 and started[-1] == agent.process.pid
+    assert agent.run("replay", "--verify").exit_code == 0
+
+
+# What keeps it from beginning.
+
+
+def test_a_second_agent_on_the_same_state_is_refused(agent: LocalAgent) -> None:
+    agent.start()
+    code, words = refuse_to_start(["--config", str(agent.file), "start"])
+    assert code == 1
+    assert words.startswith(f"Error: another agent (pid {agent.process.pid}) already runs on the state directory")
+    assert "Try: One state directory has one agent" in words
+    assert agent.process.poll() is None
+
+
+def test_a_configuration_that_cannot_be_used_is_told_whole(agent: LocalAgent) -> None:
+    agent.write("link: {fall: x}\nrecovery: {parallel: 0}\nnonsense: 1\n")
+    code, words = refuse_to_start(["--config", str(agent.file), "start"])
+    assert code == 2
+    assert [key for key in ("link.fall", "recovery.parallel", "nonsense") if key not in words] == []
+    assert not agent.state.exists()
+
+
+def test_a_chart_that_cannot_be_used_is_told(agent: LocalAgent, tmp_path: Path) -> None:
+    source = tmp_path / "checkout" / "agent"
+    shutil.copytree(SOURCE_ROOT / "connmon_agent", source / "connmon_agent", ignore=shutil.ignore_patterns("*.pyc"))
+    charts = shutil.copytree(SOURCE_ROOT.parent / "statecharts", source.parent / "statecharts")
+    chart = charts / "link.yaml"
+    chart.write_text(chart.read_text().replace("trigger: round_good", "trigger: round_god"))
+    code, words = refuse_to_start(["--config", str(agent.file), "start"], source=source)
+    assert code == 2
+    assert "link.yaml:" in words and "round_god" in words
+    assert not agent.state.exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("file", "the state directory {place} cannot be made: File exists"),
+        ("file/deeper", "the state directory {place} cannot be made: Not a directory"),
+        ("/proc/connmon", "the state directory {place} cannot be made: No such file or directory"),
+    ],
+    ids=["a file", "below a file", "where nothing can be made"],
+)
+def test_a_state_directory_that_cannot_be_made_is_named(
+    agent: LocalAgent, tmp_path: Path, place: str, message: str
+) -> None:
+    (tmp_path / "file").touch()
+    agent.configuration["state_dir"] = str(tmp_path / place)
+    agent.write()
+    result = agent.run("start")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: {message.format(place=tmp_path / place)}\n"
+        "Try: Choose another one with --state-dir, or make it and give it to the agent's user\n"
+    )
+
+
+# What does not keep it from watching.
+
+
+def test_a_damaged_state_file_is_set_aside_and_told(agent: LocalAgent) -> None:
+    agent.state.mkdir()
+    (agent.state / DATABASE_FILE).write_bytes(b"SQLite format 3\0" + b"\xa5" * 8000)
+    agent.start()
+    (kept,) = agent.state.glob(f"{DATABASE_FILE}.corrupt-*Z")
+    assert (
+        f"error    agent: the state file was damaged (file is not a database); it is kept as {kept.name}" in agent.log
+    )
+
+
+def test_without_a_kubeconfig_it_watches_the_link_and_says_why_it_knows_nothing_of_the_services(
+    agent: LocalAgent,
+) -> None:
+    right = agent.configuration["kubernetes"]["kubeconfig"]
+    agent.configuration["kubernetes"]["kubeconfig"] = "none"
+    agent.write()
+    agent.start()
+    agent.until_said("web: UNKNOWN: the kubeconfig")
+    assert agent.service("web")["state"] == "UNKNOWN"
+    assert "does not exist. Correct kubernetes.kubeconfig" in agent.service("web")["reason"]
+    agent.configuration["kubernetes"]["kubeconfig"] = right
+    agent.write()
+    agent.reload()
+    agent.until_service("web", "READY")
+
+
+def test_with_an_api_that_refuses_connections_it_watches_the_link(agent: LocalAgent, tmp_path: Path) -> None:
+    file = tmp_path / "kubeconfig"
+    document = json.loads(file.read_text())
+    document["clusters"][0]["cluster"]["server"] = "http://127.0.0.1:1"
+    file.write_text(json.dumps(document))
+    agent.start()
+    agent.until_said("web: UNKNOWN: http://127.0.0.1:1 cannot be reached: Connection refused")
+    assert agent.status()["link"]["state"] == "ONLINE"
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process")
+def test_with_a_full_disk_it_watches_and_takes_no_orders(agent: LocalAgent) -> None:
+    agent.start()
+    agent.until_service("web", "READY")
+    _, hard = resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, (4096, hard))
+    refused = agent.run("pause")
+    assert refused.exit_code == 1
+    assert "cannot record event" in refused.stderr and "nothing is restarted" in refused.stderr
+    agent.until_said("nothing can be recorded, so nothing is restarted")
+    assert agent.status()["agent"]["running"] and not agent.status()["agent"]["paused"]
+    assert agent.end() == 0
+    assert "Traceback" not in agent.log
+
+
+def test_a_log_that_nobody_reads_ends_nothing(agent: LocalAgent) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    agent.start(log=write)
+    os.close(write)
+    assert agent.run("pause").exit_code == 0
+    assert agent.end() == 0
+    assert isinstance(events_of(agent)[-1], AgentStopped)
+
+
+# Another configuration while it runs.
+
+
+def test_a_new_configuration_is_taken_over_whole(agent: LocalAgent) -> None:
+    agent.start()
+    agent.until_service("web", "READY")
+    agent.configuration["services"] = {"db": {}, "jobs": {}}
+    agent.write()
+    agent.reload()
+    agent.until_said(f"the configuration was read again from {agent.file}")
+    assert [service["name"] for service in agent.status()["services"]] == ["db", "jobs"]
+
+
+BAD_CONFIGURATIONS = {
+    "link: {fall: x}\nnonsense: 1\n": ("link.fall: must be", "nonsense: unknown key"),
+    "link: [\n": ("this is not YAML",),
+    "state_dir: elsewhere\n": ("state_dir cannot change while the agent runs",),
+}
+
+
+def test_a_configuration_that_cannot_be_used_changes_nothing(agent: LocalAgent) -> None:
+    agent.start()
+    for text, words in BAD_CONFIGURATIONS.items():
+        agent.write(text)
+        agent.reload()
+        for expected in words:
+            agent.until_said(expected)
+    complaints = [line for line in agent.log.splitlines() if " error " in line]
+    assert all("agent: the configuration is not taken over: " in line for line in complaints)
+    assert [service["name"] for service in agent.status()["services"]] == ["web", "db"]
+    assert agent.end() == 0
+    assert "Traceback" not in agent.log

@@ -1,0 +1,146 @@
+"""`status --json`: what programs may rely on."""
+
+from dataclasses import replace
+
+import pytest
+from tests.fakes.mornings import TCP, at, offline_snapshot, ready, recovering_snapshot, snapshot_of, world_of
+
+from connmon_agent.cli.rendering.status_document import status_document, without_pulse
+from connmon_agent.core.world import Blindness, World
+from connmon_agent.store.records import LatestRound
+
+CONTRACT = {
+    "": {"schema", "agent", "link", "outage", "services", "store"},
+    "agent": {"running", "pid", "version", "started_at", "heartbeat_at", "paused"},
+    "link": {"state", "since", "reason", "cause", "detail", "advice", "loss", "latency_ms", "probes"},
+    "outage": {"id", "started_at", "ended_at", "cause", "detail"},
+    "store": {"path", "bytes", "events"},
+}
+SERVICE = {
+    "name", "kind", "namespace", "state", "reason", "attempts", "max_attempts", "restarted_at", "next_at", "forward",
+}  # fmt: skip
+PROBE = {"name", "kind", "ok", "latency_ms", "reason", "at"}
+
+
+@pytest.mark.parametrize("part", CONTRACT)
+def test_each_key_of_the_contract_is_there(part: str) -> None:
+    document = status_document(offline_snapshot())
+    assert CONTRACT[part] <= (document[part] if part else document).keys()
+
+
+def test_each_key_of_the_contracts_lists_is_there() -> None:
+    document = status_document(offline_snapshot())
+    assert [service.keys() for service in document["services"]] == [SERVICE, SERVICE]
+    assert [probe.keys() for probe in document["link"]["probes"]] == [PROBE, PROBE]
+
+
+def test_blind_time_as_a_document() -> None:
+    snapshot = offline_snapshot()
+    assert status_document(snapshot)["blind"] is None
+    blind = Blindness(at(100), at(700), "the machine slept for 10 min")
+    assert status_document(replace(snapshot, world=replace(snapshot.world, blind=blind)))["blind"] == {
+        "since": "2026-11-23T10:01:40.000000+00:00",
+        "until": "2026-11-23T10:11:40.000000+00:00",
+        "seconds": 600.0,
+        "cause": "the machine slept for 10 min",
+    }
+
+
+def test_an_outage_as_a_document() -> None:
+    document = status_document(offline_snapshot())
+    assert document["schema"] == 1
+    assert document["agent"] == {
+        "running": True,
+        "pid": 4711,
+        "version": "0.1.0",
+        "started_at": "2026-11-23T07:07:00.000000+00:00",
+        "heartbeat_at": "2026-11-23T10:11:59.000000+00:00",
+        "paused": False,
+    }
+    assert document["link"]["state"] == "OFFLINE"
+    assert document["link"]["since"] == "2026-11-23T10:00:00.000000+00:00"
+    assert document["link"]["cause"] == "dns"
+    assert document["link"]["detail"] == "dns 192.0.2.2: no answer within 1 s"
+    assert document["link"]["advice"].startswith("The line works, names do not resolve")
+    assert document["link"]["loss"] == 0.5
+    assert document["link"]["probes"][1] == {
+        "name": "dns 192.0.2.2",
+        "kind": "dns",
+        "ok": False,
+        "latency_ms": None,
+        "reason": "no answer within 1 s",
+        "at": "2026-11-23T10:11:59.000000+00:00",
+    }
+    assert document["outage"] == {
+        "id": 3,
+        "started_at": "2026-11-23T09:59:58.000000+00:00",
+        "back_at": None,
+        "ended_at": None,
+        "blind": 0.0,
+        "cause": "unreachable",
+        "detail": "tcp 192.0.2.1:443, dns 192.0.2.2: no answer within 1 s",
+    }
+    assert document["store"] == {"path": "/var/lib/connmon/connmon.db", "bytes": 81_920, "events": 1203}
+
+
+def test_a_service_as_a_document() -> None:
+    jaeger = status_document(recovering_snapshot())["services"][2]
+    assert jaeger == {
+        "name": "jaeger",
+        "kind": "Deployment",
+        "namespace": "erp-system",
+        "state": "BACKOFF",
+        "reason": "ImagePullBackOff",
+        "attempts": 2,
+        "max_attempts": 3,
+        "restarted_at": None,
+        "next_at": "2026-11-23T10:12:40.000000+00:00",
+        "forward": None,
+    }
+
+
+def test_a_good_link_has_no_cause_though_an_outage_was() -> None:
+    past = replace(offline_snapshot().world, link=world_of().link)
+    assert status_document(snapshot_of(past))["link"]["cause"] is None
+
+
+def test_a_link_that_works_may_have_a_cause_and_what_to_do_about_it() -> None:
+    link = replace(world_of().link, cause="cluster-only", detail="the API server refuses connections")
+    document = status_document(snapshot_of(replace(world_of(), link=link)))
+    assert document["link"]["state"] == "ONLINE"
+    assert (document["link"]["cause"], document["link"]["detail"]) == (
+        "cluster-only",
+        "the API server refuses connections",
+    )
+    assert document["link"]["advice"].startswith("The internet works")
+
+
+def test_a_link_that_is_back_from_an_outage_tells_what_had_been() -> None:
+    document = status_document(recovering_snapshot())
+    assert (document["link"]["cause"], document["link"]["detail"]) == ("dns", "dns 192.0.2.2: no answer within 1 s")
+
+
+def test_what_is_not_known_is_null_and_not_left_out() -> None:
+    nothing = replace(snapshot_of(World(store="")), pid=None, agent=None, round=None)
+    document = status_document(nothing)
+    assert document["agent"]["running"] is False
+    assert document["agent"]["pid"] is document["agent"]["started_at"] is document["outage"] is None
+    assert document["link"]["since"] is document["link"]["loss"] is None
+    assert document["link"]["probes"] == document["services"] == []
+
+
+def test_an_agent_whose_id_is_not_known_yet_runs_all_the_same() -> None:
+    agent = status_document(replace(offline_snapshot(), pid=0))["agent"]
+    assert (agent["running"], agent["pid"]) == (True, None)
+
+
+def test_a_beat_of_the_heart_is_no_news() -> None:
+    before = snapshot_of(world_of(ready("frontend")))
+    round_later = replace(before, round=LatestRound(at(800), before.round.results, 0.4, 9.0), events=1300)
+    assert without_pulse(status_document(before)) == without_pulse(status_document(round_later))
+
+
+def test_a_probe_that_fails_is_news() -> None:
+    before = snapshot_of(world_of(ready("frontend")))
+    failed = replace(before, round=LatestRound(at(800), (replace(TCP, ok=False),), 0.5, None))
+    assert without_pulse(status_document(before)) != without_pulse(status_document(failed))

@@ -1,0 +1,64 @@
+"""`status` of a link that works badly, or that flaps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC
+
+from tests.fakes.mornings import TCP, at, ready, snapshot_of, world_of
+
+from connmon_agent.cli.rendering.snapshots import Snapshot
+from connmon_agent.cli.rendering.status_document import status_document, without_pulse
+from connmon_agent.cli.rendering.status_text import render_status
+from connmon_agent.core.sightings import Quality, QualitySight
+from connmon_agent.core.world import Link, LinkState, Outage
+from connmon_agent.store.records import LatestRound
+
+SIGHT = QualitySight(Quality.LOSSY, 0.23, 12.25, 30.5)
+
+
+def lossy_snapshot(sight: QualitySight | None = SIGHT) -> Snapshot:
+    calm = snapshot_of(world_of(ready("frontend")))
+    return replace(calm, round=LatestRound(at(719), (TCP,), 0.0, 11.0, sight))
+
+
+def damped_snapshot() -> Snapshot:
+    link = Link(
+        LinkState.RECOVERING,
+        since=at(600),
+        reason="the link stayed good for 10 s",
+        damped_until=at(2520),
+        falls=tuple(at(second).steady for second in range(100, 800, 100)),
+    )
+    return snapshot_of(world_of(ready("frontend"), link=link, outage=Outage(7, started=at(590), cause="unreachable")))
+
+
+def test_the_quality_stands_below_the_probes() -> None:
+    lines = render_status(lossy_snapshot(), zone=UTC, width=120).splitlines()
+    assert "  over 1 min: 23 % of the probes lost, 12 ms at the median, 30 ms for the slowest of twenty" in lines
+
+
+def test_a_window_that_is_not_full_says_nothing() -> None:
+    assert "over 1 min" not in render_status(lossy_snapshot(None), zone=UTC)
+
+
+def test_the_quality_as_a_document() -> None:
+    link = status_document(lossy_snapshot())["link"]
+    assert link["quality"] == {"class": "lossy", "loss": 0.23, "median_ms": 12.25, "p95_ms": 30.5}
+    assert status_document(lossy_snapshot(None))["link"]["quality"] is None
+
+
+def test_other_figures_of_the_same_quality_are_no_news() -> None:
+    before, later = lossy_snapshot(), lossy_snapshot(replace(SIGHT, loss=0.24, p95_ms=None))
+    assert without_pulse(status_document(before)) == without_pulse(status_document(later))
+
+
+def test_a_link_that_flaps_tells_until_when_restarts_wait_and_what_ends_it_earlier() -> None:
+    text = render_status(damped_snapshot(), zone=UTC, width=120)
+    assert "restarts are damped until 2026-11-23 10:42:00, the link failed 7 times in the last hour" in text
+    assert "connmon-agent recover: restarts at once, without waiting for the link to calm down" in text
+
+
+def test_damping_as_a_document() -> None:
+    assert status_document(damped_snapshot())["link"]["damped_until"] == "2026-11-23T10:42:00.000000+00:00"
+    assert status_document(lossy_snapshot())["link"]["damped_until"] is None

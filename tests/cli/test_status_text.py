@@ -1,0 +1,225 @@
+"""`status` for people: verdict, evidence, advice, in lines that fit."""
+
+from dataclasses import replace
+from datetime import UTC
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fakes.mornings import (
+    at,
+    intent,
+    offline_snapshot,
+    plan_of,
+    ready,
+    recovering_snapshot,
+    snapshot_of,
+    world_of,
+)
+
+from connmon_agent.cli.rendering.snapshots import Snapshot
+from connmon_agent.cli.rendering.status_text import render_status
+from connmon_agent.cli.rendering.tones import Tone
+from connmon_agent.cli.wording import width_of
+from connmon_agent.core.sightings import ProbeResult
+from connmon_agent.core.world import Blindness, Link, LinkState, Outage, Service, ServiceState
+from connmon_agent.store.records import AgentRow, LatestRound
+
+OFFLINE = """\
+OFFLINE for 12 min: 3 bad rounds in a row: unreachable: tcp 192.0.2.1:443, dns
+  192.0.2.2: no answer within 1 s
+  Cause: dns: dns 192.0.2.2: no answer within 1 s
+  The line works, names do not resolve: check the name servers that this machine
+  and the targets use
+
+Probes, 1 s ago
+  ok      tcp 192.0.2.1:443  11.0 ms
+  FAILED  dns 192.0.2.2      no answer within 1 s
+
+Outage 3 since 2026-11-23 09:59:58, 12 min ago: unreachable: tcp 192.0.2.1:443,
+  dns 192.0.2.2: no answer within 1 s
+
+Services, 2 of 2 ready
+  NAME      STATE  TRIES  REASON
+  frontend  READY  0/3    3 of 3 available
+  grafana   READY  0/3    3 of 3 available
+
+What to do
+  nothing for the services: they are restarted once the link is back and stays
+    good
+
+Agent: running for 3 h 5 min (pid 4711, version 0.1.0)
+Memory: 1203 events, 80 KiB, /var/lib/connmon/connmon.db"""
+
+RECOVERING_ON_A_PHONE = """\
+RECOVERING for 2 min, but grafana gave up: the link stayed
+  good for 10 s
+
+Probes, 1 s ago
+  ok      tcp 192.0.2.1:443  11.0 ms
+  FAILED  dns 192.0.2.2      no answer within 1 s
+
+Outage 3 since 2026-11-23 09:59:58, link back after 10 min,
+  1 relapse: dns: dns 192.0.2.2: no answer within 1 s
+
+Services, 1 of 4 ready
+  NAME      STATE       TRIES  REASON
+  frontend  READY       0/3    3 of 3 available
+  grafana   GAVE_UP     3/3    attempt 3 of 3 did not help…
+  jaeger    BACKOFF     2/3    next in 40 s: ImagePullBackO…
+  kafka     RESTARTING  1/3    attempt 1
+
+Open
+  kafka: a restart was decided 2 s ago; no answer yet
+
+What to do
+  connmon-agent rearm grafana: gives it its attempts back,
+    once what ails it is mended
+
+Agent: running for 3 h 5 min (pid 4711, version 0.1.0)
+Memory: 1203 events, 80 KiB, /var/lib/connmon/connmon.db"""
+
+
+def test_an_outage_on_a_terminal() -> None:
+    assert render_status(offline_snapshot(), zone=UTC) == OFFLINE
+
+
+def test_a_recovery_on_a_phone() -> None:
+    assert render_status(recovering_snapshot(), width=60, zone=UTC) == RECOVERING_ON_A_PHONE
+
+
+lossy = Link(
+    LinkState.DEGRADED, since=at(0), reason="lossy: 23 %", good=3, cause="lossy", detail="23 % of the probes lost"
+)
+
+
+def test_the_cause_is_told_once_and_with_what_to_do_about_it() -> None:
+    told = render_status(snapshot_of(world_of(ready("frontend"), link=lossy)), zone=UTC).splitlines()
+    assert told[1:3] == [
+        "  Cause: lossy: 23 % of the probes lost",
+        "  Packets are lost: look for a full line, bad radio or a bad cable",
+    ]
+    reason = f"a bad round: {lossy.cause}: {lossy.detail}"
+    told = render_status(snapshot_of(world_of(ready("frontend"), link=replace(lossy, reason=reason))), zone=UTC)
+    assert told.count("23 % of the probes lost") == 1
+    assert "Packets are lost" in told
+
+
+def test_of_a_link_that_nobody_watches_no_cause_is_told() -> None:
+    unwatched = replace(snapshot_of(world_of(ready("frontend"), link=lossy)), pid=None)
+    assert "Packets are lost" not in render_status(unwatched, zone=UTC)
+
+
+def test_blind_time_is_told() -> None:
+    blind = Blindness(at(100), at(700), "the machine slept for 10 min")
+    outage = Outage(3, started=at(0), cause="dns", blind=600.0)
+    offline = Link(LinkState.OFFLINE, since=at(2), reason="3 bad rounds in a row")
+    world = replace(world_of(ready("frontend"), link=offline, outage=outage), blind=blind)
+    told = render_status(snapshot_of(world), width=200, zone=UTC)
+    assert (
+        "Last blind until 2026-11-23 10:11:40: the machine slept for 10 min; it counts neither as up nor as down"
+        in told
+    )
+    assert "Outage 3 since 2026-11-23 10:00:00, 12 min ago, nobody watched for 10 min of it: dns" in told
+
+
+calm = snapshot_of(world_of(ready("frontend")))
+unwatched = replace(calm, pid=None)
+ended = AgentRow(4711, "0.1.0", started=at(-10_380), heartbeat=at(700), stopped=at(700))
+holding = replace(calm.world, timers={"hold": at(726)})
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "verdict"),
+    [
+        (calm, "ONLINE for 12 min: 3 good rounds in a row"),
+        (unwatched, "UNKNOWN: the agent is not running; 1 s ago it saw the link ONLINE"),
+        (replace(calm, agent=None, pid=None), "UNKNOWN: no agent has watched the link yet"),
+        (replace(calm, pid=99), "UNKNOWN: the agent has just started; before, the link was ONLINE"),
+        (
+            replace(calm, now=at(999).wall),
+            "UNKNOWN: the agent has been silent for 4 min 40 s; before, the link was ONLINE",
+        ),
+        (
+            snapshot_of(world_of(*(Service(name, ServiceState.GAVE_UP) for name in ("a", "b")))),
+            "ONLINE for 12 min, but 2 services gave up: 3 good rounds in a row",
+        ),
+    ],
+    ids=["calm", "not-running", "never", "just-started", "silent", "gave-up"],
+)
+def test_the_first_line_is_the_verdict_and_what_nobody_watches_is_unknown(snapshot: Snapshot, verdict: str) -> None:
+    assert render_status(snapshot, zone=UTC).splitlines()[0] == verdict
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"pid": None}, "Agent: not running, it was killed or the machine went down"),
+        ({"pid": None, "agent": ended}, "Agent: not running, it ended in order on 2026-11-23 10:11:40"),
+        ({"pid": None, "agent": None}, "Agent: never started here"),
+        ({"pid": 99}, "Agent: just started (pid 99)"),
+        ({"pid": 0}, "Agent: running for 3 h 5 min (its pid is not known yet, version 0.1.0)"),
+        ({"pid": None}, "connmon-agent start: without the agent nothing is watched"),
+        ({"now": at(999).wall}, "connmon-agent doctor: the agent runs, but it no longer writes"),
+        ({"world": replace(calm.world, paused=True)}, "PAUSED by an operator"),
+        ({"world": replace(calm.world, paused=True)}, "connmon-agent resume: lets restarts go on"),
+        ({"world": holding}, "the link must stay good for 6 s more before the first restart"),
+        ({"world": world_of()}, "No services are configured: only the link is watched"),
+        (
+            {"world": world_of(replace(ready("kafka"), intent=intent(at(718), in_doubt=True)))},
+            "kafka: a restart was decided 2 s ago; its outcome is in doubt, the cluster",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_as_usual_is_said(changes: dict[str, object], sentence: str) -> None:
+    assert sentence in render_status(replace(calm, **changes), zone=UTC)
+
+
+def test_shadow_mode_is_said_beside_the_verdict() -> None:
+    plan = plan_of("frontend")
+    shadow = replace(calm.world, plan=replace(plan, recovery=replace(plan.recovery, act=False)))
+    assert "SHADOW MODE" in render_status(replace(calm, world=shadow)).splitlines()[1]
+
+
+def test_nothing_to_do_is_not_spoken_of() -> None:
+    assert "What to do" not in render_status(calm)
+
+
+def test_the_past_is_told_without_advice() -> None:
+    text = render_status(unwatched, past=True)
+    assert "What to do" not in text
+    assert "Memory" not in text
+
+
+def test_colours_mark_the_state_and_change_no_word() -> None:
+    painted: list[tuple[str, Tone]] = []
+
+    def paint(text: str, tone: Tone) -> str:
+        painted.append((text, tone))
+        return text
+
+    assert render_status(offline_snapshot(), zone=UTC, paint=paint) == OFFLINE
+    assert ("OFFLINE", Tone.BAD) in painted
+
+
+any_text = st.text(min_size=1, max_size=200)
+any_service = st.builds(
+    Service,
+    name=any_text,
+    state=st.sampled_from(list(ServiceState)),
+    reason=any_text,
+    attempts=st.integers(0, 3),
+    next=st.sampled_from([None, at(800)]),
+    intent=st.sampled_from([None, intent(at(700))]),
+)
+any_probe = st.builds(ProbeResult, name=any_text, kind=st.just("tcp"), ok=st.booleans(), reason=any_text)
+
+
+@given(st.lists(any_service, max_size=4), st.lists(any_probe, max_size=3), any_text, st.sampled_from([60, 80]))
+def test_no_line_is_wider_than_asked_for(
+    services: list[Service], probes: list[ProbeResult], reason: str, width: int
+) -> None:
+    world = world_of(*services, link=replace(calm.world.link, reason=reason))
+    snapshot = replace(snapshot_of(world), round=LatestRound(at(0), tuple(probes), 0.0, None), path=reason, pid=None)
+    for shown in (snapshot, replace(snapshot, pid=4711)):
+        assert all(width_of(line) <= width for line in render_status(shown, width=width).splitlines())

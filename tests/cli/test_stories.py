@@ -1,0 +1,128 @@
+"""The journal told: sentences in order, a restart as one story, the gaps in the agent's own life."""
+
+from dataclasses import replace
+
+from tests.fakes.mornings import at, journal_of_an_outage, moved, recorded, started
+
+from connmon_agent.cli.rendering.stories import tell
+from connmon_agent.core.events import AgentStopped, Order, Ordered, WentBlind
+from connmon_agent.core.steps import Resolution
+from connmon_agent.store.records import Recorded
+
+
+def told(*rows: Recorded) -> list[str]:
+    """The sentences, those of a story after a dash."""
+    lines: list[str] = []
+    for entry in tell(rows):
+        lines += [entry.line.sentence, *(f"- {chapter.sentence}" for chapter in entry.chapters)]
+    return lines
+
+
+def test_an_outage_reads_as_a_story() -> None:
+    assert told(*journal_of_an_outage()) == [
+        "link ONLINE -> DEGRADED: a bad round: tcp 192.0.2.1:443: no answer within 1 s",
+        "link DEGRADED -> OFFLINE: 3 bad rounds in a row: tcp 192.0.2.1:443: no answer within 1 s",
+        "link OFFLINE -> RECOVERING: 3 good rounds in a row; the link must stay good for 10 s",
+        "frontend and grafana wait: to be recovered",
+        "frontend is restarted, attempt 1 of 3: it was cut off by the outage",
+        "- the cluster took the restart; it must be ready within 5 min",
+        "- ready after 28 s: restarted, 3 of 3 available",
+        "agent was not running for 18 s at most, it had been ended by force, and the machine was started anew",
+        "agent started, version 0.1.0 (pid 99)",
+        "grafana gave up: all 3 attempts are spent: CrashLoopBackOff",
+        "link RECOVERING -> ONLINE: the recovery is over: 1 of 2 services is settled, given up: grafana",
+    ]
+
+
+def test_stories_of_services_restarted_at_once_stay_apart() -> None:
+    assert told(
+        recorded(1, 0, moved("a", "WAITING", "RESTARTING", "attempt 1 of 3: cut off")),
+        recorded(2, 1, moved("b", "WAITING", "RESTARTING", "attempt 1 of 3: cut off")),
+        recorded(3, 2, moved("a", "RESTARTING", "VERIFYING", "the cluster took the restart")),
+        recorded(4, 3, moved("b", "RESTARTING", "VERIFYING", "the cluster took the restart")),
+        recorded(5, 4, moved("b", "VERIFYING", "VERIFYING", "1 of 3 available")),
+        recorded(6, 5, moved("a", "VERIFYING", "BACKOFF", "attempt 1 of 3 did not help: ImagePullBackOff")),
+        recorded(7, 6, moved("b", "VERIFYING", "READY", "restarted, 3 of 3 available")),
+        recorded(8, 9, moved("a", "BACKOFF", "WAITING", "the pause is over")),
+        recorded(9, 9, moved("a", "WAITING", "RESTARTING", "attempt 2 of 3: ImagePullBackOff")),
+        recorded(10, 10, moved("a", "RESTARTING", "GAVE_UP", "attempt 3 of 3 was refused: forbidden")),
+    ) == [
+        "a is restarted, attempt 1 of 3: cut off",
+        "- the cluster took the restart",
+        "- a pause before the next attempt: attempt 1 of 3 did not help: ImagePullBackOff",
+        "b is restarted, attempt 1 of 3: cut off",
+        "- the cluster took the restart",
+        "- 1 of 3 available",
+        "- ready after 5 s: restarted, 3 of 3 available",
+        "a waits: the pause is over",
+        "a is restarted, attempt 2 of 3: ImagePullBackOff",
+        "- gave up: attempt 3 of 3 was refused: forbidden",
+    ]
+
+
+def test_restarts_in_doubt_stay_in_their_stories() -> None:
+    doubt = "the agent ended while the restart was on its way, the cluster is read back"
+    assert told(
+        recorded(1, 0, moved("a", "WAITING", "RESTARTING", "attempt 1 of 3: cut off")),
+        recorded(2, 0, moved("b", "WAITING", "RESTARTING", "attempt 1 of 3: cut off")),
+        recorded(3, 1, moved("a", "RESTARTING", "RESTARTING", doubt), moved("b", "RESTARTING", "RESTARTING", doubt)),
+    ) == [
+        "a is restarted, attempt 1 of 3: cut off",
+        f"- {doubt}",
+        "b is restarted, attempt 1 of 3: cut off",
+        f"- {doubt}",
+    ]  # fmt: skip
+
+
+def test_a_story_whose_beginning_is_not_shown_is_told_from_where_it_is() -> None:
+    assert told(
+        recorded(1, 0, moved("a", "RESTARTING", "VERIFYING", "the cluster took the restart")),
+        recorded(2, 7, moved("a", "VERIFYING", "READY", "3 of 3 available")),
+    ) == ["a rolls out: the cluster took the restart", "- ready after 7 s: 3 of 3 available"]
+
+
+def test_an_end_in_order_tells_how_long_nobody_watched() -> None:
+    stopped = recorded(1, 0, event=AgentStopped(at(0), "SIGTERM"), notes=(("agent", "stopped: SIGTERM"),))
+    assert told(stopped, recorded(2, 192, event=started(192))) == [
+        "agent stopped: SIGTERM",
+        "agent was not running for 3 min 12 s",
+    ]
+
+
+def test_a_heartbeat_tells_exactly_how_long_nobody_watched() -> None:
+    assert told(recorded(1, 0), recorded(2, 192, event=replace(started(192), heartbeat=at(182)))) == [
+        "agent was not running for 10 s, it had been ended by force",
+    ]
+
+
+def test_a_blind_time_is_a_line_of_its_own() -> None:
+    slept = WentBlind(at(7200), at(0), "the machine slept for 2 h")
+    note = ("agent", "was blind: the machine slept for 2 h")
+    assert told(recorded(1, 7200, event=slept, notes=(note,))) == ["agent was blind: the machine slept for 2 h"]
+
+
+def test_the_blink_of_a_restart_is_no_gap() -> None:
+    assert told(recorded(1, 0), recorded(2, 0.4, event=started(0.4))) == []
+
+
+def test_an_order_names_who_gave_it() -> None:
+    order = Ordered(at(0), Order.PAUSE, (), "root (pid 7)")
+    assert told(recorded(1, 0, event=order, notes=(("agent", "root (pid 7) ordered pause"),))) == [
+        "root (pid 7) ordered pause"
+    ]
+
+
+def test_notes_about_a_service_name_it() -> None:
+    assert told(recorded(1, 0, notes=(("kafka", "postponed"),))) == ["kafka: postponed"]
+
+
+def test_an_intent_that_ends_without_a_transition_is_told() -> None:
+    gone = Resolution("kafka", "k7-3-1-1", "abandoned", "the service is no longer configured")
+    assert told(recorded(1, 0, resolutions=(gone,))) == [
+        "kafka: the restart was abandoned: the service is no longer configured"
+    ]
+
+
+def test_many_services_are_counted() -> None:
+    waiting = [moved(f"s{number}", "READY", "WAITING", "to be recovered") for number in range(100)]
+    assert told(recorded(1, 0, *waiting)) == ["s0, s1, s2 and 97 more wait: to be recovered"]
