@@ -1,0 +1,76 @@
+"""Workloads small enough for a test: pods that start at once and end at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+
+# The ERP's services.
+SEVEN = (
+    "frontend",
+    "frontend-custom",
+    "frontend-react",
+    "grafana",
+    "jaeger",
+    "api-gateway-simple",
+    "service-mesh-dashboard",
+)
+
+# A container that works until it gets stuck, as an outage may leave it; GET_STUCK is to be run in it.
+READY_UNTIL_STUCK: Json = {
+    "command": ["sh", "-c", "touch /tmp/works; sleep 1000000"],
+    "readinessProbe": {"exec": {"command": ["test", "-f", "/tmp/works"]}, "periodSeconds": 1, "failureThreshold": 1},
+}
+GET_STUCK = ("rm", "/tmp/works")
+
+
+def ready_unless(pattern: str) -> Json:
+    """A container that is ready unless the token of the restart that made it matches a pattern of the shell.
+
+    ``?*`` is any token: such a pod is ready until it is restarted.
+    """
+    token = {"fieldRef": {"fieldPath": "metadata.annotations['connmon.io/restart-token']"}}
+    probe = ["sh", "-c", f'case "$RESTART_TOKEN" in {pattern}) exit 1 ;; esac']
+    return {
+        "env": [{"name": "RESTART_TOKEN", "valueFrom": token}],
+        "readinessProbe": {"exec": {"command": probe}, "periodSeconds": 1},
+    }
+
+
+def deployment(name: str, image: str, *, container: Json | None = None, **spec: Any) -> Json:
+    """A Deployment of one replica. ``container`` and ``spec`` add to its container and its spec."""
+    return _workload("Deployment", name, image, container, {"replicas": 1, **spec})
+
+
+def stateful_set(name: str, image: str) -> Json:
+    """A StatefulSet of two replicas."""
+    return _workload("StatefulSet", name, image, None, {"replicas": 2, "serviceName": name})
+
+
+def daemon_set(name: str, image: str) -> Json:
+    """A DaemonSet."""
+    return _workload("DaemonSet", name, image, None, {})
+
+
+def disruption_budget(name: str) -> Json:
+    """A PodDisruptionBudget that allows no disruption of the workload ``name``."""
+    spec = {"maxUnavailable": 0, "selector": {"matchLabels": {"app": name}}}
+    return {"apiVersion": "policy/v1beta1", "kind": "PodDisruptionBudget", "metadata": {"name": name}, "spec": spec}
+
+
+def _workload(kind: str, name: str, image: str, container: Json | None, spec: Json) -> Json:
+    labels = {"app": name}
+    pod = {"terminationGracePeriodSeconds": 0, "containers": [_container(image, container or {})]}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": {"selector": {"matchLabels": labels}, "template": template, **spec},
+    }
+
+
+def _container(image: str, more: Json) -> Json:
+    command = ["sh", "-c", "sleep 1000000"]
+    return {"name": "main", "image": image, "imagePullPolicy": "IfNotPresent", "command": command, **more}
