@@ -127,10 +127,11 @@ def test_what_is_not_yaml_is_refused_at_its_line(loader: Any, text: str, line: i
     assert str(problem.remedy).startswith(remedy)
 
 
-@pytest.mark.parametrize("opening", ["[", "{a: "])
-def test_depth_is_bounded(opening: str) -> None:
+@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
+def test_depth_is_bounded(opening: str, loader: Any) -> None:
     with pytest.raises(ConfigurationError, match=f"nest deeper than {MAX_DEPTH} levels"):
-        parse_yaml(opening * 100_000, Problems("f.yaml"))
+        parse_yaml(opening * 5_000, Problems("f.yaml"), loader=loader)
 
 
 def test_nothing_but_comments_is_nothing() -> None:

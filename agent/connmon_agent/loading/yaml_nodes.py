@@ -15,6 +15,7 @@ from .problems import Problems, refuse_file
 FASTEST_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _TAG_OF_TEXT = "tag:yaml.org,2002:str"
+_TOO_DEEP = f"lists and mappings nest deeper than {MAX_DEPTH} levels"
 
 
 def parse_yaml(text: str, problems: Problems, *, loader: Any = FASTEST_LOADER) -> Node | None:
@@ -41,6 +42,9 @@ def _translate(error: yaml.MarkedYAMLError, text: str, file: str) -> Configurati
     if line is not None and line > last:
         # There is nothing to look at behind the last line: name the one that opened what was never closed.
         line = min(error.context_mark.line + 1, last) if error.context_mark else last
+    if "nesting depth" in (error.problem or ""):
+        # A newer libyaml has a bound of its own, and looks far enough ahead to meet it before the builder meets ours.
+        return refuse_file(file, _TOO_DEEP, line=line)
     context = f"{error.context}: " if error.context else ""
     remedy = "look at this line and the ones before it: indentation, a missing colon, an open quote or bracket"
     if line is not None and "\t" in text.splitlines()[line - 1]:
@@ -108,7 +112,7 @@ class _Builder:
     def _open(self, node: ListNode | MappingNode, event: yaml.CollectionStartEvent, line: int) -> None:
         self._check_tag(event.tag, line)
         if len(self.levels) >= MAX_DEPTH:
-            raise refuse_file(self.problems.file, f"lists and mappings nest deeper than {MAX_DEPTH} levels", line=line)
+            raise refuse_file(self.problems.file, _TOO_DEEP, line=line)
         path = self._path()
         self._place(node, event.anchor, line)
         self.levels.append(_Level(node, path))
