@@ -1,10 +1,15 @@
-"""An event loop whose time passes only while all wait: an hour of the agent takes milliseconds, and no test sleeps."""
+"""Event loops that no slow machine can hurry: their time passes while all wait, or when a test lets it pass.
+
+``run_virtually`` is for what answers nobody outside of the loop: an hour of the agent takes milliseconds. ``run_held``
+is for real sockets and threads, whose answers take as long as the machine likes, and yet come before every timeout.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from connmon_agent.core.moments import Moment
@@ -14,6 +19,7 @@ T = TypeVar("T")
 # Steady and wall time at the start of every simulation; wall is a whole second in November 2026.
 STEADY_START = 1_000.0
 WALL_START = 1_795_000_000.0
+PATIENCE = 60.0  # seconds of real time; only a test that fails waits so long
 
 
 class _Selector(selectors.DefaultSelector):
@@ -47,6 +53,32 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual.waited += seconds
 
 
+class _HeldSelector(selectors.DefaultSelector):
+    """Waits for sockets and threads, however long the loop wants to wait for its timers."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is not None and timeout <= 0.0:
+            return super().select(0)
+        if not (ready := super().select(PATIENCE)):
+            raise RuntimeError(f"nothing happened for {PATIENCE:g} s, and nobody let time pass")
+        return ready
+
+
+class HeldLoop(asyncio.SelectorEventLoop):
+    """A loop whose ``time()`` stands still until somebody lets it pass."""
+
+    def __init__(self) -> None:
+        self._passed = 0.0
+        super().__init__(_HeldSelector())
+
+    def time(self) -> float:
+        return self._passed
+
+    def pass_time(self, seconds: float) -> None:
+        """Let so much time pass at once: what was due by then is due now."""
+        self._passed += seconds
+
+
 class SimulatedClock:
     """The port Clock on the running virtual loop. ``wall_step`` shifts the wall clock, as a bad NTP server would."""
 
@@ -70,3 +102,27 @@ def run_virtually(main: Coroutine[Any, Any, T]) -> T:
     """Run ``main`` to its end in virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
+
+
+def run_held(main: Coroutine[Any, Any, T]) -> T:
+    """Run ``main`` to its end, in time that stands still but for ``let_pass``."""
+    with asyncio.Runner(loop_factory=HeldLoop) as runner:
+        return runner.run(main)
+
+
+def let_pass(seconds: float) -> None:
+    """Let time pass on the held loop that runs."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, HeldLoop)
+    loop.pass_time(seconds)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until ``condition`` holds, which another thread or a peer brings about. Fails after a minute of real time.
+
+    It looks again and again instead of sleeping, so that it does not need the loop's own time.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not come to pass within {PATIENCE:g} s"
+        await asyncio.to_thread(time.sleep, 0.002)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connmon_agent.core.plan import (
@@ -183,7 +183,6 @@ def settings_of_all_kinds(draw: st.DrawFn) -> Settings:
     )
 
 
-@settings(deadline=None)  # it reads and writes a file, and a busy disk is no mistake of ours
 @given(settings_of_all_kinds())
 def test_a_description_loads_again_to_the_same_settings(original: Settings) -> None:
     with tempfile.TemporaryDirectory() as folder:

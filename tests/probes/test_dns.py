@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.fakes.loopback import HOST, IMPATIENT, PATIENT, closed_port, has_ipv6, probe, serve_tcp, serve_udp
 
@@ -371,20 +371,17 @@ def judge(answer: bytes) -> None:
 
 
 @given(st.binary(max_size=600))
-@settings(deadline=None)
 def test_no_answer_breaks_the_parser(answer: bytes) -> None:
     judge(answer)
 
 
 @given(st.binary(max_size=300), st.integers(0, 0xFFFF))
 @example(b"\xc0\x1d" * 100, 100)
-@settings(deadline=None)
 def test_no_records_break_the_parser(records: bytes, count: int) -> None:
     judge(reply(records, count=count)(QUERY))
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_no_damage_breaks_the_parser(data: st.DataObject) -> None:
     answer = bytearray(reply(record(ASKED, CNAME, ALIAS), record(ALIAS, A, bytes(4)))(QUERY))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -393,7 +390,6 @@ def test_no_damage_breaks_the_parser(data: st.DataObject) -> None:
 
 
 @given(st.text(max_size=300))
-@settings(deadline=None)
 def test_no_name_breaks_the_query(name: str) -> None:
     with contextlib.suppress(ProbeFailure):
         query = build_query(name, 1)

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.loopback import IMPATIENT, PATIENT
 
@@ -125,7 +125,6 @@ def test_no_answer_in_time_is_waited_for_no_longer(router: Router, delay: float)
 
 
 @given(st.binary(max_size=80), st.sampled_from([V4, V6]))
-@settings(deadline=None)
 def test_no_answer_breaks_the_parser(answer: bytes, family: int) -> None:
     with pytest.raises(WrongAnswer):
         check_echo(answer, family, 513, bytes(64) + b"not in eighty bytes")

@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.loopback import (
     HOST,
@@ -354,7 +354,6 @@ def read_answer(answer: bytes) -> None:
 
 
 @given(st.binary(max_size=500))
-@settings(deadline=None)
 def test_no_answer_breaks_the_parser(answer: bytes) -> None:
     read_answer(answer)
 
@@ -364,13 +363,11 @@ FRAGMENTS += [b"\r\n", b"\r\n", b"\n", b"\r", b" ", b",", b"success\n", b"\x00",
 
 
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=20).map(b"".join))
-@settings(deadline=None)
 def test_no_fields_break_the_parser(rest: bytes) -> None:
     read_answer(b"HTTP/1.1 200 OK\r\n" + rest)
 
 
 @given(st.text(max_size=60).map("http://".__add__) | st.text(max_size=60))
-@settings(deadline=None)
 def test_no_url_breaks_the_request(url: str) -> None:
     with contextlib.suppress(ProbeFailure):
         request = build_request(url)

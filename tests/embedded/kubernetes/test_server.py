@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+import socket
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
+from tests.fakes.virtual_time import PATIENCE, let_pass, run_held, until
 from urllib3.exceptions import NewConnectionError, ProtocolError, ReadTimeoutError
 
 from connmon_agent.embedded.kubernetes import (
@@ -32,6 +38,11 @@ from connmon_agent.embedded.kubernetes import (
 WEB = "/apis/apps/v1/namespaces/erp/deployments/web"
 RESTART = {"spec": {"template": {"metadata": {"annotations": {"connmon.io/restart-token": "o1.a1"}}}}}
 Send = Callable[..., urllib3.BaseHTTPResponse]
+Scenario = Callable[[EmbeddedKubernetes, Send], Coroutine[Any, Any, None]]
+
+# For an answer that never comes: nothing of what the server has done by then may be taken for granted.
+IMPATIENT = urllib3.Timeout(connect=PATIENCE, read=0.05)
+LATER = 30.0  # seconds on a held clock
 
 
 @pytest.fixture
@@ -42,16 +53,34 @@ def api() -> Iterator[EmbeddedKubernetes]:
 
 
 @pytest.fixture
-def send(api: EmbeddedKubernetes) -> Iterator[Send]:
-    pool = urllib3.PoolManager(retries=False, timeout=5)
+def pool() -> Iterator[urllib3.PoolManager]:
+    made = urllib3.PoolManager(retries=False, timeout=PATIENCE)
+    yield made
+    made.clear()
 
-    def request(method: str, path: str, body: Any = None, **options: Any) -> urllib3.BaseHTTPResponse:
-        headers = {"Content-Type": "application/strategic-merge-patch+json", **options.pop("headers", {})}
-        data = None if body is None else json.dumps(body)
-        return pool.request(method, api.url + path, body=data, headers=headers, **options)
 
-    yield request
-    pool.clear()
+@pytest.fixture
+def send(api: EmbeddedKubernetes, pool: urllib3.PoolManager) -> Send:
+    return partial(request, pool, api)
+
+
+def request(
+    pool: urllib3.PoolManager, api: EmbeddedKubernetes, method: str, path: str, body: Any = None, **options: Any
+) -> urllib3.BaseHTTPResponse:
+    headers = {"Content-Type": "application/strategic-merge-patch+json", **options.pop("headers", {})}
+    data = None if body is None else json.dumps(body)
+    return pool.request(method, api.url + path, body=data, headers=headers, **options)
+
+
+def with_held_clock(scenario: Scenario, pool: urllib3.PoolManager) -> None:
+    """Run ``scenario`` beside an API whose clock stands still but for ``let_pass``."""
+
+    async def run() -> None:
+        async with EmbeddedKubernetes() as api:
+            api.create(manifests.deployment("web", "erp"))
+            await scenario(api, partial(request, pool, api))
+
+    run_held(run())
 
 
 def generation(api: EmbeddedKubernetes) -> int:
@@ -61,10 +90,11 @@ def generation(api: EmbeddedKubernetes) -> int:
 
 
 def wait_until(true: Callable[[], bool], api: EmbeddedKubernetes) -> None:
-    for _ in range(10_000):
-        if api.invoke(true):
-            return
-    raise AssertionError("it did not come to pass")
+    """Ask on the API's own thread, which has then done whatever it was about to do."""
+    deadline = time.monotonic() + PATIENCE
+    while not api.invoke(true):
+        assert time.monotonic() < deadline, f"it did not come to pass within {PATIENCE:g} s"
+        time.sleep(0.001)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 409, 422, 429, 500, 503])
@@ -86,29 +116,39 @@ def test_a_connection_is_reset(api: EmbeddedKubernetes, send: Send, fault: Fault
     assert (generation(api), api.history[-1].applied) == (2 if applied else 1, applied)
 
 
-@pytest.mark.parametrize(("fault", "applied"), [(Hang(), False), (Hang(processed=True), True), (Delay(60), False)])
+@pytest.mark.parametrize(("fault", "applied"), [(Hang(), False), (Hang(processed=True), True), (Delay(86_400), False)])
 def test_an_answer_does_not_come(api: EmbeddedKubernetes, send: Send, fault: Fault, applied: bool) -> None:
-    api.faults.add(fault)
+    rule = api.faults.add(fault)
     with pytest.raises(ReadTimeoutError):
-        send("PATCH", WEB, RESTART, timeout=0.05)
+        send("PATCH", WEB, RESTART, timeout=IMPATIENT)
+    wait_until(lambda: rule.hits == 1, api)
     assert (generation(api), api.history[-1].applied) == (2 if applied else 1, applied)
 
 
-def test_a_delayed_request_takes_effect_although_nobody_waits(api: EmbeddedKubernetes, send: Send) -> None:
-    api.faults.add(Delay(0.1))
-    with pytest.raises(ReadTimeoutError):
-        send("PATCH", WEB, RESTART, timeout=0.02)
-    assert generation(api) == 1
-    wait_until(lambda: generation(api) == 2, api)
+def test_a_delayed_request_takes_effect_although_nobody_waits(pool: urllib3.PoolManager) -> None:
+    async def scenario(api: EmbeddedKubernetes, send: Send) -> None:
+        rule = api.faults.add(Delay(LATER))
+        with pytest.raises(ReadTimeoutError):
+            await asyncio.to_thread(send, "PATCH", WEB, RESTART, timeout=IMPATIENT)
+        await until(lambda: rule.hits == 1)
+        assert generation(api) == 1
+        let_pass(LATER)
+        await until(lambda: generation(api) == 2)
+
+    with_held_clock(scenario, pool)
 
 
-def test_a_request_is_delivered_late(api: EmbeddedKubernetes, send: Send) -> None:
-    api.faults.add(LateDelivery(0.05))
-    with pytest.raises(ProtocolError):
-        send("PATCH", WEB, RESTART)
-    assert (generation(api), api.history[-1].status) == (1, None)
-    wait_until(lambda: generation(api) == 2, api)
-    assert (api.history[-1].status, api.history[-1].applied) == (200, True)
+def test_a_request_is_delivered_late(pool: urllib3.PoolManager) -> None:
+    async def scenario(api: EmbeddedKubernetes, send: Send) -> None:
+        api.faults.add(LateDelivery(LATER))
+        with pytest.raises(ProtocolError):
+            await asyncio.to_thread(send, "PATCH", WEB, RESTART)
+        assert (generation(api), api.history[-1].status) == (1, None)
+        let_pass(LATER)
+        await until(lambda: generation(api) == 2)
+        assert (api.history[-1].status, api.history[-1].applied) == (200, True)
+
+    with_held_clock(scenario, pool)
 
 
 def test_an_answer_that_is_no_json(api: EmbeddedKubernetes, send: Send) -> None:
@@ -129,9 +169,9 @@ def test_a_portal_answers_instead(api: EmbeddedKubernetes, send: Send) -> None:
 def test_an_answer_drips(api: EmbeddedKubernetes, send: Send) -> None:
     api.faults.add(Drip(0.0), times=1)
     assert send("GET", WEB).json()["kind"] == "Deployment"
-    api.faults.add(Drip(30.0), times=1)
+    api.faults.add(Drip(86_400), times=1)
     with pytest.raises(ReadTimeoutError):
-        send("GET", WEB, timeout=0.05)
+        send("GET", WEB, timeout=IMPATIENT)
 
 
 def test_rules_choose_what_they_disturb(api: EmbeddedKubernetes, send: Send) -> None:
@@ -154,6 +194,14 @@ def test_the_api_server_goes_and_comes_back(api: EmbeddedKubernetes, send: Send)
         send("GET", WEB)
     api.accept_connections()
     assert send("GET", WEB).status == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps a port so")
+def test_the_port_is_kept_while_nobody_listens_on_it(api: EmbeddedKubernetes) -> None:
+    port = int(api.url.rpartition(":")[2])
+    api.refuse_connections()
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(("127.0.0.1", port))
 
 
 def test_what_is_denied_is_denied_in_reviews_and_in_fact(api: EmbeddedKubernetes, send: Send) -> None:
@@ -180,7 +228,8 @@ def test_a_token_is_asked_for(tmp_path: Path) -> None:
         answers = {}
         for header in (None, "Bearer wrong", "Bearer secret"):
             headers = {"Authorization": header} if header else {}
-            answers[header] = urllib3.request("GET", api.url + "/api/v1/pods", headers=headers, retries=False).status
+            url = api.url + "/api/v1/pods"
+            answers[header] = urllib3.request("GET", url, headers=headers, retries=False, timeout=PATIENCE).status
         assert answers == {None: 403, "Bearer wrong": 401, "Bearer secret": 200}
         kubeconfig = api.write_kubeconfig(tmp_path / "kubeconfig", namespace="erp")
     written = json.loads(kubeconfig.read_text())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -24,6 +25,7 @@ class Listener:
         self._http: web.Server | None = None
         self._server: asyncio.Server | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._guard: socket.socket | None = None
         self.port = port
 
     async def open(self) -> None:
@@ -50,6 +52,7 @@ class Listener:
             await self._opening
         await self._stop_accepting()
         self.close_now()
+        self._let_port_go()
         if self._http is not None:
             await self._http.shutdown(timeout=0.1)
 
@@ -62,9 +65,31 @@ class Listener:
             await asyncio.sleep(0)
 
     def _bind(self) -> socket.socket:
-        listening = socket.create_server((self._host, self.port), backlog=512)
+        try:
+            self._keep_port()
+            listening = socket.create_server((self._host, self.port), backlog=512)
+        except OSError:
+            self._let_port_go()
+            raise
         self.port = listening.getsockname()[1]
         return listening
+
+    def _keep_port(self) -> None:
+        """Let nobody else have the port while nobody listens on it.
+
+        Linux allows a bound socket beside the listening one where both say SO_REUSEADDR, gives its port to no third
+        one that asks for any, and refuses connections to it. Elsewhere the port is taken anew, and may be gone.
+        """
+        if sys.platform == "linux" and self._guard is None:
+            self._guard = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            self._guard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._guard.bind((self._host, self.port))
+            self.port = self._guard.getsockname()[1]
+
+    def _let_port_go(self) -> None:
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
 
     async def _attach(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()

@@ -31,7 +31,7 @@ from .workloads import Workloads
 
 T = TypeVar("T")
 
-_PATIENCE = 10.0  # seconds another thread waits for the loop to run its action
+_PATIENCE = 60.0  # seconds another thread waits for the loop to run its action
 
 
 class EmbeddedKubernetes:
