@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.statefiles import deciding, in_child, opened, tampered, tick, with_outage
 
 from connmon_agent.core.steps import Step
+from connmon_agent.store import journal as journal_module
 from connmon_agent.store.reading import Reader
 
 
@@ -81,10 +82,14 @@ def test_killed_before_every_statement_of_a_commit(tmp_path: Path) -> None:
         assert check_promises(path, acknowledged=2) == 2, "not committed, so nothing of it may be there"
 
 
+@pytest.mark.parametrize("copying", [False, True], ids=["", "the log copied between them"])
 @pytest.mark.parametrize("survived", range(20))
-def test_killed_between_two_commits_or_inside_one(tmp_path: Path, survived: int) -> None:
+def test_killed_between_two_commits_or_inside_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survived: int, copying: bool
+) -> None:
     path = tmp_path / "connmon.db"
     begin(path)
+    monkeypatch.setattr(journal_module, "COPY_AFTER", 1)
     receiving, sending = os.pipe()
 
     def work() -> None:
@@ -95,6 +100,8 @@ def test_killed_between_two_commits_or_inside_one(tmp_path: Path, survived: int)
                 journal.commit(tick(number + 1), step)
                 os.write(sending, b".")
                 world = step.world
+                if copying:
+                    journal.note_round(tick(number + 1).at, ())
 
     child = os.fork()
     if not child:
@@ -115,8 +122,10 @@ def test_killed_between_two_commits_or_inside_one(tmp_path: Path, survived: int)
     check_promises(path, acknowledged=acknowledged)
 
 
-def test_killed_while_noting_a_round_and_while_shortening_the_log(tmp_path: Path) -> None:
-    for fatal in ("COMMIT", "INSERT INTO latest_round", "PRAGMA wal_checkpoint(TRUNCATE)"):
+def test_killed_while_noting_a_round_and_while_copying_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "COPY_AFTER", 0)
+    copying = ("PRAGMA wal_checkpoint(PASSIVE)", "PRAGMA synchronous = NORMAL")  # before it, and right after
+    for fatal in ("COMMIT", "INSERT INTO latest_round", *copying, "PRAGMA wal_checkpoint(TRUNCATE)"):
         path = tmp_path / f"{len(fatal)}.db"
         begin(path)
 

@@ -23,6 +23,7 @@ from tests.fakes.statefiles import (
 
 from connmon_agent.core.steps import Step
 from connmon_agent.errors import CommitError, StoreError
+from connmon_agent.store import journal as journal_module
 from connmon_agent.store.failures import commit_error, is_damage, store_error
 from connmon_agent.store.reading import Reader
 
@@ -154,6 +155,28 @@ def test_a_full_disk_spares_a_round_and_the_next_commit_is_as_durable_as_ever(tm
             assert journal.commit(tick(2), Step(replace(world, paused=True))) == 1
 
     assert in_child(work) == 0
+
+
+def test_a_log_that_cannot_be_copied_is_told_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "connmon.db"
+    monkeypatch.setattr(journal_module, "COPY_AFTER", 1)
+
+    def work() -> None:
+        with opened(path) as journal:
+            world = replace(journal.load(), paused=True)
+            for second in range(20):
+                journal.commit(tick(second), Step(world))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+            with pytest.raises(StoreError, match="cannot copy the log into the database"):
+                journal.note_round(moment(30), ())
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            assert journal.reopen() == world
+            journal.note_round(moment(31), ())
+            assert journal.commit(tick(32), Step(world)) == 21
+
+    assert in_child(work) == 0
+    with Reader(path) as reader:
+        assert (reader.counts()[0], reader.verify_chain()) == (21, None)
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o777], ids=["nor its directory", "though its directory may be written"])

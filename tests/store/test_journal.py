@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +18,9 @@ from connmon_agent.core.sightings import ProbeResult
 from connmon_agent.core.steps import Step, Transition
 from connmon_agent.core.world import ServiceState, World
 from connmon_agent.errors import CommitError, InvariantError
-from connmon_agent.store.journal import LONG_LOG
+from connmon_agent.store.journal import COPY_AFTER
 from connmon_agent.store.layout import WORLDS
+from connmon_agent.store.opening import LOG_KEPT, LONGEST_LOG
 from connmon_agent.store.reading import Reader
 from connmon_agent.store.records import AgentRow, OutageRow
 from connmon_agent.store.snapshots import SnapshotWriter
@@ -27,6 +30,7 @@ RESULTS = (
     ProbeResult("dns 192.0.2.2", "dns", True, 20.0),
     ProbeResult("http", "http", False, None, "timed out"),
 )
+COPYING = "PRAGMA wal_checkpoint(PASSIVE)"
 
 
 @pytest.fixture
@@ -100,7 +104,8 @@ def test_the_settings_that_make_it_durable_are_in_force(path: Path) -> None:
     statements: list[str] = []
     with opened(path, trace=statements.append):
         pass
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "wal_autocheckpoint = 0"):
+    log = ("wal_autocheckpoint = 2000", "journal_size_limit = 10000000")
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", *log):
         set_at = statements.index(f"PRAGMA {pragma}")
         assert statements[set_at + 1] == f"PRAGMA {pragma.split()[0]}", "set, and read back"
 
@@ -281,19 +286,65 @@ def test_a_round_that_cannot_be_written_leaves_the_journal_durable(path: Path) -
         assert journal.commit(tick(2), Step(journal.load())) == 1
 
 
-def test_the_log_is_shortened_by_rounds_and_not_by_decisions(path: Path) -> None:
+def test_the_log_is_copied_by_rounds_and_not_by_decisions(path: Path) -> None:
+    statements: list[str] = []
+    with opened(path, trace=statements.append) as journal:
+        world = journal.load()
+        for number in range(COPY_AFTER):
+            journal.commit(tick(number), Step(world))
+        assert COPYING not in statements
+        statements.clear()
+        journal.note_round(moment(300), RESULTS)
+        assert statements[:2] == [COPYING, "PRAGMA synchronous = NORMAL"], "first, so that no decision pays for it"
+        journal.note_round(moment(301), RESULTS)
+        assert statements.count(COPYING) == 1
+        assert journal.commit(tick(302), Step(world)) == COPY_AFTER + 1
+    with Reader(path) as reader:
+        assert (reader.counts()[0], reader.verify_chain()) == (COPY_AFTER + 1, None)
+
+
+def test_a_copied_log_is_written_again_from_its_beginning(path: Path) -> None:
+    log = path.with_name("connmon.db-wal")
+    with opened(path) as journal:
+        lengths = []
+        for _ in range(4):
+            for second in range(COPY_AFTER):
+                journal.note_round(moment(second), RESULTS)
+            lengths.append(log.stat().st_size)
+    assert lengths[0] > 0
+    assert lengths[1:] == [lengths[1]] * 3
+
+
+def test_a_log_that_a_reader_holds_is_copied_when_it_has_gone(path: Path) -> None:
+    statements: list[str] = []
+    with opened(path, trace=statements.append) as journal:
+        journal.commit(tick(1), Step(journal.load()))
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT count(*) FROM event").fetchone() == (1,)
+            for second in range(COPY_AFTER + 2):
+                journal.note_round(moment(second), RESULTS)
+            assert statements.count(COPYING) >= 2, "tried again at every round"
+            journal.commit(tick(2), Step(journal.load()))
+            assert reader.execute("SELECT count(*) FROM event").fetchone() == (1,)
+        statements.clear()
+        journal.note_round(moment(900), RESULTS)
+        journal.note_round(moment(901), RESULTS)
+        assert statements.count(COPYING) == 1
+    with Reader(path) as kept:
+        assert (kept.counts()[0], kept.verify_chain()) == (2, None)
+
+
+def test_decisions_without_a_quiet_moment_leave_the_copying_to_sqlite(path: Path) -> None:
     log = path.with_name("connmon.db-wal")
     with opened(path) as journal:
         world = journal.load()
-        for second in range(22):
+        for second in range(60):
             world = replace(world, link=replace(world.link, reason=str(second % 10) * 200_000))
             journal.commit(tick(second), Step(world))
-        assert log.stat().st_size > LONG_LOG
-        journal.note_round(moment(30), RESULTS)
-        assert log.stat().st_size == 0
-        assert journal.commit(tick(31), Step(world)) == 23
+        assert LONGEST_LOG * 4096 < log.stat().st_size < LOG_KEPT
     with Reader(path) as reader:
-        assert (reader.counts()[0], reader.verify_chain()) == (23, None)
+        assert (reader.counts()[0], reader.verify_chain()) == (60, None)
 
 
 def test_closing_leaves_one_file(path: Path) -> None:

@@ -17,16 +17,25 @@ from ..core.world import World
 from ..errors import CommitError, InvariantError, StoreError
 from . import writes
 from .failures import commit_error, store_error
-from .layout import EVENTS, STEPS, EventRow, StepBody, log_of, size_of
-from .opening import BUSY_TIMEOUT, OpenedStore, Trace, open_store, require_full_sync
+from .layout import EVENTS, STEPS, EventRow, StepBody
+from .opening import OpenedStore, Trace, open_store, require_full_sync
 from .snapshots import SnapshotWriter
 
-LONG_LOG = 4 << 20  # bytes of log from which a round that decides nothing copies it into the database
-TOO_LONG_LOG = 4 * LONG_LOG  # from which a deciding commit does, when no such round has come
+COPY_AFTER = 250  # transactions; a quiet round writes three pages of 4 KiB, a decision about seven
 
 
 class SqliteJournal:
     """``ports.Journal`` over one SQLite file. One call at a time, from whichever thread.
+
+    Commits go to the log, which is copied into the database by a round that decides nothing, after ``COPY_AFTER``
+    transactions; SQLite does it by itself in the midst of decisions where no such round comes (opening.LONGEST_LOG).
+    A copied log is written again from its beginning and not cut: a commit that makes the file longer waits for the
+    file's new size too, which took half as long again (docs/benchmarks.md).
+
+    Power may fail at any instant of that. SQLite syncs the log before it copies, and the database before it writes the
+    log again; so a committed transaction is always whole in one of the two. A log begun anew has new salt in its
+    header, synced before anything follows it, and every page carries the salt and a checksum over all before it: what
+    is left of the older log, or was torn, is never taken for a commit.
 
     ``set_aside`` is where a damaged file was moved when this one was opened, and ``damage`` says what ailed it; both
     are None when the file was sound.
@@ -39,6 +48,7 @@ class SqliteJournal:
     _seq: int
     _hash: str
     _in_order: bool  # False: a transaction's outcome is unknown
+    _uncopied: int  # transactions since the log was copied into the database, or the file was opened
 
     def __init__(
         self,
@@ -95,8 +105,6 @@ class SqliteJournal:
             writes.open_intents(connection, row.seq, step.effects, step.world)
             writes.write_sign_of_life(connection, event)
         self._world, self._seq, self._hash = step.world, row.seq, row.hash
-        with suppress(sqlite3.Error):  # the event is durable; the next quiet round tells of what ails the disk
-            self._shorten_log(TOO_LONG_LOG)
         return row.seq
 
     def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
@@ -105,13 +113,12 @@ class SqliteJournal:
         It does not wait for the disk: a later commit makes them durable too, and losing them to a power cut loses a
         heartbeat, never a decision.
         """
+        self._require_order()
+        if self._uncopied >= COPY_AFTER:  # before the round: what comes first in a log waits for the disk once more
+            self._copy_log()
         with self._unsynced("note the newest round") as connection:
             writes.write_round(connection, at, results)
             writes.write_quality(connection, sight)
-        try:
-            self._shorten_log(LONG_LOG)
-        except sqlite3.Error as error:
-            raise store_error(error, doing="copy the log into the database", path=self.path) from error
 
     def load_chart(self, sha256: str) -> str | None:
         """The canonical text of the chart with that hash; None where it was never saved. Raises StoreError."""
@@ -154,7 +161,8 @@ class SqliteJournal:
         """Copy the log into the database and close. A reader in the way keeps the log, and loses nothing."""
         with suppress(sqlite3.Error):  # what is committed is in the log, and the next start finds it there
             if self._in_order:
-                self._shorten_log(0)
+                self._connection.execute("PRAGMA busy_timeout = 0")  # a reader must not hold up the end
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._in_order = False
         self._connection.close()
 
@@ -166,6 +174,7 @@ class SqliteJournal:
         self.set_aside = opened.set_aside
         self.damage = opened.damage
         self._in_order = True
+        self._uncopied = 0
 
     def _draft(self, event: Event, step: Step) -> tuple[EventRow, str]:
         """The next event's row and the world's text. Raises InvariantError: they cannot be written as JSON."""
@@ -205,6 +214,7 @@ class SqliteJournal:
             yield connection
             connection.execute("COMMIT")
             self._in_order = True
+            self._uncopied += 1
         except (sqlite3.IntegrityError, InvariantError, ValueError, OverflowError) as error:
             self._in_order = self._roll_back()
             raise InvariantError(f"cannot {doing} in {self.path}: {error}") from error
@@ -223,6 +233,7 @@ class SqliteJournal:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
+            self._uncopied += 1
         except sqlite3.Error as error:
             raise store_error(error, doing=doing, path=self.path) from error
         except ValueError as error:
@@ -251,11 +262,11 @@ class SqliteJournal:
         except sqlite3.Error as error:
             raise store_error(error, doing=doing, path=self.path) from error
 
-    def _shorten_log(self, limit: int) -> None:
-        """Copy a log longer than ``limit`` bytes into the database, if no reader is in the way."""
-        if size_of(log_of(self.path)) > limit:
-            self._connection.execute("PRAGMA busy_timeout = 0")  # a reader must not hold up the agent
-            try:
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            finally:
-                self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
+    def _copy_log(self) -> None:
+        """Copy the log into the database, as far as no reader is in the way, and wait for nobody. Raises StoreError."""
+        try:
+            _, written, copied = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            raise store_error(error, doing="copy the log into the database", path=self.path) from error
+        if copied == written:  # if not, the next round tries again
+            self._uncopied = 0

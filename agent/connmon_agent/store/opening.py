@@ -16,6 +16,8 @@ from .failures import is_damage, store_error
 from .layout import EVENT_COLUMNS, GENESIS, SCHEMA_VERSION, WORLDS, EventRow, check_identity, log_of, size_of
 
 BUSY_TIMEOUT = 5.0  # seconds; only a reader that rebuilds the log's index after a crash holds a lock, for a moment
+LONGEST_LOG = 2000  # pages of 4 KiB, 8 MB, from which SQLite itself copies the log, without a word where it cannot
+LOG_KEPT = 10_000_000  # bytes to which a log is cut that a reader kept from being written again
 FULL = 2  # what PRAGMA synchronous answers
 
 Trace = Callable[[str], object]
@@ -100,7 +102,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     _demand(connection, "journal_mode", "WAL", "wal", path)
     require_full_sync(connection, path)
     _demand(connection, "foreign_keys", "ON", 1, path)
-    _demand(connection, "wal_autocheckpoint", "0", 0, path)
+    _demand(connection, "wal_autocheckpoint", str(LONGEST_LOG), LONGEST_LOG, path)
+    _demand(connection, "journal_size_limit", str(LOG_KEPT), LOG_KEPT, path)
     if version < SCHEMA_VERSION:
         from .schema import migrate  # sqlite-utils costs memory for good, and is needed once a version
 
