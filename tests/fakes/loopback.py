@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -13,8 +14,9 @@ from connmon_agent.probes.prober import TargetProber
 from connmon_agent.settings import Target
 
 HOST = "127.0.0.1"
-PATIENT = 20.0  # seconds; for what answers at once
-IMPATIENT = 0.05  # seconds; for what never answers
+PATIENT = 60.0  # seconds; for what answers at once, on whatever machine
+IMPATIENT = 0.05  # seconds; for what never answers, or of a clock that the test holds
+TURNS_TO_ACCEPT = 5  # so many turns of the loop a connection takes from being accepted to being known
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -43,10 +45,19 @@ async def serve_tcp(handle: Handler, *, host: str = HOST, context: ssl.SSLContex
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
+        await _accept_no_more(server)
         server.close()
         for writer in writers:
             writer.transport.abort()
         await asyncio.sleep(0)  # the transports close their sockets in the loop's next turn
+
+
+async def _accept_no_more(server: asyncio.Server) -> None:
+    """asyncio loses a connection whose server closes while it is being accepted: finish those first."""
+    for listening in server.sockets:
+        asyncio.get_running_loop().remove_reader(listening.fileno())
+    for _ in range(TURNS_TO_ACCEPT):
+        await asyncio.sleep(0)
 
 
 def answer_with(*parts: bytes) -> Handler:
@@ -120,6 +131,7 @@ def silent_port() -> Iterator[int]:
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
+        assert select.select([listener], [], [], PATIENT)[0], "its queue is not full"
         yield listener.getsockname()[1]
 
 

@@ -9,7 +9,7 @@ import ssl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fakes.loopback import HOST, serve_tcp, serve_udp
+from tests.fakes.loopback import HOST, PATIENT, serve_tcp, serve_udp
 
 from connmon_agent.probes import PROBES
 from connmon_agent.probes.failures import ProbeFailure
@@ -57,8 +57,8 @@ async def run_probe(kind: str, answer: bytes) -> None:
             port = await stack.enter_async_context(serve_tcp(reply))
         target = targets_at(port)[kind]
         with contextlib.suppress(ProbeFailure, OSError):
-            async with asyncio.timeout(5):
-                await PROBES[type(target)].run(target, Network(lambda: TRUST, Lookup()))
+            async with asyncio.timeout(PATIENT):
+                await PROBES[type(target)].run(target, Network(lambda: TRUST, Lookup(), timeout=PATIENT))
 
 
 @pytest.mark.parametrize("kind", targets_at(0))

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.fakes.loopback import HOST, IMPATIENT, PATIENT, closed_port, has_ipv6, probe, serve_tcp, serve_udp
+from tests.fakes.loopback import HOST, IMPATIENT, PATIENT, Handler, closed_port, has_ipv6, probe, serve_tcp, serve_udp
+from tests.fakes.virtual_time import let_pass, run_held, run_virtually
 
 from connmon_agent.core.sightings import Failure, ProbeResult
 from connmon_agent.probes.dns import build_query, check_header, check_records, is_truncated
@@ -142,13 +143,14 @@ def test_no_answer() -> None:
         async with serve_udp(lambda query: []) as port:
             return await probe(DnsTarget(HOST, "example.com", "dns", port), IMPATIENT)
 
-    assert asyncio.run(run()) == ProbeResult(
+    assert run_virtually(run()) == ProbeResult(
         "dns", "dns", False, None, "no answer within 50 ms", "ipv4", Failure.SILENT, 3
     )
 
 
 def test_a_late_answer_is_no_answer() -> None:
-    assert asyncio.run(ask(reply(ADDRESS), IMPATIENT, delay=2 * IMPATIENT)).reason == "no answer within 50 ms"
+    late = ask(reply(ADDRESS), IMPATIENT, delay=2 * IMPATIENT)
+    assert run_virtually(late).reason == "no answer within 50 ms"
 
 
 def test_a_closed_port_is_refused() -> None:
@@ -191,12 +193,23 @@ async def ask_again_over_tcp(over_tcp: Answer | None, timeout: float = PATIENT) 
         writer.write(over_tcp(query))
 
     async with contextlib.AsyncExitStack() as stack:
-        if over_tcp is None:
-            port = stack.enter_context(closed_port())
-        else:
-            port = await stack.enter_async_context(serve_tcp(answer))
-        await stack.enter_async_context(serve_udp(truncate, port=port))
+        port = await stack.enter_async_context(serve_both(truncate, None if over_tcp is None else answer))
         return await probe(DnsTarget(HOST, "example.com", "dns", port), timeout), queries
+
+
+@contextlib.asynccontextmanager
+async def serve_both(over_udp: Callable[[bytes], list[bytes]], over_tcp: Handler | None) -> AsyncIterator[int]:
+    """A server on the same port of UDP and of TCP (None: which is closed there)."""
+    async with contextlib.AsyncExitStack() as stack:
+        while True:  # until a free port of TCP is one of UDP as well
+            if over_tcp is None:
+                port = stack.enter_context(closed_port())
+            else:
+                port = await stack.enter_async_context(serve_tcp(over_tcp))
+            with contextlib.suppress(OSError):
+                await stack.enter_async_context(serve_udp(over_udp, port=port))
+                break
+        yield port
 
 
 def framed(answer: Answer) -> Answer:
@@ -277,8 +290,12 @@ def test_an_ipv6_address_is_asked_for_and_nothing_else_will_do(answer: Answer, r
     assert asyncio.run(run()).reason == reason
 
 
+TIMEOUT = 3.0  # seconds of a held clock; a third of it is each query's
+MORE_THAN_A_SHARE, HALF_A_SHARE = 1.1, 0.5
+
+
 class Forgetful:
-    """A name server that leaves the first ``lost`` queries without an answer."""
+    """A name server that leaves the first ``lost`` queries without an answer, until it is time for the next one."""
 
     def __init__(self, lost: int) -> None:
         self.lost = lost
@@ -286,7 +303,10 @@ class Forgetful:
 
     def __call__(self, query: bytes) -> list[bytes]:
         self.queries.append(query)
-        return [reply(ADDRESS)(query)] if len(self.queries) > self.lost else []
+        if len(self.queries) > self.lost:
+            return [reply(ADDRESS)(query)]
+        let_pass(MORE_THAN_A_SHARE)
+        return []
 
 
 @pytest.mark.parametrize(
@@ -297,9 +317,9 @@ def test_lost_packets_are_made_good_by_further_queries(lost: int, answered: bool
 
     async def run() -> ProbeResult:
         async with serve_udp(server) as port:
-            return await probe(DnsTarget(HOST, "example.com", "dns", port), 0.15)
+            return await probe(DnsTarget(HOST, "example.com", "dns", port), TIMEOUT)
 
-    result = asyncio.run(run())
+    result = run_held(run())
     assert result.ok is answered
     assert result.attempts == len(server.queries) == min(lost + 1, 3)
     assert len({query[2:] for query in server.queries}) == 1
@@ -310,13 +330,17 @@ def test_the_first_query_may_still_be_answered_after_the_second() -> None:
 
     def answer_the_first(query: bytes) -> list[bytes]:
         queries.append(query)
-        return [reply(ADDRESS)(query)] if len(queries) == 1 else []
+        if len(queries) > 1:
+            let_pass(HALF_A_SHARE)
+            return []
+        let_pass(MORE_THAN_A_SHARE)
+        return [reply(ADDRESS)(query)]
 
     async def run() -> ProbeResult:
-        async with serve_udp(answer_the_first, delay=0.2) as port:
-            return await probe(DnsTarget(HOST, "example.com", "dns", port), 0.45)
+        async with serve_udp(answer_the_first, delay=HALF_A_SHARE) as port:
+            return await probe(DnsTarget(HOST, "example.com", "dns", port), TIMEOUT)
 
-    assert asyncio.run(run()).ok
+    assert run_held(run()).ok
     assert len(queries) == 2
 
 

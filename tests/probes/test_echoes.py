@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.loopback import IMPATIENT, PATIENT
+from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.probes.echoes import build_echo, check_echo, exchange_echo
 from connmon_agent.probes.failures import WrongAnswer
@@ -121,7 +122,7 @@ def test_somebody_elses_echo_is_a_wrong_answer() -> None:
 )
 def test_no_answer_in_time_is_waited_for_no_longer(router: Router, delay: float) -> None:
     with pytest.raises(TimeoutError):
-        asyncio.run(exchange(router, delay=delay, timeout=IMPATIENT))
+        run_virtually(exchange(router, delay=delay, timeout=IMPATIENT))
 
 
 @given(st.binary(max_size=80), st.sampled_from([V4, V6]))

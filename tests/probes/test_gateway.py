@@ -4,7 +4,8 @@ import asyncio
 import ssl
 
 import pytest
-from tests.fakes.loopback import HOST, IMPATIENT, closed_port, serve_tcp, silent_port
+from tests.fakes.loopback import HOST, PATIENT, closed_port, serve_tcp, silent_port
+from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.sightings import Failure
 from connmon_agent.probes.default_routes import DefaultRoute
@@ -52,14 +53,10 @@ def test_no_gateway_to_ask(routes: list[DefaultRoute], reason: str, failure: Fai
     assert (found.value.reason, found.value.failure) == (reason, failure)
 
 
-def network() -> Network:
-    return Network(ssl.create_default_context, Lookup(), timeout=IMPATIENT)
-
-
 async def ask(*ports: int, ping: bool = False) -> str | None:
     """The IP version of the gateway that is there. Raises TimeoutError when none is."""
-    surroundings = network()
-    async with asyncio.timeout(10 * IMPATIENT):
+    surroundings = Network(ssl.create_default_context, Lookup(), timeout=0.05)  # of which a silent port has a share
+    async with asyncio.timeout(PATIENT):
         await ask_gateway(HOST, surroundings, ping=ping, ports=ports)
     return surroundings.family
 
@@ -84,7 +81,7 @@ def test_a_port_that_is_filtered_leaves_the_next_one_its_turn() -> None:
 
 def test_a_gateway_that_says_nothing_is_not_there() -> None:
     with silent_port() as silent, pytest.raises(TimeoutError):
-        asyncio.run(ask(silent))
+        run_virtually(ask(silent))
 
 
 @pytest.mark.skipif(find_obstacle(None) is not None, reason="this user may not open ping sockets")

@@ -23,6 +23,7 @@ from tests.fakes.loopback import (
     serve_tcp,
     silent_port,
 )
+from tests.fakes.virtual_time import let_pass, run_held, run_virtually
 
 from connmon_agent.core.sightings import Failure, ProbeResult
 from connmon_agent.probes.failures import ProbeFailure, WrongAnswer
@@ -174,17 +175,24 @@ def test_a_wrong_answer_says_what_is_wrong(answer: bytes, reason: str) -> None:
     ids=["silent", "half a head", "half a text"],
 )
 def test_an_answer_that_does_not_end_costs_the_timeout_and_no_more(parts: list[bytes]) -> None:
-    result = asyncio.run(get(answer_and_hold(*parts), body=TEXT, timeout=IMPATIENT))
+    async def answer_and_let_the_timeout_pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await answer_with(*parts)(reader, writer)
+        let_pass(IMPATIENT)
+        await reader.read()
+
+    result = run_held(get(answer_and_let_the_timeout_pass, body=TEXT, timeout=IMPATIENT))
 
     assert result == ProbeResult("web", "http", False, None, "no answer within 50 ms", "ipv4", Failure.SILENT)
 
 
 def test_a_late_answer_is_no_answer() -> None:
     async def dawdle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(2 * IMPATIENT)
+        await reader.readuntil(b"\r\n\r\n")
+        let_pass(IMPATIENT)
+        await reader.read()  # until the probe has hung up
         writer.write(text_answer())
 
-    assert asyncio.run(get(dawdle, timeout=IMPATIENT)).reason == "no answer within 50 ms"
+    assert run_held(get(dawdle, timeout=IMPATIENT)).reason == "no answer within 50 ms"
 
 
 def test_a_connection_that_is_torn_down_is_reset() -> None:
@@ -205,7 +213,7 @@ def test_a_closed_port_is_refused() -> None:
 
 def test_a_black_hole_costs_the_timeout_and_no_more() -> None:
     with silent_port() as port:
-        result = asyncio.run(probe(HttpTarget(f"http://{HOST}:{port}/", "web"), IMPATIENT))
+        result = run_virtually(probe(HttpTarget(f"http://{HOST}:{port}/", "web"), IMPATIENT))
 
     assert result == ProbeResult("web", "http", False, None, "no answer within 50 ms", "ipv4", Failure.SILENT, 3)
 
@@ -319,11 +327,13 @@ def test_https_does_not_trust_an_unknown_authority() -> None:
 
 def test_https_to_a_server_without_tls() -> None:
     async def run() -> ProbeResult:
-        async with serve_tcp(lambda reader, writer: reply_in_clear(writer)) as port:
+        async with serve_tcp(reply_in_clear) as port:
             return await probe(HttpTarget(f"https://{HOST}:{port}/", "web"))
 
-    async def reply_in_clear(writer: asyncio.StreamWriter) -> None:
+    async def reply_in_clear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
         writer.write(text_answer())
+        await reader.read()
 
     result = asyncio.run(run())
     assert (result.reason, result.failure) == ("TLS failed: wrong version number", Failure.WRONG)
@@ -331,13 +341,15 @@ def test_https_to_a_server_without_tls() -> None:
 
 def test_https_to_a_silent_server_costs_the_timeout_and_no_more() -> None:
     async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.Event().wait()
+        await reader.read(1)
+        let_pass(IMPATIENT)
+        await reader.read()
 
     async def run() -> ProbeResult:
         async with serve_tcp(keep_silent) as port:
             return await probe(HttpTarget(f"https://{HOST}:{port}/", "web"), IMPATIENT)
 
-    assert asyncio.run(run()).reason == "no answer within 50 ms"
+    assert run_held(run()).reason == "no answer within 50 ms"
 
 
 def read_answer(answer: bytes) -> None:

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import pytest
 from tests.fakes.loopback import HOST, IMPATIENT, PATIENT, closed_port, serve_tcp, silent_port
+from tests.fakes.virtual_time import let_pass, run_held, run_virtually, until
 
 from connmon_agent.core.causes import LAYERS
 from connmon_agent.core.sightings import Failure
@@ -77,15 +78,16 @@ def test_targets_are_probed_at_once() -> None:
 
 def test_a_silent_target_does_not_hold_up_the_verdict_on_another() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
+        await reader.read()  # the probe has its verdict, and hangs up
+        let_pass(3.0)
 
     async def run() -> list[str | None]:
         async with serve_tcp(answer) as port:
             with silent_port() as silent:
                 targets = [TcpTarget(HOST, silent, "silent"), TcpTarget(HOST, port, "good")]
-                return [result.reason for result in await TargetProber(targets, 0.3).probe_all()]
+                return [result.reason for result in await TargetProber(targets, 3.0).probe_all()]
 
-    assert asyncio.run(run()) == ["no answer within 300 ms", None]
+    assert run_held(run()) == ["no answer within 3 s", None]
 
 
 def test_a_round_can_be_cut_shorter_than_the_timeout_but_not_longer() -> None:
@@ -94,8 +96,8 @@ def test_a_round_can_be_cut_shorter_than_the_timeout_but_not_longer() -> None:
             (result,) = await TargetProber([TcpTarget(HOST, silent, "silent")], timeout).probe_all(patience=patience)
             return result.reason
 
-    assert asyncio.run(run(PATIENT, 0.05)) == "no answer within 50 ms"
-    assert asyncio.run(run(0.05, PATIENT)) == "no answer within 50 ms"
+    assert run_virtually(run(PATIENT, 0.05)) == "no answer within 50 ms"
+    assert run_virtually(run(0.05, PATIENT)) == "no answer within 50 ms"
 
 
 def test_a_mistake_of_a_probe_costs_a_target_and_not_the_agent() -> None:
@@ -110,12 +112,12 @@ def test_a_mistake_of_a_probe_costs_a_target_and_not_the_agent() -> None:
 
 
 def test_a_suspect_kind_gets_new_lookups_and_new_authorities() -> None:
-    hanging, asked, trusted = threading.Event(), [], []
+    released, asked, trusted = threading.Event(), [], []
 
     def hang_once(host: bytes, port: int, *, type: int) -> list[Any]:
         asked.append(host)
         if len(asked) == 1:
-            hanging.wait(PATIENT)
+            released.wait(PATIENT)
         return []
 
     def trust() -> ssl.SSLContext:
@@ -123,13 +125,14 @@ def test_a_suspect_kind_gets_new_lookups_and_new_authorities() -> None:
         return ssl.create_default_context()
 
     async def run() -> list[tuple[str | None, Failure | None]]:
-        prober = TargetProber([TcpTarget("example.com", 80, "web")], IMPATIENT, resolve=hang_once, trust=trust)
-        found = [await prober.probe_all(), await prober.probe_all()]
+        prober = TargetProber([TcpTarget("example.com", 80, "web")], PATIENT, resolve=hang_once, trust=trust)
+        found = [await prober.probe_all(patience=IMPATIENT), await prober.probe_all(patience=IMPATIENT)]
         prober.renew(["http"])
-        found.append(await prober.probe_all())
+        found.append(await prober.probe_all(patience=IMPATIENT))
+        await until(lambda: asked)
         prober.renew(["tcp"])
         found.append(await prober.probe_all())
-        hanging.set()
+        released.set()
         return [(result.reason, result.failure) for (result,) in found]
 
     silent = ("the system's resolver did not answer within 50 ms", Failure.NAME)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from tests.fakes.loopback import HOST, IMPATIENT, closed_port, has_ipv6, probe, serve_tcp, silent_port
+from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.sightings import Failure, ProbeResult
 from connmon_agent.settings import TcpTarget
@@ -41,7 +42,7 @@ def test_a_closed_port_is_refused() -> None:
 
 def test_a_black_hole_costs_the_timeout_and_no_more() -> None:
     with silent_port() as port:
-        result = asyncio.run(probe(TcpTarget(HOST, port, "web"), IMPATIENT))
+        result = run_virtually(probe(TcpTarget(HOST, port, "web"), IMPATIENT))
 
     assert result == ProbeResult("web", "tcp", False, None, "no answer within 50 ms", "ipv4", Failure.SILENT, 3)
 
