@@ -21,7 +21,7 @@ import json
 import types
 from collections.abc import Callable, Mapping
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from typing import Any, Generic, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -67,7 +67,10 @@ class Codec(Generic[T]):
 
     def from_text(self, text: str) -> T:
         """The value that ``text`` stands for. Raises ValueError: no JSON, or as ``decode`` does."""
-        value: T = self.decode_data(_READER.decode(text))
+        data, end = _READER.raw_decode(text)
+        if end != len(text):  # whitespace, or rubbish
+            data = _READER.decode(text)
+        value: T = self.decode_data(data)
         return value
 
 
@@ -81,7 +84,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise Misfit(f"{name} is no JSON number")
 
 
-_WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+_WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False)  # trees only
 _READER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
@@ -333,7 +336,7 @@ def _build_list(cls: type) -> Callable[[list[Any]], Any]:
 
 
 def _build_tuple(cls: type) -> Callable[[list[Any]], Any]:
-    return tuple if cls is tuple else lambda items: cls(*items)
+    return tuple if cls is tuple else partial(tuple.__new__, cls)  # a NamedTuple, whose length was checked
 
 
 _ENCODERS = _Direction(_LEAF_ENCODERS, _encode_record, _encode_tagged, _encode_enum, tuple, _build_list)

@@ -9,9 +9,9 @@ from ..core.codec import codec_for
 from ..core.world import Service, World
 from .layout import WORLDS
 
-_FIELDS = {name: codec_for(hint) for name, hint in sorted(get_type_hints(World).items()) if name != "services"}
+_FIELDS = {name: codec_for(hint) for name, hint in sorted(get_type_hints(World).items())}
 _SERVICES = codec_for(Service)
-_FROZEN = ("link", "outage", "plan")  # a mapping could be changed in place, these cannot
+_MAPPINGS = ("charts", "timers")  # could be changed in place, so a copy is kept; everything else is frozen
 
 
 class SnapshotWriter:
@@ -33,17 +33,18 @@ class SnapshotWriter:
     def _to_text(self, world: World) -> str:
         before, self._known = self._known, {}
         members = [f'"{name}":{self._field_text(name, world, before)}' for name in _FIELDS]
-        services = [self._service_text(name, world.services[name], before) for name in sorted(world.services)]
-        members.append(f'"services":{{{",".join(services)}}}')
-        return "{" + ",".join(sorted(members)) + "}"
+        return "{" + ",".join(members) + "}"
 
     def _field_text(self, name: str, world: World, before: dict[str, tuple[object, str]]) -> str:
+        if name == "services":
+            services = [self._service_text(name, world.services[name], before) for name in sorted(world.services)]
+            return "{" + ",".join(services) + "}"
         value: Any = getattr(world, name)
         known = before.get(name)
-        text = known[1] if known is not None and known[0] is value else _FIELDS[name].to_text(value)
-        if name in _FROZEN:
-            self._known[name] = (value, text)
-        return text
+        if known is None or not (known[0] == value if name in _MAPPINGS else known[0] is value):
+            known = (dict(value) if name in _MAPPINGS else value, _FIELDS[name].to_text(value))
+        self._known[name] = known
+        return known[1]
 
     def _service_text(self, name: str, service: Service, before: dict[str, tuple[object, str]]) -> str:
         key = f"services.{name}"

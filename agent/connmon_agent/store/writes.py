@@ -76,9 +76,9 @@ def write_timers(connection: sqlite3.Connection, before: Mapping[str, Moment], a
 
 
 def write_outage(connection: sqlite3.Connection, seq: int, world: World, *, before: Outage | None) -> None:
-    """The history's row of the world's outage. Once it has ended, its result stands."""
+    """The history's row of the world's outage, if it has changed. Once it has ended, its result stands."""
     outage = world.outage
-    if outage is None or (outage.ended is not None and outage == before):
+    if outage is None or outage == before:
         return
     if before is None or before.id != outage.id:
         connection.execute(_CLOSE_OLDER_OUTAGES, (seq, outage.id))
