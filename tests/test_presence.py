@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from connmon_agent.errors import AlreadyRunning, ConnmonError
-from connmon_agent.presence import LOCK_FILE, AgentLock, find_agent
+from connmon_agent.presence import AGENT_PATIENCE, LOCK_FILE, PAUSE, AgentLock, find_agent
 
 AGENT = """
 import subprocess
@@ -98,6 +98,30 @@ def test_an_agent_waits_for_a_reader_to_look_away(tmp_path: Path) -> None:
     holder.acquire()
     assert find_agent(tmp_path) == os.getpid()
     holder.release()
+
+
+@pytest.mark.parametrize(
+    ("mode", "acquired"), [("LOCK_SH", True), ("LOCK_EX", False)], ids=["a reader", "another agent"]
+)
+def test_a_reader_that_stands_still_is_waited_for_longer_than_an_agent(
+    tmp_path: Path, mode: str, acquired: bool
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    waited = 0.0
+    with (tmp_path / LOCK_FILE).open("w") as other:
+        fcntl.flock(other, getattr(fcntl, mode))
+
+        def sleep(seconds: float) -> None:
+            nonlocal waited
+            waited += seconds
+            if waited > 10 * AGENT_PATIENCE:
+                fcntl.flock(other, fcntl.LOCK_UN)
+
+        holder = AgentLock(tmp_path, sleep=sleep)
+        with contextlib.nullcontext() if acquired else pytest.raises(AlreadyRunning):
+            holder.acquire()
+            holder.release()
+    assert waited == pytest.approx(10 * AGENT_PATIENCE if acquired else AGENT_PATIENCE, abs=2 * PAUSE)
 
 
 @pytest.mark.parametrize(

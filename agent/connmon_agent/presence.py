@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,8 @@ from .errors import AlreadyRunning, ConnmonError
 from .locks import lock_alone, lock_shared, unlock
 
 LOCK_FILE = "agent.lock"
-PATIENCE = 0.5  # seconds; a reader holds its lock for microseconds, so whoever stays longer is an agent
+PATIENCE = 30.0  # seconds; a reader holds its lock for microseconds, unless its machine lets it stand still meanwhile
+AGENT_PATIENCE = 0.5  # seconds of it for whoever excludes readers too: an agent, or an order that is being recorded
 PAUSE = 0.01  # seconds between two looks
 
 
@@ -46,9 +48,12 @@ def find_agent(state_dir: Path) -> int | None:
 class AgentLock:
     """The right to be the one agent of ``state_dir``, from ``with`` to its end or the death of the process."""
 
-    def __init__(self, state_dir: Path, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, state_dir: Path, *, patience: float = PATIENCE, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._path = state_dir / LOCK_FILE
         self._patience = patience
+        self._sleep = sleep
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
@@ -61,7 +66,7 @@ class AgentLock:
         self.release()
 
     def acquire(self) -> None:
-        """Take the lock and sign it, trying again for ``patience`` seconds.
+        """Take the lock and sign it, trying again for ``patience`` seconds, or less while an agent holds it.
 
         Raises AlreadyRunning, with the other's process id, and ConnmonError where the file cannot be written.
         """
@@ -90,11 +95,17 @@ class AgentLock:
             os.close(descriptor)
 
     def _take(self, descriptor: int) -> None:
-        until = time.monotonic() + self._patience
+        waited = waited_for_agent = 0.0
         while not lock_alone(descriptor):
-            if time.monotonic() >= until:
+            if waited >= self._patience or waited_for_agent >= AGENT_PATIENCE:
                 raise _already_running(self._path, _read_pid(descriptor))
-            time.sleep(PAUSE)
+            # A lock beside which a shared one can be had is a reader's: `status` is looking whether an agent runs.
+            if lock_shared(descriptor):
+                unlock(descriptor)
+            else:
+                waited_for_agent += PAUSE
+            self._sleep(PAUSE)
+            waited += PAUSE
 
 
 def _sign(descriptor: int) -> None:

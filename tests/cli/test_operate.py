@@ -1,13 +1,15 @@
 """Orders: carried out by the running agent or recorded for the next, durable once the command returns."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import Result
-from tests.fakes.local_sites import LocalAgent, LocalSite
+from tests.fakes.local_sites import ATTENTIVE, LocalAgent, LocalSite
 
 from connmon_agent.core.events import Order, Ordered
 from connmon_agent.errors import ConnmonError
@@ -24,11 +26,10 @@ def running(site: LocalSite, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """An agent that the tests of this module share; they leave it neither paused nor recovering."""
     folder = tmp_path_factory.mktemp("running")
     shared = LocalAgent(folder, site.configuration(folder, ("web", "db")))
-    shared.start()
-    for name in ("web", "db"):
-        shared.until_service(name, "READY")
-    yield shared
-    shared.bury()
+    with shared.living():
+        for name in ("web", "db"):
+            shared.until_service(name, "READY")
+        yield shared
 
 
 def orders_of(agent: LocalAgent) -> list[tuple[Order, tuple[str, ...]]]:
@@ -60,7 +61,7 @@ def test_pause_and_resume_are_carried_out_at_once(running: LocalAgent) -> None:
 
 def test_recover_restarts_and_rearm_gives_the_attempts_back(site: LocalSite, running: LocalAgent) -> None:
     before = site.api.get("Deployment", "shop", "web")
-    ordered = running.run("recover", "web")
+    ordered = running.order("recover", "web")
     assert ordered.output == "Ordered. `connmon-agent status --watch` shows how it goes.\n"
     running.until(lambda: bool(running.service("web")["attempts"]), "an attempt")
     running.until_link("ONLINE")
@@ -78,19 +79,23 @@ def test_a_service_that_is_not_configured_is_refused(running: LocalAgent, comman
     assert words == "Error: no service named nix is configured; the services are: web, db\n"
 
 
-def test_recover_is_refused_while_the_link_is_down(site: LocalSite, running: LocalAgent) -> None:
-    site.cut()
-    try:
-        running.until_link("OFFLINE")
-        assert "the recovery begins by itself once it is back" in refusal(running.run("recover"))
-    finally:
-        site.restore()
-    running.until_link("ONLINE")
+def test_recover_is_refused_while_the_link_is_down(tmp_path: Path) -> None:
+    with LocalSite("web").running() as site:
+        agent = LocalAgent(tmp_path, site.configuration(tmp_path, ["web"]))
+        agent.configuration["link"].update(ATTENTIVE)
+        agent.write()
+        with agent.living():
+            site.cut()
+            agent.until_link("OFFLINE")
+            assert "the recovery begins by itself once it is back" in refusal(agent.run("recover"))
+            site.restore()
+            agent.until_link("ONLINE")
 
 
 def test_an_agent_that_stands_still_is_not_waited_for_for_ever_and_the_order_lapses(running: LocalAgent) -> None:
     given = len(orders_of(running))
     running.process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, running.process.pid, os.WSTOPPED | os.WNOWAIT)
     try:
         with pytest.raises(ConnmonError, match=r"did not answer within 0\.2 s; an order that it has not taken by now"):
             send_order(running.state, Order.PAUSE, (), patience=0.2)
@@ -128,7 +133,7 @@ def test_a_recovery_ordered_from_an_agent_that_is_killed_is_made_by_the_next(
     agent.until_service("db", "READY")
     assert agent.run("rearm").exit_code == 0
     before = site.api.get("Deployment", "shop", "db")
-    assert agent.run("recover", "db").exit_code == 0
+    agent.order("recover", "db")
     agent.kill()
     agent.start()
     agent.until(lambda: bool(agent.service("db")["attempts"]), "an attempt")

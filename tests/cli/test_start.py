@@ -150,7 +150,7 @@ def test_with_an_api_that_refuses_connections_it_watches_the_link(agent: LocalAg
     file.write_text(json.dumps(document))
     agent.start()
     agent.until_said("web: UNKNOWN: http://127.0.0.1:1 cannot be reached: Connection refused")
-    assert agent.status()["link"]["state"] == "ONLINE"
+    agent.until_link("ONLINE")
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process")

@@ -28,16 +28,25 @@ from connmon_agent.settings import DnsTarget, HttpTarget, TcpTarget
 from connmon_agent.store import DATABASE_FILE
 
 SOURCE_ROOT = Path(connmon_agent.__file__).parents[1]
-PATIENCE = 20.0  # seconds; for what takes a fraction of one
+PATIENCE = 120.0  # seconds; for what takes a fraction of one, unless the machine stands still
 GLANCE = 0.02  # seconds between two looks
 NAMESPACE = "shop"
 AGE = 3600.0  # seconds; how old the workloads are at the beginning
 
 Json = dict[str, Any]
 
-# A probe has the time that a busy machine may need; what is cut here is refused at once, so no test waits for it.
-LINK: Json = {"check_interval": "1s", "confirm_interval": "50ms", "timeout": "1s", "hold": "100ms"}
-RECOVERY: Json = {"ready_timeout": "20s", "healthy_for": "1h", "backoff": {"first": "200ms", "max": "200ms"}}
+# Probes, requests and rollouts have the time that a busy machine may need, and a link is never too slow for it.
+LINK: Json = {
+    "check_interval": "30s",
+    "confirm_interval": "50ms",
+    "timeout": "30s",
+    "hold": "100ms",
+    "quality": {"enter_latency": "29s", "enter_loss": 0.99},
+}
+RECOVERY: Json = {"ready_timeout": "10m", "healthy_for": "1h", "backoff": {"first": "200ms", "max": "200ms"}}
+KUBERNETES: Json = {"connect_timeout": "30s", "read_timeout": "30s"}
+# For a link that is cut: it refuses at once, but the next round must come before anybody loses patience.
+ATTENTIVE: Json = {"check_interval": "1s", "timeout": "1s", "quality": {}}
 
 
 class LocalSite:
@@ -67,7 +76,7 @@ class LocalSite:
             "state_dir": str(folder / "state"),
             "link": {**LINK, "targets": [_write_target(target) for target in self.internet.targets()]},
             "recovery": dict(RECOVERY),
-            "kubernetes": {"kubeconfig": str(kubeconfig), "namespace": NAMESPACE},
+            "kubernetes": {**KUBERNETES, "kubeconfig": str(kubeconfig), "namespace": NAMESPACE},
             "services": {name: {} for name in services},
         }
 
@@ -139,6 +148,15 @@ class LocalAgent:
         self.until(self._has_begun, "beginning")
         self.until_link("ONLINE")
 
+    @contextmanager
+    def living(self) -> Iterator[LocalAgent]:
+        """One life, which ends with the block at the latest."""
+        try:
+            self.start()
+            yield self
+        finally:
+            self.bury()
+
     @property
     def process(self) -> subprocess.Popen[str]:
         assert self._process is not None
@@ -175,6 +193,14 @@ class LocalAgent:
         """Give another command on the same configuration, in the test's own process."""
         return CliRunner().invoke(command, self._arguments(*arguments))
 
+    def order(self, *arguments: str) -> Result:
+        """Give an order that is carried out; one that stood still just now first judges the link afresh."""
+        until = time.monotonic() + PATIENCE
+        while (result := self.run(*arguments)).exit_code != 0:
+            assert "the link is DEGRADED" in result.stderr and time.monotonic() < until, result.output
+            self.until_link("ONLINE")
+        return result
+
     def status(self) -> Json:
         """`status --json`."""
         return dict(status_document(take_snapshot(self.state / DATABASE_FILE)))
@@ -202,7 +228,7 @@ class LocalAgent:
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for ``condition``; fails the test when it does not come or the agent ends."""
         until = time.monotonic() + PATIENCE
-        while not condition():
+        while not _holds(condition):
             assert self.process.poll() is None, f"the agent has ended: {self.log}"
             assert time.monotonic() < until, f"no {what}: {self.log}"
             time.sleep(GLANCE)
@@ -212,6 +238,13 @@ class LocalAgent:
 
     def _log_file(self) -> Path:
         return self.folder / f"log-{self._lives}.txt"
+
+
+def _holds(condition: Callable[[], bool]) -> bool:
+    try:
+        return condition()
+    except StoreError:  # the agent stands still while nobody else may read
+        return False
 
 
 def spawn(arguments: Iterable[str], *, source: Path = SOURCE_ROOT, **settings: Any) -> subprocess.Popen[str]:

@@ -40,7 +40,10 @@ OPENING = (
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long things take in the story, in seconds; short against real life, long enough to read along."""
+    """How long things take in the story, in seconds, and how often they are tried.
+
+    Short against real life, long enough to read along.
+    """
 
     check_interval: float = 1.0
     confirm_interval: float = 0.5
@@ -50,6 +53,8 @@ class Pace:
     pod_start: float = 1.0
     ready_timeout: float = 6.0
     backoff: float = 4.0
+    attempts: int = 3  # of each service
+    refuse: bool = False  # the internet that is cut refuses, instead of leaving every probe to its timeout
 
 
 @click.command(short_help="See it work, without cluster or internet.")
@@ -93,7 +98,7 @@ async def _tell_story(ctx: click.Context, api: EmbeddedKubernetes, folder: Path,
         agent, running = await _start(settings)
         await _wait(running, lambda: agent.world.link.state == "ONLINE" and _all_in(agent, "READY"))
         _say("The internet is cut.")
-        await internet.cut(Cut.DROP)
+        await internet.cut(Cut.REFUSE if pace.refuse else Cut.DROP)
         await _wait(running, lambda: agent.world.link.state == "OFFLINE")
         await asyncio.sleep(pace.dark)
         _say("The internet is back.")
@@ -135,7 +140,11 @@ def _at_pace(plan: Plan, pace: Pace) -> Plan:
         plan.link, check_interval=pace.check_interval, confirm_interval=pace.confirm_interval, hold=pace.hold
     )
     recovery = replace(
-        plan.recovery, ready_timeout=pace.ready_timeout, backoff_first=pace.backoff, healthy_for=HEALTHY_FOR
+        plan.recovery,
+        max_restart_attempts=pace.attempts,
+        ready_timeout=pace.ready_timeout,
+        backoff_first=pace.backoff,
+        healthy_for=HEALTHY_FOR,
     )
     return replace(plan, link=link, recovery=recovery)
 

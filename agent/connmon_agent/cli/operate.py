@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..core.events import Order
 
-PATIENCE = 5.0  # seconds; an agent that starts listens well before
+PATIENCE = 30.0  # seconds; an agent that starts listens well before, even on a busy machine
 PAUSE = 0.05  # seconds between two attempts
 
 
