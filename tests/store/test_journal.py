@@ -24,6 +24,7 @@ from connmon_agent.store.opening import LOG_KEPT, LONGEST_LOG
 from connmon_agent.store.reading import Reader
 from connmon_agent.store.records import AgentRow, OutageRow
 from connmon_agent.store.snapshots import SnapshotWriter
+from connmon_agent.store.writes import FILLED_UP
 
 RESULTS = (
     ProbeResult("tcp 192.0.2.1:443", "tcp", True, 10.0),
@@ -85,6 +86,21 @@ def test_what_is_encoded_in_pieces_is_the_text_of_the_whole(world: World, after:
 
 
 # The transaction.
+
+
+def test_the_world_is_filled_up_so_that_it_is_written_over_the_one_before(path: Path) -> None:
+    lengths = set()
+    with opened(path) as journal:
+        world = journal.load()
+        for words in ("", "short", "rather a longer reason"):
+            world = replace(world, link=replace(world.link, reason=words))
+            journal.commit(tick(len(words)), Step(world))
+            with Reader(path) as reader:
+                assert reader.world() == world
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+                lengths.add(connection.execute("SELECT length(world) FROM snapshot").fetchone()[0])
+    assert len(lengths) == 1
+    assert lengths.pop() % FILLED_UP == 0
 
 
 def test_a_commit_is_one_transaction_that_waits_for_the_disk(path: Path) -> None:

@@ -246,7 +246,7 @@ def _convert_one_by_one(items: Any, convert_of: Callable[[Any], Convert]) -> lis
 
 
 def _encode_record(cls: type, fields: dict[str, Convert]) -> Convert:
-    members = tuple(fields.items())
+    members = sorted(fields.items())  # what is in order already is sorted in no time when it is written
 
     def encode(value: Any) -> dict[str, Any]:
         if type(value) is not cls:

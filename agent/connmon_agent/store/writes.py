@@ -14,6 +14,8 @@ from ..core.world import Outage, ServiceState, World
 from ..errors import InvariantError
 from .layout import EVENT_COLUMNS, QUALITY, RESTARTS, RESULTS, SIGHTS, EventRow
 
+FILLED_UP = 1024  # bytes, a multiple of which a snapshot is long
+
 _INSERT_EVENT = f"INSERT INTO event ({EVENT_COLUMNS}) VALUES ({', '.join('?' * len(EventRow._fields))})"
 _UPSERT_SNAPSHOT = """
     INSERT INTO snapshot (id, seq, world, wall) VALUES (1, ?, ?, ?)
@@ -65,11 +67,22 @@ _SET_QUALITY = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 def write_event(connection: sqlite3.Connection, row: EventRow, world: str) -> None:
     """The event, and the snapshot of the world that it made."""
     connection.execute(_INSERT_EVENT, row)
-    connection.execute(_UPSERT_SNAPSHOT, (row.seq, world, row.wall))
+    connection.execute(_UPSERT_SNAPSHOT, (row.seq, _fill_up(world), row.wall))
+
+
+def _fill_up(world: str) -> str:
+    """``world`` with spaces, to a length that seldom changes: SQLite then writes it over the one before.
+
+    A text of another length gives its pages back and takes new ones, which writes the database's own list of free
+    pages, too: two pages more of the eight that a commit wrote.
+    """
+    return world.ljust(-(-len(world) // FILLED_UP) * FILLED_UP)
 
 
 def write_timers(connection: sqlite3.Connection, before: Mapping[str, Moment], after: Mapping[str, Moment]) -> None:
     """Only what differs."""
+    if after == before:
+        return
     connection.executemany("DELETE FROM timer WHERE name = ?", [(name,) for name in before if name not in after])
     changed = [(name, *due) for name, due in after.items() if before.get(name) != due]
     connection.executemany(_UPSERT_TIMER, changed)
