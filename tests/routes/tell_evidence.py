@@ -1,4 +1,7 @@
-"""Run in a network namespace of its own: prints the evidence as JSON lines, at once and after every change."""
+"""Run in a network namespace of its own: prints the evidence as JSON lines, at once and after every change.
+
+It looks only when netlink tells it to.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,20 @@ import dataclasses
 import json
 import sys
 
-from connmon_agent.routes import open_link_watch
 from connmon_agent.routes.kernel import finds_way
-from connmon_agent.routes.netlink import NetlinkWatch
+from connmon_agent.routes.netlink import NetlinkWatch, open_socket
+from connmon_agent.routes.views import LinuxView
+
+NEVER = 86_400.0  # seconds
 
 
 async def tell() -> None:
-    watch = open_link_watch()
-    assert isinstance(watch, NetlinkWatch)
-    evidence = None
+    watch = NetlinkWatch(open_socket(), LinuxView().read, recheck=NEVER)
+    told = None
     while True:
-        if (seen := watch.read()) != evidence:
-            evidence = seen
-            print(json.dumps({**dataclasses.asdict(seen), "way": finds_way()}), flush=True)
+        if (seen := {**dataclasses.asdict(watch.read()), "way": finds_way()}) != told:
+            told = seen
+            print(json.dumps(seen), flush=True)
         await watch.changed()
 
 

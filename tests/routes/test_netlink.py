@@ -8,9 +8,10 @@ import socket
 import struct
 
 import pytest
+from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.sightings import Evidence
-from connmon_agent.routes.netlink import NetlinkWatch, TruncatedMessage, may_matter, parse_messages
+from connmon_agent.routes.netlink import RECHECK_INTERVAL, NetlinkWatch, TruncatedMessage, may_matter, parse_messages
 
 NEW_LINK, DELETE_LINK, NEW_ADDRESS, DELETE_ADDRESS = 16, 17, 20, 21
 NEW_ROUTE, DELETE_ROUTE, NEW_NEIGHBOUR, DONE = 24, 25, 28, 3
@@ -99,7 +100,7 @@ def pair() -> tuple[FailingSocket, socket.socket]:
 async def is_told(watch: NetlinkWatch) -> bool:
     """Whether the watch tells of a change well before it would look without being told."""
     try:
-        async with asyncio.timeout(0.2):
+        async with asyncio.timeout(RECHECK_INTERVAL / 2):
             await watch.changed()
     except TimeoutError:
         return False
@@ -127,7 +128,7 @@ def test_the_watch_tells(datagram: bytes, error: int, told: bool) -> None:
             await watch.close()
             far.close()
 
-    assert asyncio.run(run()) is told
+    assert run_virtually(run()) is told
 
 
 def test_after_lost_messages_the_next_one_is_heard() -> None:
@@ -144,4 +145,4 @@ def test_after_lost_messages_the_next_one_is_heard() -> None:
         await watch.close()
         far.close()
 
-    asyncio.run(run())
+    run_virtually(run())

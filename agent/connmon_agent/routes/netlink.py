@@ -84,11 +84,15 @@ def open_socket() -> socket.socket:
 
 
 class NetlinkWatch:
-    """The port ``LinkWatch``: ``read`` tells what there is, ``sock`` (taken over) that it may have changed."""
+    """The port ``LinkWatch``: ``read`` tells what there is, ``sock`` (taken over) that it may have changed.
 
-    def __init__(self, sock: socket.socket, read: Callable[[], Evidence]) -> None:
+    Without a word from ``sock`` it is looked at after ``recheck`` seconds all the same.
+    """
+
+    def __init__(self, sock: socket.socket, read: Callable[[], Evidence], *, recheck: float = RECHECK_INTERVAL) -> None:
         self._sock = sock
         self._read = read
+        self._recheck = recheck
         self._looks = Coalescer(SPACING)
         self._listening: asyncio.AbstractEventLoop | None = None
         self._failed = False
@@ -102,7 +106,7 @@ class NetlinkWatch:
         if self._listening is None and not self._failed:
             self._listening = asyncio.get_running_loop()
             self._listening.add_reader(self._sock, self._take_messages)
-        await self._looks.wait(POLL_INTERVAL if self._failed else RECHECK_INTERVAL)
+        await self._looks.wait(POLL_INTERVAL if self._failed else self._recheck)
 
     async def close(self) -> None:
         """Let go of the socket."""
