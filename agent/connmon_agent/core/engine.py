@@ -313,6 +313,8 @@ def _reason(choice: Choice, fields: Mapping[str, Callable[[Any], str]], context:
     """The rule's sentence, its fields told as they are before its actions run."""
     text = choice.rule.reason
     for name, tell in fields.items():
+        if "{" not in text:
+            break
         if f"{{{name}}}" in text:
             text = text.replace(f"{{{name}}}", tell(context))
     return text

@@ -8,7 +8,7 @@ executes millions of steps whose outcome is held against the journal anyway, use
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -20,6 +20,7 @@ from .vocabulary import Vocabulary
 
 C = TypeVar("C")
 Asked = list[tuple[str, bool]]
+Question = tuple[str, Callable[[C], bool], bool]  # a guard's name, how it is asked, and the answer that is wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +41,30 @@ class Chooser(Protocol[C]):  # type: ignore[misc]  # the context goes in and out
 
 
 class TableChooser(Generic[C]):
-    """Finds the rule in the chart's table."""
+    """Finds the rule in the chart's table, whose guards are looked up once."""
 
     def __init__(self, chart: Chart, vocabulary: Vocabulary[C]) -> None:
         self.chart = chart
-        self._guards: Mapping[str, Callable[[C], bool]] = {name: guard.ask for name, guard in vocabulary.guards.items()}
+        self._rules: dict[tuple[str, str], list[tuple[Rule, list[Question[C]]]]] = {}
+        for rule in chart.transitions:
+            questions = [
+                (name, vocabulary.guards[name].ask, wanted)
+                for names, wanted in ((rule.conditions, True), (rule.unless, False))
+                for name in names
+            ]
+            self._rules.setdefault((rule.source, rule.trigger), []).append((rule, questions))
 
     def choose(self, state: str, trigger: str, context: C) -> Choice | None:
         asked: Asked = []
-        for rule in self.chart.rules_for(state, trigger):
-            if self._holds(rule, context, asked):
-                return Choice(rule, tuple(asked))
-        return None
-
-    def _holds(self, rule: Rule, context: C, asked: Asked) -> bool:
-        for names, wanted in ((rule.conditions, True), (rule.unless, False)):
-            for name in names:
-                answer = self._guards[name](context)
+        for rule, questions in self._rules.get((state, trigger), ()):
+            for name, ask, wanted in questions:
+                answer = ask(context)
                 asked.append((name, answer))
                 if answer is not wanted:
-                    return False
-        return True
+                    break
+            else:
+                return Choice(rule, tuple(asked))
+        return None
 
 
 class _Subject:

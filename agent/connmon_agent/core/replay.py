@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Protocol, TypeVar
 
 from .effects import Effect
@@ -36,6 +37,10 @@ class RecordedStep(Protocol):
 
 
 R = TypeVar("R", bound=RecordedStep)
+
+_COMPARED = ("transitions", "effects", "resolutions", "notes", "refusal")
+_read_compared = attrgetter(*_COMPARED)
+_NAMING_CHARTS = (AgentStarted, Configured)
 
 # Gives the engine for the charts with these hashes; raises KeyError naming the one that is not kept.
 EngineFor = Callable[[Mapping[str, str]], Engine]
@@ -78,7 +83,7 @@ def _decide_again(recorded: Iterable[R], *, store: str, engine_for: EngineFor) -
     world, engine, charts = World(store=store), None, None
     for row in recorded:
         event = row.event
-        if isinstance(event, AgentStarted | Configured) and event.charts and event.charts != charts:
+        if isinstance(event, _NAMING_CHARTS) and event.charts and event.charts != charts:
             engine, charts = engine_for(event.charts), event.charts
         if engine is None:
             raise KeyError("the journal does not begin with the start of an agent")
@@ -88,11 +93,13 @@ def _decide_again(recorded: Iterable[R], *, store: str, engine_for: EngineFor) -
 
 
 def _compare(row: RecordedStep, step: Step) -> Difference | None:
+    if _read_compared(row) == _read_compared(step):
+        return None
     if row.transitions != step.transitions:
         return Difference(
             row.seq, "transitions", _tell_transitions(row.transitions), _tell_transitions(step.transitions)
         )
-    for what in ("effects", "resolutions", "notes", "refusal"):
+    for what in _COMPARED:
         kept, now = getattr(row, what), getattr(step, what)
         if kept != now:
             return Difference(row.seq, what, repr(kept), repr(now))
