@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import textwrap
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -57,6 +58,16 @@ class Pace:
     refuse: bool = False  # the internet that is cut refuses, instead of leaving every probe to its timeout
 
 
+@dataclass(slots=True)
+class _Calendar:
+    """The cluster's clock: its services were rolled out a day ago, or the agent would find them restarted just now."""
+
+    behind: float = 86_400.0  # seconds
+
+    def now(self) -> float:
+        return time.time() - self.behind
+
+
 @click.command(short_help="See it work, without cluster or internet.")
 @click.option("--keep", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Keep the state there.")
 @click.pass_context
@@ -80,12 +91,15 @@ def run_demo(ctx: click.Context, folder: Path, pace: Pace) -> None:
     """Tell the story at this pace; ``folder`` becomes the state directory. Raises what ``run_agent`` raises."""
     from ..embedded import kubernetes
 
-    cluster = kubernetes.EmbeddedKubernetes(pace=kubernetes.Pace(ready_after=pace.pod_start))
+    calendar = _Calendar()
+    cluster = kubernetes.EmbeddedKubernetes(pace=kubernetes.Pace(ready_after=pace.pod_start), now=calendar.now)
     with kubernetes.ThreadedKubernetes(cluster) as api:
-        asyncio.run(_tell_story(ctx, api, folder, pace))
+        asyncio.run(_tell_story(ctx, api, calendar, folder, pace))
 
 
-async def _tell_story(ctx: click.Context, api: EmbeddedKubernetes, folder: Path, pace: Pace) -> None:
+async def _tell_story(
+    ctx: click.Context, api: EmbeddedKubernetes, calendar: _Calendar, folder: Path, pace: Pace
+) -> None:
     from ..embedded.internet import Cut, LoopbackInternet
 
     internet = LoopbackInternet()
@@ -95,6 +109,7 @@ async def _tell_story(ctx: click.Context, api: EmbeddedKubernetes, folder: Path,
         settings = _furnish(api, internet, folder, pace)
         _say(textwrap.fill(OPENING, screens.width_of_output()))
         await _wait_for_pods(api)
+        calendar.behind = 0.0
         agent, running = await _start(settings)
         await _wait(running, lambda: agent.world.link.state == "ONLINE" and _all_in(agent, "READY"))
         _say("The internet is cut.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -16,6 +17,8 @@ from ..settings import Target
 
 HOST = "127.0.0.1"
 QUERY = "example.com"
+TURNS_TO_ACCEPT = 5  # so many turns of the loop a connection takes from being accepted to being known
+FULL_WITHIN = 10.0  # seconds; connecting to oneself takes microseconds
 
 _Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -73,7 +76,7 @@ class LoopbackInternet:
     async def stop(self) -> None:
         """Hang up and give the ports back."""
         for port in self._ports:
-            port.close()
+            await port.close()
             port.release()
 
     async def cut(self, mode: Cut) -> None:
@@ -101,7 +104,7 @@ class LoopbackInternet:
 
     async def _apply(self) -> None:
         for port in self._ports:
-            port.close()
+            await port.close()
             if self._cut is Cut.DROP:
                 port.swallow()
             elif self._cut is not Cut.REFUSE:
@@ -165,7 +168,7 @@ class _Port:
         if self._guard is not None:
             self._guard.close()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         while self._sockets:
             self._sockets.pop().close()
 
@@ -201,14 +204,23 @@ class _TcpPort(_Port):
             filler.setblocking(False)
             filler.connect_ex((HOST, self.number))
             self._sockets.append(filler)
+        select.select([listener], [], [], FULL_WITHIN)
 
-    def close(self) -> None:
-        super().close()
+    async def close(self) -> None:
+        await super().close()
         if self._server is not None:
+            await self._accept_no_more(self._server)
             self._server.close()
             self._server = None
         for connection in self._connections:
             connection.transport.abort()
+
+    async def _accept_no_more(self, server: asyncio.Server) -> None:
+        """asyncio loses a connection whose server closes while it is being accepted: finish those first."""
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        for _ in range(TURNS_TO_ACCEPT):
+            await asyncio.sleep(0)
 
     async def _hold_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections.add(writer)
@@ -243,10 +255,10 @@ class _UdpPort(_Port):
         """Leave queries without an answer: nobody reads what the socket receives."""
         self._sockets.append(self._bind())
 
-    def close(self) -> None:
+    async def close(self) -> None:
         for sock in self._sockets:
             asyncio.get_running_loop().remove_reader(sock)
-        super().close()
+        await super().close()
 
     def _answer_datagram(self, sock: socket.socket) -> None:
         with contextlib.suppress(OSError):  # a client that has gone already
