@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from .core.effects import Restart
-from .core.events import Event, RestartAnswered
+from .core.effects import Listen, Restart
+from .core.events import Event, ForwardChecked, ListenAnswered, RestartAnswered
 from .core.moments import Moment
 from .core.plan import ServicePlan
-from .core.sightings import Evidence, ProbeResult, QualitySight, Sighting, Unseen
+from .core.sightings import Evidence, ProbeResult, QualitySight, Sighting, Traffic, Unseen
 from .core.steps import Step
 from .core.world import World
 
@@ -73,6 +73,42 @@ class Cluster(Protocol):
         """Let go of every connection and thread."""
 
 
+class LocalPorts(Protocol):
+    """The TCP ports of this machine."""
+
+    async def examine(self, ports: Mapping[int, tuple[str, ...]]) -> Mapping[int, str]:
+        """Which of ``ports`` cannot be listened on, on the addresses that each is wanted on, and who holds them or what
+        forbids it, in words. Changes nothing. Never raises for a port's sake.
+        """
+
+
+class Forwards(Protocol):
+    """The local ports that lead to services of the cluster."""
+
+    async def listen(self, order: Listen, at: Moment) -> ListenAnswered:
+        """Listen where ``order`` says, then leave the port that the service had before. Connections that are open live
+        on. Never raises for a port's sake; the answer's ``at`` is ``at``.
+        """
+
+    def retain(self, ports: Mapping[str, int]) -> None:
+        """Leave every local port but these, by service: nothing else is to be listened on."""
+
+    async def check(self, service: str, began: Moment) -> ForwardChecked:
+        """Connect through the service's own local port as a client would, and see whether that reaches its end.
+
+        Never raises for the cluster's sake; the answer's ``at`` and ``began`` are ``began``.
+        """
+
+    def traffic(self) -> tuple[Traffic, ...]:
+        """What has gone through each port. The agent's own checks do not count."""
+
+    async def troubled(self) -> str:
+        """Return the name of a service, when a connection through its port has just failed."""
+
+    async def close(self) -> None:
+        """Leave every port, and end every connection."""
+
+
 class Journal(Protocol):
     """The one writer of the state file."""
 
@@ -97,6 +133,9 @@ class Journal(Protocol):
         """Remember the newest round, the quality up to it (None: not known) and the heartbeat, without waiting for the
         disk. Raises StoreError.
         """
+
+    def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
+        """Remember what went through the local ports, without waiting for the disk. Raises StoreError."""
 
     def last_sign_of_life(self) -> Moment | None:
         """When the agent that wrote last stopped in order, else when it last finished a round. None: none ever ran.

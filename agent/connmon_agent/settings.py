@@ -5,10 +5,11 @@ Durations are seconds here; the file writes them as ``500ms``, ``5s``, ``10m`` o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
-from .core.plan import Plan
+from .core.plan import Plan, Reclaim
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +91,34 @@ Target = TcpTarget | DnsTarget | HttpTarget | IcmpTarget | GatewayTarget | Inter
 EVIDENCE_TARGETS = (GatewayTarget, InterfaceTarget, ApiTarget)
 
 
+class Transport(StrEnum):
+    """How a connection gets from this machine to a pod."""
+
+    AUTO = "auto"  # directly where the pod's network begins on this machine, else through the API server
+    DIRECT = "direct"  # dial the pod, its Service or its node
+    PORT_FORWARD = "port-forward"  # through the API server and the kubelet
+
+
 @dataclass(frozen=True, slots=True)
 class ForwardSettings:
-    """The local port on which a service is to be reached."""
+    """The local port on which a service is to be reached, and what is behind it."""
 
     service: str  # the Kubernetes Service; default: the service's name
     port: int  # the primary local port
     alternatives: tuple[int, ...] = ()
     target: str | None = None  # Service port, by name or number; None: its first
+    check: str | None = None  # path that HTTP must answer with less than 400; None: a TCP connection is enough
+    transport: Transport = Transport.AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardingSettings:
+    """What holds for all local ports. Durations in seconds."""
+
+    bind: tuple[str, ...] = ("127.0.0.1", "::1")
+    reclaim: Reclaim = Reclaim.IDLE
+    backend_wait: float = 10.0  # how long a new connection waits for a ready pod, or for its turn
+    max_connections: int = 1000  # through one local port at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +157,4 @@ class Settings:
     kubernetes: KubernetesSettings
     forwards: dict[str, ForwardSettings]  # by the service's name; a service without a port has none
     logging: LoggingSettings
+    forwarding: ForwardingSettings = field(default_factory=ForwardingSettings)

@@ -28,4 +28,18 @@ class Restart:
     again: bool = False  # True: the same request is sent once more after its outcome had been unknown
 
 
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Listen on ``port`` for a service, on every address of ``bind``, and leave the port that it had before.
+
+    ``token`` names this one decision. A socket dies with its process: after a crash nothing has to be read back.
+    """
+
+    service: str
+    port: int
+    token: str
+    bind: tuple[str, ...]
+    reason: str
+
+
 Effect = Restart

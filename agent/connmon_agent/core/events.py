@@ -124,6 +124,45 @@ class TimerDue:
     timer: str
 
 
+@dataclass(frozen=True, slots=True)
+class PortsSeen:
+    """The local ports that are still wanted were looked at.
+
+    ``taken`` are those that cannot be listened on, each with who holds it or what forbids it, in words; ``busy`` the
+    services through whose port a connection is open.
+    """
+
+    at: Moment
+    taken: tuple[tuple[int, str], ...]
+    busy: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAnswered:
+    """The outcome of one order to listen. ``refusal`` is why it failed, in words (None: it is listened on)."""
+
+    at: Moment
+    service: str
+    token: str
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardChecked:
+    """A connection was made through a service's local port to its end in the cluster, beginning at ``began``.
+
+    ``port`` is the local one. ``trouble`` is why it failed, in words (None: it did not); ``lasting``: waiting will not
+    mend it, a person must.
+    """
+
+    at: Moment
+    began: Moment
+    service: str
+    port: int
+    trouble: str | None = None
+    lasting: bool = False
+
+
 class Order(StrEnum):
     """What an operator can order."""
 
@@ -154,5 +193,8 @@ Event = (
     | Inspected
     | RestartAnswered
     | TimerDue
+    | PortsSeen
+    | ListenAnswered
+    | ForwardChecked
     | Ordered
 )

@@ -23,9 +23,35 @@ class When(StrEnum):
     OUTAGE_LONGER_THAN = "outage_longer_than"
 
 
+class Reclaim(StrEnum):
+    """When a service on an alternative port goes back to its primary one, once that is free."""
+
+    IDLE = "idle"  # while no connection is open
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardPlan:
+    """The local ports on which a service may be reached, the best first.
+
+    ``bind`` are the addresses to listen on. Of a pair of loopback addresses one may be missing on this machine; an
+    address that stands alone, or is no loopback one, must be there.
+    """
+
+    port: int  # the primary one
+    alternatives: tuple[int, ...] = ()
+    bind: tuple[str, ...] = ("127.0.0.1", "::1")
+    reclaim: Reclaim = Reclaim.IDLE
+
+    @property
+    def candidates(self) -> tuple[int, ...]:
+        """All of its ports, the best first."""
+        return (self.port, *self.alternatives)
+
+
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """One service: what to restart, after which others, and where to reach it."""
+    """One service: what to restart, after which others, and where to reach it (``forward`` None: nowhere)."""
 
     name: str
     kind: Kind
@@ -33,6 +59,7 @@ class ServicePlan:
     workload: str  # the object's name
     depends_on: tuple[str, ...] = ()
     stage: int = 0  # 0: depends on nothing; else one more than the highest stage it depends on
+    forward: ForwardPlan | None = None
 
 
 class AfterBlind(StrEnum):

@@ -123,3 +123,22 @@ class Unseen:
     kind: str
     reason: str
     retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What has gone through one service's local port since the agent's start.
+
+    ``open`` connections are open now, ``served`` were begun in all and ``failed`` of them got no backend or lost it.
+    ``received`` bytes came from the cluster, ``sent`` bytes went there. ``error`` is the last failure in words, at
+    ``error_at`` (Unix seconds); None: there was none.
+    """
+
+    service: str
+    open: int = 0
+    served: int = 0
+    failed: int = 0
+    received: int = 0
+    sent: int = 0
+    error: str | None = None
+    error_at: float | None = None
