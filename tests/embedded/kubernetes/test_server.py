@@ -258,10 +258,6 @@ def test_history_remembers_what_clients_wanted(api: EmbeddedKubernetes, send: Se
     assert api.history[0].body == RESTART
 
 
-def test_a_watch_is_refused_rather_than_answered_wrongly(send: Send) -> None:
-    assert send("GET", "/api/v1/pods?watch=true").status == 405
-
-
 def test_creating_beside_http_makes_the_namespace_and_still_validates(api: EmbeddedKubernetes) -> None:
     api.create(manifests.service("web", "new"))
     assert api.get("Namespace", "", "new") is not None

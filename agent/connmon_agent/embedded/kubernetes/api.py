@@ -1,4 +1,4 @@
-"""What the API answers: a request in, a reply out, the store changed in between. No sockets, no waiting."""
+"""What the API answers: a request in, an outcome out, the store changed in between. No sockets, no waiting."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .access import Access, Attributes
+from .changes import ChangeLog
 from .discovery import discover
-from .objects import Key, Manifest
+from .objects import Manifest
+from .queries import read_flag, read_scope, read_seconds, read_version
 from .registry import Registry
 from .resources import Catalogue
 from .routes import Route, find_route
-from .selectors import Selector, SelectorError, parse_selector
 from .statuses import ApiError, Cause, forbidden, invalid
 from .store import ObjectStore
+from .watches import Watch
 
 MUTATING = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -40,27 +42,38 @@ class Reply:
     body: Manifest | str
 
 
+Outcome = Reply | Watch  # what a request comes to: an answer at once, or a stream of events
+
+
 class Api:
     """The API of one cluster, without its transport."""
 
     def __init__(
-        self, *, store: ObjectStore, registry: Registry, catalogue: Catalogue, access: Access, version: str
+        self,
+        *,
+        store: ObjectStore,
+        changes: ChangeLog,
+        registry: Registry,
+        catalogue: Catalogue,
+        access: Access,
+        version: str,
     ) -> None:
         self._store = store
+        self._changes = changes
         self._registry = registry
         self._catalogue = catalogue
         self._access = access
         self._version = version
         self.address = ""  # host:port, once it is known
 
-    def handle(self, call: Call) -> Reply:
-        """Do what the request asks for and tell the result. Never raises for the request's sake."""
+    def handle(self, call: Call) -> Outcome:
+        """Do what the request asks for and tell what it comes to. Never raises for the request's sake."""
         try:
             user = self._authenticate(call)
             document = discover(self._catalogue, call.path, version=self._version, address=self.address)
             if document is not None and call.method == "GET":
                 return Reply(200, document)
-            route = find_route(self._catalogue, call.method, call.path)
+            route = find_route(self._catalogue, call.method, call.path, watching=read_flag(call.query, "watch"))
             self._authorize(route, user)
             return self._dispatch(route, call)
         except ApiError as error:
@@ -84,13 +97,15 @@ class Api:
         if user == "system:anonymous" or not self._access.allows(wanted):
             raise forbidden(resource, route.name, self._access.explain(wanted, user))
 
-    def _dispatch(self, route: Route, call: Call) -> Reply:
+    def _dispatch(self, route: Route, call: Call) -> Outcome:
         if route.resource.kind == "SelfSubjectAccessReview":
             return Reply(201, self._review(route, parse_json(call.body)))
         dry_run = call.query.get("dryRun") == "All"
         match route.verb:
             case "list":
                 return Reply(200, self._list(route, call.query))
+            case "watch":
+                return self._watch(route, call.query)
             case "get":
                 return Reply(200, self._registry.get(route))
             case "create":
@@ -106,22 +121,23 @@ class Api:
                 return Reply(200, self._registry.delete(route, options, dry_run=dry_run))
 
     def _list(self, route: Route, query: Mapping[str, str]) -> Manifest:
-        if query.get("watch") in ("true", "1"):
-            raise ApiError(405, "this API does not serve watches: list again instead", details={})
-        if route.namespace and self._store.find(Key("Namespace", "", route.namespace)) is None:
-            found: list[Manifest] = []
-        else:
-            found = self._store.list_objects(
-                route.resource.kind, route.namespace if route.resource.namespaced else None
-            )
-        selector, fields = _read_label_selector(query), _read_field_selector(query)
-        items = [_without_type(item) for item in found if _selected(item, selector, fields)]
+        items = [_without_type(item) for item in read_scope(route, query).find_objects(self._store)]
         return {
             "kind": f"{route.resource.kind}List",
             "apiVersion": route.resource.api_version,
             "metadata": {"resourceVersion": str(self._store.version)},
             "items": items,
         }
+
+    def _watch(self, route: Route, query: Mapping[str, str]) -> Watch:
+        return Watch(
+            read_scope(route, query),
+            self._store,
+            self._changes,
+            since=read_version(query),
+            seconds=read_seconds(query),
+            bookmarks=read_flag(query, "allowWatchBookmarks"),
+        )
 
     def _review(self, route: Route, review: Any) -> Manifest:
         spec = review.get("spec") if isinstance(review, dict) else None
@@ -154,28 +170,3 @@ def parse_json(body: bytes) -> Any:
 def _without_type(item: Manifest) -> Manifest:
     """Items of a list carry no kind and apiVersion of their own, as a kube-apiserver answers."""
     return {name: value for name, value in item.items() if name not in ("kind", "apiVersion")}
-
-
-def _read_label_selector(query: Mapping[str, str]) -> Selector:
-    try:
-        return parse_selector(query.get("labelSelector", ""))
-    except SelectorError as error:
-        raise ApiError(400, str(error)) from None
-
-
-def _read_field_selector(query: Mapping[str, str]) -> dict[str, str]:
-    clauses = [clause for clause in query.get("fieldSelector", "").split(",") if clause]
-    fields = {}
-    for clause in clauses:
-        name, _, value = clause.replace("==", "=").partition("=")
-        if name not in ("metadata.name", "metadata.namespace"):
-            raise ApiError(400, f'field label not supported: "{name}"')
-        fields[name.removeprefix("metadata.")] = value
-    return fields
-
-
-def _selected(item: Manifest, selector: Selector, fields: Mapping[str, str]) -> bool:
-    metadata = item["metadata"]
-    if any(metadata.get(name) != value for name, value in fields.items()):
-        return False
-    return selector.matches(metadata.get("labels") or {})

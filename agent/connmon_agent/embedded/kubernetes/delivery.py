@@ -10,17 +10,22 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from .api import Reply
+from .api import Outcome, Reply
+from .event_streams import EventStreams, Write
 from .faults import Answer, Delay, Drip, Fault, Hang, Html, LateDelivery, Malformed, Reset
 from .statuses import ApiError
 
-Process = Callable[[], Reply]
+Process = Callable[[], Outcome]
 
 
 class Delivery:
-    """Answers requests; ``later`` does something after some seconds, ``ended`` is set when the server stops."""
+    """Answers requests, at once or with a stream."""
 
-    def __init__(self, later: Callable[[float, Callable[[], None]], None], ended: asyncio.Event) -> None:
+    def __init__(
+        self, later: Callable[[float, Callable[[], None]], None], ended: asyncio.Event, events: EventStreams
+    ) -> None:
+        """``later`` does something after some seconds, ``ended`` is set when the server stops."""
+        self._events = events
         self._later = later
         self._ended = ended
 
@@ -28,17 +33,16 @@ class Delivery:
         """Process the request as the fault allows, and answer what the fault leaves of the answer."""
         match fault:
             case None:
-                return respond(process())
+                return await self._carry(request, process())
             case Answer():
                 return _refuse(fault)
             case Html():
                 return web.Response(status=fault.status, text=fault.page, content_type="text/html")
             case Malformed():
-                whole = encode(process())
-                return web.Response(body=whole[: len(whole) // 2], content_type="application/json")
+                return await self._break_off(request, process())
             case Delay():
                 await asyncio.sleep(fault.seconds)
-                return respond(process())
+                return await self._carry(request, process())
             case Drip():
                 return await self._drip(request, process(), fault.seconds)
             case Hang():
@@ -54,9 +58,21 @@ class Delivery:
                 self._later(fault.seconds, lambda: void(process()))
                 return reset(request)
 
-    async def _drip(self, request: web.BaseRequest, reply: Reply, seconds: float) -> web.StreamResponse:
-        whole = encode(reply)
-        response = web.StreamResponse(status=reply.status)
+    async def _carry(self, request: web.BaseRequest, outcome: Outcome) -> web.StreamResponse:
+        if isinstance(outcome, Reply):
+            return respond(outcome)
+        return await self._events.carry(request, outcome)
+
+    async def _break_off(self, request: web.BaseRequest, outcome: Outcome) -> web.StreamResponse:
+        if isinstance(outcome, Reply):
+            return web.Response(body=halve(encode(outcome)), content_type="application/json")
+        return await self._events.carry(request, outcome, lambda write: lambda line: write(halve(line)))
+
+    async def _drip(self, request: web.BaseRequest, outcome: Outcome, seconds: float) -> web.StreamResponse:
+        if not isinstance(outcome, Reply):
+            return await self._events.carry(request, outcome, lambda write: dripping(write, seconds))
+        whole = encode(outcome)
+        response = web.StreamResponse(status=outcome.status)
         response.content_type = "application/json"
         response.content_length = len(whole)
         await response.prepare(request)
@@ -94,7 +110,23 @@ def reset(request: web.BaseRequest) -> web.Response:
     return web.Response()
 
 
-def void(_: Reply) -> None:
+def halve(whole: bytes) -> bytes:
+    """The first half."""
+    return whole[: len(whole) // 2]
+
+
+def dripping(write: Write, seconds: float) -> Write:
+    """A way to write that takes ``seconds`` for every byte."""
+
+    async def drip(data: bytes) -> None:
+        for position in range(len(data)):
+            await write(data[position : position + 1])
+            await asyncio.sleep(seconds)
+
+    return drip
+
+
+def void(_: Outcome) -> None:
     """Nobody waits for this reply any more."""
 
 

@@ -15,6 +15,24 @@ TURNS_TO_ACCEPT = 5
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
+class _Server(web.Server):
+    """aiohttp's server, which can tell when the client of a request has gone."""
+
+    def __init__(self, handler: Handler) -> None:
+        super().__init__(handler, access_log=None)
+        self._waiting: dict[web.RequestHandler, asyncio.Event] = {}
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        super().connection_lost(handler, exc)
+        if waiting := self._waiting.pop(handler, None):
+            waiting.set()
+
+    async def gone(self, request: web.BaseRequest) -> None:
+        """Return when the connection of the request is lost."""
+        if request.transport is not None:
+            await self._waiting.setdefault(request.protocol, asyncio.Event()).wait()
+
+
 class Listener:
     """An HTTP server on one port of one address."""
 
@@ -22,7 +40,7 @@ class Listener:
         """``port`` 0: a free one is chosen at the first ``open``."""
         self._handler = handler
         self._host = host
-        self._http: web.Server | None = None
+        self._http: _Server | None = None
         self._server: asyncio.Server | None = None
         self._opening: asyncio.Task[None] | None = None
         self._guard: socket.socket | None = None
@@ -45,6 +63,11 @@ class Listener:
         for connection in list(self._http.connections if self._http else ()):
             if connection.transport is not None:
                 connection.transport.abort()
+
+    async def gone(self, request: web.BaseRequest) -> None:
+        """Return when the client of the request has gone."""
+        if self._http is not None:
+            await self._http.gone(request)
 
     async def end(self) -> None:
         """Close for good and wait until every handler has ended."""
@@ -93,5 +116,5 @@ class Listener:
 
     async def _attach(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        self._http = self._http or web.Server(self._handler, access_log=None)
+        self._http = self._http or _Server(self._handler)
         self._server = await loop.create_server(self._http, sock=listening, backlog=512)

@@ -22,8 +22,11 @@ class Route:
     name: str
 
 
-def find_route(catalogue: Catalogue, method: str, path: str) -> Route:
-    """What ``method`` on ``path`` asks for. Raises ApiError: 404 for what is not served, 405 for what it cannot do."""
+def find_route(catalogue: Catalogue, method: str, path: str, *, watching: bool = False) -> Route:
+    """What ``method`` on ``path`` asks for; ``watching``: a list is a watch.
+
+    Raises ApiError: 404 for what is not served, 405 for what it cannot do.
+    """
     parts = [part for part in path.split("/") if part]
     group, version, rest = _split(parts)
     namespace: str | None = ""
@@ -37,7 +40,8 @@ def find_route(catalogue: Catalogue, method: str, path: str) -> Route:
         if name:
             raise no_such_path()
         namespace = None
-    return Route(resource, _find_verb(resource, method, name, namespace), namespace, name)
+    verb = _find_verb(resource, method, name, namespace)
+    return Route(resource, "watch" if watching and verb == "list" else verb, namespace, name)
 
 
 def _split(parts: list[str]) -> tuple[str, str, list[str]]:

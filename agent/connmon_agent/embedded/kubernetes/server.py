@@ -11,13 +11,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 from .access import Access
-from .api import Api, Call, Reply
+from .api import Api, Call, Outcome, Reply
+from .changes import ChangeLog
 from .controllers import ControllerManager, Pace
 from .delivery import Delivery
+from .event_streams import EventStreams
 from .faults import Faults
 from .history import Mutation
 from .listener import Listener
@@ -56,13 +59,15 @@ class EmbeddedKubernetes:
         port: int = 0,
         now: Callable[[], float] = time.time,
         seed: int | None = None,
+        changes_kept: int = 4096,
     ) -> None:
         """``token``: the bearer token to ask for (None: no authentication); ``policy_versions``: ``("v1beta1",)`` for a
         cluster before 1.21; ``port`` 0: any free one; ``now`` gives Unix seconds, for timestamps only; ``seed`` makes
-        uids and generated names repeatable.
+        uids and generated names repeatable; ``changes_kept``: how many changes a watch can catch up with.
         """
         self._catalogue = Catalogue(policy_versions)
         self._store = ObjectStore(self._catalogue, now=now, seed=seed)
+        self._changes = ChangeLog(self._store, changes_kept)
         self._controllers = ControllerManager(
             self._store,
             now=now,
@@ -74,6 +79,7 @@ class EmbeddedKubernetes:
         self._registry = Registry(self._store, timestamp=lambda: rfc3339(now()))
         self._api = Api(
             store=self._store,
+            changes=self._changes,
             registry=self._registry,
             catalogue=self._catalogue,
             access=self.access,
@@ -86,7 +92,8 @@ class EmbeddedKubernetes:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
         self._ended = asyncio.Event()
-        self._delivery = Delivery(self._later, self._ended)
+        self._events = EventStreams(self._listener.gone, self._ended)
+        self._delivery = Delivery(self._later, self._ended, self._events)
         for name in namespaces:
             self.create(namespace_manifest(name))
 
@@ -125,6 +132,19 @@ class EmbeddedKubernetes:
         """The API server is back, on the same port."""
         self.invoke(self._listener.reopen_soon)
 
+    @property
+    def watches(self) -> int:
+        """How many watches are running."""
+        return self._events.running
+
+    def end_watches(self) -> None:
+        """End the watches that are running, in good order; new ones are answered."""
+        self.invoke(self._events.end_all)
+
+    def forget_changes(self) -> None:
+        """Forget what happened so far, as etcd compacts: a watch that has to catch up with it is answered 410."""
+        self.invoke(self._changes.forget)
+
     def create(self, manifest: Manifest) -> Manifest:
         """Create an object, and its namespace when that is missing. Raises ApiError."""
         return self.invoke(lambda: self._create(manifest))
@@ -138,11 +158,18 @@ class EmbeddedKubernetes:
         return self.invoke(lambda: self._store.list_objects(kind, namespace))
 
     def request(self, method: str, path: str, body: Any = None, *, content_type: str = "application/json") -> Reply:
-        """Do what a client would, as somebody else: no HTTP, no fault, no entry in the history."""
+        """Do what a client would, as somebody else: no HTTP, no fault, no entry in the history.
+
+        ``path`` may have a query. Raises TypeError for a request that is answered with a stream.
+        """
         data = b"" if body is None else json.dumps(body).encode()
         authorization = f"Bearer {self.access.token}" if self.access.token is not None else None
-        call = Call(method, path, content_type=content_type, body=data, authorization=authorization)
-        return self.invoke(lambda: self._api.handle(call))
+        path, _, query = path.partition("?")
+        call = Call(method, path, dict(parse_qsl(query)), content_type, data, authorization)
+        outcome = self.invoke(lambda: self._api.handle(call))
+        if not isinstance(outcome, Reply):
+            raise TypeError(f"{method} {path} is answered with a stream, which needs HTTP")
+        return outcome
 
     def write_kubeconfig(self, path: Path, *, namespace: str = "default") -> Path:
         """Write a kubeconfig of this API, readable by its owner alone. Returns ``path``."""
@@ -201,14 +228,14 @@ class EmbeddedKubernetes:
         self.history.append(mutation)
         return mutation
 
-    def _process(self, call: Call, mutation: Mutation | None) -> Reply:
+    def _process(self, call: Call, mutation: Mutation | None) -> Outcome:
         before = self._store.version
-        reply = self._api.handle(call)
-        if mutation is not None:
-            mutation.status = reply.status
-            mutation.applied = reply.status < 300
+        outcome = self._api.handle(call)
+        if mutation is not None and isinstance(outcome, Reply):
+            mutation.status = outcome.status
+            mutation.applied = outcome.status < 300
             mutation.changed = self._store.version != before
-        return reply
+        return outcome
 
 
 def _settle(outcome: Future[T], action: Callable[[], T]) -> None:

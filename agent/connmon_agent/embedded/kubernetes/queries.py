@@ -1,0 +1,59 @@
+"""What the query of a list or watch asks for. Pure; raises ApiError 400 for what cannot be understood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .routes import Route
+from .selectors import Selector, SelectorError, parse_selector
+from .statuses import ApiError
+from .watches import Scope
+
+# A kube-apiserver takes between this and twice this for a watch that names no end (--min-request-timeout).
+LONGEST_WATCH = 1800.0
+
+
+def read_flag(query: Mapping[str, str], name: str) -> bool:
+    """A flag as apimachinery reads one: there, and neither ``0`` nor ``false``."""
+    return name in query and query[name].lower() not in ("0", "false")
+
+
+def read_scope(route: Route, query: Mapping[str, str]) -> Scope:
+    """Which objects are meant."""
+    namespace = route.namespace if route.resource.namespaced else None
+    return Scope(route.resource, namespace, _read_label_selector(query), _read_field_selector(query))
+
+
+def read_version(query: Mapping[str, str]) -> int:
+    """The version from which to watch; 0: from now, beginning with what is there."""
+    return _read_number(query, "resourceVersion")
+
+
+def read_seconds(query: Mapping[str, str]) -> float:
+    """After how many seconds a watch ends."""
+    return float(_read_number(query, "timeoutSeconds")) or LONGEST_WATCH
+
+
+def _read_number(query: Mapping[str, str], name: str) -> int:
+    text = query.get(name) or "0"
+    if not (text.isascii() and text.isdigit()):
+        raise ApiError(400, f'{name}: Invalid value: "{text}": it must be a number that is not negative')
+    return int(text)
+
+
+def _read_label_selector(query: Mapping[str, str]) -> Selector:
+    try:
+        return parse_selector(query.get("labelSelector", ""))
+    except SelectorError as error:
+        raise ApiError(400, str(error)) from None
+
+
+def _read_field_selector(query: Mapping[str, str]) -> dict[str, str]:
+    clauses = [clause for clause in query.get("fieldSelector", "").split(",") if clause]
+    fields = {}
+    for clause in clauses:
+        name, _, value = clause.replace("==", "=").partition("=")
+        if name not in ("metadata.name", "metadata.namespace"):
+            raise ApiError(400, f'field label not supported: "{name}"')
+        fields[name.removeprefix("metadata.")] = value
+    return fields
