@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from ..errors import ClusterError
 from .client import KubernetesClient
 from .exchanges import Exchange
+from .kubeconfig import Access
 from .requests import Json, Request
 
 THREADS = 8
@@ -51,6 +52,18 @@ class Calls:
     async def describe(self) -> str:
         """Which API is used and what says so. Raises ClusterError where no credentials can be found."""
         return await asyncio.wrap_future(self._pool.submit(self._client.describe))
+
+    async def access(self, *, refused: Access | None = None) -> Access:
+        """The access in force; see ``KubernetesClient.access``. Raises ClusterError.
+
+        It is read outside of the pool, where requests to a dead API may hold every thread.
+        """
+        return await asyncio.to_thread(self._client.access, refused=refused)
+
+    @property
+    def server(self) -> str:
+        """The API's URL as far as it is known already, for messages."""
+        return self._client.server
 
     async def close(self) -> None:
         """Give up what is under way and end threads and connections."""

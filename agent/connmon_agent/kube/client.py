@@ -96,6 +96,18 @@ class KubernetesClient:
         access = self._ready().certified
         return f"{access.server} ({access.origin})"
 
+    def access(self, *, refused: Access | None = None) -> Access:
+        """The access in force, with what a credential plugin added: for streams, which this client cannot hold.
+
+        ``refused`` is the one that the server has just refused: where it is still in force, the credentials are read
+        once more. The same again means that there are no others. Raises ClusterError.
+        """
+        session = self._ready()
+        if session.certified == refused:
+            self._renew(session)
+            session = self._ready()
+        return session.certified
+
     @property
     def server(self) -> str:
         """The API's URL as far as it is known already, for messages. Never waits."""
@@ -274,10 +286,10 @@ def _build_rest(access: Access, *, temp_dir: Path, current: threading.local) -> 
     configuration = configuration_class(host=access.server, retries=False, verify_ssl=access.verify)
     if access.proxy:
         configuration.proxy = access.proxy
-    elif _is_loopback(access.server):
+    elif is_loopback(access.server):
         configuration.proxy = None  # kubectl too goes to this very machine without the environment's proxy
     configuration.tls_server_name = access.server_name
-    configuration.socket_options = _list_socket_options()
+    configuration.socket_options = list_socket_options()
     configuration.connection_pool_maxsize = CONNECTIONS
     try:
         rest = rest_class(configuration)
@@ -354,7 +366,8 @@ def _build_pools(current: threading.local) -> dict[str, Any]:
     return {"http": WatchedPool, "https": WatchedTLSPool}
 
 
-def _list_socket_options() -> list[tuple[int, int, int]]:
+def list_socket_options() -> list[tuple[int, int, int]]:
+    """What a connection to the API server is set to, as for ``setsockopt``: no delay, and its death is noticed."""
     options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     for name, value in _KEEPALIVE:
         if (number := getattr(socket, name, None)) is not None:
@@ -362,7 +375,8 @@ def _list_socket_options() -> list[tuple[int, int, int]]:
     return options
 
 
-def _is_loopback(server: str) -> bool:
+def is_loopback(server: str) -> bool:
+    """Whether the URL ``server`` leads to this very machine."""
     host = urlsplit(server).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

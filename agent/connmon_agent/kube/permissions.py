@@ -12,12 +12,14 @@ from .calls import Calls
 from .requests import PLURALS, Json, Request, get
 
 CORE_GROUP = ""
+FORWARDING = "lead local ports to pods"
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Permission:
-    """One thing to be allowed. ``needed_for`` says in words what the agent does with it.
+    """One thing to be allowed. ``needed_for`` says in words what the agent does with it; ``resource`` may name a
+    subresource: "pods/portforward".
 
     Without an ``essential`` one a service cannot be watched or restarted; without another the agent sees less.
     """
@@ -52,7 +54,17 @@ def list_permissions(services: Iterable[ServicePlan]) -> tuple[Permission, ...]:
             Permission(place, CORE_GROUP, "pods", "list", "say what ails a service's pods", False),
             Permission(place, "policy", "poddisruptionbudgets", "list", "respect PodDisruptionBudgets", False),
         }
+        if service.forward is not None:
+            needed |= _list_forwarding(place)
     return tuple(sorted(needed))
+
+
+def _list_forwarding(namespace: str) -> set[Permission]:
+    """What a local port needs. A WebSocket is a GET; from Kubernetes 1.35 on the API server asks for create, too."""
+    wanted = [(CORE_GROUP, plural, verb) for plural in ("services", "pods") for verb in ("get", "list", "watch")]
+    wanted += [(CORE_GROUP, "pods/portforward", verb) for verb in ("create", "get")]
+    wanted += [("discovery.k8s.io", "endpointslices", verb) for verb in ("list", "watch")]
+    return {Permission(namespace, group, plural, verb, FORWARDING, False) for group, plural, verb in wanted}
 
 
 async def review_permissions(calls: Calls, permissions: Sequence[Permission]) -> tuple[Reviewed, ...]:
@@ -82,11 +94,13 @@ def role_manifest(permissions: Iterable[Permission], *, subject: Json) -> str:
 
 
 async def _review(calls: Calls, permission: Permission) -> Reviewed:
+    resource, _, subresource = permission.resource.partition("/")
     attributes = {
         "namespace": permission.namespace,
         "group": permission.group,
-        "resource": permission.resource,
+        "resource": resource,
         "verb": permission.verb,
+        **({"subresource": subresource} if subresource else {}),
     }
     body: Json = {
         "apiVersion": "authorization.k8s.io/v1",

@@ -1,0 +1,153 @@
+"""From a Service to the pods that a new connection may go to, the best first, by kubectl's rules.
+
+https://github.com/kubernetes/kubectl/blob/master/pkg/util/service_port.go, podutils.ActivePods
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from .inventory import Pod, Service, ServicePort, Slice
+from .selectors import match_labels
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One end of a connection. ``pod`` None: an address that is no pod's, which can only be dialled."""
+
+    port: int
+    pod: str | None = None
+    uid: str = ""
+    address: str | None = None
+    host: str | None = None  # the address of its node
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.pod or f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """All that a new connection may go to, the best first. ``absence`` says why there is nothing; None: there is."""
+
+    ends: tuple[Backend, ...]
+    absence: str | None = None
+    cluster_ip: str | None = None
+    port: int = 0  # the Service's own
+    node_port: int | None = None
+
+
+class NoBackend(Exception):
+    """What was configured leads nowhere, and a person must mend it; the text says what there is instead."""
+
+
+def find_backends(
+    name: str,
+    target: str | None,
+    *,
+    services: Mapping[str, Service],
+    pods: Mapping[str, Pod],
+    slices: Mapping[str, Slice] | None = None,
+) -> Backends:
+    """Where port ``target`` (name or number; None: the first that speaks TCP) of the Service ``name`` leads.
+
+    ``slices`` count only where the Service has no selector. Raises NoBackend.
+    """
+    service = find_service(name, services)
+    port = find_port(service, target)
+    if service.selector is None:
+        ends, absence = _follow_slices(service, port, pods, (slices or {}).values())
+    else:
+        ends, absence = _follow_selector(service, port, pods.values())
+    return Backends(ends, None if ends else absence, service.cluster_ip, port.number, port.node_port)
+
+
+def find_service(name: str, services: Mapping[str, Service]) -> Service:
+    """The Service ``name``. Raises NoBackend."""
+    service = services.get(name)
+    if service is None:
+        raise NoBackend(f"there is no Service {name}; there is: {', '.join(sorted(services)) or 'none'}")
+    if service.external_name:
+        raise NoBackend(f"the Service {name} is only another name for {service.external_name}, and has no pods")
+    return service
+
+
+def find_port(service: Service, target: str | None) -> ServicePort:
+    """The port that ``target`` names. Raises NoBackend."""
+    named = [port for port in service.ports if target is None or target in (port.name, str(port.number))]
+    if not named:
+        which = "no port" if target is None else f"no port {target}"
+        raise NoBackend(f"the Service {service.name} has {which}; it has: {_list_ports(service)}")
+    for port in named:
+        if port.protocol == "TCP":
+            return port
+    spoken = " and ".join(sorted({port.protocol for port in named}))
+    which = "its ports speak" if target is None else f"its port {target} speaks"
+    raise NoBackend(f"the Service {service.name} cannot be forwarded: {which} {spoken}, and only TCP can be led here")
+
+
+def rank(pod: Pod) -> tuple[object, ...]:
+    """Sorts the best first: ready, ready for longest, fewest restarts, oldest."""
+    since = pod.ready_since
+    return (since is None, since or 0.0, pod.restarts, pod.created, pod.name)
+
+
+def _follow_selector(service: Service, port: ServicePort, pods: Iterable[Pod]) -> tuple[tuple[Backend, ...], str]:
+    wanted = {"matchLabels": service.selector}
+    matching = [pod for pod in pods if match_labels(wanted, pod.labels)]
+    usable = sorted((pod for pod in matching if _is_usable(pod, service)), key=rank)
+    ends = tuple(end for pod in usable if (end := _resolve(pod, port)) is not None)
+    if usable and not ends:
+        raise NoBackend(
+            f"the Service {service.name} leads to the container port {port.target!r}, which none of its pods has"
+            f" ({usable[0].name} has: {', '.join(usable[0].ports) or 'no named port'})"
+        )
+    return ends, _explain_absence(service, len(matching))
+
+
+def _is_usable(pod: Pod, service: Service) -> bool:
+    ready = pod.ready_since is not None or service.publish_not_ready
+    return ready and pod.phase == "Running" and not pod.deleting
+
+
+def _resolve(pod: Pod, port: ServicePort) -> Backend | None:
+    """The port of this very pod: during a rollout the old and the new ones may differ."""
+    number = pod.ports.get(port.target) if isinstance(port.target, str) else port.target or port.number
+    return None if number is None else Backend(number, pod.name, pod.uid, pod.ip, pod.host_ip)
+
+
+def _follow_slices(
+    service: Service, port: ServicePort, pods: Mapping[str, Pod], slices: Iterable[Slice]
+) -> tuple[tuple[Backend, ...], str]:
+    own = [one for one in slices if one.service == service.name]
+    ends = tuple(end for one in own for end in _read_ends(one, port, service, pods))
+    if not own:
+        return ends, f"the Service {service.name} has neither a selector nor an EndpointSlice"
+    return ends, f"no endpoint of the Service {service.name} is ready"
+
+
+def _read_ends(one: Slice, port: ServicePort, service: Service, pods: Mapping[str, Pod]) -> Iterator[Backend]:
+    number = one.ports.get(port.name)
+    for endpoint in one.endpoints if number is not None else ():
+        if not endpoint.ready and not service.publish_not_ready:
+            continue
+        if endpoint.pod is None:
+            yield from (Backend(number or 0, address=address) for address in endpoint.addresses)
+        elif (pod := pods.get(endpoint.pod)) is not None and pod.phase == "Running" and not pod.deleting:
+            yield Backend(number or 0, pod.name, pod.uid, pod.ip, pod.host_ip)
+
+
+def _explain_absence(service: Service, matching: int) -> str:
+    if matching == 0:
+        return f"no pod has the labels that the Service {service.name} selects"
+    if matching == 1:
+        return f"the only pod of the Service {service.name} is not ready"
+    return f"none of the {matching} pods of the Service {service.name} is ready"
+
+
+def _list_ports(service: Service) -> str:
+    return (
+        ", ".join(f"{port.name} ({port.number})" if port.name else str(port.number) for port in service.ports) or "none"
+    )

@@ -1,0 +1,218 @@
+"""The objects of one resource in one namespace, kept in memory by list and watch, and never trusted for ever.
+
+Protocol: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from ..errors import ClusterError
+from .inventory import Pod, Service, Slice, read_pod, read_service, read_slice
+from .requests import Json, Request, get, list_path
+from .streams import ApiStreams
+
+WATCH = 300.0  # seconds that the server is asked to keep a watch
+QUIET = 100.0  # seconds without a word, not even a bookmark (there is one a minute), that end a watch
+LIST_TIMEOUT = 10.0  # seconds
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between failed attempts
+STALLED = 1.0  # seconds after which somebody who waits for news gives up a list that takes longer than the last ones
+SLICE_VERSIONS = ("v1", "v1beta1")
+
+_ODD = (AttributeError, KeyError, TypeError, ValueError)  # an object that is not what it was asked for
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Item = TypeVar("_Item", bound=_Named)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource(Generic[_Item]):
+    """What is mirrored: ``path`` of the list (found out anew before each list), its kind, and how an item is read."""
+
+    find_path: Callable[[], Awaitable[str]]
+    kind: str
+    read: Callable[[Json], _Item]
+
+
+class Mirror(Generic[_Item]):
+    """One resource of one namespace. ``items`` are the last that were seen, by name, however long ago."""
+
+    def __init__(
+        self, streams: ApiStreams, resource: Resource[_Item], *, jitter: Callable[[], float] = random.random
+    ) -> None:
+        self._streams = streams
+        self._resource = resource
+        self._jitter = jitter
+        self._news = asyncio.Event()
+        self._round: asyncio.Task[None] | None = None
+        self._runner: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._list_began: float | None = None  # None: no list is under way
+        self._usual = 0.0  # seconds that the last list took
+        self.items: dict[str, _Item] = {}
+        self.trouble: ClusterError | None = None  # what keeps it from being up to date; None: nothing
+        self.listed_at: float | None = (
+            None  # the loop's time at which the last complete list was asked for; None: never
+        )
+
+    def start(self) -> None:
+        """Begin to follow; a second time does nothing."""
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run())
+
+    async def changed(self) -> None:
+        """Return at the next change of an item, or of what is known of the API."""
+        await self._news.wait()
+
+    def nudge(self) -> None:
+        """Somebody has reason to think that this is out of date: list again at once."""
+        now = asyncio.get_running_loop().time()
+        if self._list_began is not None and now - self._list_began < max(STALLED, 3 * self._usual):
+            return
+        if self._round is not None:
+            self._failures = 0
+            self._round.cancel()
+
+    async def close(self) -> None:
+        """Follow no more."""
+        if self._runner is not None:
+            self._runner.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._runner
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                self._round = asyncio.create_task(self._follow())
+                await asyncio.wait({self._round})
+        finally:
+            if self._round is not None:
+                self._round.cancel()
+                await asyncio.wait({self._round})
+
+    async def _follow(self) -> None:
+        """List and watch until that fails, or a nudge ends it."""
+        if self._failures:
+            pause = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
+            await asyncio.sleep(pause * (0.5 + self._jitter()))
+        try:
+            path = await self._resource.find_path()
+            version = await self._list(path)
+            while True:
+                version = await self._watch(path, version)
+        except ClusterError as error:
+            self._fail(error)
+        except _ODD as error:
+            self._fail(ClusterError("protocol", f"the API server sent no {self._resource.kind}: {error!r}"))
+
+    def _fail(self, error: ClusterError) -> None:
+        self._failures += 1
+        self.trouble = error
+        self._tell()
+
+    async def _list(self, path: str) -> str:
+        """Begin anew from the whole list, and return its version."""
+        now = asyncio.get_running_loop().time
+        self._list_began = began = now()
+        try:
+            answer = await self._streams.fetch(get(path, self._resource.kind), timeout=LIST_TIMEOUT)
+        finally:
+            self._list_began = None
+        read = [self._resource.read(item) for item in answer.get("items") or ()]
+        self.items = {item.name: item for item in read}
+        self.trouble, self.listed_at, self._usual, self._failures = None, began, now() - began, 0
+        self._tell()
+        return str(answer["metadata"]["resourceVersion"])
+
+    async def _watch(self, path: str, version: str) -> str:
+        """Apply changes until the server ends the watch in order, and return the version reached."""
+        began = asyncio.get_running_loop().time()
+        query = (
+            ("watch", "1"),
+            ("allowWatchBookmarks", "true"),
+            ("resourceVersion", version),
+            ("timeoutSeconds", str(round(WATCH * (1 + self._jitter())))),
+        )
+        events = self._streams.watch(Request("GET", path, None, query=query), quiet=QUIET)
+        async with contextlib.aclosing(events):
+            async for event in events:
+                version = self._apply(event)
+        if asyncio.get_running_loop().time() - began < FIRST_PAUSE:
+            raise ClusterError("protocol", f"the API server ended the watch of {path} at once")
+        return version
+
+    def _apply(self, event: Json) -> str:
+        sort, item = event["type"], event["object"]
+        if sort == "ERROR":  # 410: the version is too old to go on from
+            raise ClusterError(
+                "server-error", f"the API server ended a watch: {item.get('message') or item.get('code')}"
+            )
+        if sort == "DELETED":
+            self.items.pop(str(item["metadata"]["name"]), None)
+        elif sort != "BOOKMARK":
+            read = self._resource.read(item)
+            self.items[read.name] = read
+        if sort != "BOOKMARK":
+            self._tell()
+        return str(item["metadata"]["resourceVersion"])
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+class Mirrors:
+    """The mirrors of all that leads to pods, one a resource and namespace, made when first asked for."""
+
+    def __init__(self, streams: ApiStreams) -> None:
+        self._streams = streams
+        self._pods: dict[str, Mirror[Pod]] = {}
+        self._services: dict[str, Mirror[Service]] = {}
+        self._slices: dict[str, Mirror[Slice]] = {}
+
+    def pods(self, namespace: str) -> Mirror[Pod]:
+        """The namespace's pods."""
+        return self._start(self._pods, namespace, _core(namespace, "pods", "PodList", read_pod))
+
+    def services(self, namespace: str) -> Mirror[Service]:
+        """The namespace's Services."""
+        return self._start(self._services, namespace, _core(namespace, "services", "ServiceList", read_service))
+
+    def slices(self, namespace: str) -> Mirror[Slice]:
+        """The namespace's EndpointSlices."""
+
+        async def find_path() -> str:
+            group = await self._streams.fetch(get("/apis/discovery.k8s.io", "APIGroup"), timeout=LIST_TIMEOUT)
+            served = {version.get("version") for version in group.get("versions") or ()}
+            version = next((one for one in SLICE_VERSIONS if one in served), SLICE_VERSIONS[0])
+            return list_path(f"apis/discovery.k8s.io/{version}", namespace, "endpointslices")
+
+        return self._start(self._slices, namespace, Resource(find_path, "EndpointSliceList", read_slice))
+
+    async def close(self) -> None:
+        """Follow nothing any more."""
+        for known in (self._pods, self._services, self._slices):
+            await asyncio.gather(*(mirror.close() for mirror in known.values()))
+
+    def _start(self, known: dict[str, Mirror[_Item]], namespace: str, resource: Resource[_Item]) -> Mirror[_Item]:
+        if namespace not in known:
+            known[namespace] = Mirror(self._streams, resource)
+            known[namespace].start()
+        return known[namespace]
+
+
+def _core(namespace: str, plural: str, kind: str, read: Callable[[Json], _Item]) -> Resource[_Item]:
+    async def find_path() -> str:
+        return list_path("api/v1", namespace, plural)
+
+    return Resource(find_path, kind, read)
