@@ -1,0 +1,176 @@
+"""Listening on a local port, and trying whether it could be done.
+
+A port is ours only when we listen on it: bind() alone keeps nobody else from listening. So ``open_listeners`` binds
+every address first and then listens on all of them, before anybody is told. ``try_binding`` only binds and closes at
+once: a listener would, for a moment, accept the clients of whoever is about to start there.
+
+Measured on Linux 6.18, binding with SO_REUSEADDR, which gave the same answer as binding and listening in every case:
+
+- refused with EADDRINUSE: the address is listened on, or 0.0.0.0 is, or a dual-stack ``::``; it is bound, though not
+  listened on, by a socket without SO_REUSEADDR; it is the source of somebody's outgoing connection; it is the end of a
+  connection that lives or ended within the last minute (TIME_WAIT), if its socket had no SO_REUSEADDR;
+- granted: the same held with SO_REUSEADDR by sockets that do not listen. Whoever listens first has it then;
+- of no concern to each other: 127.0.0.1 and ::1, so that IPv4 alone does not prove that ``localhost`` leads to us, and
+  127.0.0.1 and 127.0.0.2.
+
+Who binds in the instant of a trial notices nothing if they set SO_REUSEADDR, as servers do.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from enum import StrEnum
+from ipaddress import ip_address
+
+from ..errors import ConnmonError
+
+BACKLOG = 1024  # connections that the kernel completes before we accept them
+
+# What Windows calls them (winerror), where Python does not translate it to errno.
+_WSAEACCES, _WSAEAFNOSUPPORT, _WSAEADDRINUSE, _WSAEADDRNOTAVAIL = 10013, 10047, 10048, 10049
+
+
+class Cause(StrEnum):
+    """Why a port cannot be listened on, in words that follow the name of its address."""
+
+    IN_USE = "is in use"
+    PRIVILEGES = "needs privileges"
+    RESERVED = "is reserved by Windows (netsh interface ipv4 show excludedportrange protocol=tcp)"
+    NO_ADDRESS = "is no address of this machine"
+    OTHER = "cannot be listened on"
+
+
+_CAUSES = {
+    errno.EADDRINUSE: Cause.IN_USE,
+    _WSAEADDRINUSE: Cause.IN_USE,
+    errno.EACCES: Cause.PRIVILEGES,
+    errno.EPERM: Cause.PRIVILEGES,
+    # Windows knows no privileged ports. It reserves ranges, others at each boot, and no process owns them.
+    _WSAEACCES: Cause.RESERVED,
+    errno.EADDRNOTAVAIL: Cause.NO_ADDRESS,
+    _WSAEADDRNOTAVAIL: Cause.NO_ADDRESS,
+    errno.EAFNOSUPPORT: Cause.NO_ADDRESS,
+    _WSAEAFNOSUPPORT: Cause.NO_ADDRESS,
+}
+
+
+class PortRefused(ConnmonError):
+    """The operating system does not let us have ``port`` on ``address``.
+
+    ``errno`` is its number for that (None: it gave none), and ``words`` say it.
+    """
+
+    def __init__(self, address: str, port: int, error: OSError) -> None:
+        self.address = address
+        self.port = port
+        self.errno = error.errno
+        self.cause = cause_of(error)
+        self.words = f"{self.cause}: {error.strerror or error}" if self.cause is Cause.OTHER else str(self.cause)
+        super().__init__(f"{_join(address, port)} {self.words}")
+
+
+def cause_of(error: OSError) -> Cause:
+    """What an error of bind() or listen() means."""
+    code: int | None = getattr(error, "winerror", None) or error.errno
+    return Cause.OTHER if code is None else _CAUSES.get(code, Cause.OTHER)
+
+
+def open_listeners(port: int, bind: tuple[str, ...]) -> list[socket.socket]:
+    """Listen on ``port`` of every address of ``bind``: non-blocking sockets, which the caller closes.
+
+    Of a loopback pair (127.0.0.1 and ::1) the one that this machine does not have is left out. One that is only taken
+    refuses the port as a whole. Raises PortRefused; then nothing is open.
+    """
+    listeners = _bind_all(port, bind)
+    try:
+        for address, listener in listeners.items():
+            _listen(address, port, listener)
+    except PortRefused:
+        _close(listeners)
+        raise
+    return list(listeners.values())
+
+
+def try_binding(port: int, bind: tuple[str, ...]) -> None:
+    """Whether ``open_listeners`` would succeed now, without listening. Raises PortRefused where it would not."""
+    _close(_bind_all(port, bind))
+
+
+def _bind_all(port: int, bind: tuple[str, ...]) -> dict[str, socket.socket]:
+    opened: dict[str, socket.socket] = {}
+    missing: list[PortRefused] = []
+    try:
+        for address in bind:
+            try:
+                opened[address] = _bind(address, port)
+            except PortRefused as refused:
+                if refused.cause is not Cause.NO_ADDRESS or not _has_twin(address, bind):
+                    raise
+                missing.append(refused)
+        if missing and not opened:
+            raise missing[0]
+    except PortRefused:
+        _close(opened)
+        raise
+    return opened
+
+
+def _bind(address: str, port: int) -> socket.socket:
+    try:
+        opened, endpoint = _make_socket(address, port)
+    except OSError as error:
+        raise PortRefused(address, port, error) from error
+    try:
+        opened.bind(endpoint)
+    except OSError as error:
+        opened.close()
+        raise PortRefused(address, port, error) from error
+    return opened
+
+
+def _make_socket(address: str, port: int) -> tuple[socket.socket, tuple[object, ...]]:
+    # Only getaddrinfo understands fe80::1%eth0.
+    found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    family, kind, protocol, _, endpoint = found[0]
+    made = socket.socket(family, kind, protocol)
+    made.setblocking(False)
+    # On POSIX: connections that ended a minute ago are no reason to refuse. Windows means something else by that name,
+    # that a socket may be bound where another one listens, and has this one against it.
+    exclusive: int | None = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR if exclusive is None else exclusive, 1)
+    if family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # ``::`` is not to take the IPv4 port too
+    return made, endpoint
+
+
+def _listen(address: str, port: int, listener: socket.socket) -> None:
+    try:
+        listener.listen(BACKLOG)
+    except OSError as error:
+        raise PortRefused(address, port, error) from error
+
+
+def _close(sockets: dict[str, socket.socket]) -> None:
+    for each in sockets.values():
+        each.close()
+
+
+def _has_twin(address: str, bind: tuple[str, ...]) -> bool:
+    """Whether ``bind`` has a loopback address of the other family for this one, so that one of the two is enough."""
+    return _loopback_version(address) is not None and any(
+        _loopback_version(other) not in (None, _loopback_version(address)) for other in bind
+    )
+
+
+def _loopback_version(address: str) -> int | None:
+    """4 or 6; None: no loopback address."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return None
+    return parsed.version if parsed.is_loopback else None
+
+
+def _join(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,0 +1,126 @@
+"""Which ports cannot be listened on, and why: the port LocalPorts on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import Mapping
+
+import psutil
+import pytest
+from tests.fakes.statefiles import SOMEBODY_ELSE
+from tests.sockets.holders import LOOPBACK, as_somebody_else, connected, free_port, held, held_by_another
+
+from connmon_agent.ports import LocalPorts
+from connmon_agent.sockets.binding import PortRefused
+from connmon_agent.sockets.examining import Obstacle, SocketPorts, find_obstacles
+from connmon_agent.sockets.owners import Owner, Use
+
+ME = f"{psutil.Process().name()} (pid {os.getpid()})"
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+
+
+def examine(ports: Mapping[int, tuple[str, ...]]) -> Mapping[int, str]:
+    local: LocalPorts = SocketPorts()
+    return asyncio.run(local.examine(ports))
+
+
+def test_only_ports_that_cannot_be_had_are_told_each_with_its_holder() -> None:
+    with held() as one, held("::1") as other, held("0.0.0.0") as third, connected() as source:
+        ports = [one, other, third, source, free_port()]
+        assert examine(dict.fromkeys(ports, LOOPBACK)) == {
+            one: f"held by {ME}",
+            other: f"held by {ME}",
+            third: f"held by {ME}",
+            source: f"held by an outgoing connection of {ME}",
+        }
+
+
+def test_a_port_is_examined_on_the_addresses_that_it_is_wanted_on() -> None:
+    with held("::1") as port:
+        assert examine({port: ("127.0.0.1",)}) == {}
+        assert examine({port: ("0.0.0.0", "::")}) == {port: f"held by {ME}"}
+
+
+def test_nothing_is_remembered() -> None:
+    with held() as port:
+        assert port in examine({port: LOOPBACK})
+    assert examine({port: LOOPBACK}) == {}
+
+
+def test_a_socket_that_does_not_listen_is_in_the_way_and_in_no_table() -> None:
+    with held(listen=False, reuse=False) as port:
+        assert examine({port: LOOPBACK}) == {port: "held by no process that can be seen"}
+
+
+def test_a_holder_of_another_address_is_not_accused() -> None:
+    with held(listen=False, reuse=False) as port:
+        listeners = held("127.0.0.2", port=port)
+        with listeners:
+            assert examine({port: LOOPBACK}) == {port: "held by no process that can be seen"}
+
+
+@needs_root
+def test_without_rights_the_holders_user_is_told() -> None:
+    with held_by_another() as (port, _):
+
+        def work() -> None:
+            assert examine({port: LOOPBACK}) == {port: "held by a process of the user root"}
+
+        assert as_somebody_else(work) == 0
+
+
+@needs_root
+def test_with_rights_the_process_of_another_user_is_told() -> None:
+    with held_by_another(SOMEBODY_ELSE) as (port, pid):
+        (text,) = examine({port: LOOPBACK}).values()
+        assert text.startswith("held by ")
+        assert f"(pid {pid}, user " in text
+
+
+def test_an_address_of_another_machine_is_named() -> None:
+    port = free_port()
+    assert examine({port: ("192.0.2.1",)}) == {port: "192.0.2.1 is no address of this machine"}
+
+
+class WindowsError(OSError):
+    """What Windows raises: its own number beside the one that Python makes of it."""
+
+    def __init__(self, code: int, winerror: int) -> None:
+        super().__init__(code, "as Windows words it")
+        self.winerror = winerror
+
+
+def obstacle(error: OSError, owner: Owner | None = None) -> Obstacle:
+    return Obstacle(PortRefused("127.0.0.1", 8080, error), owner)
+
+
+EXCLUDED = WindowsError(errno.EACCES, 10013)
+IIS = Owner(8080, "127.0.0.1", Use.LISTENING, "iis", 7)
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        pytest.param(
+            obstacle(EXCLUDED),
+            "is reserved by Windows (netsh interface ipv4 show excludedportrange protocol=tcp)",
+            id="reserved, and nobody has it",
+        ),
+        pytest.param(obstacle(EXCLUDED, IIS), "held by iis (pid 7)", id="called reserved, and somebody has it"),
+        pytest.param(obstacle(OSError(errno.EACCES, "")), "needs privileges", id="privileges"),
+        pytest.param(
+            obstacle(OSError(errno.EMFILE, "Too many open files")),
+            "cannot be listened on: Too many open files",
+            id="anything else",
+        ),
+    ],
+)
+def test_an_obstacle_in_words(found: Obstacle, text: str) -> None:
+    assert found.text == text
+
+
+def test_nothing_is_scanned_for_no_ports() -> None:
+    assert find_obstacles({}) == {}
