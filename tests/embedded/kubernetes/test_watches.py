@@ -18,6 +18,7 @@ from connmon_agent.embedded.kubernetes import (
     Drip,
     EmbeddedKubernetes,
     Malformed,
+    Manifest,
     Pace,
     Reset,
     manifests,
@@ -72,6 +73,13 @@ def tell(story: Story, **options: Any) -> None:
     run_held(live())
 
 
+def service(name: str, namespace: str = "erp") -> Manifest:
+    """A Service that selects nothing, so that no controller makes changes of its own."""
+    made = manifests.service(name, namespace)
+    del made["spec"]["selector"]
+    return made
+
+
 def newest(api: EmbeddedKubernetes) -> str:
     body = api.request("GET", SERVICES).body
     assert isinstance(body, dict)
@@ -86,9 +94,9 @@ def label(api: EmbeddedKubernetes, name: str, **labels: str | None) -> None:
 
 def test_a_watch_from_a_version_tells_what_happened_since() -> None:
     async def story(api: EmbeddedKubernetes, watch: Watch) -> None:
-        api.create(manifests.service("old", "erp"))
+        api.create(service("old"))
         since = newest(api)
-        api.create(manifests.service("web", "erp"))
+        api.create(service("web"))
         label(api, "web", tier="front")
         async with watch(f"&resourceVersion={since}") as watching:
             assert [await watching.tell() for _ in range(2)] == [("ADDED", "web"), ("MODIFIED", "web")]
@@ -104,13 +112,13 @@ def test_a_watch_from_a_version_tells_what_happened_since() -> None:
 def test_a_watch_without_a_version_begins_with_what_is_there(since: str) -> None:
     async def story(api: EmbeddedKubernetes, watch: Watch) -> None:
         for name in ("b", "a"):
-            api.create(manifests.service(name, "erp"))
+            api.create(service(name))
         label(api, "a", tier="front")
         async with watch(since) as watching:
             first = await watching.take()
             assert (first["type"], first["object"]) == ("ADDED", api.get("Service", "erp", "a"))
             assert await watching.tell() == ("ADDED", "b")
-            api.create(manifests.service("c", "erp"))
+            api.create(service("c"))
             assert await watching.tell() == ("ADDED", "c")
 
     tell(story)
@@ -118,7 +126,7 @@ def test_a_watch_without_a_version_begins_with_what_is_there(since: str) -> None
 
 def test_an_object_comes_into_a_selector_and_goes_out_of_it() -> None:
     async def story(api: EmbeddedKubernetes, watch: Watch) -> None:
-        api.create(manifests.service("web", "erp"))
+        api.create(service("web"))
         async with watch("&labelSelector=tier%3Dfront") as watching:
             label(api, "web", tier="front")
             label(api, "web", other="x")
@@ -139,9 +147,9 @@ def test_a_watch_of_one_name_and_of_every_namespace() -> None:
             watch("", "/api/v1/services") as everywhere,
             watch("", "/api/v1/namespaces/nowhere/services") as nowhere,
         ):
-            api.create(manifests.service("other", "default"))
-            api.create(manifests.service("other", "erp"))
-            api.create(manifests.service("web", "erp"))
+            api.create(service("other", "default"))
+            api.create(service("other"))
+            api.create(service("web"))
             assert await one.tell() == ("ADDED", "web")
             seen = [(await everywhere.take())["object"]["metadata"] for _ in range(3)]
             assert [item["namespace"] for item in seen] == ["default", "erp", "erp"]
@@ -175,7 +183,7 @@ def test_forgotten_changes_are_an_error_410_and_the_end() -> None:
     async def story(api: EmbeddedKubernetes, watch: Watch) -> None:
         since = newest(api)
         for name in ("a", "b", "c"):
-            api.create(manifests.service(name, "erp"))
+            api.create(service(name))
         async with watch(f"&resourceVersion={int(since) + 1}") as watching:
             assert [await watching.tell() for _ in range(2)] == [("ADDED", "b"), ("ADDED", "c")]
         async with watch(f"&resourceVersion={since}") as watching:
@@ -201,10 +209,10 @@ def test_changes_are_forgotten_on_request() -> None:
     async def story(api: EmbeddedKubernetes, watch: Watch) -> None:
         since = newest(api)
         async with watch(f"&resourceVersion={since}") as watching:
-            api.create(manifests.service("a", "erp"))
+            api.create(service("a"))
             assert await watching.tell() == ("ADDED", "a")
             api.forget_changes()
-            api.create(manifests.service("b", "erp"))
+            api.create(service("b"))
             assert await watching.tell() == ("ADDED", "b"), "a watch that keeps up does not mind"
         async with watch(f"&resourceVersion={since}") as watching:
             assert (await watching.take())["object"]["code"] == 410
@@ -216,7 +224,7 @@ def test_a_watch_ends_after_its_time_with_a_last_bookmark() -> None:
     async def story(api: EmbeddedKubernetes, watch: Watch) -> None:
         query = f"&resourceVersion={newest(api)}&timeoutSeconds=90&allowWatchBookmarks=true"
         async with watch(query) as watching:
-            api.create(manifests.service("a", "erp"))
+            api.create(service("a"))
             assert await watching.tell() == ("ADDED", "a")
             let_pass(61)
             bookmark = await watching.take()
@@ -262,7 +270,7 @@ def test_a_client_that_goes_is_noticed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "status"), [("labelSelector=a%20b", 400), ("resourceVersion=x", 400), ("timeoutSeconds=-1", 400)]
+    ("query", "status"), [("labelSelector=a%20b", 400), ("resourceVersion=x", 500), ("timeoutSeconds=x", 400)]
 )
 def test_a_watch_that_cannot_be_understood(query: str, status: int) -> None:
     async def story(api: EmbeddedKubernetes, _: Watch) -> None:
@@ -287,7 +295,7 @@ def test_watching_is_a_verb_of_its_own(flag: str, watching: bool) -> None:
 
 def test_faults_happen_to_watches_too() -> None:
     async def story(api: EmbeddedKubernetes, watch: Watch) -> None:
-        api.create(manifests.service("a", "erp"))
+        api.create(service("a"))
         api.faults.add(Answer(503), times=1)
         with pytest.raises(AssertionError):
             await watch("").__aenter__()

@@ -26,7 +26,10 @@ _SPECS = {
     "ReplicaSet": _WORKLOAD - {"revisionHistoryLimit"},
     "PodDisruptionBudget": {"minAvailable", "maxUnavailable", "selector", "unhealthyPodEvictionPolicy"},
 }
-_OBJECT = {"kind", "apiVersion", "metadata", "spec", "status", "data", "revision"}
+_OBJECT = {
+    *("kind", "apiVersion", "metadata", "spec", "status", "data", "revision"),
+    *("addressType", "endpoints", "ports"),
+}
 
 
 def complete(manifest: Manifest) -> Manifest:

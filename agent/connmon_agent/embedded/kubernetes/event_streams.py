@@ -53,7 +53,7 @@ class EventStreams:
         telling = asyncio.ensure_future(_tell_all(watch, write))
         ends = [telling, *map(asyncio.ensure_future, (self._gone(request), self._over.wait(), self._ended.wait()))]
         try:
-            done, _ = await asyncio.wait(ends, timeout=watch.seconds, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(ends, timeout=max(0.0, watch.seconds), return_when=asyncio.FIRST_COMPLETED)
         finally:
             for end in ends:
                 end.cancel()

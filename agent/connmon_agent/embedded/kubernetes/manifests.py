@@ -17,13 +17,14 @@ def pod_template(
     annotations: dict[str, str] | None = None,
     env: dict[str, str] | None = None,
     port: int = 8080,
+    port_name: str | None = None,
 ) -> Manifest:
     """A pod template with the label ``app: name`` and one container of that name."""
     container: Manifest = {
         "name": name,
         "image": image,
         "imagePullPolicy": pull_policy,
-        "ports": [{"containerPort": port}],
+        "ports": [{"containerPort": port, **({"name": port_name} if port_name else {})}],
         "env": [{"name": key, "value": value} for key, value in (env or {}).items()],
     }
     metadata: Manifest = {"labels": {"app": name}, **({"annotations": annotations} if annotations else {})}
@@ -53,6 +54,21 @@ def service(name: str, namespace: str = "default", *, port: int = 80, target: in
     """A Service for the pods labelled ``app: name``."""
     spec = {"selector": {"app": name}, "ports": [{"name": "http", "port": port, "targetPort": target}]}
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def endpoint_slice(
+    name: str, namespace: str = "default", *, service: str, addresses: list[str], port: int, version: str = "v1"
+) -> Manifest:
+    """An EndpointSlice that somebody keeps by hand for a Service without a selector, all of its addresses ready."""
+    endpoints = [{"addresses": [address], "conditions": {"ready": True}} for address in addresses]
+    return {
+        "apiVersion": f"discovery.k8s.io/{version}",
+        "kind": "EndpointSlice",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"kubernetes.io/service-name": service}},
+        "addressType": "IPv4",
+        "endpoints": endpoints,
+        "ports": [{"name": "", "protocol": "TCP", "port": port}],
+    }
 
 
 def disruption_budget(

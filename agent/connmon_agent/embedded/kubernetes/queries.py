@@ -1,4 +1,7 @@
-"""What the query of a list or watch asks for. Pure; raises ApiError 400 for what cannot be understood."""
+"""What the query of a list or watch asks for. Pure; raises ApiError for what cannot be understood.
+
+The codes are those of a kube-apiserver 1.20: 400, but 500 for a resourceVersion that is no number.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +29,20 @@ def read_scope(route: Route, query: Mapping[str, str]) -> Scope:
 
 def read_version(query: Mapping[str, str]) -> int:
     """The version from which to watch; 0: from now, beginning with what is there."""
-    return _read_number(query, "resourceVersion")
+    return _read_number(query, "resourceVersion", code=500)
 
 
 def read_seconds(query: Mapping[str, str]) -> float:
-    """After how many seconds a watch ends."""
-    return float(_read_number(query, "timeoutSeconds")) or LONGEST_WATCH
+    """After how many seconds a watch ends; a negative number is over at once."""
+    return float(_read_number(query, "timeoutSeconds", code=400)) or LONGEST_WATCH
 
 
-def _read_number(query: Mapping[str, str], name: str) -> int:
+def _read_number(query: Mapping[str, str], name: str, *, code: int) -> int:
     text = query.get(name) or "0"
-    if not (text.isascii() and text.isdigit()):
-        raise ApiError(400, f'{name}: Invalid value: "{text}": it must be a number that is not negative')
-    return int(text)
+    try:
+        return int(text)
+    except ValueError:
+        raise ApiError(code, f'{name}: Invalid value: "{text}": invalid syntax') from None
 
 
 def _read_label_selector(query: Mapping[str, str]) -> Selector:

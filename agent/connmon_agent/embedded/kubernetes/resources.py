@@ -52,15 +52,21 @@ _RESOURCES = (
 _BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", counts=("spec",),
                     short_names=("pdb",))  # fmt: skip
 
+_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice",
+                   counts=("addressType", "endpoints", "ports"))  # fmt: skip
+
 
 class Catalogue:
     """What one server serves."""
 
-    def __init__(self, policy_versions: tuple[str, ...] = ("v1",)) -> None:
-        """``policy_versions``: the versions of the policy group, preferred first; a cluster before 1.21 has only
+    def __init__(
+        self, policy_versions: tuple[str, ...] = ("v1",), discovery_versions: tuple[str, ...] = ("v1",)
+    ) -> None:
+        """The versions of the groups policy and discovery.k8s.io, preferred first: a cluster before 1.21 has only
         ``v1beta1``, one from 1.25 on only ``v1``."""
         budgets = tuple(replace(_BUDGETS, version=version) for version in policy_versions)
-        self.resources = _RESOURCES + budgets
+        slices = tuple(replace(_SLICES, version=version) for version in discovery_versions)
+        self.resources = _RESOURCES + slices + budgets
         self._by_kind = {resource.kind: resource for resource in reversed(self.resources)}
 
     def of_kind(self, kind: str) -> Resource:

@@ -53,6 +53,7 @@ class EmbeddedKubernetes:
         pace: Pace | None = None,
         token: str | None = None,
         policy_versions: tuple[str, ...] = ("v1",),
+        discovery_versions: tuple[str, ...] = ("v1",),
         version: str = "v1.36.0",
         namespaces: tuple[str, ...] = ("default",),
         nodes: tuple[str, ...] = ("node-1",),
@@ -61,11 +62,12 @@ class EmbeddedKubernetes:
         seed: int | None = None,
         changes_kept: int = 4096,
     ) -> None:
-        """``token``: the bearer token to ask for (None: no authentication); ``policy_versions``: ``("v1beta1",)`` for a
-        cluster before 1.21; ``port`` 0: any free one; ``now`` gives Unix seconds, for timestamps only; ``seed`` makes
-        uids and generated names repeatable; ``changes_kept``: how many changes a watch can catch up with.
+        """``token``: the bearer token to ask for (None: no authentication); ``policy_versions`` and
+        ``discovery_versions``: ``("v1beta1",)`` for a cluster before 1.21; ``port`` 0: any free one; ``now`` gives Unix
+        seconds, for timestamps only; ``seed`` makes uids and generated names repeatable; ``changes_kept``: how many
+        changes a watch can catch up with.
         """
-        self._catalogue = Catalogue(policy_versions)
+        self._catalogue = Catalogue(policy_versions, discovery_versions)
         self._store = ObjectStore(self._catalogue, now=now, seed=seed)
         self._changes = ChangeLog(self._store, changes_kept)
         self._controllers = ControllerManager(
@@ -74,6 +76,7 @@ class EmbeddedKubernetes:
             pace=pace or Pace(),
             nodes=nodes,
             empty_budget_selects_all=policy_versions[0] == "v1",
+            slices_version=discovery_versions[0],
         )
         self.access = Access(token)
         self._registry = Registry(self._store, timestamp=lambda: rfc3339(now()))

@@ -22,6 +22,9 @@ def find_type_errors(manifest: Manifest) -> list[str]:
         if not isinstance(manifest.get(part, {}), dict | None):
             errors.append(f"{part}: an object is expected")
     spec = manifest.get("spec")
+    for part in ("endpoints", "ports"):
+        if not isinstance(manifest.get(part, []), list | None):
+            errors.append(f"{part}: a list is expected")
     if manifest["kind"] in WORKLOADS and isinstance(spec, dict):
         errors += _workload_type_errors(spec)
     return errors
@@ -69,7 +72,21 @@ def find_causes(manifest: Manifest) -> list[Cause]:
             return [Cause("spec", "minAvailable and maxUnavailable cannot be both set")]
         case "Service" if not spec.get("ports") and spec.get("clusterIP") != "None":
             return [Cause("spec.ports", "Required value", _REQUIRED)]
+        case "EndpointSlice":
+            return _slice_causes(manifest)
     return []
+
+
+def _slice_causes(manifest: Manifest) -> list[Cause]:
+    known = ("FQDN", "IPv4", "IPv6")
+    if manifest.get("addressType") not in known:
+        message = f'Unsupported value: "{manifest.get("addressType")}": supported values: {", ".join(known)}'
+        return [Cause("addressType", message, "FieldValueNotSupported")]
+    return [
+        Cause(f"endpoints[{position}].addresses", "Required value: must contain at least 1 address", _REQUIRED)
+        for position, endpoint in enumerate(manifest.get("endpoints") or ())
+        if not endpoint.get("addresses")
+    ]
 
 
 def _workload_causes(spec: Manifest) -> list[Cause]:

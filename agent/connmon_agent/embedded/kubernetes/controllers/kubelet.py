@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from ..objects import Key, Manifest, key_of
 from .context import Context, is_ready, revision_of
-from .pods import crashing_status, image_trouble, pending_status, running_status
+from .pods import crashing_status, image_trouble, pending_status, running_status, with_addresses
+
+DEFAULT = "default-scheduler"
+HOST = "127.0.0.1"  # the address of every node
 
 
 class Kubelet:
@@ -12,13 +15,15 @@ class Kubelet:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._addresses = 0  # given to pods so far
 
     def reconcile(self, pod: Manifest) -> None:
         """Do what the pod's state asks for next."""
         if "deletionTimestamp" in pod["metadata"]:
             self._end(pod)
         elif "startTime" not in pod["status"]:
-            self._admit(pod)
+            if is_scheduled(pod):
+                self._admit(pod)
         else:
             self._follow_health(pod)
 
@@ -26,7 +31,8 @@ class Kubelet:
         context = self._context
         key, uid = key_of(pod), pod["metadata"]["uid"]
         spec = {"nodeName": context.nodes[0], **pod["spec"]}
-        admitted = {**pod, "spec": spec, "status": pending_status(pod, context.timestamp())}
+        status = pending_status(with_addresses(pod, hostIP=HOST), context.timestamp())
+        admitted = {**pod, "spec": spec, "status": status}
         context.store.update(admitted, counted=False)
         workload = context.workload_of(pod)
         seconds = context.paces.get(workload, context.pace.ready_after) if workload else context.pace.ready_after
@@ -36,8 +42,14 @@ class Kubelet:
         pod = self._context.store.find(key)
         if pod is None or pod["metadata"]["uid"] != uid or "deletionTimestamp" in pod["metadata"]:
             return
+        pod = with_addresses(pod, podIP=self._give_address())
         self._context.store.update_status(pod, self._outcome(pod))
         self._context.ready_since[uid] = self._context.timers.time()
+
+    def _give_address(self) -> str:
+        """A loopback address that no other pod has, so that who dials pods directly can be tested: 127.64.0.1 on."""
+        number, self._addresses = self._addresses, self._addresses + 1
+        return f"127.{64 + number // 65_024 % 64}.{number // 254 % 256}.{number % 254 + 1}"
 
     def _outcome(self, pod: Manifest) -> Manifest:
         at = self._context.timestamp()
@@ -78,3 +90,8 @@ class Kubelet:
         self._context.ready_since.pop(uid, None)
         self._context.ailments.unready.discard(uid)
         self._context.timers.cancel(("start", uid))
+
+
+def is_scheduled(pod: Manifest) -> bool:
+    """Whether a node was found for the pod. Ours is for whoever waits for the default scheduler."""
+    return "nodeName" in pod["spec"] or pod["spec"].get("schedulerName", DEFAULT) == DEFAULT

@@ -16,6 +16,7 @@ from .budgets import BudgetController
 from .context import Context, Pace
 from .daemon_sets import DaemonSetController
 from .deployments import DeploymentController
+from .endpoint_slices import EndpointSliceController
 from .kubelet import Kubelet
 from .replica_sets import ReplicaSetController
 from .stateful_sets import StatefulSetController
@@ -35,8 +36,12 @@ class ControllerManager:
         pace: Pace,
         nodes: tuple[str, ...],
         empty_budget_selects_all: bool,
+        slices_version: str,
     ) -> None:
-        """``nodes`` are the nodes' names; pods that choose no node run on the first."""
+        """``nodes`` are the nodes' names; pods that choose no node run on the first.
+
+        ``empty_budget_selects_all``: as from policy/v1 on; ``slices_version`` of the group discovery.k8s.io.
+        """
         self._store = store
         self.timers = Timers()
         self.context = Context(store, self.timers, now, pace, nodes, self._requeue)
@@ -48,6 +53,7 @@ class ControllerManager:
             "StatefulSet": StatefulSetController(self.context).reconcile,
             "DaemonSet": DaemonSetController(self.context).reconcile,
             "Pod": Kubelet(self.context).reconcile,
+            "Service": EndpointSliceController(self.context, slices_version).reconcile,
             "PodDisruptionBudget": budgets.reconcile,
             "Namespace": self._end_namespace,
         }
@@ -86,6 +92,9 @@ class ControllerManager:
         if changed["kind"] in ("Pod", "Deployment", "StatefulSet"):
             for budget in self._store.list_objects("PodDisruptionBudget", key.namespace):
                 self.enqueue(key_of(budget))
+        if changed["kind"] == "Pod":
+            for service in self._store.list_objects("Service", key.namespace):
+                self.enqueue(key_of(service))
 
     def _notice_end(self, gone: Manifest) -> None:
         """A Deployment that recreates waits for its last old pod, which only its ReplicaSet would be told about."""

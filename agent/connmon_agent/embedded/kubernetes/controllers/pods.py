@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..objects import Manifest, owner_reference
 
+_ADDRESSES = ("hostIP", "podIP", "podIPs")
+
 
 def make_pod(template: Manifest, *, namespace: str, name: str, owner: Manifest, labels: dict[str, str]) -> Manifest:
     """A pod of ``owner`` from a pod template. ``labels`` come on top of the template's."""
@@ -17,6 +19,12 @@ def make_pod(template: Manifest, *, namespace: str, name: str, owner: Manifest, 
         metadata["annotations"] = dict(template["metadata"]["annotations"])
     spec = dict(template["spec"])
     return {"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": spec, "status": {"phase": "Pending"}}
+
+
+def with_addresses(pod: Manifest, **addresses: str) -> Manifest:
+    """The pod with ``hostIP`` or ``podIP`` in its status, which every later status keeps."""
+    more: Manifest = {"podIPs": [{"ip": addresses["podIP"]}]} if "podIP" in addresses else {}
+    return {**pod, "status": {**pod["status"], **addresses, **more}}
 
 
 def pending_status(pod: Manifest, at: str, *, reason: str = "ContainerCreating", message: str = "") -> Manifest:
@@ -90,4 +98,6 @@ def _status(pod: Manifest, phase: str, at: str, containers: list[Manifest]) -> M
         since = old[name]["lastTransitionTime"] if unchanged else at
         conditions.append({"type": name, "lastProbeTime": None, "lastTransitionTime": since, **found})
     started = pod["status"].get("startTime", at)
-    return {"phase": phase, "conditions": conditions, "startTime": started, "containerStatuses": containers}
+    addresses = {name: pod["status"][name] for name in _ADDRESSES if name in pod["status"]}
+    told = {"phase": phase, "conditions": conditions, **addresses}
+    return told | {"startTime": started, "containerStatuses": containers}
