@@ -90,8 +90,8 @@ class Forwards(Protocol):
         on. Never raises for a port's sake; the answer's ``at`` is ``at``.
         """
 
-    def retain(self, ports: Mapping[str, int]) -> None:
-        """Leave every local port but these, by service: nothing else is to be listened on."""
+    def retain(self, services: Collection[str]) -> None:
+        """Leave the local ports of all services but these."""
 
     async def check(self, service: str, began: Moment) -> ForwardChecked:
         """Connect through the service's own local port as a client would, and see whether that reaches its end.

@@ -9,7 +9,7 @@ from tests.fakes.charts import real_charts
 from tests.fakes.sites import Site, Workload, plan_of
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.effects import Effect
+from connmon_agent.core.effects import Effect, Listen
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import Event, RoundFinished
 from connmon_agent.core.replay import first_difference, refold
@@ -28,6 +28,7 @@ class Row:
     resolutions: tuple[Resolution, ...]
     notes: tuple[tuple[str, str], ...]
     refusal: str | None
+    listens: tuple[Listen, ...] = ()
 
 
 def record_a_hard_day() -> tuple[list[Row], World]:
@@ -50,6 +51,7 @@ def record_a_hard_day() -> tuple[list[Row], World]:
                 commit.step.resolutions,
                 commit.step.notes,
                 commit.step.refusal,
+                commit.step.listens,
             )
             for number, commit in enumerate(site.disk.commits, 1)
         ]

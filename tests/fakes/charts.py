@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from connmon_agent.core import link_rules, service_rules
+from connmon_agent.core import forward_rules, link_rules, service_rules
 from connmon_agent.core.chart import Chart
 from connmon_agent.loading.charts import load_chart
 
@@ -14,8 +14,9 @@ STATECHARTS = Path(__file__).parents[2] / "statecharts"
 
 @cache
 def real_charts() -> dict[str, Chart]:
-    """The link's and the service's chart by name."""
+    """The link's, the service's and the local port's chart by name."""
     return {
         "link": load_chart(STATECHARTS / "link.yaml", link_rules.VOCABULARY),
         "service": load_chart(STATECHARTS / "service.yaml", service_rules.VOCABULARY),
+        "forward": load_chart(STATECHARTS / "forward.yaml", forward_rules.VOCABULARY),
     }

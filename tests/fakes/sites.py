@@ -20,7 +20,16 @@ from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import AgentStarted, AgentStopped, Event, Outcome, RestartAnswered, RoundFinished
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import Kind, Plan, ServicePlan, with_stages
-from connmon_agent.core.sightings import Evidence, Failure, ProbeResult, QualitySight, Rollout, Sighting, Unseen
+from connmon_agent.core.sightings import (
+    Evidence,
+    Failure,
+    ProbeResult,
+    QualitySight,
+    Rollout,
+    Sighting,
+    Traffic,
+    Unseen,
+)
 from connmon_agent.core.steps import Step
 from connmon_agent.core.world import World
 from connmon_agent.errors import CommitError, StoreError
@@ -258,6 +267,7 @@ class FakeDisk:
     commits: list[Commit] = field(default_factory=list)
     rounds: int = 0
     sight: QualitySight | None = None  # of the newest round
+    traffic: tuple[Traffic, ...] = ()
     heartbeat: Moment | None = None
     fail: str | None = None
     damage: str | None = None
@@ -293,6 +303,10 @@ class FakeDisk:
         self.rounds += 1
         self.heartbeat = at
         self.sight = sight
+
+    def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
+        if not self.dead:
+            self.traffic = tuple(traffic)
 
     def last_sign_of_life(self) -> Moment | None:
         return self.heartbeat

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tests.fakes.charts import real_charts
 from tests.fakes.sites import Commit, Site
 
-from connmon_agent.core.effects import Effect
+from connmon_agent.core.effects import Effect, Listen
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import Event
 from connmon_agent.core.quality import is_poor
@@ -105,12 +105,22 @@ class Row:
     resolutions: tuple[Resolution, ...]
     notes: tuple[tuple[str, str], ...]
     refusal: str | None
+    listens: tuple[Listen, ...]
 
 
 def as_rows(commits: list[Commit]) -> list[Row]:
     """The commits of the fake disk as a journal."""
     return [
-        Row(number, commit.event, step.transitions, step.effects, step.resolutions, step.notes, step.refusal)
+        Row(
+            number,
+            commit.event,
+            step.transitions,
+            step.effects,
+            step.resolutions,
+            step.notes,
+            step.refusal,
+            step.listens,
+        )
         for number, commit in enumerate(commits, 1)
         for step in [commit.step]
     ]

@@ -314,7 +314,7 @@ def test_a_file_that_holds_no_chart_is_refused(tmp_path: Path, name: str, text: 
 
 def test_the_agents_own_charts_are_right_and_proved() -> None:
     charts = load_charts(find_charts_folder())
-    assert list(charts) == ["link", "service"]
+    assert list(charts) == ["link", "service", "forward"]
     assert all(chart.properties for chart in charts.values())
 
 
@@ -325,6 +325,7 @@ def test_the_mistakes_of_all_charts_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_charts(tmp_path)
     assert [(Path(problem.file).name, problem.key) for problem in caught.value.problems] == [
+        ("forward.yaml", "initial"),
         ("link.yaml", "initial"),
         ("service.yaml", "initial"),
     ]

@@ -77,7 +77,7 @@ def test_a_directory_that_is_in_use_is_refused_untouched(settings: Settings) -> 
 def test_the_charts_in_force_are_kept_with_the_memory(settings: Settings) -> None:
     with open_memory(settings.state_dir) as memory:
         hashes = {name: chart.sha256 for name, chart in memory.charts.items()}
-    assert set(hashes) == {"link", "service"}
+    assert set(hashes) == {"link", "service", "forward"}
     with Reader(settings.state_dir / DATABASE_FILE) as reader:
         assert None not in [reader.chart_text(sha256) for sha256 in hashes.values()]
 

@@ -68,7 +68,7 @@ async def gather(findings: AsyncIterator[Finding]) -> dict[str, Finding]:
 
 
 def test_charts_are_named_with_their_folder() -> None:
-    assert only(examine_charts()) == ("good", f"link, service in {PLACES[0]} hold what they promise")
+    assert only(examine_charts()) == ("good", f"link, service, forward in {PLACES[0]} hold what they promise")
 
 
 def test_a_mistake_in_a_chart_is_a_problem(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from connmon_agent.errors import InvariantError
 from connmon_agent.store.layout import APPLICATION_ID, SCHEMA_VERSION
 from connmon_agent.store.schema import MIGRATIONS, migrate
 
-OURS = {"agent", "chart", "event", "intent", "latest_round", "meta", "outage", "snapshot", "timer"}
+OURS = {"agent", "chart", "event", "forward", "intent", "latest_round", "latest_traffic", "listen", "meta", "outage"}
+OURS |= {"snapshot", "timer"}
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 from .chart import Chart, Declared, Rule, read_chart
 from .forms import Mistake, Path, suggest
 from .proofs import Product, find_broken_promises, tell_way
-from .vocabulary import Vocabulary
+from .vocabulary import OWN_SOCKET, Vocabulary
 
 
 def judge_data(data: object, vocabulary: Vocabulary[Any]) -> tuple[Chart, list[Mistake]]:
@@ -240,7 +240,7 @@ def _find_unpaid_cycles(chart: Chart, vocabulary: Vocabulary[Any]) -> Iterator[M
 
 def _is_unpaid(name: str, vocabulary: Vocabulary[Any]) -> bool:
     action = vocabulary.actions.get(name)
-    if action is None or action.effect is None or action.charges is not None:
+    if action is None or action.effect in (None, OWN_SOCKET) or action.charges is not None:
         return False
     repeated = vocabulary.actions.get(action.repeats) if action.repeats is not None else None
     return repeated is None or repeated.charges is None

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .copies import Copier
-from .effects import Effect
+from .effects import Effect, Listen
 from .moments import Moment
 from .plan import Plan
 from .sightings import Sighting, Unseen
 from .steps import Resolution, Step, Transition
-from .world import Link, Outage, Service, World
+from .world import Forward, Link, Outage, Service, World
 
 _LINKS, _OUTAGES, _SERVICES, _WORLDS = Copier(Link), Copier(Outage), Copier(Service), Copier(World)
+_FORWARDS = Copier(Forward)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Draft:
     triggers: deque[Trigger] = field(default_factory=deque)
     transitions: list[Transition] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
+    listens: list[Listen] = field(default_factory=list)
     resolutions: list[Resolution] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     refusal: str | None = None
@@ -59,6 +61,9 @@ class Draft:
 
     def service(self, name: str) -> Service:
         return self.world.services[name]
+
+    def forward(self, name: str) -> Forward:
+        return self.world.forwards[name]
 
     def change(self, **changes: Any) -> None:
         """Change fields of the world itself."""
@@ -83,6 +88,10 @@ class Draft:
         changed = _SERVICES.copy(self.world.services[name], changes)
         self.change(services={**self.world.services, name: changed})
 
+    def change_forward(self, name: str, **changes: Any) -> None:
+        changed = _FORWARDS.copy(self.world.forwards[name], changes)
+        self.change(forwards={**self.world.forwards, name: changed})
+
     def arm(self, timer: str, due: Moment) -> None:
         self.change(timers={**self.world.timers, timer: due})
 
@@ -105,6 +114,7 @@ class Draft:
             resolutions=tuple(self.resolutions),
             notes=tuple(self.notes),
             refusal=self.refusal,
+            listens=tuple(self.listens),
         )
 
 
@@ -135,3 +145,24 @@ class ServiceContext:
     @property
     def service(self) -> Service:
         return self.draft.world.services[self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardContext:
+    """What the forward chart's guards and actions work on.
+
+    ``assigned`` is the port that it is to have while one is assigned; ``refusal`` why an order to listen failed;
+    ``began``, ``trouble`` and ``lasting`` are those of a check.
+    """
+
+    draft: Draft
+    name: str
+    assigned: int | None = None
+    refusal: str = ""
+    began: Moment | None = None
+    trouble: str = ""
+    lasting: bool = False
+
+    @property
+    def forward(self) -> Forward:
+        return self.draft.world.forwards[self.name]

@@ -28,6 +28,9 @@ class Restart:
     again: bool = False  # True: the same request is sent once more after its outcome had been unknown
 
 
+LISTEN_TOKEN = "listen/"  # how the token of every order to listen begins, and no other
+
+
 @dataclass(frozen=True, slots=True)
 class Listen:
     """Listen on ``port`` for a service, on every address of ``bind``, and leave the port that it had before.

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from . import link_rules, service_rules
+from . import forward_rules, link_rules, service_rules
+from .assignments import assign_ports, plans_of
 from .blindness import note_absence, note_blindness
 from .chart import Chart
-from .draft import Draft, LinkContext, ServiceContext, Trigger
+from .draft import Draft, ForwardContext, LinkContext, ServiceContext, Trigger
 from .events import (
     AgentStarted,
     AgentStopped,
     Configured,
     Event,
     EvidenceChanged,
+    ForwardChecked,
     Inspected,
+    ListenAnswered,
     Order,
     Ordered,
     Outcome,
+    PortsSeen,
     QualityChanged,
     RestartAnswered,
     RoundFinished,
@@ -27,25 +31,31 @@ from .events import (
 )
 from .machine import Choice, Chooser, MachineChooser, TableChooser
 from .orders import refuse_order
+from .plan import ForwardPlan
 from .policy import parse_token
 from .quality import is_poor
 from .rounds import note_cluster, note_quality, note_round
 from .sightings import Sighting, Unseen
 from .steps import Resolution, Step, Transition
 from .wording import counted, tell_evidence
-from .world import LinkState, Service, World
+from .world import Forward, Link, LinkState, Service, World
 
-LINK = "link"
+LINK, SERVICE, FORWARD = "link", "service", "forward"
+_RULES: Mapping[str, Any] = {LINK: link_rules, SERVICE: service_rules, FORWARD: forward_rules}
 
 
 class Engine:
-    """Steps worlds by two charts. ``fast`` uses the charts' tables alone, for replays."""
+    """Steps worlds by the charts. ``fast`` uses the charts' tables alone, for replays.
+
+    The chart ``forward`` may be missing: journals of agents that had no local ports are decided again without it.
+    """
 
     def __init__(self, charts: Mapping[str, Chart], *, fast: bool = False) -> None:
         chooser: Any = TableChooser if fast else MachineChooser
         self.chart_hashes = {name: chart.sha256 for name, chart in charts.items()}
-        self._link: Chooser[LinkContext] = chooser(charts["link"], link_rules.VOCABULARY)
-        self._service: Chooser[ServiceContext] = chooser(charts["service"], service_rules.VOCABULARY)
+        self._choosers: dict[str, Chooser[Any]] = {
+            name: chooser(chart, _RULES[name].VOCABULARY) for name, chart in charts.items() if name in _RULES
+        }
         self._handlers: dict[type, Callable[[Draft, Any], None]] = {
             AgentStarted: self._on_start,
             AgentStopped: self._on_stop,
@@ -57,6 +67,9 @@ class Engine:
             Inspected: self._on_inspection,
             RestartAnswered: self._on_answer,
             TimerDue: self._on_timer,
+            PortsSeen: self._on_ports,
+            ListenAnswered: self._on_listen_answer,
+            ForwardChecked: self._on_check,
             Ordered: self._on_order,
         }
 
@@ -78,7 +91,9 @@ class Engine:
         for name in draft.world.names:
             if draft.service(name).healthy_since is not None:
                 draft.change_service(name, healthy_since=None)
-            draft.fire("service", name, "agent_started")
+            draft.fire(SERVICE, name, "agent_started")
+        for name in plans_of(draft.world):
+            draft.fire(FORWARD, name, "agent_started")
         if event.heartbeat is not None and note_absence(draft, event.heartbeat):
             self._judge_afresh(draft)
         else:
@@ -86,10 +101,12 @@ class Engine:
 
     def _on_stop(self, draft: Draft, event: AgentStopped) -> None:
         draft.note("agent", f"stopped: {event.reason}")
+        for name in plans_of(draft.world):
+            draft.fire(FORWARD, name, "agent_stopped")
 
     def _on_configuration(self, draft: Draft, event: Configured) -> None:
         """Take over a plan; services that are no longer in it are forgotten, their open intents abandoned."""
-        known, names = draft.world.services, draft.world.names
+        known, names, ports = draft.world.services, draft.world.names, plans_of(draft.world)
         draft.change(plan=event.plan, charts=event.charts)
         for service in (known[name] for name in names):
             if service.intent is not None and not any(plan.name == service.name for plan in event.plan.services):
@@ -101,16 +118,33 @@ class Engine:
         draft.change_link_where_new({"sight": None, "cluster": None})
         for name in known.keys() - services.keys():
             draft.disarm(service_rules.backoff_timer(name))
+        self._configure_forwards(draft, ports)
         self._return_to_charts(draft)
         draft.note("agent", f"configured: {counted(len(services), 'service')}")
 
+    def _configure_forwards(self, draft: Draft, before: Mapping[str, ForwardPlan]) -> None:
+        """Take over the local ports. One that is not the service's any more, or is bound elsewhere, is left."""
+        known, plans = draft.world.forwards, plans_of(draft.world)
+        for name in (name for name in before if name in known and name not in plans):
+            if (intent := known[name].intent) is not None:
+                reason = "the service has no local port any more"
+                draft.resolutions.append(Resolution(name, intent.token, "abandoned", reason))
+        draft.change(forwards={name: known.get(name, Forward(name)) for name in plans})
+        for name, plan in plans.items():
+            if name in known and name in before and before[name] != plan:
+                draft.fire(FORWARD, name, "reconfigured")
+
     def _return_to_charts(self, draft: Draft) -> None:
         """A state that the chart no longer has is left for the initial one: nothing is known, nothing is done."""
-        if draft.link.state not in self._link.chart.states:
-            draft.change_link(state=self._link.chart.initial, since=draft.at)
-        for name, service in draft.world.services.items():
-            if service.state not in self._service.chart.states:
-                draft.change_service(name, state=self._service.chart.initial, since=draft.at)
+        link, service, forward = (self._choosers[name].chart if name in self._choosers else None for name in _RULES)
+        if link is not None and draft.link.state not in link.states:
+            draft.change_link(state=link.initial, since=draft.at)
+        for name, known in draft.world.services.items():
+            if service is not None and known.state not in service.states:
+                draft.change_service(name, state=service.initial, since=draft.at)
+        for name, port in draft.world.forwards.items():
+            if forward is not None and port.state not in forward.states:
+                draft.change_forward(name, state=forward.initial, since=draft.at)
 
     def _on_round(self, draft: Draft, event: RoundFinished) -> None:
         before = draft.link.state
@@ -137,7 +171,7 @@ class Engine:
         """What was known before the blind time is not known any more."""
         before = draft.link.state
         for name in draft.world.names:
-            draft.fire("service", name, "went_blind")
+            draft.fire(SERVICE, name, "went_blind")
         draft.fire(LINK, LINK, "went_blind")
         self._run(draft, LinkContext(draft))
         if draft.link.state == LinkState.DEGRADED != before:  # the doubt may be all that `after_blind` waits for
@@ -158,7 +192,7 @@ class Engine:
         if isinstance(event.seen, Sighting):
             self._note_token(draft, service, event.seen.token)
         self._note_health(draft, service, event.seen)
-        draft.fire("service", event.service, "inspected")
+        draft.fire(SERVICE, event.service, "inspected")
         self._run_service(draft, ServiceContext(draft, event.service, event.seen))
         self._prove_health(draft, event.service)
 
@@ -187,7 +221,7 @@ class Engine:
         service = draft.service(name)
         since = service.healthy_since
         if since is not None and service.attempts and draft.at.steady - since.steady >= draft.plan.recovery.healthy_for:
-            draft.fire("service", name, "health_proven")
+            draft.fire(SERVICE, name, "health_proven")
 
     def _on_answer(self, draft: Draft, event: RestartAnswered) -> None:
         service = draft.world.services.get(event.service)
@@ -198,7 +232,7 @@ class Engine:
             Outcome.REFUSED: "restart_refused",
             Outcome.UNKNOWN: "restart_unknown",
         }[event.outcome]
-        draft.fire("service", event.service, trigger)
+        draft.fire(SERVICE, event.service, trigger)
         context = ServiceContext(
             draft, event.service, answer=event.reason, answer_kind=event.kind, retry_after=event.retry_after
         )
@@ -216,12 +250,49 @@ class Engine:
             return
         name = event.timer.removeprefix(service_rules.backoff_timer(""))
         if name in draft.world.services:
-            draft.fire("service", name, "backoff_elapsed")
+            draft.fire(SERVICE, name, "backoff_elapsed")
 
     def _end_damping(self, draft: Draft) -> None:
         draft.change_link(damped_until=None)
         draft.note(LINK, "the link was calm for long enough, restarts are no longer damped")
         draft.fire(LINK, LINK, "damping_elapsed")
+
+    def _on_ports(self, draft: Draft, event: PortsSeen) -> None:
+        if draft.world.taken != event.taken:
+            draft.change(taken=event.taken)
+        self._assign(draft, busy=event.busy)
+
+    def _on_listen_answer(self, draft: Draft, event: ListenAnswered) -> None:
+        forward = draft.world.forwards.get(event.service)
+        if forward is None or forward.intent is None or forward.intent.token != event.token:
+            return  # the answer to an order that has been settled otherwise
+        draft.fire(FORWARD, event.service, "listen_opened" if event.refusal is None else "listen_refused")
+        self._run_forward(draft, ForwardContext(draft, event.service, refusal=event.refusal or ""))
+        if event.refusal is not None:
+            self._assign(draft, busy=None)
+
+    def _on_check(self, draft: Draft, event: ForwardChecked) -> None:
+        forward = draft.world.forwards.get(event.service)
+        if forward is None or forward.port != event.port:
+            return  # it was left meanwhile
+        draft.fire(FORWARD, event.service, "check_passed" if event.trouble is None else "check_failed")
+        self._run_forward(
+            draft,
+            ForwardContext(draft, event.service, began=event.began, trouble=event.trouble or "", lasting=event.lasting),
+        )
+        if event.trouble is None:
+            draft.fire(SERVICE, event.service, "port_proven")
+
+    def _assign(self, draft: Draft, *, busy: Collection[str] | None) -> None:
+        """Give every service the port that it is to have now; one that is asked for already is waited for."""
+        for name, port in assign_ports(draft.world, busy=busy).items():
+            forward = draft.forward(name)
+            if forward.intent is not None or (port is not None and port == forward.port):
+                continue
+            if port is None and forward.port is not None:
+                continue
+            draft.fire(FORWARD, name, "none_left" if port is None else "assigned")
+            self._run_forward(draft, ForwardContext(draft, name, assigned=port))
 
     def _on_order(self, draft: Draft, event: Ordered) -> None:
         draft.by, draft.ordered = event.by, event.services
@@ -237,7 +308,7 @@ class Engine:
             draft.fire(LINK, LINK, "operator_recover")
         else:
             for name in event.services or draft.world.names:
-                draft.fire("service", name, "rearm")
+                draft.fire(SERVICE, name, "rearm")
 
     # The charts.
 
@@ -260,28 +331,28 @@ class Engine:
         """Work triggers off until none is left; ``link`` is the context of the link's own."""
         while draft.triggers:
             trigger = draft.triggers.popleft()
-            if trigger.chart == LINK:
-                self._fire(draft, trigger, self._link, link, draft.link.state)
-            else:
-                self._fire_service(draft, trigger, ServiceContext(draft, trigger.instance))
+            self._fire(
+                draft, trigger, link if trigger.chart == LINK else _CONTEXTS[trigger.chart](draft, trigger.instance)
+            )
 
     def _run_service(self, draft: Draft, context: ServiceContext) -> None:
-        self._fire_service(draft, draft.triggers.popleft(), context)
+        self._fire(draft, draft.triggers.popleft(), context)
 
-    def _fire_service(self, draft: Draft, trigger: Trigger, context: ServiceContext) -> None:
-        self._fire(draft, trigger, self._service, context, draft.service(trigger.instance).state)
+    def _run_forward(self, draft: Draft, context: ForwardContext) -> None:
+        self._fire(draft, draft.triggers.popleft(), context)
 
-    def _fire(self, draft: Draft, trigger: Trigger, chooser: Chooser[Any], context: Any, state: str) -> None:
-        choice = chooser.choose(state, trigger.name, context)
+    def _fire(self, draft: Draft, trigger: Trigger, context: Any) -> None:
+        chooser, rules = self._choosers.get(trigger.chart), _RULES[trigger.chart]
+        instance = self._instance(draft, trigger)
+        choice = None if chooser is None else chooser.choose(instance.state, trigger.name, context)
         if choice is None:
             return
-        rules: Any = link_rules if trigger.chart == LINK else service_rules
         reason = _reason(choice, rules.FIELDS, context)
         before, effects = draft.world, len(draft.effects)
         for name in choice.rule.after:
             rules.VOCABULARY.actions[name].run(context)
         unchanged = draft.world is before and len(draft.effects) == effects
-        if choice.rule.source == choice.rule.dest and unchanged and reason == self._last_reason(draft, trigger):
+        if choice.rule.source == choice.rule.dest and unchanged and reason == instance.reason:
             return  # nothing new: the same state for the same reason
         self._enter(draft, trigger, choice.rule.dest, reason)
         draft.transitions.append(
@@ -297,16 +368,23 @@ class Engine:
             )
         )
 
-    def _last_reason(self, draft: Draft, trigger: Trigger) -> str:
-        return draft.link.reason if trigger.chart == LINK else draft.service(trigger.instance).reason
+    def _instance(self, draft: Draft, trigger: Trigger) -> Link | Service | Forward:
+        if trigger.chart == LINK:
+            return draft.link
+        return draft.service(trigger.instance) if trigger.chart == SERVICE else draft.forward(trigger.instance)
 
     def _enter(self, draft: Draft, trigger: Trigger, state: str, reason: str) -> None:
-        current = draft.link if trigger.chart == LINK else draft.service(trigger.instance)
+        current = self._instance(draft, trigger)
         since = current.since if current.state == state else draft.at
         if trigger.chart == LINK:
             draft.change_link(state=state, since=since, reason=reason)
-        else:
+        elif trigger.chart == SERVICE:
             draft.change_service(trigger.instance, state=state, since=since, reason=reason)
+        else:
+            draft.change_forward(trigger.instance, state=state, since=since, reason=reason)
+
+
+_CONTEXTS: Mapping[str, Callable[[Draft, str], Any]] = {SERVICE: ServiceContext, FORWARD: ForwardContext}
 
 
 def _reason(choice: Choice, fields: Mapping[str, Callable[[Any], str]], context: Any) -> str:

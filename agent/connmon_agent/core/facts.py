@@ -12,8 +12,11 @@ from .events import (
     Configured,
     Event,
     EvidenceChanged,
+    ForwardChecked,
     Inspected,
+    ListenAnswered,
     Ordered,
+    PortsSeen,
     QualityChanged,
     RestartAnswered,
     RoundFinished,
@@ -115,6 +118,13 @@ def event_facts(event: Event, link: Link, quality: QualityPlan) -> tuple[Fact, .
             return sighting_facts(seen)
         case RestartAnswered(outcome=outcome, reason=reason):
             return (Fact("answer", None, f"{outcome}: {reason}"),)
+        case PortsSeen(taken=taken):
+            return tuple(Fact("port", False, f"{port} is {holder}") for port, holder in taken)
+        case ListenAnswered(refusal=refusal):
+            return (Fact("port", refusal is None, refusal or "it is listened on"),)
+        case ForwardChecked(port=port, trouble=trouble):
+            found = trouble or "it reached the service"
+            return (Fact("port", trouble is None, f"a connection through {port}: {found}"),)
         case _:
             return ()
 
@@ -142,6 +152,12 @@ def describe_event(event: Event) -> str:
             return f"the cluster answered the restart of {service}"
         case TimerDue(timer=timer):
             return f"the timer {timer} ran out"
+        case PortsSeen(taken=taken):
+            return f"the local ports were looked at: {len(taken)} taken"
+        case ListenAnswered(service=service, refusal=refusal):
+            return f"the local port of {service} {'could not be had' if refusal else 'is listened on'}"
+        case ForwardChecked(service=service, port=port):
+            return f"a connection through the local port {port} of {service} was tried"
         case Ordered(order=order, services=services, by=by):
             return f"{by} ordered {' '.join((order, *services))}"
 

@@ -12,6 +12,7 @@ from .draft import LinkContext, ServiceContext
 from .link_rules import DAMPING, HOLD
 from .moments import Moment
 from .preflight import judge
+from .reach import describe_port
 from .recovery import BUSY, UNSETTLED, is_damped, next_in_turn, open_stage
 from .service_rules import FIELDS, backoff_timer
 from .wording import in_words
@@ -117,6 +118,10 @@ def next_service_trigger(trigger: str, name: str, world: World, now: Moment) -> 
             return _health_left(world, name, now)
         case "rearm":
             return f"`connmon-agent rearm {name}`"
+        case "port_proven":
+            return "the next check of its local port"
+        case "went_blind":
+            return "a time in which nobody watches"
         case "agent_started":
             return "a start of the agent"
         case _:
@@ -231,6 +236,10 @@ def _sight(context: ServiceContext) -> str:
     return f"every replica must be available; last seen: {FIELDS['sight'](context)}"
 
 
+def _port(context: ServiceContext) -> str:
+    return describe_port(context.draft.world, context.name) or "it has no local port"
+
+
 _LINK_CHANGES: dict[tuple[str, bool], Callable[[LinkContext], str]] = {
     ("rise_reached", True): _rise,
     ("fall_reached", True): _fall,
@@ -253,4 +262,8 @@ _SERVICE_CHANGES: dict[tuple[str, bool], Callable[[ServiceContext], str]] = {
     ("healthy", True): _sight,
     ("rollout_complete", True): _sight,
     ("rollout_failed", True): _failing,
+    ("available", True): lambda context: "every replica must be available; it was not when it was last seen",
+    ("reachable", True): _port,
+    ("tried_in_vain", True): _port,
+    ("port_given_up", True): _port,
 }

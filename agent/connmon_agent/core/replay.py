@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Protocol, TypeVar
 
-from .effects import Effect
+from .effects import Effect, Listen
 from .engine import Engine
 from .events import AgentStarted, Configured, Event
 from .steps import Resolution, Step, Transition
@@ -31,6 +31,8 @@ class RecordedStep(Protocol):
     @property
     def resolutions(self) -> tuple[Resolution, ...]: ...
     @property
+    def listens(self) -> tuple[Listen, ...]: ...
+    @property
     def notes(self) -> tuple[tuple[str, str], ...]: ...
     @property
     def refusal(self) -> str | None: ...
@@ -38,7 +40,7 @@ class RecordedStep(Protocol):
 
 R = TypeVar("R", bound=RecordedStep)
 
-_COMPARED = ("transitions", "effects", "resolutions", "notes", "refusal")
+_COMPARED = ("transitions", "effects", "resolutions", "notes", "refusal", "listens")
 _read_compared = attrgetter(*_COMPARED)
 _NAMING_CHARTS = (AgentStarted, Configured)
 

@@ -12,6 +12,7 @@ from .effects import Restart
 from .moments import Moment
 from .policy import make_token, pause_after
 from .preflight import Ruling, Verdict, judge
+from .reach import describe_port, is_reachable, is_tried_in_vain, needs_person
 from .recovery import BUSY, link_is_back, may_act, next_in_turn
 from .sightings import Rollout, Sighting, Unseen
 from .steps import Resolution
@@ -139,6 +140,22 @@ def _link_back(context: ServiceContext) -> bool:
     return link_is_back(context.draft.world)
 
 
+def _available(context: ServiceContext) -> bool:
+    return context.service.healthy_since is not None
+
+
+def _reachable(context: ServiceContext) -> bool:
+    return is_reachable(context.draft.world, context.name)
+
+
+def _tried_in_vain(context: ServiceContext) -> bool:
+    return is_tried_in_vain(context.draft.world, context.name)
+
+
+def _port_given_up(context: ServiceContext) -> bool:
+    return needs_person(context.draft.world, context.name) or _overdue(context)
+
+
 GUARDS: tuple[Guard[ServiceContext], ...] = (
     Guard("healthy", "it is there, rolled out, and every replica is available", _healthy),
     Guard("wanted", "this recovery is for it", _wanted),
@@ -161,6 +178,10 @@ GUARDS: tuple[Guard[ServiceContext], ...] = (
     Guard("rollout_failed", "the rollout failed or is overdue", _failed, group="rollout"),
     Guard("object_gone", "the cluster says it does not exist", _gone, group="rollout"),
     Guard("unseen", "the cluster could not tell", _unseen, group="rollout"),
+    Guard("available", "every replica was available when it was last seen", _available),
+    Guard("reachable", "its local port was tried since then and leads to it, or it has none", _reachable),
+    Guard("tried_in_vain", "its local port was tried since then and does not lead to it, or is taken", _tried_in_vain),
+    Guard("port_given_up", "what ails its local port needs a person, or lasted for `ready_timeout`", _port_given_up),
     Guard("refused_by_conflict", "the request's precondition did not hold", _refused_by_conflict, group="refusal"),
     Guard("refused_as_gone", "the cluster says it does not exist", _refused_as_gone, group="refusal"),
     Guard("refused_otherwise", "the cluster will not do it", _refused_otherwise, group="refusal"),
@@ -343,6 +364,7 @@ FIELDS: dict[str, Callable[[ServiceContext], str]] = {
     "damping": _damping,
     "verdict": lambda context: _verdict(context).reason,
     "failure": _failure,
+    "port": lambda context: describe_port(context.draft.world, context.name),
     "answer": lambda context: context.answer,
     "attempt": lambda context: str(context.service.attempts),
     "next_attempt": lambda context: str(context.service.attempts + 1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .effects import Effect
+from .effects import Effect, Listen
 from .world import World
 
 
@@ -15,7 +15,7 @@ class Transition:
     ``guards`` holds every guard asked and its answer, in order; ``actions`` the names that ran.
     """
 
-    chart: str  # link or service
+    chart: str  # link, service or forward
     instance: str  # "link", or the service's name
     trigger: str
     source: str
@@ -27,7 +27,9 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What became of an intent: ``applied``, ``refused``, ``foreign`` (somebody else acted) or ``abandoned``."""
+    """What became of an intent to restart or to listen: ``applied``, ``refused``, ``foreign`` (somebody else acted) or
+    ``abandoned``.
+    """
 
     service: str
     token: str
@@ -40,7 +42,7 @@ class Step:
     """What one event made of the world.
 
     ``notes`` are sentences for people that no transition carries ("frontend: postponed, because ..."), each with the
-    instance it is about. ``effects`` are performed only after the step is durable.
+    instance it is about. ``effects`` and ``listens`` are performed only after the step is durable.
     """
 
     world: World
@@ -49,7 +51,9 @@ class Step:
     resolutions: tuple[Resolution, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     refusal: str | None = None  # why an operator's order was not carried out; None: it was, or there was none
+    listens: tuple[Listen, ...] = ()
 
     def changes(self, before: World) -> bool:
         """Whether there is anything to commit."""
-        return bool(self.transitions or self.effects or self.resolutions or self.notes) or self.world != before
+        told = self.transitions or self.effects or self.listens or self.resolutions or self.notes
+        return bool(told) or self.world != before

@@ -8,6 +8,10 @@ from typing import Generic, TypeVar
 
 C = TypeVar("C")
 
+# The class of an effect that touches nothing but a socket of this process: done twice it is done once, it costs no
+# budget, and it needs no reading back, for it dies with the process.
+OWN_SOCKET = "own-socket"
+
 
 @dataclass(frozen=True, slots=True)
 class Guard(Generic[C]):
@@ -29,8 +33,9 @@ class Action(Generic[C]):
     """What a transition does to its context ``C``.
 
     ``effect`` is the class of what it does to the world outside (None: nothing): ``cas-token`` is a compare-and-set
-    that carries a token, so that sending it twice is the same as once. ``charges`` names the budget that one run
-    costs (None: none); ``repeats`` the charging action whose request it sends once more, at no cost.
+    that carries a token, so that sending it twice is the same as once; the other class is ``OWN_SOCKET``. ``charges``
+    names the budget that one run costs (None: none); ``repeats`` the charging action whose request it sends once more,
+    at no cost.
     """
 
     name: str

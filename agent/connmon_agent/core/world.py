@@ -29,6 +29,13 @@ class ServiceState(StrEnum):
     GAVE_UP = "GAVE_UP"
 
 
+class ForwardState(StrEnum):
+    CLOSED = "CLOSED"
+    LISTENING = "LISTENING"
+    OPEN = "OPEN"
+    CONFLICT = "CONFLICT"
+
+
 BEGINNING = Moment(0.0, 0.0)
 
 
@@ -131,6 +138,34 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class ListenIntent:
+    """A port that was decided on and committed, and of which it is not known yet whether it can be had."""
+
+    token: str
+    port: int
+    made: Moment
+    choice: str = ""  # why this port and no better one, in words; empty for the primary one
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """One service's instance of the forward chart: the local port that leads to it."""
+
+    name: str
+    state: str = ForwardState.CLOSED
+    since: Moment = BEGINNING
+    reason: str = "no local port has been tried yet"
+    port: int | None = None  # that is listened on; None: none is
+    lease: int | None = None  # the port that it had last, which it gets again where that is free
+    choice: str = ""  # why this port and no better one, in words; empty for the primary one
+    intent: ListenIntent | None = None
+    proven: Moment | None = None  # the beginning of a check that passed; noted where something waits for it
+    trouble: str | None = None  # why the last check failed; None: it did not, or there was none
+    troubled: Moment | None = None  # the beginning of the check that failed; noted as `proven` is
+    lasting: bool = False  # that trouble will not pass by itself
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """Everything. ``store`` is the random name of the database, a part of every restart token."""
 
@@ -145,6 +180,9 @@ class World:
     tokens: int = 0  # tokens made so far: no two are ever equal
     outages: int = 0  # outages so far
     blind: Blindness | None = None  # the last time in which nobody watched; None: there was none
+    forwards: Mapping[str, Forward] = field(default_factory=dict)  # by service; one without a local port has none
+    taken: tuple[tuple[int, str], ...] = ()  # wanted local ports that cannot be had, as last seen, each with why
+    listens: int = 0  # orders to listen so far: no two of their tokens are equal
 
     @property
     def names(self) -> tuple[str, ...]:

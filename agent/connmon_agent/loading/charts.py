@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core import link_rules, service_rules
+from ..core import forward_rules, link_rules, service_rules
 from ..core.chart import Chart
 from ..core.checks import judge_data
 from ..core.forms import Mistake
@@ -22,6 +22,7 @@ from .problems import refuse_file
 VOCABULARIES: Mapping[str, Vocabulary[Any]] = {
     "link": link_rules.VOCABULARY,
     "service": service_rules.VOCABULARY,
+    "forward": forward_rules.VOCABULARY,
 }
 
 # agent/connmon_agent/loading/charts.py: four levels up is the checkout.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .. import __version__
-from ..core.effects import Restart
+from ..core.effects import Listen, Restart
 from ..core.engine import Engine
 from ..core.events import (
     AgentStarted,
@@ -17,6 +17,7 @@ from ..core.events import (
     Event,
     EvidenceChanged,
     Inspected,
+    ListenAnswered,
     Order,
     Ordered,
     Outcome,
@@ -27,14 +28,17 @@ from ..core.events import (
 )
 from ..core.moments import Moment
 from ..core.plan import Plan
-from ..core.sightings import ProbeResult
+from ..core.port_demands import services_held
+from ..core.sightings import ProbeResult, Traffic
 from ..core.steps import Step
 from ..core.world import World
 from ..errors import InvariantError, StoreError
-from ..ports import Clock, Cluster, Journal, LinkWatch, Prober
+from ..ports import Clock, Cluster, Forwards, Journal, LinkWatch, LocalPorts, Prober
 from .blindness import Vigil, is_gap
 from .evidence import EvidenceObserver
+from .no_forwards import NoForwards, NoPorts
 from .observers import InspectionObserver, Observer, RoundObserver, TimerObserver
+from .port_observers import CheckObserver, PortObserver
 from .quality_meter import QualityMeter
 from .sentences import Sentence, tell_damage, tell_step
 
@@ -48,7 +52,10 @@ MOST_UNRECORDED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """All that the agent reaches the world outside by. ``boot_id`` names the machine's boot."""
+    """All that the agent reaches the world outside by. ``boot_id`` names the machine's boot.
+
+    ``publish`` is called with the world whenever the local ports in it have changed.
+    """
 
     clock: Clock
     watch: LinkWatch
@@ -57,6 +64,9 @@ class Surroundings:
     journal: Journal
     boot_id: str
     say: Callable[[Sentence], None]
+    ports: LocalPorts = field(default_factory=NoPorts)
+    forwards: Forwards = field(default_factory=NoForwards)
+    publish: Callable[[World], None] = lambda world: None
 
 
 class Agent:
@@ -75,7 +85,8 @@ class Agent:
         self._unrecorded: list[Event] = []  # rounds that changed something while nothing could be recorded
         self._ending = asyncio.Event()
         self._end_reason = "ended"
-        self._restarts: set[asyncio.Task[None]] = set()
+        self._effects: set[asyncio.Task[None]] = set()
+        self._traffic: tuple[Traffic, ...] = ()  # as it was last noted
         self.world = surroundings.journal.load()
         self._vigil = Vigil(self._clock)
         self._quality = QualityMeter(world=self._get_world, take=self.take)
@@ -91,11 +102,17 @@ class Agent:
         self._inspections = InspectionObserver(
             surroundings.cluster, clock=self._clock, world=self._get_world, take=self.take
         )
+        self._port_watch = PortObserver(
+            surroundings.ports, surroundings.forwards, clock=self._clock, world=self._get_world, take=self.take
+        )
+        self._checks = CheckObserver(surroundings.forwards, clock=self._clock, world=self._get_world, take=self.take)
         self._observers: tuple[Observer, ...] = (
             # First: no round is judged by the evidence of an agent that ran before.
             EvidenceObserver(surroundings.watch, clock=self._clock, world=self._get_world, take=self.take),
             self._rounds,
             self._inspections,
+            self._port_watch,
+            self._checks,
             TimerObserver(clock=self._clock, world=self._get_world, take=self.take),
         )
 
@@ -110,16 +127,26 @@ class Agent:
                 if task.done():
                     task.result()  # an observer never ends by itself: raise what ended it
         finally:
-            await self._finish([ending, *tasks, *self._restarts])
+            await self._finish([ending, *tasks, *self._effects])
 
     def end(self, reason: str) -> None:
         """Ask the agent to end in order."""
         self._end_reason = reason
         self._ending.set()
 
-    def configure(self, plan: Plan, *, prober: Prober | None = None, cluster: Cluster | None = None) -> None:
-        """Take over another plan; the prober and the cluster are exchanged where new ones are given."""
+    def configure(
+        self,
+        plan: Plan,
+        *,
+        prober: Prober | None = None,
+        cluster: Cluster | None = None,
+        forwards: Forwards | None = None,
+    ) -> None:
+        """Take over another plan; the prober, the cluster and the forwards are exchanged where new ones are given."""
         self._plan = plan
+        if forwards is not None:
+            self._out = replace(self._out, forwards=forwards)
+            self._port_watch.forwards = self._checks.forwards = forwards
         if prober is not None:
             self._rounds.prober = prober
             self._quality.forget()
@@ -174,11 +201,13 @@ class Agent:
             return step
         if self._commit(event, step):
             self._renew_suspects(step.world)
-            self.world = step.world
+            before, self.world = self.world, step.world
             for sentence in tell_step(event.at, step):
                 self._out.say(sentence)
-            for effect in step.effects:
-                self._perform(effect)
+            self._perform(step)
+            if step.world.forwards is not before.forwards:
+                self._out.forwards.retain(services_held(step.world))
+                self._out.publish(step.world)
             self._nudge()
         elif self._trouble is not None and isinstance(event, WentBlind):  # nothing would bring it a second time
             self._go_on_blindly(event, step)
@@ -253,13 +282,23 @@ class Agent:
         if self._trouble is None:
             try:
                 self._out.journal.note_round(at, results, sight)
+                self._note_traffic(at)
             except StoreError as error:
                 self._lose_memory(error)
 
+    def _note_traffic(self, at: Moment) -> None:
+        traffic = self._out.forwards.traffic()
+        if traffic != self._traffic:
+            self._out.journal.note_traffic(at, traffic)
+            self._traffic = traffic
+
     # The effects.
 
-    def _perform(self, effect: Restart) -> None:
-        self._keep(asyncio.ensure_future(self._restart(effect)))
+    def _perform(self, step: Step) -> None:
+        for effect in step.effects:
+            self._keep(asyncio.ensure_future(self._restart(effect)))
+        for order in step.listens:
+            self._keep(asyncio.ensure_future(self._listen(order)))
 
     async def _restart(self, effect: Restart) -> None:
         try:
@@ -271,9 +310,17 @@ class Agent:
             )
         self.take(replace(answer, at=self._clock.now()))  # dated when it came
 
+    async def _listen(self, order: Listen) -> None:
+        try:
+            answer = await self._out.forwards.listen(order, self._clock.now())
+        except Exception as error:  # a mistake of ours: the port counts as taken, and the others are tried
+            reason = f"not to be had: internal error: {error!r}"
+            answer = ListenAnswered(self._clock.now(), order.service, order.token, reason)
+        self.take(replace(answer, at=self._clock.now()))  # dated when it came
+
     def _keep(self, task: asyncio.Task[None]) -> None:
-        self._restarts.add(task)
-        task.add_done_callback(self._restarts.discard)
+        self._effects.add(task)
+        task.add_done_callback(self._effects.discard)
 
     # Beginning and end.
 
@@ -303,6 +350,7 @@ class Agent:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._trouble is None:
             self.take(AgentStopped(self._clock.now(), self._end_reason))
+        await self._out.forwards.close()
         await self._out.watch.close()
         await self._rounds.prober.close()
         await self._out.cluster.close()

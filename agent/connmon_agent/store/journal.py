@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.events import Event
 from ..core.moments import Moment
-from ..core.sightings import ProbeResult, QualitySight
+from ..core.sightings import ProbeResult, QualitySight, Traffic
 from ..core.steps import Step
 from ..core.world import World
 from ..errors import CommitError, InvariantError, StoreError
@@ -100,9 +100,11 @@ class SqliteJournal:
         with self._deciding(f"record event {row.seq}") as connection:
             writes.write_event(connection, row, world)
             writes.write_timers(connection, self._world.timers, step.world.timers)
+            writes.write_forwards(connection, self._world.forwards, step.world.forwards)
             writes.write_outage(connection, row.seq, step.world, before=self._world.outage)
             writes.settle_intents(connection, row.seq, step.resolutions)
             writes.open_intents(connection, row.seq, step.effects, step.world)
+            writes.open_listens(connection, row.seq, step.listens)
             writes.write_sign_of_life(connection, event)
         self._world, self._seq, self._hash = step.world, row.seq, row.hash
         return row.seq
@@ -119,6 +121,12 @@ class SqliteJournal:
         with self._unsynced("note the newest round") as connection:
             writes.write_round(connection, at, results)
             writes.write_quality(connection, sight)
+
+    def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
+        """Remember what went through the local ports, without waiting for the disk. Raises StoreError."""
+        self._require_order()
+        with self._unsynced("note the traffic") as connection:
+            writes.write_traffic(connection, at, traffic)
 
     def load_chart(self, sha256: str) -> str | None:
         """The canonical text of the chart with that hash; None where it was never saved. Raises StoreError."""

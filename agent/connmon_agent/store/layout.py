@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..core.codec import Codec, codec_for
-from ..core.effects import Effect, Restart
+from ..core.effects import Effect, Listen, Restart
 from ..core.events import Event
-from ..core.sightings import ProbeResult, QualitySight
+from ..core.sightings import ProbeResult, QualitySight, Traffic
 from ..core.steps import Resolution, Step, Transition
-from ..core.world import World
+from ..core.world import Forward, World
 from ..errors import StoreError
 
 APPLICATION_ID = 0x434E4D4E  # "CNMN", by which everybody knows the database
-SCHEMA_VERSION = 3  # the number of migrations; in the file: PRAGMA user_version
+SCHEMA_VERSION = 4  # the number of migrations; in the file: PRAGMA user_version
 GENESIS = "0" * 64  # stands where the first event has no hash before it
 
 
@@ -32,18 +32,21 @@ class StepBody:
     notes: tuple[tuple[str, str], ...] = ()
     refusal: str | None = None
     charts: Mapping[str, str] = field(default_factory=dict)
+    listens: tuple[Listen, ...] = ()
 
     @classmethod
     def of(cls, step: Step) -> StepBody:
         """What is kept of ``step``."""
         taken = {transition.chart for transition in step.transitions}
         charts = {name: sha256 for name, sha256 in step.world.charts.items() if name in taken}
-        return cls(step.transitions, step.effects, step.resolutions, step.notes, step.refusal, charts)
+        return cls(step.transitions, step.effects, step.resolutions, step.notes, step.refusal, charts, step.listens)
 
 
 WORLDS: Codec[World] = codec_for(World)
 EVENTS: Codec[Event] = codec_for(Event)
 STEPS: Codec[StepBody] = codec_for(StepBody)
+FORWARDS: Codec[Forward] = codec_for(Forward)
+TRAFFIC: Codec[tuple[Traffic, ...]] = codec_for(tuple[Traffic, ...])
 RESTARTS: Codec[Restart] = codec_for(Restart)
 RESULTS: Codec[tuple[ProbeResult, ...]] = codec_for(tuple[ProbeResult, ...])
 SIGHTS: Codec[QualitySight | None] = codec_for(QualitySight | None)

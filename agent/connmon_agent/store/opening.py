@@ -13,7 +13,8 @@ from pathlib import Path
 from ..core.world import World
 from ..errors import StoreError
 from .failures import is_damage, store_error
-from .layout import EVENT_COLUMNS, GENESIS, SCHEMA_VERSION, WORLDS, EventRow, check_identity, log_of, size_of
+from .layout import EVENT_COLUMNS, GENESIS, SCHEMA_VERSION, EventRow, check_identity, log_of, size_of
+from .snapshots import read_world
 
 BUSY_TIMEOUT = 5.0  # seconds; only a reader that rebuilds the log's index after a crash holds a lock, for a moment
 LONGEST_LOG = 2000  # pages of 4 KiB, 8 MB, from which SQLite itself copies the log, without a word where it cannot
@@ -150,7 +151,8 @@ def _recall(connection: sqlite3.Connection) -> Remembered:
     if last.previous != before or last.hash != last.expected_hash():
         raise Damaged(f"the chain of events is broken at event {last.seq}")
     try:
-        return Remembered(WORLDS.from_text(snapshot[1]), last.seq, last.hash)
+        forwards = (row[0] for row in connection.execute("SELECT body FROM forward"))
+        return Remembered(read_world(snapshot[1], forwards), last.seq, last.hash)
     except ValueError as error:
         raise Damaged(f"the world cannot be decoded: {error}") from error
 

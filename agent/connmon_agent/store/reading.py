@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.moments import Moment
-from ..core.sightings import QualitySight
+from ..core.sightings import QualitySight, Traffic
 from ..core.world import World
 from ..errors import StoreError
 from .failures import store_error
@@ -22,13 +22,14 @@ from .layout import (
     RESULTS,
     SIGHTS,
     STEPS,
-    WORLDS,
+    TRAFFIC,
     EventRow,
     log_of,
     size_of,
 )
 from .readonly import open_readonly
 from .records import AgentRow, IntentRow, LatestRound, OutageRow, Recorded
+from .snapshots import read_world
 
 PAGE = 500  # events a query: a long one would keep the writer from shortening its log
 ALIKE = 1024  # decoded steps kept by a reader: two of three events cause the very step of an earlier one
@@ -64,8 +65,13 @@ class Reader:
 
     def world(self) -> World | None:
         """The world as it was last committed; None before the first event."""
-        row = self._first("SELECT world FROM snapshot")
-        return None if row is None else self._decoded("the world", WORLDS.from_text, row[0])
+        # One statement: what it reads is of one commit. JSON holds no raw newline.
+        forwards = "(SELECT group_concat(body, char(10)) FROM forward)" if self._has("forward") else "NULL"
+        row = self._first(f"SELECT world, {forwards} FROM snapshot")
+        if row is None:
+            return None
+        decoded: World = self._decoded("the world", lambda text: read_world(text, (row[1] or "").splitlines()), row[0])
+        return decoded
 
     def agent(self) -> AgentRow | None:
         """The agent that wrote last; None before the first start."""
@@ -85,6 +91,15 @@ class Reader:
             return None
         results = self._decoded("the newest round", RESULTS.from_text, row[2])
         return LatestRound(Moment(*row[:2]), results, row[3], row[4], self._latest_quality())
+
+    def latest_traffic(self) -> tuple[Traffic, ...]:
+        """What went through the local ports since the agent's start, as of its last word."""
+        row = self._first("SELECT traffic FROM latest_traffic") if self._has("latest_traffic") else None
+        return () if row is None else self._decoded("the traffic", TRAFFIC.from_text, row[0])
+
+    def _has(self, table: str) -> bool:
+        """A reader never migrates: a file of an older agent lacks what came later."""
+        return self._first("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", table) is not None
 
     def _latest_quality(self) -> QualitySight | None:
         """None too where an older agent wrote the file, which knew of no quality."""
@@ -188,6 +203,7 @@ class Reader:
             row.outage,
             step.refusal,
             step.charts,
+            step.listens,
         )
 
     def _decoded(self, what: str, decode: Any, text: str) -> Any:

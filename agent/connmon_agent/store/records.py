@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..core.effects import Effect, Restart
+from ..core.effects import Effect, Listen, Restart
 from ..core.events import Event
 from ..core.moments import Moment
 from ..core.sightings import ProbeResult, QualitySight
@@ -33,6 +33,7 @@ class Recorded:
     outage: int | None
     refusal: str | None = None
     charts: Mapping[str, str] = field(default_factory=dict)
+    listens: tuple[Listen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,47 @@ def m003_blind_time_of_an_outage(db: Database) -> None:
     db.execute("ALTER TABLE outage ADD COLUMN blind REAL NOT NULL DEFAULT 0 CHECK (blind >= 0)")
 
 
+_FORWARDS = (
+    # A row each, so that a commit about the link need not write them again.
+    """
+    CREATE TABLE forward (
+        service TEXT PRIMARY KEY,
+        body TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE listen (
+        token TEXT PRIMARY KEY,
+        seq INTEGER NOT NULL REFERENCES event (seq),
+        service TEXT NOT NULL,
+        port INTEGER NOT NULL CHECK (port BETWEEN 1 AND 65535),
+        reason TEXT NOT NULL,
+        outcome TEXT CHECK (outcome IN ('applied', 'refused', 'abandoned')),
+        answer TEXT,
+        settled_seq INTEGER REFERENCES event (seq),
+        CHECK ((outcome IS NULL) = (settled_seq IS NULL)),
+        CHECK ((outcome IS NULL) = (answer IS NULL))
+    ) STRICT
+    """,
+    "CREATE UNIQUE INDEX one_open_listen_per_service ON listen (service) WHERE outcome IS NULL",
+    """
+    CREATE TABLE latest_traffic (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        steady REAL NOT NULL,
+        wall REAL NOT NULL,
+        traffic TEXT NOT NULL
+    ) STRICT
+    """,
+)
+
+
+@MIGRATIONS()
+def m004_local_ports(db: Database) -> None:
+    """The local ports that lead to services, the orders to listen on them, and what went through."""
+    for statement in _FORWARDS:
+        db.execute(statement)
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the tables up to date and name the database, all in one transaction. Raises ``sqlite3.Error``."""
     connection.execute("BEGIN IMMEDIATE")

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, get_type_hints
 
 from ..core.codec import codec_for
 from ..core.world import Service, World
-from .layout import WORLDS
+from .layout import FORWARDS, WORLDS
 
 _FIELDS = {name: codec_for(hint) for name, hint in sorted(get_type_hints(World).items())}
 _SERVICES = codec_for(Service)
 _MAPPINGS = ("charts", "timers")  # could be changed in place, so a copy is kept; everything else is frozen
 
 
+def read_world(text: str, forwards: Iterable[str]) -> World:
+    """The world of a snapshot and of the local ports' own rows. Raises ValueError naming what does not fit."""
+    ports = {forward.name: forward for forward in map(FORWARDS.from_text, forwards)}
+    world = WORLDS.from_text(text)
+    return replace(world, forwards=ports) if ports else world
+
+
 class SnapshotWriter:
     """Gives the very text of ``layout.WORLDS``, but encodes only what is new since the world before.
 
-    A step replaces one service of many: with a hundred, encoding all of them would cost more than the disk.
+    A step replaces one service of many: with a hundred, encoding all of them would cost more than the disk. The local
+    ports are left out, because they have rows of their own: they seldom change, and would make every commit longer.
     """
 
     def __init__(self) -> None:
@@ -28,7 +38,7 @@ class SnapshotWriter:
         try:
             return self._to_text(world)
         except ValueError:
-            return WORLDS.to_text(world)  # knows the whole path
+            return WORLDS.to_text(replace(world, forwards={}))  # knows the whole path
 
     def _to_text(self, world: World) -> str:
         before, self._known = self._known, {}
@@ -39,6 +49,8 @@ class SnapshotWriter:
         if name == "services":
             services = [self._service_text(name, world.services[name], before) for name in sorted(world.services)]
             return "{" + ",".join(services) + "}"
+        if name == "forwards":
+            return "{}"
         value: Any = getattr(world, name)
         known = before.get(name)
         if known is None or not (known[0] == value if name in _MAPPINGS else known[0] is value):

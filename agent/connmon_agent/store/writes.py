@@ -5,14 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..core.effects import Effect
+from ..core.effects import LISTEN_TOKEN, Effect, Listen
 from ..core.events import AgentStarted, AgentStopped, Event, RoundFinished
 from ..core.moments import Moment
-from ..core.sightings import ProbeResult, QualitySight
+from ..core.sightings import ProbeResult, QualitySight, Traffic
 from ..core.steps import Resolution
-from ..core.world import Outage, ServiceState, World
+from ..core.world import Forward, Outage, ServiceState, World
 from ..errors import InvariantError
-from .layout import EVENT_COLUMNS, QUALITY, RESTARTS, RESULTS, SIGHTS, EventRow
+from .layout import EVENT_COLUMNS, FORWARDS, QUALITY, RESTARTS, RESULTS, SIGHTS, TRAFFIC, EventRow
 
 FILLED_UP = 1024  # bytes, a multiple of which a snapshot is long
 
@@ -43,6 +43,12 @@ _OPEN_INTENT = "INSERT INTO intent (token, seq, service, outage, attempt, body) 
 _SETTLE_INTENT = """
     UPDATE intent SET outcome = ?, reason = ?, settled_seq = ? WHERE token = ? AND service = ? AND outcome IS NULL
 """
+_OPEN_LISTEN = "INSERT INTO listen (token, seq, service, port, reason) VALUES (?, ?, ?, ?, ?)"
+_SETTLE_LISTEN = """
+    UPDATE listen SET outcome = ?, answer = ?, settled_seq = ? WHERE token = ? AND service = ? AND outcome IS NULL
+"""
+_UPSERT_FORWARD = "INSERT OR REPLACE INTO forward VALUES (?, ?)"
+_UPSERT_TRAFFIC = "INSERT OR REPLACE INTO latest_traffic VALUES (1, ?, ?, ?)"
 _COUNT_RESTART = "UPDATE outage SET restarts = restarts + 1 WHERE id = (SELECT outage FROM intent WHERE token = ?)"
 _UPSERT_AGENT = """
     INSERT INTO agent (id, pid, version, started_steady, started_wall, heartbeat_steady, heartbeat_wall)
@@ -130,11 +136,28 @@ def open_intents(connection: sqlite3.Connection, seq: int, effects: Iterable[Eff
         connection.execute(_OPEN_INTENT, (effect.token, seq, effect.service, open_outage_of(world), attempt, body))
 
 
+def write_forwards(connection: sqlite3.Connection, before: Mapping[str, Forward], after: Mapping[str, Forward]) -> None:
+    """Only what differs."""
+    if after is before:
+        return
+    connection.executemany("DELETE FROM forward WHERE service = ?", [(name,) for name in before if name not in after])
+    changed = [(name, FORWARDS.to_text(forward)) for name, forward in after.items() if before.get(name) != forward]
+    connection.executemany(_UPSERT_FORWARD, changed)
+
+
+def open_listens(connection: sqlite3.Connection, seq: int, listens: Iterable[Listen]) -> None:
+    """One row a port that is to be listened on."""
+    for listen in listens:
+        row = (listen.token, seq, listen.service, listen.port, plain_text(listen.reason))
+        connection.execute(_OPEN_LISTEN, row)
+
+
 def settle_intents(connection: sqlite3.Connection, seq: int, resolutions: Iterable[Resolution]) -> None:
     """Write down what became of open intents. Raises InvariantError: there is no such open intent."""
     for resolution in resolutions:
         settled = (resolution.outcome, plain_text(resolution.reason), seq, resolution.token, resolution.service)
-        if connection.execute(_SETTLE_INTENT, settled).rowcount != 1:
+        statement = _SETTLE_LISTEN if resolution.token.startswith(LISTEN_TOKEN) else _SETTLE_INTENT
+        if connection.execute(statement, settled).rowcount != 1:
             raise InvariantError(f"event {seq} settles {resolution.token} of {resolution.service}, which is not open")
         if resolution.outcome == "applied":
             connection.execute(_COUNT_RESTART, (resolution.token,))
@@ -158,6 +181,11 @@ def write_round(connection: sqlite3.Connection, at: Moment, results: Sequence[Pr
     latency = sum(latencies) / len(latencies) if latencies else None
     connection.execute(_UPSERT_ROUND, (*at, RESULTS.to_text(tuple(results)), loss, latency))
     connection.execute(_BEAT, at)
+
+
+def write_traffic(connection: sqlite3.Connection, at: Moment, traffic: Sequence[Traffic]) -> None:
+    """What went through the local ports, as of now."""
+    connection.execute(_UPSERT_TRAFFIC, (*at, TRAFFIC.to_text(tuple(traffic))))
 
 
 def write_quality(connection: sqlite3.Connection, sight: QualitySight | None) -> None:

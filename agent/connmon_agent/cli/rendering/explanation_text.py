@@ -166,7 +166,9 @@ def _ways(title: str, ways: Iterable[Way], width: int) -> Iterator[str]:
     if alike:
         yield title
     for (happening, *sentences), dests in alike.items():
-        yield from wrap(f"{' or '.join(dests)}, when {happening}", width=width, indent=INDENT * 2, first=INDENT)
+        yield from wrap(
+            f"{' or '.join(dict.fromkeys(dests))}, when {happening}", width=width, indent=INDENT * 2, first=INDENT
+        )
         for sentence in sentences:
             yield from wrap(sentence, width=width, indent=INDENT * 3, first=INDENT * 2)
 

@@ -1,0 +1,90 @@
+"""Which local port each service is to have now: what it holds, what it had before, and the best of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from .allocation import allocate
+from .plan import ForwardPlan, Reclaim
+from .world import Forward, World
+
+
+def plans_of(world: World) -> dict[str, ForwardPlan]:
+    """The services with a local port, in the order of the plan."""
+    return {plan.name: plan.forward for plan in world.plan.services if plan.forward is not None}
+
+
+def assign_ports(world: World, *, busy: Collection[str] | None) -> dict[str, int | None]:
+    """The port for each service; None: every one of its ports is taken.
+
+    ``busy`` are the services through whose port a connection is open; None: it is not known, all may be.
+    """
+    plans, taken = plans_of(world), frozenset(port for port, _ in world.taken)
+    held: dict[str, int] = {}
+    for name, plan in plans.items():
+        port = _find_kept(world.forwards[name], plan, taken, movable=busy is not None and name not in busy)
+        if port is not None and port not in held.values():
+            held[name] = port
+    _give_up_primaries_of_others(held, plans, taken, world.forwards)
+    return allocate(plans, taken=taken, held=held)
+
+
+def _find_kept(forward: Forward, plan: ForwardPlan, taken: Collection[int], *, movable: bool) -> int | None:
+    """The port that the service keeps, or gets again; None: it takes what is best."""
+    if forward.intent is not None:
+        return forward.intent.port
+    returns = plan.reclaim is Reclaim.IDLE and plan.port not in taken
+    if forward.port is not None:
+        return None if returns and movable and forward.port != plan.port else forward.port
+    lease = forward.lease
+    if lease is None or lease in taken or lease not in plan.candidates or returns:
+        return None
+    return lease
+
+
+def _give_up_primaries_of_others(
+    held: dict[str, int], plans: Mapping[str, ForwardPlan], taken: Collection[int], forwards: Mapping[str, Forward]
+) -> None:
+    """No lease is worth another service's primary port while that one could use it."""
+    primaries = {plan.port: name for name, plan in plans.items() if plan.port not in taken}
+    for name, port in list(held.items()):
+        if primaries.get(port, name) != name and forwards[name].port != port and forwards[name].intent is None:
+            del held[name]
+
+
+def explain_choice(world: World, name: str, port: int) -> str:
+    """Why the service gets ``port`` and no better one, in words; empty for its primary port."""
+    plans = plans_of(world)
+    if port == plans[name].port:
+        return ""
+    taken = dict(world.taken)
+    better = plans[name].candidates[: plans[name].candidates.index(port)]
+    reasons = [f"{other} is {taken[other]}" for other in better if other in taken]
+    if world.forwards[name].lease == port:
+        reasons.append("it had this port before")
+    else:
+        reasons += [f"{other} is {owner}'s" for other in better if (owner := _find_owner(world, other, name))]
+    return "; ".join(reasons)
+
+
+def explain_conflict(world: World, name: str) -> str:
+    """Why the service has no port at all, in words."""
+    taken = dict(world.taken)
+    return "; ".join(
+        f"{port} is {taken.get(port) or _tell_owner(world, port, name)}" for port in plans_of(world)[name].candidates
+    )
+
+
+def _find_owner(world: World, port: int, name: str) -> str | None:
+    """The other service that holds ``port`` or has it as its primary one."""
+    for other, plan in plans_of(world).items():
+        forward = world.forwards[other]
+        holds = port == (forward.intent.port if forward.intent is not None else forward.port)
+        if other != name and (port == plan.port or holds):
+            return other
+    return None
+
+
+def _tell_owner(world: World, port: int, name: str) -> str:
+    owner = _find_owner(world, port, name)
+    return "given to another service" if owner is None else f"{owner}'s"

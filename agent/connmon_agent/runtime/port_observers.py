@@ -1,0 +1,119 @@
+"""The observers of the local ports: who holds those that are wanted, and whether ours lead to their services."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from ..core.events import Event, ForwardChecked, PortsSeen
+from ..core.port_demands import PORTS_INTERVAL, check_intervals, wanted_ports
+from ..core.world import World
+from ..ports import Clock, Forwards, LocalPorts
+from .observers import Observer
+
+# A port is not checked more often than this, however many connections through it fail.
+SHORTEST_CHECK_INTERVAL = 1.0
+
+
+class PortObserver(Observer):
+    """Looks at the ports that services want and do not have: at once when others are wanted, else now and then."""
+
+    def __init__(
+        self,
+        ports: LocalPorts,
+        forwards: Forwards,
+        *,
+        clock: Clock,
+        world: Callable[[], World],
+        take: Callable[[Event], object],
+    ) -> None:
+        super().__init__(clock=clock, world=world, take=take)
+        self.forwards = forwards
+        self._ports = ports
+        self._looked: float | None = None
+        self._seen: frozenset[int] = frozenset()  # the ports that were looked at last
+
+    def look(self) -> float | None:
+        wanted = wanted_ports(self._world())
+        if not wanted or self._tasks:
+            self._seen &= frozenset(wanted)
+            return None
+        now = self._clock.now().steady
+        due = now if self._looked is None or wanted.keys() - self._seen else self._looked + PORTS_INTERVAL
+        if due > now:
+            return due
+        self._looked, self._seen = now, frozenset(wanted)
+        self._start(asyncio.ensure_future(self._examine(wanted)))
+        return None
+
+    async def _examine(self, wanted: dict[int, tuple[str, ...]]) -> None:
+        try:
+            taken = await self._ports.examine(wanted)
+        except Exception:  # a mistake of ours: whether a port can be had shows when it is asked for
+            taken = {}
+        finally:
+            asyncio.get_running_loop().call_soon(self.nudge)
+        busy = tuple(sorted(flow.service for flow in self.forwards.traffic() if flow.open))
+        self._take(PortsSeen(self._clock.now(), tuple(sorted(taken.items())), busy))
+
+
+class CheckObserver(Observer):
+    """Connects through each local port now and then, and at once where a connection of somebody else has failed."""
+
+    def __init__(
+        self, forwards: Forwards, *, clock: Clock, world: Callable[[], World], take: Callable[[Event], object]
+    ) -> None:
+        super().__init__(clock=clock, world=world, take=take)
+        self.forwards = forwards
+        self._checked: dict[str, tuple[float, int | None]] = {}  # when each was last checked, and on which port
+        self._checking: set[str] = set()
+        self._troubled: set[str] = set()
+
+    async def run(self) -> None:
+        listening = asyncio.ensure_future(self._listen())
+        try:
+            await super().run()
+        finally:
+            listening.cancel()
+
+    def look(self) -> float | None:
+        now, nexts = self._clock.now().steady, []
+        for name, interval in check_intervals(self._world()).items():
+            if name in self._checking:
+                continue
+            due = self._due(name, interval)
+            if due > now:
+                nexts.append(due)
+            else:
+                self._begin(name, now)
+        return min(nexts, default=None)
+
+    def _due(self, name: str, interval: float) -> float:
+        last, port = self._checked.get(name, (0.0, None))
+        if port != self._world().forwards[name].port:
+            return 0.0
+        return last + (SHORTEST_CHECK_INTERVAL if name in self._troubled else interval)
+
+    def _begin(self, name: str, now: float) -> None:
+        self._checked[name] = (now, self._world().forwards[name].port)
+        self._troubled.discard(name)
+        self._checking.add(name)
+        self._start(asyncio.ensure_future(self._check(name)))
+
+    async def _check(self, name: str) -> None:
+        began, port = self._clock.now(), self._world().forwards[name].port or 0
+        try:
+            checked = await self.forwards.check(name, began)
+        except Exception as error:  # a mistake of ours must not blind the agent for the other ports
+            checked = ForwardChecked(began, began, name, port, f"internal error while it was checked: {error!r}")
+        finally:
+            self._checking.discard(name)
+            self.nudge()
+        self._take(
+            ForwardChecked(self._clock.now(), began, name, checked.port, checked.trouble, lasting=checked.lasting)
+        )
+
+    async def _listen(self) -> None:
+        while True:
+            self._troubled.add(await self.forwards.troubled())
+            self.nudge()
