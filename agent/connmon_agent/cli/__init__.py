@@ -21,6 +21,7 @@ COMMANDS = {
     "recover": "operate:recover",
     "rearm": "operate:rearm",
     "doctor": "doctor:doctor",
+    "ports": "ports:ports",
     "config": "config:config",
     "chart": "chart:chart",
     "demo": "demo:demo",

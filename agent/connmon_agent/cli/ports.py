@@ -1,0 +1,73 @@
+"""``connmon-agent ports``: the local ports of the services, who has them, and which one each service gets."""
+
+from __future__ import annotations
+
+import json as json_texts
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import ConnmonError
+from ..presence import find_agent
+from . import screens
+from .invocations import Invocation
+
+if TYPE_CHECKING:
+    from ..core.plan import ForwardPlan
+    from ..settings import Settings
+    from .rendering.port_views import ServiceView
+
+
+@click.command(short_help="Show the local ports and who has them.")
+@click.option("--json", is_flag=True, help="One JSON document.")
+@click.pass_context
+def ports(ctx: click.Context, json: bool) -> None:
+    """Show every local port of every service: free, ours, or held by whom; which one the service gets; what to do.
+
+    It asks this machine only: neither the agent nor the cluster has to run. As root it sees every process. It changes
+    nothing. Ends with 1 when a service has no port.
+    """
+    from .rendering.port_tables import ports_document, render_ports
+
+    invocation: Invocation = ctx.obj
+    services = look_at_ports(invocation.settings())
+    if json:
+        click.echo(json_texts.dumps(ports_document(services), indent=2, ensure_ascii=False))
+    else:
+        click.echo(render_ports(services, width=screens.width_of_output(), paint=screens.painter()))
+    if any(service.assigned is None for service in services):
+        ctx.exit(1)
+
+
+def look_at_ports(settings: Settings) -> list[ServiceView]:
+    """The ports of every service that has some, as they are now."""
+    from ..sockets.examining import find_obstacles
+    from .rendering.port_views import view_services
+
+    plans = _plans(settings)
+    wanted = {port: plan.bind for plan in plans.values() for port in plan.candidates}
+    return view_services(plans, find_obstacles(wanted), agent=_find_agent(settings.state_dir))
+
+
+def _plans(settings: Settings) -> dict[str, ForwardPlan]:
+    """What each service asks for, in the configuration's order. One without a local port is left out."""
+    from ..core.plan import ForwardPlan
+
+    plans = {}
+    for service in settings.plan.services:
+        forward = settings.forwards.get(service.name)
+        if service.forward is not None:
+            plans[service.name] = service.forward
+        elif forward is not None:
+            common = settings.forwarding
+            plans[service.name] = ForwardPlan(forward.port, forward.alternatives, common.bind, common.reclaim)
+    return plans
+
+
+def _find_agent(state_dir: Path) -> int | None:
+    """The process id of our agent. None also where this user may not know: its ports are then told as somebody's."""
+    try:
+        return find_agent(state_dir)
+    except ConnmonError:
+        return None

@@ -1,0 +1,163 @@
+"""What `ports` shows, before it is text or JSON: each service's ports, which one it would get, and what to do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ...core.allocation import allocate
+from ...core.plan import ForwardPlan
+from ...sockets.binding import Cause
+from ...sockets.examining import Obstacle
+from ...sockets.owners import Owner, Use, describe
+
+Plans = Mapping[str, ForwardPlan]
+
+
+class PortState(StrEnum):
+    """What a port is to us."""
+
+    FREE = "free"
+    OURS = "ours"  # the agent of this state directory listens on it
+    HELD = "held"  # somebody else has it
+    RESERVED = "reserved"  # nobody has it, and the system does not let us have it either
+
+
+@dataclass(frozen=True, slots=True)
+class PortView:
+    """One port of one service. ``obstacle`` is None where it is free."""
+
+    port: int
+    primary: bool
+    state: PortState
+    obstacle: Obstacle | None
+
+    @property
+    def owner(self) -> Owner | None:
+        """Who has it; None: nobody, or nobody whom this user may see."""
+        return self.obstacle.owner if self.obstacle else None
+
+    @property
+    def text(self) -> str:
+        """The state in words: ``free``, ``held by nginx (pid 99)``."""
+        return self.obstacle.text if self.obstacle else "free"
+
+    @property
+    def holder(self) -> str:
+        """Who has it, or what else forbids it, in words; empty where it is free."""
+        if self.obstacle is None:
+            return ""
+        return self.text if self.state is PortState.RESERVED else describe(self.owner)
+
+    @property
+    def sentence(self) -> str:
+        """``8080 is held by nginx (pid 99)``, ``80 needs privileges``."""
+        if self.state is not PortState.RESERVED:
+            return f"{self.port} is {self.text}"
+        return f"{self.port}: {self.text}" if self.text[0].isdigit() else f"{self.port} {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """One service.
+
+    ``assigned`` is the port that it has or, where it has none, would get now (None: there is none for it), and ``ours``
+    whether the agent listens on that already. ``reason`` is why it is not the primary port, ``remedy`` what to do about
+    it (None: nothing is to be told).
+    """
+
+    name: str
+    ports: tuple[PortView, ...]
+    assigned: int | None
+    ours: bool
+    reason: str | None
+    remedy: str | None
+
+    @property
+    def primary(self) -> int:
+        """The port that it is to have."""
+        return self.ports[0].port
+
+    @property
+    def settled(self) -> bool:
+        """Whether that is the port it gets."""
+        return self.assigned == self.primary
+
+
+def view_services(plans: Plans, obstacles: Mapping[int, Obstacle], *, agent: int | None) -> list[ServiceView]:
+    """Every service of ``plans``, in their order. ``agent`` is the process id of ours; None or 0: not to be known.
+
+    What our agent listens on is kept by the service whose port it is. No record is asked for that: it follows from the
+    ports alone, by the rules that they were given out by.
+    """
+    ours = {port for port, obstacle in obstacles.items() if _is_ours(obstacle, agent)}
+    everything = {port for plan in plans.values() for port in plan.candidates}
+    used = {name: port for name, port in allocate(plans, taken=everything - ours, held={}).items() if port is not None}
+    assigned = allocate(plans, taken=obstacles.keys() - ours, held=used)
+    return [
+        _view(name, _ports_of(plan, obstacles, ours), assigned[name], ours=name in used) for name, plan in plans.items()
+    ]
+
+
+def _is_ours(obstacle: Obstacle, agent: int | None) -> bool:
+    owner = obstacle.owner
+    return owner is not None and owner.use is Use.LISTENING and bool(agent) and owner.pid == agent
+
+
+def _ports_of(plan: ForwardPlan, obstacles: Mapping[int, Obstacle], ours: set[int]) -> tuple[PortView, ...]:
+    return tuple(
+        PortView(port, position == 0, _state_of(obstacles.get(port), mine=port in ours), obstacles.get(port))
+        for position, port in enumerate(plan.candidates)
+    )
+
+
+def _state_of(obstacle: Obstacle | None, *, mine: bool) -> PortState:
+    if obstacle is None:
+        return PortState.FREE
+    if mine:
+        return PortState.OURS
+    return PortState.HELD if obstacle.held else PortState.RESERVED
+
+
+def _view(name: str, ports: tuple[PortView, ...], assigned: int | None, *, ours: bool) -> ServiceView:
+    primary = ports[0]
+    if assigned == primary.port:
+        return ServiceView(name, ports, assigned, ours, None, None)
+    reason = f"{primary.sentence} again" if primary.state is PortState.FREE else primary.sentence
+    if assigned is None:
+        reason += ", and it has no alternative" if len(ports) == 1 else ", and no alternative can be had"
+    return ServiceView(name, ports, assigned, ours, reason, _advise(name, primary))
+
+
+def _advise(name: str, primary: PortView) -> str | None:
+    """What gives the service its primary port back, or spares it that. None: nobody has to do anything."""
+    if primary.obstacle is None or primary.state is PortState.OURS:
+        return None
+    if primary.state is PortState.HELD:
+        return f"{_advise_on_owner(primary)}, or give {name} another port"
+    match primary.obstacle.refused.cause:
+        case Cause.PRIVILEGES:
+            return f"Give {name} a port from 1024 on, or the agent the capability CAP_NET_BIND_SERVICE"
+        case Cause.RESERVED:
+            return (
+                f"Give {name} a port outside of the ranges that this shows: "
+                "netsh interface ipv4 show excludedportrange protocol=tcp"
+            )
+        case Cause.NO_ADDRESS:
+            return f"Take {primary.obstacle.refused.address} out of the addresses to bind, or give it to this machine"
+        case _:
+            return f"Give {name} another port"
+
+
+def _advise_on_owner(primary: PortView) -> str:
+    owner = primary.owner
+    if owner is None:
+        return f"See who has {primary.port} as root"
+    if owner.use is Use.ENDED:
+        return "Wait a minute"
+    if owner.use is Use.CONNECTED:
+        return "Wait until that connection ends"
+    if owner.pid is None:
+        return f"See who has {primary.port} as root{f' or {owner.user}' if owner.user not in (None, 'root') else ''}"
+    return f"Stop {describe(owner)}"

@@ -1,0 +1,335 @@
+"""ports: every local port of every service, who has it, which one the service gets, and what to do about it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.sockets.holders import as_somebody_else, free_port, held, held_by_another
+
+from connmon_agent.cli import connmon_agent, ports
+from connmon_agent.cli.rendering import port_tables, port_views
+from connmon_agent.cli.rendering.port_tables import ports_document, render_ports
+from connmon_agent.cli.rendering.port_views import view_services
+from connmon_agent.cli.rendering.tones import Tone
+from connmon_agent.cli.wording import width_of
+from connmon_agent.core.plan import ForwardPlan
+from connmon_agent.loading import configuration
+from connmon_agent.loading.defaults import PORTS
+from connmon_agent.presence import AgentLock
+from connmon_agent.sockets.binding import PortRefused
+from connmon_agent.sockets.examining import Obstacle, find_obstacles
+from connmon_agent.sockets.owners import AGENT, Owner, Use
+
+# The command imports what it needs when it is given, and somebody else may not be able to read the modules.
+IMPORTED = (ports, port_tables, port_views, find_obstacles, configuration)
+ME = f"{psutil.Process().name()} (pid {os.getpid()})"
+AGENTS_PID = 4711
+
+ERP = {name: ForwardPlan(primary, tuple(others)) for name, (primary, *others) in PORTS.items()}
+NGINX = Owner(8080, "0.0.0.0", Use.LISTENING, "nginx", 99, "www-data", foreign=True)
+OUR_AGENT = Owner(8080, "127.0.0.1", Use.LISTENING, AGENT, AGENTS_PID, "me")
+
+
+def obstacle(owner: Owner | None = None, code: int = errno.EADDRINUSE, address: str = "127.0.0.1") -> Obstacle:
+    return Obstacle(PortRefused(address, 8080, OSError(code, "as the system words it")), owner)
+
+
+def shown(obstacles: dict[int, Obstacle], *services: str, width: int = 80) -> list[str]:
+    plans = {name: ERP[name] for name in services or ERP}
+    return render_ports(view_services(plans, obstacles, agent=AGENTS_PID), width=width).splitlines()
+
+
+def assigned(obstacles: dict[int, Obstacle], *services: str, agent: int | None = AGENTS_PID) -> dict[str, int | None]:
+    plans = {name: ERP[name] for name in services or ERP}
+    return {service.name: service.assigned for service in view_services(plans, obstacles, agent=agent)}
+
+
+def test_a_conflict_is_marked_and_has_a_remedy() -> None:
+    assert shown({8080: obstacle(NGINX)}, "frontend", "frontend-custom") == [
+        "  NAME             PORT          STATE  HELD BY",
+        "  frontend         8080 primary  held   nginx (pid 99, user www-data)",
+        "                   8081          free",
+        "                   8082          free",
+        "                   8083          free",
+        "                   8084          free",
+        "  !! frontend would use 8081: 8080 is held by nginx (pid 99, user www-data)",
+        "  -> Stop nginx (pid 99, user www-data), or give frontend another port",
+        "",
+        "  frontend-custom  8082 primary  free",
+        "                   8182          free",
+        "                   8282          free",
+        "                   8382          free",
+        "                   8482          free",
+        "  ok frontend-custom would use 8082",
+        "",
+        "1 of 2 services has only an alternative: frontend.",
+    ]
+
+
+def test_without_conflicts_the_verdict_says_so() -> None:
+    assert shown({})[-1] == "Every service can have its primary port."
+
+
+def test_a_service_without_a_port_comes_first_in_the_verdict() -> None:
+    taken = [*ERP["grafana"].candidates, 8080, 8085]
+    assert shown(dict.fromkeys(taken, obstacle(NGINX)))[-3:] == [
+        "",
+        "1 of 7 services has no port: grafana.",
+        "2 of 7 services have only an alternative: frontend, api-gateway-simple.",
+    ]
+    assert "  XX grafana has no port: 3000 is held by nginx (pid 99, user www-data), and no" in shown(
+        dict.fromkeys(taken, obstacle(NGINX))
+    )
+
+
+def test_what_the_agent_listens_on_is_ours() -> None:
+    lines = shown({8080: obstacle(OUR_AGENT)}, "frontend")
+    assert lines[1] == "  frontend  8080 primary  ours   connmon-agent (pid 4711)"
+    assert lines[6] == "  ok frontend uses 8080 (ours)"
+
+
+def test_a_service_on_an_alternative_keeps_it_until_the_agent_moves_it() -> None:
+    lines = shown({8081: obstacle(OUR_AGENT)}, "frontend")
+    assert lines[6] == "  !! frontend uses 8081 (ours): 8080 is free again"
+    assert lines[7] == ""
+
+
+def test_a_primary_port_that_is_ours_is_not_the_alternative_of_another() -> None:
+    found = assigned({8080: obstacle(NGINX), 8081: obstacle(NGINX), 8082: obstacle(OUR_AGENT)})
+    assert (found["frontend"], found["frontend-custom"]) == (8083, 8082)
+
+
+@pytest.mark.parametrize("agent", [None, 0, 4712])
+def test_another_agents_port_is_held(agent: int | None) -> None:
+    assert assigned({8080: obstacle(OUR_AGENT)}, "frontend", agent=agent) == {"frontend": 8081}
+
+
+@pytest.mark.parametrize(
+    ("found", "reason", "remedy"),
+    [
+        pytest.param(
+            obstacle(NGINX),
+            "8080 is held by nginx (pid 99, user www-data)",
+            "Stop nginx (pid 99, user www-data), or give frontend another port",
+            id="a process",
+        ),
+        pytest.param(
+            obstacle(),
+            "8080 is held by no process that can be seen",
+            "See who has 8080 as root, or give frontend another port",
+            id="nobody",
+        ),
+        pytest.param(
+            obstacle(Owner(8080, "::", Use.LISTENING, user="www-data", foreign=True)),
+            "8080 is held by a process of the user www-data",
+            "See who has 8080 as root or www-data, or give frontend another port",
+            id="a user",
+        ),
+        pytest.param(
+            obstacle(Owner(8080, "::", Use.CONNECTED, "firefox", 3)),
+            "8080 is held by an outgoing connection of firefox (pid 3)",
+            "Wait until that connection ends, or give frontend another port",
+            id="a connection",
+        ),
+        pytest.param(
+            obstacle(Owner(8080, "::", Use.ENDED)),
+            "8080 is held by a connection that has just ended",
+            "Wait a minute, or give frontend another port",
+            id="a connection that ended",
+        ),
+        pytest.param(
+            obstacle(code=errno.EACCES),
+            "8080 needs privileges",
+            "Give frontend a port from 1024 on, or the agent the capability CAP_NET_BIND_SERVICE",
+            id="privileges",
+        ),
+        pytest.param(
+            obstacle(code=10013),
+            "8080 is reserved by Windows (netsh interface ipv4 show excludedportrange protocol=tcp)",
+            "Give frontend a port outside of the ranges that this shows: "
+            "netsh interface ipv4 show excludedportrange protocol=tcp",
+            id="reserved by Windows",
+        ),
+        pytest.param(
+            obstacle(code=errno.EADDRNOTAVAIL, address="192.0.2.1"),
+            "8080: 192.0.2.1 is no address of this machine",
+            "Take 192.0.2.1 out of the addresses to bind, or give it to this machine",
+            id="an address of another machine",
+        ),
+        pytest.param(
+            obstacle(code=errno.EMFILE),
+            "8080 cannot be listened on: as the system words it",
+            "Give frontend another port",
+            id="anything else",
+        ),
+    ],
+)
+def test_each_obstacle_has_its_reason_and_its_remedy(found: Obstacle, reason: str, remedy: str) -> None:
+    (service,) = view_services({"frontend": ERP["frontend"]}, {8080: found}, agent=None)
+    assert (service.reason, service.remedy) == (reason, remedy)
+    assert service.ports[0].state == ("held" if found.held else "reserved")
+
+
+def test_a_service_with_one_port_is_told_that_it_has_no_other() -> None:
+    (service,) = view_services({"web": ForwardPlan(8080)}, {8080: obstacle(NGINX)}, agent=None)
+    assert service.reason == "8080 is held by nginx (pid 99, user www-data), and it has no alternative"
+
+
+def test_colours_follow_the_states() -> None:
+    painted: list[tuple[str, Tone]] = []
+
+    def paint(text: str, tone: Tone) -> str:
+        painted.append((text.split()[0], tone))
+        return text
+
+    plans = {"a": ForwardPlan(1, (2,)), "b": ForwardPlan(3), "c": ForwardPlan(4)}
+    found = {1: obstacle(NGINX), 3: obstacle(NGINX), 4: obstacle(OUR_AGENT)}
+    render_ports(view_services(plans, found, agent=AGENTS_PID), width=120, paint=paint)
+    assert painted == [
+        ("NAME", Tone.QUIET),
+        ("a", Tone.UNSURE),
+        ("2", Tone.PLAIN),
+        ("!!", Tone.UNSURE),
+        ("b", Tone.UNSURE),
+        ("XX", Tone.BAD),
+        ("c", Tone.GOOD),
+        ("ok", Tone.PLAIN),
+        ("1", Tone.BAD),
+        ("1", Tone.UNSURE),
+    ]
+
+
+names = st.text(min_size=1, max_size=100)
+
+
+@given(names, names, st.sampled_from([40, 60, 80]))
+def test_no_line_is_wider_than_asked_for(service: str, program: str, width: int) -> None:
+    found = {8080: obstacle(Owner(8080, "::", Use.LISTENING, program, 99))}
+    text = render_ports(view_services({service: ForwardPlan(8080)}, found, agent=None), width=width)
+    assert all(width_of(line) <= width for line in text.splitlines())
+
+
+class Machine:
+    """A configuration of two services on ports of this machine: web has two alternatives, db has none."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = folder / "state"
+        self.web, self.second, self.third, self.db = (free_port() for _ in range(4))
+        self._config = folder / "connmon.yaml"
+        web = {"port": self.web, "alternatives": [self.second, self.third]}
+        self.configure(web=web, db={"port": self.db}, worker={})
+
+    def configure(self, **services: dict[str, Any]) -> None:
+        self._config.write_text(yaml.safe_dump({"state_dir": str(self.state), "services": services}, sort_keys=False))
+
+    def run(self, *arguments: str) -> Result:
+        command = ["--config", str(self._config), "ports", *arguments]
+        return CliRunner().invoke(connmon_agent, command, env={"HOME": "/nowhere"})
+
+    def see(self, *, code: int = 0) -> dict[str, dict[str, Any]]:
+        """The services of the document, by their names."""
+        result = self.run("--json")
+        assert (result.exit_code, result.stderr) == (code, ""), result.output
+        document = json.loads(result.stdout)
+        assert document["schema"] == 1
+        return {service["name"]: service for service in document["services"]}
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    made = Machine(tmp_path)
+    yield made
+    assert not made.state.exists() or list(made.state.iterdir()) == [made.state / "agent.lock"], (
+        "looking changes nothing"
+    )
+
+
+def test_the_ports_of_this_machine_as_a_document(machine: Machine) -> None:
+    with held(port=machine.web):
+        found = machine.see()
+    assert list(found) == ["web", "db"], "a service without a port is left out"
+    assert found["web"] == {
+        "name": "web",
+        "primary": machine.web,
+        "assigned": machine.second,
+        "reason": f"{machine.web} is held by {ME}",
+        "remedy": f"Stop {ME}, or give web another port",
+        "ports": [
+            {
+                "port": machine.web,
+                "primary": True,
+                "state": "held",
+                "holder": {"name": psutil.Process().name(), "pid": os.getpid(), "user": psutil.Process().username()},
+                "text": f"held by {ME}",
+            },
+            {"port": machine.second, "primary": False, "state": "free", "holder": None, "text": "free"},
+            {"port": machine.third, "primary": False, "state": "free", "holder": None, "text": "free"},
+        ],
+    }
+    assert (found["db"]["assigned"], found["db"]["reason"], found["db"]["remedy"]) == (machine.db, None, None)
+
+
+def test_a_service_without_a_port_ends_with_1(machine: Machine) -> None:
+    with held(port=machine.db):
+        found = machine.see(code=1)
+        text = machine.run()
+    assert (found["db"]["assigned"], found["web"]["assigned"]) == (None, machine.web)
+    assert text.exit_code == 1
+    assert text.output.splitlines()[-1] == "1 of 2 services has no port: db."
+
+
+def test_what_our_running_agent_listens_on_is_ours(machine: Machine) -> None:
+    machine.state.mkdir()
+    with ExitStack() as stack:
+        stack.enter_context(held(port=machine.second))
+        assert machine.see()["web"]["ports"][1]["state"] == "held"
+        stack.enter_context(AgentLock(machine.state))
+        found = machine.see()["web"]
+        assert (found["assigned"], found["ports"][1]["state"]) == (machine.second, "ours")
+        assert f"web uses {machine.second} (ours): {machine.web} is free again" in machine.run().output
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that everybody may read, unlike pytest's."""
+    folder = Path(tempfile.mkdtemp(prefix="connmon-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_without_rights_it_works_and_names_the_user(public_folder: Path) -> None:
+    machine = Machine(public_folder)
+    machine.state.mkdir(mode=0o700)
+
+    with held_by_another() as (port, _):
+        machine.configure(web={"port": port, "alternatives": [machine.second]})
+
+        def work() -> None:
+            found = machine.see()["web"]
+            assert found["assigned"] == machine.second
+            assert found["reason"] == f"{port} is held by a process of the user root"
+            assert found["remedy"] == f"See who has {port} as root, or give web another port"
+            assert found["ports"][0]["holder"] == {"name": None, "pid": None, "user": "root"}
+
+        assert as_somebody_else(work) == 0
+
+
+def test_no_service_with_a_port_is_said() -> None:
+    assert render_ports([]) == "No service has a local port."
+    assert ports_document([]) == {"schema": 1, "services": []}
