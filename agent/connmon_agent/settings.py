@@ -91,6 +91,9 @@ Target = TcpTarget | DnsTarget | HttpTarget | IcmpTarget | GatewayTarget | Inter
 EVIDENCE_TARGETS = (GatewayTarget, InterfaceTarget, ApiTarget)
 
 
+LOOPBACK = ("127.0.0.1", "::1")  # the addresses of ``localhost``, of which a machine may lack one
+
+
 class Transport(StrEnum):
     """How a connection gets from this machine to a pod."""
 
@@ -115,7 +118,8 @@ class ForwardSettings:
 class ForwardingSettings:
     """What holds for all local ports. Durations in seconds."""
 
-    bind: tuple[str, ...] = ("127.0.0.1", "::1")
+    bind: tuple[str, ...] = LOOPBACK
+    allow_remote: bool = False  # ``bind`` may hold addresses that other machines can reach
     reclaim: Reclaim = Reclaim.IDLE
     backend_wait: float = 10.0  # how long a new connection waits for a ready pod, or for its turn
     max_connections: int = 1000  # through one local port at a time

@@ -17,6 +17,26 @@ MESSAGES = {
         "4: services.frontend.alternatives: 8080 is the primary port itself (got [8081, 8080, 8081]); remove it here",
         "4: services.frontend.alternatives: 8081 is here twice (got [8081, 8080, 8081]); keep one of the two",
     ],
+    "bind": [
+        "2: forwards.bind: 0.0.0.0 can be reached from other machines, and whoever reaches it reaches the services "
+        "(got 0.0.0.0); write allow_remote: true beside it if that is meant, or bind: localhost",
+    ],
+    "bind-name": [
+        "2: forwards.bind: must be an IP address (got wan0); write localhost, 127.0.0.1, or a list of addresses of "
+        "this machine",
+    ],
+    "check": [
+        "2: services.web.check: must be the path of a URL (got \"http://web/\"); write it as /healthz; %20 for a blank",
+        "3: services.api.check: has no effect without port (got /healthz); add port, or remove this key",
+    ],
+    "forwards": [
+        "2: forwards.bind: 127.0.0.1 is here twice (got [127.0.0.1, 127.0.0.1]); name each address once",
+        '3: forwards.allow_remote: must be true or false (got "yes"); write true, without quotes',
+        "4: forwards.reclaim: is none of the choices (got always); write idle or never",
+        "5: forwards.transport: is none of the choices (got proxy); write auto, direct or port-forward",
+        "6: forwards.backend_wait: is out of range (got 10m); write a duration from 0s to 5m",
+        "7: forwards.max_connections: is out of range (got 0); write a whole number from 1 to 20000",
+    ],
     "backoff": [
         "2: recovery.backoff.first: must not be longer than max, 5m (got 10m); write at most 5m",
     ],
@@ -286,7 +306,7 @@ MESSAGES = {
     ],
     "unknown-key-of-a-service": [
         "3: services.frontend.replicas: unknown key; the keys here are deployment, statefulset, daemonset, "
-        "namespace, depends_on, port, alternatives, service, target",
+        "namespace, depends_on, port, alternatives, service, target, check, transport",
     ],
     "unknown-key-of-a-target": [
         "4: link.targets[0].tls: unknown key; the keys here are kind, host, port, family",
@@ -295,7 +315,7 @@ MESSAGES = {
         "2: link.check_intervall: unknown key; did you mean check_interval?",
     ],
     "unknown-section": [
-        "1: network: unknown key; the keys here are state_dir, link, recovery, kubernetes, services, logging",
+        "1: network: unknown key; the keys here are state_dir, link, recovery, kubernetes, forwards, services, logging",
     ],
     "when-key": [
         "2: recovery.when.outage_longer: unknown key; did you mean outage_longer_than?",

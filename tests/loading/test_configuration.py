@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from connmon_agent.core.plan import Kind, When
+from connmon_agent.core.plan import ForwardPlan, Kind, Reclaim, When
 from connmon_agent.errors import ConfigurationError
 from connmon_agent.loading.configuration import BUILT_IN, load_settings
 from connmon_agent.loading.defaults import (
@@ -20,7 +20,7 @@ from connmon_agent.loading.defaults import (
     tcp_target,
 )
 from connmon_agent.loading.descriptions import describe_settings
-from connmon_agent.settings import ForwardSettings, InterfaceTarget, Settings
+from connmon_agent.settings import ForwardingSettings, ForwardSettings, InterfaceTarget, Settings, Transport
 
 REPOSITORY = Path(__file__).parents[2]
 SHIPPED = REPOSITORY / "config" / "connmon.yaml"
@@ -59,6 +59,8 @@ recovery:
   backoff: {first: 1s, max: 1m}
   postpone_limit: 0
 kubernetes: {kubeconfig: ~/kube/config, context: site, namespace: shop, connect_timeout: 1s, read_timeout: 10}
+forwards: {bind: [127.0.0.1, 10.0.0.7], allow_remote: true, reclaim: never, transport: port-forward, backend_wait: 3s,
+  max_connections: 50}
 services:
   web:
     deployment: web-v2
@@ -68,6 +70,8 @@ services:
     port: 8080
     alternatives: [8081]
     target: 443
+    check: /healthz
+    transport: direct
   database: {statefulset: postgres, port: 5432, target: sql}
   cache: {daemonset: redis, depends_on: [database]}
   plain:
@@ -105,7 +109,7 @@ def test_the_defaults_are_what_an_empty_file_means(tmp_path: Path) -> None:
     settings = load_settings_without_file(tmp_path)
     assert settings.plan.link == DEFAULTS.link
     assert settings.plan.recovery == DEFAULTS.recovery
-    assert settings.plan.services == DEFAULTS.services
+    assert settings.plan.services == DEFAULTS.service_plans
     assert (settings.targets, settings.timeout, settings.kubernetes, settings.forwards, settings.logging) == (
         DEFAULTS.targets,
         DEFAULTS.timeout,
@@ -121,7 +125,7 @@ def test_without_any_file_the_built_in_defaults_hold(tmp_path: Path) -> None:
         settings = load_settings(None, state_dir=Path("state"), environment=environment)
     assert settings.source == BUILT_IN
     assert settings.state_dir == tmp_path / "state"
-    assert settings.plan.services == DEFAULTS.services
+    assert settings.plan.services == DEFAULTS.service_plans
 
 
 def test_the_file_in_the_working_directory_is_found(tmp_path: Path) -> None:
@@ -209,15 +213,27 @@ def test_services_keep_their_order_and_get_their_stages(path: Path) -> None:
 
 def test_only_services_with_a_port_are_forwarded(path: Path) -> None:
     assert load(path, EVERYTHING).forwards == {
-        "web": ForwardSettings("web-svc", 8080, (8081,), "443"),
-        "database": ForwardSettings("database", 5432, (), "sql"),
+        "web": ForwardSettings("web-svc", 8080, (8081,), "443", "/healthz", Transport.DIRECT),
+        "database": ForwardSettings("database", 5432, (), "sql", transport=Transport.PORT_FORWARD),
     }
+
+
+def test_the_core_gets_what_decides_of_a_local_port(path: Path) -> None:
+    settings = load(path, EVERYTHING)
+    bind = ("127.0.0.1", "10.0.0.7")
+    assert [service.forward for service in settings.plan.services] == [
+        ForwardPlan(8080, (8081,), bind, Reclaim.NEVER),
+        ForwardPlan(5432, (), bind, Reclaim.NEVER),
+        None,
+        None,
+    ]
+    assert settings.forwarding == ForwardingSettings(bind, True, Reclaim.NEVER, 3.0, 50)
 
 
 def test_the_default_services_live_in_the_namespace_of_the_file(path: Path) -> None:
     services = load(path, "kubernetes: {namespace: shop}\n").plan.services
     assert {service.namespace for service in services} == {"shop"}
-    assert [service.name for service in services] == [service.name for service in DEFAULTS.services]
+    assert [service.name for service in services] == [service.name for service in DEFAULTS.service_plans]
 
 
 def test_no_services_can_be_meant(path: Path) -> None:

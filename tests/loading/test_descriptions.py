@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from connmon_agent.core.plan import (
     AfterBlind,
     DampingPlan,
+    ForwardPlan,
     Kind,
     LinkPlan,
     Plan,
     QualityPlan,
+    Reclaim,
     RecoveryPlan,
     ServicePlan,
     When,
@@ -30,7 +32,15 @@ from connmon_agent.loading.defaults import (
     tcp_target,
 )
 from connmon_agent.loading.descriptions import describe_settings, quote_text
-from connmon_agent.settings import ForwardSettings, KubernetesSettings, LoggingSettings, Settings, Target
+from connmon_agent.settings import (
+    ForwardingSettings,
+    ForwardSettings,
+    KubernetesSettings,
+    LoggingSettings,
+    Settings,
+    Target,
+    Transport,
+)
 
 SHIPPED = Path(__file__).parents[2] / "config" / "connmon.yaml"
 
@@ -150,8 +160,23 @@ def forwards(draw: st.DrawFn, plans: tuple[ServicePlan, ...]) -> dict[str, Forwa
     for plan, port in zip(plans, primaries, strict=False):
         alternatives = draw(st.lists(ports.filter(lambda other, own=port: other != own), unique=True, max_size=3))
         target = draw(st.none() | ports.map(str) | st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True))
-        found[plan.name] = ForwardSettings(draw(names), port, tuple(alternatives), target)
+        check = draw(st.none() | st.from_regex(r"/[a-z0-9/%]{0,8}", fullmatch=True))
+        transport = draw(st.sampled_from(Transport))
+        found[plan.name] = ForwardSettings(draw(names), port, tuple(alternatives), target, check, transport)
     return found
+
+
+@st.composite
+def forwardings(draw: st.DrawFn) -> ForwardingSettings:
+    remote = draw(st.booleans())
+    addresses = ["127.0.0.1", "::1", "127.0.0.2"] + (["192.0.2.7", "0.0.0.0", "2001:db8::7"] if remote else [])
+    return ForwardingSettings(
+        tuple(draw(st.lists(st.sampled_from(addresses), min_size=1, unique=True))),
+        remote,
+        draw(st.sampled_from(Reclaim)),
+        draw(seconds(0, 300)),
+        draw(st.integers(1, 20_000)),
+    )
 
 
 @st.composite
@@ -161,6 +186,9 @@ def settings_of_all_kinds(draw: st.DrawFn) -> Settings:
     check_interval = draw(seconds(0.01, 3600))
     timeout = draw(st.floats(0.01, min(60, check_interval)))
     link, plans = draw(links(len(voters), check_interval, timeout)), draw(services())
+    ports, shared = draw(forwards(plans)), draw(forwardings())
+    led = {name: ForwardPlan(port.port, port.alternatives, shared.bind, shared.reclaim) for name, port in ports.items()}
+    plans = tuple(replace(plan, forward=led.get(plan.name)) for plan in plans)
     return Settings(
         source="",
         state_dir=draw(paths),
@@ -174,7 +202,8 @@ def settings_of_all_kinds(draw: st.DrawFn) -> Settings:
             draw(seconds(0.01, 300)),
             draw(seconds(0.01, 300)),
         ),
-        forwards=draw(forwards(plans)),
+        forwards=ports,
+        forwarding=shared,
         logging=LoggingSettings(
             draw(st.none() | paths),
             draw(st.sampled_from(["debug", "info", "warning", "error"])),

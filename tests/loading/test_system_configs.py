@@ -33,7 +33,7 @@ def find_messages(path: Path, content: Any) -> list[str]:
 
 def test_the_shipped_example_means_the_seven_services_of_the_erp(tmp_path: Path) -> None:
     settings = load_settings(SHIPPED, state_dir=tmp_path, environment={})
-    assert settings.plan.services == DEFAULTS.services
+    assert settings.plan.services == DEFAULTS.service_plans
     assert settings.forwards == DEFAULTS.forwards
     assert settings.targets == DEFAULTS.targets
     assert settings.plan.link.check_interval == 30
@@ -80,7 +80,7 @@ def test_what_the_file_says_is_mapped(path: Path) -> None:
 
 def test_one_section_is_enough_and_the_rest_is_built_in(path: Path) -> None:
     settings = load(path, {"Logging": {}})
-    assert (settings.plan.link, settings.plan.services) == (DEFAULTS.link, DEFAULTS.services)
+    assert (settings.plan.link, settings.plan.services) == (DEFAULTS.link, DEFAULTS.service_plans)
     assert (settings.forwards, settings.logging) == (DEFAULTS.forwards, DEFAULTS.logging)
 
 
@@ -96,7 +96,7 @@ def test_keys_are_compared_as_powershell_compares_them(path: Path) -> None:
 
 def test_what_others_wrote_is_left_alone(path: Path) -> None:
     content = {"Logging": {"Theme": {"on": []}}, "Database": {"Port": "none", "Kubernetes": 5}, "Version": 3}
-    assert load(path, content).plan.services == DEFAULTS.services
+    assert load(path, content).plan.services == DEFAULTS.service_plans
 
 
 def test_utf_16_and_tabs_are_no_obstacle(path: Path) -> None:

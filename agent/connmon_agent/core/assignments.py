@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from .allocation import allocate
 from .plan import ForwardPlan, Reclaim
+from .wording import tell_obstacle
 from .world import Forward, World
 
 
@@ -59,7 +60,7 @@ def explain_choice(world: World, name: str, port: int) -> str:
         return ""
     taken = dict(world.taken)
     better = plans[name].candidates[: plans[name].candidates.index(port)]
-    reasons = [f"{other} is {taken[other]}" for other in better if other in taken]
+    reasons = [tell_obstacle(other, taken[other]) for other in better if other in taken]
     if world.forwards[name].lease == port:
         reasons.append("it had this port before")
     else:
@@ -71,7 +72,8 @@ def explain_conflict(world: World, name: str) -> str:
     """Why the service has no port at all, in words."""
     taken = dict(world.taken)
     return "; ".join(
-        f"{port} is {taken.get(port) or _tell_owner(world, port, name)}" for port in plans_of(world)[name].candidates
+        tell_obstacle(port, taken[port]) if port in taken else f"{port} is {_tell_owner(world, port, name)}"
+        for port in plans_of(world)[name].candidates
     )
 
 

@@ -26,6 +26,7 @@ from .events import (
 from .plan import QualityPlan
 from .quality import explain_quality
 from .sightings import Evidence, ProbeResult, Quality, Sighting, Unseen
+from .wording import tell_obstacle
 from .world import Link
 
 # From the cable up. What is not named here comes last.
@@ -119,7 +120,7 @@ def event_facts(event: Event, link: Link, quality: QualityPlan) -> tuple[Fact, .
         case RestartAnswered(outcome=outcome, reason=reason):
             return (Fact("answer", None, f"{outcome}: {reason}"),)
         case PortsSeen(taken=taken):
-            return tuple(Fact("port", False, f"{port} is {holder}") for port, holder in taken)
+            return tuple(Fact("port", False, tell_obstacle(port, words)) for port, words in taken)
         case ListenAnswered(refusal=refusal):
             return (Fact("port", refusal is None, refusal or "it is listened on"),)
         case ForwardChecked(port=port, trouble=trouble):

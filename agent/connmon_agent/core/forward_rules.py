@@ -10,6 +10,7 @@ from .effects import LISTEN_TOKEN, Listen
 from .reach import is_reachable, is_tried_in_vain
 from .steps import Resolution
 from .vocabulary import OWN_SOCKET, Action, Guard, Vocabulary
+from .wording import tell_obstacle
 from .world import ListenIntent
 
 
@@ -119,7 +120,7 @@ FIELDS: dict[str, Callable[[ForwardContext], str]] = {
     "because": _because,
     "assigned": _assigned,
     "conflict": lambda context: explain_conflict(context.draft.world, context.name),
-    "refusal": lambda context: context.refusal,
+    "refusal": lambda context: tell_obstacle(int(_port(context)), context.refusal),
     "trouble": lambda context: context.trouble,
 }
 

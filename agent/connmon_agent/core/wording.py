@@ -26,6 +26,11 @@ def in_words(seconds: float) -> str:
     return f"{days} d {hours} h" if hours else f"{days} d"
 
 
+def tell_obstacle(port: int, words: str) -> str:
+    """``8080 is held by nginx (pid 99)``, ``80 needs privileges``: a port and what keeps it from being had."""
+    return f"{port} is {words}" if words.startswith("held by ") else f"{port} {words}"
+
+
 def clock_time(wall: float) -> str:
     """The time of day in UTC, ``15:42``, of Unix seconds: a decision must not depend on where it is made."""
     minutes = int(wall // 60) % (24 * 60)

@@ -42,11 +42,12 @@ def _assemble(contents: Contents, *, source: str, state_dir: Path) -> Settings:
     return Settings(
         source=source,
         state_dir=state_dir,
-        plan=Plan(contents.link, contents.recovery, contents.services),
+        plan=Plan(contents.link, contents.recovery, contents.service_plans),
         targets=contents.targets,
         timeout=contents.timeout,
         kubernetes=contents.kubernetes,
         forwards=dict(contents.forwards),
+        forwarding=contents.forwarding,
         logging=contents.logging,
     )
 

@@ -8,6 +8,7 @@ from ..settings import KubernetesSettings, LoggingSettings
 from .defaults import DEFAULTS, Contents
 from .documents import Document
 from .file_paths import file_path
+from .forwardings import read_forwarding
 from .links import SHORTEST, read_link
 from .recoveries import read_recovery
 from .sections import Section
@@ -28,7 +29,8 @@ def read_connmon_file(document: Document, *, base: Path, home: Path | None) -> C
     link = read_link(root.section("link"))
     recovery = read_recovery(root.section("recovery"))
     kubernetes = _read_kubernetes(root.section("kubernetes"), path)
-    services = read_services(root, kubernetes.namespace)
+    forwarding = read_forwarding(root.section("forwards"))
+    services = read_services(root, kubernetes.namespace, forwarding.transport)
     logging = _read_logging(root.section("logging"), path)
     root.close()
     document.problems.raise_if_any()
@@ -41,6 +43,7 @@ def read_connmon_file(document: Document, *, base: Path, home: Path | None) -> C
         kubernetes=kubernetes,
         services=services.plans,
         forwards=services.forwards,
+        forwarding=forwarding.settings,
         logging=logging,
     )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..core.plan import Kind, LinkPlan, RecoveryPlan, ServicePlan
+from ..core.plan import ForwardPlan, Kind, LinkPlan, RecoveryPlan, ServicePlan
 from ..settings import (
     DnsTarget,
+    ForwardingSettings,
     ForwardSettings,
     GatewayTarget,
     HttpTarget,
@@ -112,7 +113,18 @@ class Contents:
     kubernetes: KubernetesSettings = field(default_factory=lambda: KubernetesSettings(namespace=NAMESPACE))
     services: tuple[ServicePlan, ...] = services_of(tuple(PORTS), NAMESPACE)
     forwards: dict[str, ForwardSettings] = field(default_factory=default_forwards)
+    forwarding: ForwardingSettings = field(default_factory=ForwardingSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
+
+    @property
+    def service_plans(self) -> tuple[ServicePlan, ...]:
+        """The services, each with the part of its local port that decides."""
+        shared = self.forwarding
+        plans = {
+            name: ForwardPlan(forward.port, forward.alternatives, shared.bind, shared.reclaim)
+            for name, forward in self.forwards.items()
+        }
+        return tuple(replace(service, forward=plans.get(service.name)) for service in self.services)
 
 
 DEFAULTS = Contents()

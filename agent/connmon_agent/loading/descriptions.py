@@ -9,6 +9,7 @@ from pathlib import Path
 from ..core.plan import DampingPlan, Kind, QualityPlan, RecoveryPlan, ServicePlan, When
 from ..settings import (
     DnsTarget,
+    ForwardingSettings,
     ForwardSettings,
     GatewayTarget,
     HttpTarget,
@@ -38,6 +39,7 @@ def _list_lines(settings: Settings) -> Iterator[str]:
     yield from _describe_link(settings)
     yield from _describe_recovery(settings.plan.recovery)
     yield from _describe_kubernetes(settings.kubernetes)
+    yield from _describe_forwarding(settings.forwarding)
     yield "services:" if settings.plan.services else "services: {}"
     for service in settings.plan.services:
         yield from _describe_service(service, settings.forwards.get(service.name))
@@ -126,6 +128,15 @@ def _describe_kubernetes(kubernetes: KubernetesSettings) -> Iterator[str]:
     yield f"  read_timeout: {_write_seconds(kubernetes.read_timeout)}"
 
 
+def _describe_forwarding(forwarding: ForwardingSettings) -> Iterator[str]:
+    yield "forwards:"
+    yield f"  bind: [{', '.join(quote_text(address, always=True) for address in forwarding.bind)}]"
+    yield f"  allow_remote: {'true' if forwarding.allow_remote else 'false'}"
+    yield f"  reclaim: {forwarding.reclaim}"
+    yield f"  backend_wait: {_write_seconds(forwarding.backend_wait)}"
+    yield f"  max_connections: {forwarding.max_connections}"
+
+
 def _describe_service(service: ServicePlan, forward: ForwardSettings | None) -> Iterator[str]:
     yield f"  {quote_text(service.name)}:"
     yield f"    {_KEYS_OF_KINDS[service.kind]}: {quote_text(service.workload)}"
@@ -135,6 +146,8 @@ def _describe_service(service: ServicePlan, forward: ForwardSettings | None) -> 
         yield f"    port: {forward.port}"
         yield f"    alternatives: [{', '.join(map(str, forward.alternatives))}]"
         yield f"    target: {_write_text(forward.target)}"
+        yield f"    check: {_write_text(forward.check)}"
+        yield f"    transport: {forward.transport}"
     yield f"    depends_on: [{', '.join(map(quote_text, service.depends_on))}]"
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core.plan import Kind, ServicePlan, find_cycle, with_stages
-from ..settings import ForwardSettings
+from ..settings import ForwardSettings, Transport
 from .defaults import PORTS, default_forwards, services_of
+from .forwardings import read_check, read_transport
 from .nodes import MappingNode, ScalarNode
 from .sections import Section, open_section
 from .values import (
@@ -15,6 +16,7 @@ from .values import (
     Value,
     find_nearest,
     list_of,
+    nullable,
     read_label,
     read_object_name,
     read_port,
@@ -46,13 +48,17 @@ class _Candidate:
     section: Section
 
 
-def read_services(root: Section, namespace: str) -> Services:
-    """The services under ``root``, each mistake noted; the ERP's seven when the key is not in the file."""
+def read_services(root: Section, namespace: str, transport: Transport) -> Services:
+    """The services under ``root``, each mistake noted; the ERP's seven when the key is not in the file.
+
+    ``transport`` is that of every local port that names none.
+    """
     value = root.find("services")
     if value is None:
-        return Services(services_of(tuple(PORTS), namespace), default_forwards())
+        forwards = {name: replace(forward, transport=transport) for name, forward in default_forwards().items()}
+        return Services(services_of(tuple(PORTS), namespace), forwards)
     noted = len(root.problems.found)
-    candidates = _read_candidates(value, namespace)
+    candidates = _read_candidates(value, namespace, transport)
     check_primaries([(c.plan.name, c.forward.port, c.section) for c in candidates if c.forward], key="port")
     _check_workloads(candidates)
     _check_dependencies(candidates)
@@ -62,7 +68,7 @@ def read_services(root: Section, namespace: str) -> Services:
     return Services(plans, {c.plan.name: c.forward for c in candidates if c.forward})
 
 
-def _read_candidates(value: Value, namespace: str) -> list[_Candidate]:
+def _read_candidates(value: Value, namespace: str, transport: Transport) -> list[_Candidate]:
     try:
         section = _open_services(value)
     except Rejected:
@@ -71,7 +77,7 @@ def _read_candidates(value: Value, namespace: str) -> list[_Candidate]:
     for name in section.names:
         try:
             _read_name(section, name)
-            candidates.append(_read_service(name, section.section(name), namespace))
+            candidates.append(_read_service(name, section.section(name), namespace, transport))
         except Rejected:
             continue
     return candidates
@@ -91,7 +97,7 @@ def _read_name(section: Section, name: str) -> None:
     read_object_name(Value(section.problems, section.path_of(name), ScalarNode(name, name, line, quoted=True)))
 
 
-def _read_service(name: str, section: Section, namespace: str) -> _Candidate:
+def _read_service(name: str, section: Section, namespace: str, transport: Transport) -> _Candidate:
     kind_key = _choose_kind(section)
     plan = ServicePlan(
         name=name,
@@ -100,7 +106,7 @@ def _read_service(name: str, section: Section, namespace: str) -> _Candidate:
         workload=section.take(kind_key, name, read_object_name),
         depends_on=section.take("depends_on", (), list_of(read_text)),
     )
-    forward = _read_forward(name, section)
+    forward = _read_forward(name, section, transport)
     section.close()
     return _Candidate(plan, forward, section)
 
@@ -112,7 +118,7 @@ def _choose_kind(section: Section) -> str:
     return given[0] if given else "deployment"
 
 
-def _read_forward(name: str, section: Section) -> ForwardSettings | None:
+def _read_forward(name: str, section: Section, transport: Transport) -> ForwardSettings | None:
     port = section.take("port", None, read_port)
     alternatives = section.take("alternatives", (), list_of(read_port))
     forward = ForwardSettings(
@@ -120,9 +126,11 @@ def _read_forward(name: str, section: Section) -> ForwardSettings | None:
         port=port or 0,
         alternatives=alternatives,
         target=section.take("target", None, _read_target_port),
+        check=section.take("check", None, nullable(read_check)),
+        transport=section.take("transport", transport, read_transport),
     )
     if not section.has("port"):
-        for key in ("service", "alternatives", "target"):
+        for key in ("service", "alternatives", "target", "check", "transport"):
             if section.has(key):
                 section.report(key, "has no effect without port", remedy="add port, or remove this key")
     if port is None:
