@@ -9,8 +9,10 @@ from .access import Access, Attributes, Denial
 from .api import Call, Reply
 from .controllers import Pace
 from .faults import Answer, Delay, Drip, Fault, Faults, Hang, Html, LateDelivery, Malformed, Reset, Rule
+from .forwards import Forwards
 from .history import Mutation
 from .objects import Manifest
+from .programs import Program, Programs
 from .server import EmbeddedKubernetes
 from .statuses import ApiError
 from .threads import ThreadedKubernetes
@@ -28,6 +30,7 @@ __all__ = [
     "EmbeddedKubernetes",
     "Fault",
     "Faults",
+    "Forwards",
     "Hang",
     "Html",
     "LateDelivery",
@@ -35,6 +38,8 @@ __all__ = [
     "Manifest",
     "Mutation",
     "Pace",
+    "Program",
+    "Programs",
     "Reply",
     "Reset",
     "Rule",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .access import Access, Attributes
 from .changes import ChangeLog
 from .discovery import discover
 from .objects import Manifest
+from .port_forwards import PortForward, grant_forward, read_ports
 from .queries import read_flag, read_scope, read_seconds, read_version
 from .registry import Registry
 from .resources import Catalogue
@@ -20,11 +21,16 @@ from .store import ObjectStore
 from .watches import Watch
 
 MUTATING = ("POST", "PUT", "PATCH", "DELETE")
+_CHANGELESS = ("selfsubjectaccessreviews", "portforward")
+_FORWARD_NEEDS_CREATE = 35  # the minor version from which on a WebSocket port-forward takes the verb create, too
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as it came. ``authorization`` is the header's value, None without one."""
+    """One request as it came. ``authorization`` is the header's value, None without one.
+
+    ``protocols``: what it offers to become a WebSocket with; None: it does not want to.
+    """
 
     method: str
     path: str
@@ -32,6 +38,7 @@ class Call:
     content_type: str = "application/json"
     body: bytes = b""
     authorization: str | None = None
+    protocols: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Reply:
     body: Manifest | str
 
 
-Outcome = Reply | Watch  # what a request comes to: an answer at once, or a stream of events
+Outcome = Reply | Watch | PortForward  # what a request comes to: an answer at once, or one that goes on
 
 
 class Api:
@@ -64,6 +71,7 @@ class Api:
         self._catalogue = catalogue
         self._access = access
         self._version = version
+        self._minor = int(version.split(".")[1])
         self.address = ""  # host:port, once it is known
 
     def handle(self, call: Call) -> Outcome:
@@ -75,13 +83,15 @@ class Api:
                 return Reply(200, document)
             route = find_route(self._catalogue, call.method, call.path, watching=read_flag(call.query, "watch"))
             self._authorize(route, user)
+            if route.subresource:
+                return self._forward(route, call, user)
             return self._dispatch(route, call)
         except ApiError as error:
-            return Reply(error.code, error.to_status())
+            return Reply(error.code, error.message if error.plain else error.to_status())
 
     def is_mutation(self, call: Call) -> bool:
         """Whether the request wants to change an object. A SelfSubjectAccessReview is a question."""
-        return call.method in MUTATING and not call.path.rstrip("/").endswith("/selfsubjectaccessreviews")
+        return call.method in MUTATING and call.path.rstrip("/").rpartition("/")[2] not in _CHANGELESS
 
     def _authenticate(self, call: Call) -> str:
         """The user's name; a request without credentials is anonymous, one with wrong ones is refused."""
@@ -93,9 +103,15 @@ class Api:
 
     def _authorize(self, route: Route, user: str) -> None:
         resource = route.resource
-        wanted = Attributes(route.verb, resource.plural, resource.group, route.namespace or "", route.name)
+        wanted = Attributes(route.verb, route.target, resource.group, route.namespace or "", route.name)
         if user == "system:anonymous" or not self._access.allows(wanted):
             raise forbidden(resource, route.name, self._access.explain(wanted, user))
+
+    def _forward(self, route: Route, call: Call, user: str) -> PortForward:
+        ports = read_ports(call.query)
+        if call.protocols is not None and self._minor >= _FORWARD_NEEDS_CREATE:
+            self._authorize(replace(route, verb="create"), user)
+        return grant_forward(self._registry.get(route), ports, call.protocols)
 
     def _dispatch(self, route: Route, call: Call) -> Outcome:
         if route.resource.kind == "SelfSubjectAccessReview":

@@ -13,7 +13,10 @@ from aiohttp import web
 from .api import Outcome, Reply
 from .event_streams import EventStreams, Write
 from .faults import Answer, Delay, Drip, Fault, Hang, Html, LateDelivery, Malformed, Reset
+from .forwards import Forwards
+from .port_forwards import PortForward
 from .statuses import ApiError
+from .watches import Watch
 
 Process = Callable[[], Outcome]
 
@@ -22,10 +25,16 @@ class Delivery:
     """Answers requests, at once or with a stream."""
 
     def __init__(
-        self, later: Callable[[float, Callable[[], None]], None], ended: asyncio.Event, events: EventStreams
+        self,
+        later: Callable[[float, Callable[[], None]], None],
+        ended: asyncio.Event,
+        *,
+        events: EventStreams,
+        forwards: Forwards,
     ) -> None:
         """``later`` does something after some seconds, ``ended`` is set when the server stops."""
         self._events = events
+        self._forwards = forwards
         self._later = later
         self._ended = ended
 
@@ -59,18 +68,28 @@ class Delivery:
                 return reset(request)
 
     async def _carry(self, request: web.BaseRequest, outcome: Outcome) -> web.StreamResponse:
-        if isinstance(outcome, Reply):
-            return respond(outcome)
-        return await self._events.carry(request, outcome)
+        match outcome:
+            case Reply():
+                return respond(outcome)
+            case Watch():
+                return await self._events.carry(request, outcome)
+            case PortForward():
+                return await self._forwards.carry(request, outcome)
 
     async def _break_off(self, request: web.BaseRequest, outcome: Outcome) -> web.StreamResponse:
-        if isinstance(outcome, Reply):
-            return web.Response(body=halve(encode(outcome)), content_type="application/json")
-        return await self._events.carry(request, outcome, lambda write: lambda line: write(halve(line)))
+        match outcome:
+            case Reply():
+                return web.Response(body=halve(encode(outcome)), content_type="application/json")
+            case Watch():
+                return await self._events.carry(request, outcome, lambda write: lambda line: write(halve(line)))
+            case PortForward():
+                return web.Response(body=b'{"kind":', content_type="application/json")
 
     async def _drip(self, request: web.BaseRequest, outcome: Outcome, seconds: float) -> web.StreamResponse:
-        if not isinstance(outcome, Reply):
+        if isinstance(outcome, Watch):
             return await self._events.carry(request, outcome, lambda write: dripping(write, seconds))
+        if isinstance(outcome, PortForward):
+            return await self._forwards.carry(request, outcome)
         whole = encode(outcome)
         response = web.StreamResponse(status=outcome.status)
         response.content_type = "application/json"
@@ -85,6 +104,21 @@ class Delivery:
                 break
             await asyncio.sleep(seconds)
         return response
+
+
+def read_query(request: web.BaseRequest) -> dict[str, str]:
+    """The query; of a name given more than once the first value counts, but of ``ports`` all, joined by commas."""
+    ports = request.query.getall("ports", [])
+    return dict(request.query) | ({"ports": ",".join(ports)} if ports else {})
+
+
+def read_protocols(request: web.BaseRequest) -> tuple[str, ...] | None:
+    """The protocols a request offers for its WebSocket; None when it wants none."""
+    upgrades = [item.strip().lower() for item in request.headers.get("Connection", "").split(",")]
+    if "upgrade" not in upgrades or request.headers.get("Upgrade", "").strip().lower() != "websocket":
+        return None
+    offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ()))
+    return tuple(item.strip() for item in offered.split(",") if item.strip())
 
 
 def respond(reply: Reply) -> web.Response:

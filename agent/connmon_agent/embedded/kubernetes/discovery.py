@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .objects import Manifest
-from .resources import Catalogue
+from .resources import Catalogue, Resource
 
 
 def discover(catalogue: Catalogue, path: str, *, version: str, address: str) -> Manifest | str | None:
@@ -41,7 +41,8 @@ def _describe_group(catalogue: Catalogue, group: str) -> Manifest:
 
 def _list_resources(catalogue: Catalogue, group: str, version: str) -> Manifest:
     group_version = f"{group}/{version}" if group else version
-    resources = [
+    served = [item for item in catalogue.resources if (item.group, item.version) == (group, version)]
+    resources: list[Manifest] = [
         {
             "name": resource.plural,
             "singularName": "",
@@ -50,7 +51,13 @@ def _list_resources(catalogue: Catalogue, group: str, version: str) -> Manifest:
             "verbs": list(resource.verbs),
             **({"shortNames": list(resource.short_names)} if resource.short_names else {}),
         }
-        for resource in catalogue.resources
-        if (resource.group, resource.version) == (group, version)
+        for resource in served
     ]
+    resources += [_describe_subresource(resource, name) for resource in served for name in resource.subresources]
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources}
+
+
+def _describe_subresource(resource: Resource, name: str) -> Manifest:
+    kinds = {"portforward": "PodPortForwardOptions"}
+    described = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced}
+    return described | {"kind": kinds[name], "verbs": ["create", "get"]}

@@ -49,7 +49,7 @@ class LateDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """The request is processed, and half of the JSON is the answer."""
+    """The request is processed, and half of the JSON is the answer (of a watch: of each event)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Html:
 
 @dataclass(frozen=True, slots=True)
 class Drip:
-    """The request is processed, and the answer comes byte by byte, one every ``seconds``."""
+    """The request is processed, and the answer comes byte by byte, one every ``seconds``; but a WebSocket works."""
 
     seconds: float
 

@@ -23,6 +23,7 @@ class Resource:
     counts: tuple[str, ...] | None = None
     verbs: tuple[str, ...] = _VERBS
     short_names: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()
 
     @property
     def api_version(self) -> str:
@@ -39,7 +40,7 @@ class Resource:
 # (kubernetes pkg/registry/apps/{deployment,statefulset}/strategy.go).
 _RESOURCES = (
     Resource("", "v1", "namespaces", "Namespace", namespaced=False, short_names=("ns",)),
-    Resource("", "v1", "pods", "Pod", short_names=("po",)),
+    Resource("", "v1", "pods", "Pod", short_names=("po",), subresources=("portforward",)),
     Resource("", "v1", "services", "Service", short_names=("svc",)),
     Resource("apps", "v1", "controllerrevisions", "ControllerRevision"),
     Resource("apps", "v1", "daemonsets", "DaemonSet", counts=("spec",), short_names=("ds",)),

@@ -5,21 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .resources import Catalogue, Resource
-from .statuses import ApiError, no_such_path
+from .statuses import no_such_path, not_allowed
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+CONNECTING = {"GET": "get", "POST": "create"}
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """One resource request. ``namespace`` is empty for a cluster-wide resource and None for "in every namespace";
-    ``name`` is empty for the collection.
+    ``name`` is empty for the collection, ``subresource`` for the object itself.
     """
 
     resource: Resource
     verb: str
     namespace: str | None
     name: str
+    subresource: str = ""
+
+    @property
+    def target(self) -> str:
+        """The resource as RBAC names it: ``pods/portforward``."""
+        return f"{self.resource.plural}/{self.subresource}" if self.subresource else self.resource.plural
 
 
 def find_route(catalogue: Catalogue, method: str, path: str, *, watching: bool = False) -> Route:
@@ -33,13 +40,18 @@ def find_route(catalogue: Catalogue, method: str, path: str, *, watching: bool =
     if len(rest) >= 3 and rest[0] == "namespaces":
         namespace, rest = rest[1], rest[2:]
     resource = catalogue.find(group, version, rest[0]) if rest else None
-    if resource is None or len(rest) > 2 or (bool(namespace) and not resource.namespaced):
+    subresource = rest[2] if len(rest) == 3 else ""
+    if resource is None or len(rest) > 3 or (bool(namespace) and not resource.namespaced):
         raise no_such_path()
-    name = rest[1] if len(rest) == 2 else ""
+    if subresource and subresource not in resource.subresources:
+        raise no_such_path()
+    name = rest[1] if len(rest) > 1 else ""
     if resource.namespaced and not namespace:
         if name:
             raise no_such_path()
         namespace = None
+    if subresource:
+        return Route(resource, _find_connecting_verb(method), namespace, name, subresource)
     verb = _find_verb(resource, method, name, namespace)
     return Route(resource, "watch" if watching and verb == "list" else verb, namespace, name)
 
@@ -56,5 +68,12 @@ def _find_verb(resource: Resource, method: str, name: str, namespace: str | None
     verb = ("get" if name else "list") if method == "GET" else _VERBS.get(method, "")
     on_collection = verb in ("create", "list")
     if verb not in resource.verbs or on_collection == bool(name) or (verb == "create" and namespace is None):
-        raise ApiError(405, "the server does not allow this method on the requested resource", details={})
+        raise not_allowed()
     return verb
+
+
+def _find_connecting_verb(method: str) -> str:
+    """A subresource that is connected to knows two methods."""
+    if method not in CONNECTING:
+        raise not_allowed()
+    return CONNECTING[method]

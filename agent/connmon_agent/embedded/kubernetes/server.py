@@ -19,13 +19,15 @@ from .access import Access
 from .api import Api, Call, Outcome, Reply
 from .changes import ChangeLog
 from .controllers import ControllerManager, Pace
-from .delivery import Delivery
+from .delivery import Delivery, read_protocols, read_query
 from .event_streams import EventStreams
 from .faults import Faults
+from .forwards import Forwards
 from .history import Mutation
 from .listener import Listener
 from .manifests import namespace as namespace_manifest
 from .objects import Key, Manifest, rfc3339
+from .programs import Programs
 from .registry import Registry
 from .resources import Catalogue
 from .routes import Route
@@ -43,6 +45,7 @@ class EmbeddedKubernetes:
     It lives on the event loop that ``start`` runs on; every other method may be called from any thread.
 
     - ``workloads`` makes rollouts fail and pods hang, ``faults`` disturbs the traffic, ``access`` denies verbs;
+    - ``programs`` puts something behind the ports of pods, ``forwards`` counts and breaks the ways to them;
     - ``history`` holds every mutating request received, in order;
     - ``create``, ``get``, ``list_objects`` and ``request`` act on the cluster without HTTP, faults and history.
     """
@@ -70,10 +73,11 @@ class EmbeddedKubernetes:
         self._catalogue = Catalogue(policy_versions, discovery_versions)
         self._store = ObjectStore(self._catalogue, now=now, seed=seed)
         self._changes = ChangeLog(self._store, changes_kept)
+        pace = pace or Pace()
         self._controllers = ControllerManager(
             self._store,
             now=now,
-            pace=pace or Pace(),
+            pace=pace,
             nodes=nodes,
             empty_budget_selects_all=policy_versions[0] == "v1",
             slices_version=discovery_versions[0],
@@ -89,6 +93,9 @@ class EmbeddedKubernetes:
             version=version,
         )
         self.workloads = Workloads(self._controllers, self.invoke)
+        self.programs = Programs(self._controllers.context.workload_of, self.invoke)
+        self.forwards = Forwards(self.programs, linger=pace.linger, invoke=self.invoke)
+        self._store.subscribe(self.forwards.notice)
         self.faults = Faults()
         self.history: list[Mutation] = []
         self._listener = Listener(self._serve, "127.0.0.1", port)
@@ -96,7 +103,7 @@ class EmbeddedKubernetes:
         self._thread = 0
         self._ended = asyncio.Event()
         self._events = EventStreams(self._listener.gone, self._ended)
-        self._delivery = Delivery(self._later, self._ended, self._events)
+        self._delivery = Delivery(self._later, self._ended, events=self._events, forwards=self.forwards)
         for name in namespaces:
             self.create(namespace_manifest(name))
 
@@ -117,7 +124,9 @@ class EmbeddedKubernetes:
         """End everything; the objects can still be read."""
         self._ended.set()
         self._controllers.stop()
+        await self.forwards.stop()
         await self._listener.end()
+        await self.programs.stop()
         self._loop = None
 
     async def __aenter__(self) -> EmbeddedKubernetes:
@@ -213,10 +222,11 @@ class EmbeddedKubernetes:
         call = Call(
             request.method,
             request.path,
-            dict(request.query),
+            read_query(request),
             request.content_type,
             await request.read(),
             request.headers.get("Authorization"),
+            read_protocols(request),
         )
         mutation = self._note(call) if self._api.is_mutation(call) else None
         return await self._delivery.answer(request, self.faults.take(call), lambda: self._process(call, mutation))

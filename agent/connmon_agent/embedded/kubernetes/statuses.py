@@ -28,14 +28,26 @@ REASONS = {
 
 
 class ApiError(Exception):
-    """An answer that is no success. ``reason`` is a word programs may match, ``details`` what it is about."""
+    """An answer that is no success. ``reason`` is a word programs may match, ``details`` what it is about.
 
-    def __init__(self, code: int, message: str, *, reason: str | None = None, details: Manifest | None = None) -> None:
+    ``plain``: it is the kubelet's, whose answers are the bare message.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        *,
+        reason: str | None = None,
+        details: Manifest | None = None,
+        plain: bool = False,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.reason = reason or REASONS.get(code, "")
         self.details = details
+        self.plain = plain
 
     def to_status(self) -> Manifest:
         """The ``Status`` object of the answer."""
@@ -68,6 +80,11 @@ def not_found(resource: Resource, name: str) -> ApiError:
 def no_such_path() -> ApiError:
     """404: this server does not serve such a resource."""
     return ApiError(404, "the server could not find the requested resource", details={})
+
+
+def not_allowed() -> ApiError:
+    """405: the resource is there and cannot do this."""
+    return ApiError(405, "the server does not allow this method on the requested resource", details={})
 
 
 def already_exists(resource: Resource, name: str) -> ApiError:

@@ -17,6 +17,7 @@ class Pace:
     ready_after: float = 1.0  # from a pod's creation until it is Ready
     terminate_after: float = 0.0  # from a pod's deletion until it is gone
     reconcile_after: float = 0.0  # until a controller notices a change
+    linger: float = 1.0  # one direction of a forwarded connection has left when the other is over, as in containerd
 
 
 @dataclass(slots=True)
