@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.fakes.charts import real_charts
+from tests.fakes.local_ports import FakeForwards, FakeMachine
 from tests.fakes.virtual_time import SimulatedClock
 
 from connmon_agent.core.effects import Restart
@@ -340,14 +341,27 @@ class Site:
             self.clock, {service.workload: workloads.get(service.name, Workload()) for service in plan.services}
         )
         self.disk = FakeDisk()
+        self.machine = FakeMachine()
+        self.forwards = FakeForwards(self.machine)
+        self.published: list[World] = []
         self.said: list[Sentence] = []
         self.agent: Agent | None = None
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start an agent on the disk as it is."""
+        self.forwards = FakeForwards(self.machine, troubles=self.forwards.troubles, lasting=self.forwards.lasting)
         surroundings = Surroundings(
-            self.clock, self.watch, self.link, self.cluster, self.disk, "boot-1", self.said.append
+            self.clock,
+            self.watch,
+            self.link,
+            self.cluster,
+            self.disk,
+            "boot-1",
+            self.said.append,
+            self.machine,
+            self.forwards,
+            self.published.append,
         )
         self.disk.broken = self.disk.dead = self.cluster.dead = False
         self.agent = Agent(engine=self.engine, plan=self.plan, surroundings=surroundings)
@@ -356,7 +370,8 @@ class Site:
 
     def die(self) -> None:
         """The instant of a ``kill -9``: nothing more is written, nothing more is sent."""
-        self.disk.dead = self.cluster.dead = True
+        self.disk.dead = self.cluster.dead = self.forwards.dead = True
+        self.forwards.listening.clear()
 
     def die_at(self, moment: str, condition: Callable[[Event, Step], bool]) -> None:
         """Die ``before`` or ``after`` the first commit for which ``condition`` holds; nothing is done for it."""
