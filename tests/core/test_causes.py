@@ -17,7 +17,8 @@ from connmon_agent.core.causes import (
     diagnose,
     find_doubtful,
     find_lost_families,
-    is_portal,
+    find_portal,
+    find_unheard,
 )
 from connmon_agent.core.sightings import Evidence, Failure, ProbeResult, Quality, QualitySight
 
@@ -293,10 +294,30 @@ def test_what_counts(results: tuple[ProbeResult, ...], names: list[str]) -> None
         pytest.param((fail("http 1", Failure.WRONG), answer("http 2")), False, id="wrong and right"),
         pytest.param((fail("http 1"), fail("http 2", Failure.REFUSED)), False, id="silent and refused"),
         pytest.param((fail("dns 1", Failure.WRONG), answer("tcp 1")), False, id="no http"),
+        pytest.param((fail("http 1", Failure.DECLINED), answer("tcp 1")), True, id="declined, and answered before"),
+        pytest.param((fail("http 2", Failure.DECLINED), answer("tcp 1")), False, id="declined ever since the start"),
+        pytest.param((fail("http 2", Failure.WRONG), answer("tcp 1")), True, id="wrong ever since the start"),
+        pytest.param((fail("http 2", Failure.WRONG), answer("http 1")), False, id="wrong, and another right"),
     ],
 )
 def test_what_a_portal_is(results: tuple[ProbeResult, ...], portal: bool) -> None:
-    assert is_portal(results) is portal
+    assert bool(find_portal(results, frozenset({"http 1"}))) is portal
+
+
+@pytest.mark.parametrize(
+    ("results", "heard", "names"),
+    [
+        pytest.param((answer("tcp 1"), fail("http 1")), {"tcp 1"}, ["http 1"], id="one that never answered"),
+        pytest.param((fail("tcp 1"), fail("http 1")), {"tcp 1"}, ["http 1"], id="not one that once did"),
+        pytest.param((fail("tcp 1"), fail("http 1")), set(), [], id="in an outage since the start nobody knows"),
+        pytest.param(
+            (fail("tcp 1"), fail("http 1", Failure.DECLINED)), set(), ["http 1"], id="but who declines is there"
+        ),
+        pytest.param((answer("tcp 1"), fail("gateway 1")), {"tcp 1"}, [], id="a gateway may keep silent"),
+    ],
+)
+def test_which_targets_have_never_answered(results: tuple[ProbeResult, ...], heard: set[str], names: list[str]) -> None:
+    assert [result.name for result in find_unheard(results, heard)] == names
 
 
 @pytest.mark.parametrize(

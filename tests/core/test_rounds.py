@@ -25,8 +25,10 @@ GONE = Unseen("timeout", "the Kubernetes API did not answer within 5 s")
 
 
 def results(words: str) -> tuple[ProbeResult, ...]:
-    """``tcp+ dns- http!``: what answers, is silent, answers wrongly; ``*`` a probe that failed in itself; 6: IPv6."""
-    failures = {"-": Failure.SILENT, "!": Failure.WRONG, "*": Failure.BROKEN}
+    """``tcp+ dns- http!``: what answers, is silent, answers wrongly, as a portal does; ``?`` answers 404, say; ``*`` a
+    probe that failed in itself; 6: IPv6.
+    """
+    failures = {"-": Failure.SILENT, "!": Failure.WRONG, "?": Failure.DECLINED, "*": Failure.BROKEN}
     return tuple(
         ProbeResult(
             f"{word[:-1]} {number}",
@@ -80,6 +82,14 @@ def event_of(told: Any, at: Moment) -> Event:
         pytest.param([GOOD] * 3 + [PORTAL] * 3, ["ONLINE", "DEGRADED", "OFFLINE"], id="a portal is an outage"),
         pytest.param([PORTAL] * 20, ["DEGRADED", "OFFLINE"], id="a portal is never ONLINE"),
         pytest.param([BAD] * 3 + [PORTAL] * 20, ["DEGRADED", "OFFLINE"], id="a portal ends no outage"),
+        pytest.param(["tcp+ dns+ http?"] * 3, ["ONLINE"], id="a target that says 404 since the start is misconfigured"),
+        pytest.param(
+            [GOOD] * 3 + ["tcp+ dns+ http?"] * 3, ["ONLINE", "DEGRADED", "OFFLINE"], id="one that did not is a portal"
+        ),
+        pytest.param(["tcp+ dns+ http? http+"] * 3, ["ONLINE"], id="another one shows that there is no portal"),
+        pytest.param(
+            ["tcp+ http? http?"] * 3, ["DEGRADED", "OFFLINE"], id="one answer of three is none, whatever they say"
+        ),
         pytest.param([GOOD] * 3 + [UNPLUGGED], ["ONLINE"], id="evidence alone moves nothing"),
         pytest.param(
             [GOOD] * 3 + [UNPLUGGED, BAD], ["ONLINE", "DEGRADED", "OFFLINE"], id="hard evidence and one bad round"

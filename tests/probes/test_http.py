@@ -104,7 +104,10 @@ WRONG = {
         text_answer("Location: http://login.example/", "Content-Length: 0", body=b"", status="302 Found"),
         "answered HTTP 302, expected 200",
     ),
-    "another status": (text_answer(status="503 Out"), "answered HTTP 503, expected 200"),
+    "a portal that says so": (
+        text_answer(status="511 Network Authentication Required"),
+        "answered HTTP 511, expected 200",
+    ),
     "another text": (text_answer(body=b"Please log in"), "answered another text than expected: 'Please log in'"),
     "a longer text": (
         text_answer(body=TEXT.encode() + b"x" * 99),
@@ -167,6 +170,28 @@ def test_a_wrong_answer_says_what_is_wrong(answer: bytes, reason: str) -> None:
     assert (result.ok, result.reason) == (False, reason)
     assert result.failure is (Failure.REFUSED if reason == CUT else Failure.WRONG)
     assert result.latency_ms is not None, "something answered, and that takes a time"
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "failure"),
+    [
+        pytest.param("404 Not Found", (), Failure.DECLINED, id="a web server without that page"),
+        pytest.param("401 Unauthorized", (), Failure.DECLINED, id="one that wants a login"),
+        pytest.param("503 Out", (), Failure.DECLINED, id="one that is out of order"),
+        pytest.param("301 Moved", ("Location: https://127.0.0.1/",), Failure.DECLINED, id="a page that moved"),
+        pytest.param("301 Moved", ("Location: https://www.127.0.0.1/",), Failure.DECLINED, id="to www."),
+        pytest.param("302 Found", ("Location: /there",), Failure.DECLINED, id="on the same host"),
+        pytest.param("302 Found", ("Location: http://login.example/",), Failure.WRONG, id="away, as a portal does"),
+        pytest.param("302 Found", ("Location: http://[login/",), Failure.WRONG, id="to what is no URL"),
+        pytest.param("302 Found", (), Failure.WRONG, id="nobody says where to"),
+        pytest.param("201 Created", (), Failure.WRONG, id="another success"),
+        pytest.param("511 Log In", (), Failure.WRONG, id="a portal by its own word"),
+    ],
+)
+def test_a_portal_is_told_from_a_web_server(status: str, fields: tuple[str, ...], failure: Failure) -> None:
+    result = asyncio.run(get(answer_with(text_answer(*fields, status=status))))
+
+    assert (result.ok, result.failure) == (False, failure)
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_a_proxy_is_asked_for_the_whole_url(by_environment: bool) -> None:
         (504, Failure.UNREACHABLE),
         (407, Failure.REFUSED),
         (302, Failure.WRONG),
-        (403, Failure.WRONG),
+        (403, Failure.DECLINED),
     ],
 )
 def test_a_proxy_that_cannot_get_through_is_no_portal(status: int, failure: Failure) -> None:

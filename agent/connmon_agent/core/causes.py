@@ -6,7 +6,7 @@ cause, for whatever stands on it fails with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -66,7 +66,7 @@ class Diagnosis:
 class Background:
     """What is known besides the round itself.
 
-    ``heard`` are the names of the targets that have answered since the start (None: this is not looked at);
+    ``heard`` are the names of the targets that have answered as expected since the start (None: this is not looked at);
     ``suspects`` the kinds that do not count; ``lost`` the IP versions that have not answered for long enough;
     ``cluster`` says why the Kubernetes API cannot be reached (None: it can, or nobody knows).
     """
@@ -82,8 +82,8 @@ class Background:
 
 def diagnose(results: Sequence[ProbeResult], background: Background) -> Diagnosis:
     """The verdict on one round of probes."""
-    if is_portal(results):
-        return Diagnosis(False, Cause.PORTAL, describe_failures(_of(results, Failure.WRONG)))
+    if portal := find_portal(results, background.heard):
+        return Diagnosis(False, Cause.PORTAL, describe_failures(portal))
     counted = count_results(results, background)
     if not counted:
         return Diagnosis(None, Cause.PROBE_SUSPECT, describe_failures(results))
@@ -110,10 +110,26 @@ def count_results(results: Sequence[ProbeResult], background: Background) -> lis
     return known if 2 * len(known) >= len(asked) else counted
 
 
-def is_portal(results: Sequence[ProbeResult]) -> bool:
-    """Whether something answers in the internet's place: HTTP answers, and never what is expected."""
+def find_portal(results: Sequence[ProbeResult], heard: frozenset[str] | None = None) -> list[ProbeResult]:
+    """The answers given in the internet's place; none where an HTTP target answers as expected.
+
+    What a web server itself would say (404, say) is a portal's only from a target that has answered as expected before:
+    one that never has is most likely misconfigured. ``heard``: as in ``Background``.
+    """
     http = [result for result in results if result.kind == "http"]
-    return any(result.failure is Failure.WRONG for result in http) and not any(result.ok for result in http)
+    if any(result.ok for result in http):
+        return []
+    declined = [result for result in _of(http, Failure.DECLINED) if heard is None or result.name in heard]
+    return [*_of(http, Failure.WRONG), *declined]
+
+
+def find_unheard(results: Iterable[ProbeResult], heard: Collection[str]) -> list[ProbeResult]:
+    """The targets that have never answered as expected since the start, while others have: not the link is at fault.
+
+    A web server that declines is there, so that its target is named even where nothing else has answered yet.
+    """
+    unheard = [result for result in results if result.kind in LAYERS and not result.ok and result.name not in heard]
+    return unheard if heard else _of(unheard, Failure.DECLINED)
 
 
 def is_good(counted: Sequence[ProbeResult], quorum: int) -> bool:
@@ -159,7 +175,7 @@ def _find_cause(
 
 def _speaks_of_gateway(result: ProbeResult, heard: frozenset[str] | None) -> bool:
     """Many routers never answer: the silence of one that never has says nothing, unless nobody has its address."""
-    known = heard is None or result.name in heard or result.failure is Failure.UNREACHABLE
+    known = not heard or result.name in heard or result.failure is Failure.UNREACHABLE
     return result.kind == "gateway" and not result.ok and result.failure is not Failure.BROKEN and known
 
 

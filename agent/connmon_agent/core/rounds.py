@@ -96,7 +96,7 @@ def _background(draft: Draft, heard: tuple[str, ...], doubts: Mapping[str, int])
         evidence=Evidence() if link.evidence == link.disproved else link.evidence,
         suspects=sure - set(FAMILIES),
         lost=sure & set(FAMILIES),
-        heard=frozenset(heard) if heard else None,
+        heard=frozenset(heard),
         sight=link.sight,
         cluster=link.cluster,
     )

@@ -27,6 +27,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9]{2})(?: .*)?")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _WITHOUT_BODY = (204, 304)
+_LOGIN_REQUIRED = 511
 # What a proxy says that cannot get through, or wants to be asked differently: RFC 9110, sections 15.6.3 to 15.6.5.
 _NO_WAY_ON, _UNAUTHORIZED = (502, 503, 504), 407
 
@@ -154,10 +155,36 @@ async def check_response(reader: asyncio.StreamReader, target: HttpTarget, *, pr
     with _wording_breaks():
         head = await _read_final_head(reader)
         if head.status != target.status:
-            failure = _judge_proxy(head.status, Failure.WRONG) if proxied else Failure.WRONG
-            raise WrongAnswer(f"answered HTTP {head.status}, expected {target.status}", failure)
+            failure = judge_status(head, target.url)
+            reason = f"answered HTTP {head.status}, expected {target.status}"
+            raise WrongAnswer(reason, _judge_proxy(head.status, failure) if proxied else failure)
         if target.body is not None:
             _compare_body(await _read_body(reader, head), target.body.encode())
+
+
+def judge_status(head: Head, url: str) -> Failure:
+    """What an unexpected status says: ``WRONG`` where a portal answers so, ``DECLINED`` where a web server itself does.
+
+    A portal sends a page of its own, 511 (RFC 6585, section 6) or to another host. A page that has moved within its
+    site, and any other refusal, comes from the site.
+    """
+    if 300 <= head.status < 400:
+        return Failure.DECLINED if _stays(head.fields.get(b"location", b""), url) else Failure.WRONG
+    return Failure.DECLINED if head.status >= 400 and head.status != _LOGIN_REQUIRED else Failure.WRONG
+
+
+def _stays(location: bytes, url: str) -> bool:
+    """Whether a redirection leads to the same host, with "www." or without. Without a host it leads nowhere else."""
+    try:
+        host = urlsplit(location.decode("ascii", errors="replace")).hostname
+    except ValueError:
+        return False
+    return bool(location) and host in (None, *_names_of(urlsplit(url).hostname or ""))
+
+
+def _names_of(host: str) -> tuple[str, str]:
+    bare = host.removeprefix("www.")
+    return bare, f"www.{bare}"
 
 
 @contextmanager
