@@ -14,6 +14,7 @@ from ..core.events import Configured, Order, Ordered
 from ..core.moments import Moment
 from ..core.world import BEGINNING
 from ..errors import ConnmonError
+from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
 from ..loading.charts import find_charts_folder, load_charts
 from ..ports import Cluster
@@ -21,11 +22,14 @@ from ..presence import AgentLock
 from ..probes.prober import TargetProber
 from ..routes import open_link_watch
 from ..settings import KubernetesSettings, Settings
+from ..sockets.examining import SocketPorts
 from ..store import DATABASE_FILE
 from ..store.journal import SqliteJournal
 from .agent import Agent, Surroundings
 from .clocks import SystemClock, anchor_time, boot_id, boottime, walltime
 from .control import ControlServer
+from .endpoint_files import EndpointFiles
+from .forwarding import Forwarding
 from .sentences import Sentence, tell_damage
 
 CREDENTIALS_FOLDER = "credentials"
@@ -123,14 +127,22 @@ class Runner:
         self._memory = memory
         self._say = say
         self._retired: set[asyncio.Task[None]] = set()
+        self._forwarding = Forwarding(
+            temp_dir=memory.folder / CREDENTIALS_FOLDER,
+            say=lambda service, text: say(Sentence(self.now(), "warning", service, text)),
+        )
+        self._calls = _open_calls(settings.kubernetes, memory.folder)
         surroundings = Surroundings(
             clock=memory.clock,
             watch=open_link_watch(),
             prober=self._open_prober(settings),
-            cluster=_open_cluster(settings.kubernetes, memory.folder),
+            cluster=KubernetesCluster(self._calls),
             journal=memory.journal,
             boot_id=memory.boot,
             say=say,
+            ports=SocketPorts(),
+            forwards=self._forwarding.open(settings, self._calls),
+            publish=EndpointFiles(memory.folder, complain=self._complain).publish,
         )
         self._cluster: Cluster = surroundings.cluster
         self.agent = Agent(engine=Engine(memory.charts), plan=settings.plan, surroundings=surroundings)
@@ -148,11 +160,16 @@ class Runner:
             )
         cluster = None
         if settings.kubernetes != self._settings.kubernetes:
-            cluster, old = _open_cluster(settings.kubernetes, self._memory.folder), self._cluster
+            self._calls = _open_calls(settings.kubernetes, self._memory.folder)
+            cluster, old = KubernetesCluster(self._calls), self._cluster
             self._cluster = cluster
             self._retire(old)
-        self.agent.configure(settings.plan, prober=self._open_prober(settings), cluster=cluster)
+        forwards = self._forwarding.follow(settings, self._calls, other_cluster=cluster is not None)
+        self.agent.configure(settings.plan, prober=self._open_prober(settings), cluster=cluster, forwards=forwards)
         self._settings = settings
+
+    def _complain(self, text: str) -> None:
+        self._say(Sentence(self.now(), "error", "agent", text))
 
     def _open_prober(self, settings: Settings) -> TargetProber:
         """The prober, with a warning for each target that this machine lets nobody probe."""
@@ -167,8 +184,8 @@ class Runner:
         closing.add_done_callback(self._retired.discard)
 
 
-def _open_cluster(settings: KubernetesSettings, folder: Path) -> Cluster:
-    return KubernetesCluster(open_calls(settings, temp_dir=folder / CREDENTIALS_FOLDER))
+def _open_calls(settings: KubernetesSettings, folder: Path) -> Calls:
+    return open_calls(settings, temp_dir=folder / CREDENTIALS_FOLDER)
 
 
 def record_order(settings: Settings, order: Order, services: tuple[str, ...], *, by: str) -> str | None:

@@ -1,0 +1,89 @@
+"""``endpoints.json`` and ``endpoints.env`` in the state directory: where each service is reached now, for scripts.
+
+They are a view of the world, written anew after each decision that changes it. Each is replaced as a whole, so that a
+script never reads half of one. An agent that ends in order leaves both empty of services.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..core.urls import host_of, url_of
+from ..core.world import World
+
+JSON_FILE = "endpoints.json"
+ENV_FILE = "endpoints.env"
+
+
+class EndpointFiles:
+    """Writes both files into ``folder``. ``complain`` is told once that it failed, and again when it fails anew."""
+
+    def __init__(self, folder: Path, *, complain: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._complain = complain
+        self._failed = False
+
+    def publish(self, world: World) -> None:
+        """Write where each service of ``world`` is reached. Never raises."""
+        entries = dict(list_endpoints(world))
+        try:
+            _replace(self._folder / JSON_FILE, describe_as_json(entries))
+            _replace(self._folder / ENV_FILE, describe_as_env(entries))
+        except OSError as error:
+            if not self._failed:
+                self._complain(f"{JSON_FILE} and {ENV_FILE} cannot be written: {error.strerror or error}")
+            self._failed = True
+        else:
+            self._failed = False
+
+
+def list_endpoints(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each service whose local port is listened on, with what scripts need of it."""
+    for plan in world.plan.services:
+        forward = world.forwards.get(plan.name)
+        if plan.forward is not None and forward is not None and forward.port is not None:
+            bind, port = plan.forward.bind, forward.port
+            yield (
+                plan.name,
+                {
+                    "state": forward.state,
+                    "url": url_of(bind, port),
+                    "host": host_of(bind),
+                    "port": port,
+                    "primary": plan.forward.port,
+                },
+            )
+
+
+def describe_as_json(entries: dict[str, dict[str, Any]]) -> str:
+    """One JSON document. ``pid`` is the agent's: where that process is gone, so are the ports."""
+    return json.dumps({"schema": 1, "pid": os.getpid(), "services": entries}, indent=2, ensure_ascii=False) + "\n"
+
+
+def describe_as_env(entries: dict[str, dict[str, Any]]) -> str:
+    """Lines for a shell to source: FRONTEND_CUSTOM_URL, _HOST and _PORT of the service frontend-custom."""
+    lines = [
+        "# Where the services are reached now. connmon-agent writes this file; a service without a port is not in it."
+    ]
+    for name, entry in entries.items():
+        prefix = variable_of(name)
+        lines += [f"{prefix}_{key.upper()}={entry[key]}" for key in ("url", "host", "port")]
+    return "\n".join(lines) + "\n"
+
+
+def variable_of(service: str) -> str:
+    """The service's name as the beginning of a shell variable's."""
+    name = re.sub(r"[^A-Z0-9]", "_", service.upper())
+    return f"_{name}" if name[0].isdigit() else name
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside it and rename: readers see the old or the new file, never a part of one."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)

@@ -1,0 +1,67 @@
+"""The local ports' part of a wired agent: made when the first port is configured, and led to where a reload says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..kube.calls import Calls
+from ..ports import Forwards
+from ..settings import KubernetesSettings, Settings
+from .no_forwards import NoForwards
+
+if TYPE_CHECKING:
+    from ..forwards.forwarder import Forwarder
+    from ..forwards.seeking import Destination
+    from ..kube.streams import ApiStreams
+
+
+class Forwarding:
+    """Gives the agent its ``Forwards``. ``temp_dir`` is the private folder for credentials; ``say`` writes one sentence
+    about a service to the log.
+
+    Without a port nothing of it is imported: what leads connections to pods takes 10 MiB.
+    """
+
+    def __init__(self, *, temp_dir: Path, say: Callable[[str, str], None]) -> None:
+        self._temp_dir = temp_dir
+        self._say = say
+        self._forwarder: Forwarder | None = None
+        self._following: set[asyncio.Task[None]] = set()
+
+    def open(self, settings: Settings, calls: Calls) -> Forwards:
+        """The forwards for ``settings``, through ``calls``."""
+        if not settings.forwards:
+            return NoForwards()
+        from ..forwards.forwarder import Forwarder
+
+        streams = self._open_streams(settings.kubernetes, calls)
+        self._forwarder = Forwarder(find_destinations(settings), settings.forwarding, streams, say=self._say)
+        return self._forwarder
+
+    def follow(self, settings: Settings, calls: Calls, *, other_cluster: bool) -> Forwards | None:
+        """Take over other settings; returns the forwards where they are other ones now (None: they are not)."""
+        if self._forwarder is None:
+            return self.open(settings, calls) if settings.forwards else None
+        streams = self._open_streams(settings.kubernetes, calls) if other_cluster else None
+        task = asyncio.ensure_future(
+            self._forwarder.configure(find_destinations(settings), settings.forwarding, streams)
+        )
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+        return None
+
+    def _open_streams(self, kubernetes: KubernetesSettings, calls: Calls) -> ApiStreams:
+        from ..kube.streams import ApiStreams
+
+        return ApiStreams(calls, temp_dir=self._temp_dir, connect_timeout=kubernetes.connect_timeout)
+
+
+def find_destinations(settings: Settings) -> dict[str, Destination]:
+    """Each service's end in the cluster."""
+    from ..forwards.seeking import Destination
+
+    namespaces = {service.name: service.namespace for service in settings.plan.services}
+    return {name: Destination(namespaces[name], forward) for name, forward in settings.forwards.items()}
