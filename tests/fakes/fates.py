@@ -308,7 +308,7 @@ class Fate:
         await self._replace_agent()
 
     async def _spoil_disk(self) -> None:
-        self.site.disk.fail = self.dice.choice(("full", "unsure"))
+        self.site.disk.fail = self.dice.choice(("full", "unsure", "away"))
         self._tell(f"the disk fails: {self.site.disk.fail}")
         await self.site.wait(self._draw_seconds(0.1, 3600.0))
         self.site.disk.fail = None

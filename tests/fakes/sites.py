@@ -34,6 +34,7 @@ from connmon_agent.core.sightings import (
 from connmon_agent.core.steps import Step
 from connmon_agent.core.world import World
 from connmon_agent.errors import CommitError, StoreError
+from connmon_agent.ports import Journal
 from connmon_agent.runtime.agent import Agent, Surroundings
 from connmon_agent.runtime.sentences import Sentence
 
@@ -260,7 +261,8 @@ class Commit:
 class FakeDisk:
     """The port Journal in memory. It outlives the agent, as a disk does.
 
-    ``fail`` makes commits fail ("full": nothing was written; "unsure": it was written, and the commit failed anyway).
+    ``fail`` makes writing fail ("full": nothing is written; "unsure": a commit is written, and fails anyway; "away":
+    nothing is written, and the file cannot be opened). Reading, and so reopening, needs no room on a full disk.
     ``before`` and ``after`` are called around each commit and may raise Killed.
     """
 
@@ -301,6 +303,8 @@ class FakeDisk:
     def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
         if self.dead:
             return
+        if self.broken or self.fail is not None:
+            raise StoreError("disk full")
         self.rounds += 1
         self.heartbeat = at
         self.sight = sight
@@ -313,8 +317,8 @@ class FakeDisk:
         return self.heartbeat
 
     def reopen(self) -> World:
-        if self.fail is not None:
-            raise StoreError("disk full")
+        if self.fail == "away":
+            raise StoreError("the disk is away")
         self.broken = False
         return self.world
 
@@ -341,6 +345,7 @@ class Site:
             self.clock, {service.workload: workloads.get(service.name, Workload()) for service in plan.services}
         )
         self.disk = FakeDisk()
+        self.journal: Journal = self.disk  # where the agent remembers
         self.machine = FakeMachine()
         self.forwards = FakeForwards(self.machine)
         self.published: list[World] = []
@@ -356,7 +361,7 @@ class Site:
             self.watch,
             self.link,
             self.cluster,
-            self.disk,
+            self.journal,
             "boot-1",
             self.said.append,
             self.machine,

@@ -459,41 +459,6 @@ def test_rearm_gives_the_attempts_back() -> None:
     run_virtually(story())
 
 
-def test_a_full_disk_stops_restarts_and_not_the_watch() -> None:
-    async def story() -> None:
-        site = Site(plan_of("web"))
-        await site.start()
-        await site.until_link("ONLINE")
-        site.disk.fail = "full"
-        site.link.up = False
-        await site.until_link("OFFLINE")
-        site.link.up = True
-        await site.wait(120.0)
-        assert site.restarts("web") == 0
-        assert any("nothing is restarted: disk full" in sentence.text for sentence in site.said)
-
-    run_virtually(story())
-
-
-def test_an_outage_that_the_full_disk_could_not_record_is_recovered_once_it_can() -> None:
-    async def story() -> None:
-        site = Site(plan_of("web"))
-        await site.start()
-        await site.until_link("ONLINE")
-        site.disk.fail = "full"
-        site.link.up = False
-        await site.until_link("OFFLINE")
-        site.link.up = True
-        await site.wait(120.0)
-        site.disk.fail = None
-        await site.until(lambda: site.restarts("web") == 1)
-        await site.until_link("ONLINE")
-        assert any("can be written again" in sentence.text for sentence in site.said)
-        assert (site.world.outages, site.restarts("web")) == (1, 1)
-
-    run_virtually(story())
-
-
 def test_an_event_that_our_own_parts_disagree_about_is_passed_over_and_told() -> None:
     async def story() -> None:
         site = Site(plan_of("web"))
@@ -511,26 +476,6 @@ def test_an_event_that_our_own_parts_disagree_about_is_passed_over_and_told() ->
 
 def contradict(event: object, step: object) -> None:
     raise InvariantError("the step contradicts the file")
-
-
-@pytest.mark.parametrize("fail", ["full", "unsure"])
-def test_a_failed_commit_is_an_unknown_outcome_and_no_restart_rests_on_it(fail: str) -> None:
-    """The commit of the intent fails: whether or not it reached the disk, the restart happens exactly once."""
-
-    async def story() -> None:
-        site = Site(plan_of("web"))
-        await site.start()
-        await site.lose_link()
-        site.link.up = True
-        site.disk.before = lambda event, step: setattr(site.disk, "fail", fail) if step.effects else None
-        await site.until(lambda: site.disk.fail is not None)
-        await site.wait(3.0)
-        assert site.restarts("web") == 0
-        site.disk.fail, site.disk.before = None, None
-        await site.until_link("ONLINE")
-        assert (site.restarts("web"), site.world.services["web"].attempts) == (1, 1)
-
-    run_virtually(story())
 
 
 KILLS = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from .. import __version__
@@ -46,7 +47,9 @@ from .sentences import Sentence, tell_damage, tell_step
 REOPEN_INTERVAL = 5.0
 # What was found out before a blind time, and is looked at again after it.
 OVERTAKEN = (RoundFinished, Inspected, TimerDue)
-# Rounds kept in memory while nothing can be recorded; only those that change something count.
+# What nothing would bring a second time: it is kept until it can be recorded.
+WATCHED = (RoundFinished, EvidenceChanged, WentBlind)
+# Of it, kept in memory while nothing can be recorded; only what changes something counts.
 MOST_UNRECORDED = 10_000
 
 
@@ -82,7 +85,8 @@ class Agent:
         self._clock = surroundings.clock
         self._trouble: StoreError | None = None  # why nothing can be recorded now; None: everything is
         self._regaining = False
-        self._unrecorded: list[Event] = []  # rounds that changed something while nothing could be recorded
+        self._unrecorded: list[Event] = []  # what the link did while nothing could be recorded, in order
+        self._doubted: World | None = None  # made by the first of them, whose commit failed; None: none was tried
         self._ending = asyncio.Event()
         self._end_reason = "ended"
         self._effects: set[asyncio.Task[None]] = set()
@@ -209,7 +213,8 @@ class Agent:
                 self._out.forwards.retain(services_held(step.world))
                 self._out.publish(step.world)
             self._nudge()
-        elif self._trouble is not None and isinstance(event, WentBlind):  # nothing would bring it a second time
+        elif self._trouble is not None:
+            self._doubted = step.world if isinstance(event, WATCHED) else None
             self._go_on_blindly(event, step)
         return step
 
@@ -234,7 +239,7 @@ class Agent:
 
     def _lose_memory(self, error: StoreError) -> None:
         """A failed commit may or may not be durable: act on nothing until the state file has been read again."""
-        if self._trouble is None:
+        if self._trouble is None and not self._regaining:
             self._say("error", f"nothing can be recorded, so nothing is restarted: {error}")
         self._trouble = error
         if not self._regaining and not self._ending.is_set():
@@ -244,27 +249,50 @@ class Agent:
     async def _regain_memory(self) -> None:
         while self._trouble is not None:
             await self._clock.sleep(REOPEN_INTERVAL)
+            self._wake()
             try:
-                self.world = self._out.journal.reopen()
+                await self._catch_up()
             except StoreError as error:
                 self._trouble = error
                 continue
-            self._trouble = None
-            self._catch_up()
             self._begin(None)  # whatever was on its way is of unknown outcome now
         self._regaining = False
         self._say("info", "the state file can be written again")
         self._nudge()
 
-    def _catch_up(self) -> None:
-        """Record what the link did meanwhile: an outage must not be forgotten because the disk was full."""
-        missed, self._unrecorded = self._unrecorded, []
-        for event in missed:
-            self.take(event)
+    async def _catch_up(self) -> None:
+        """Record what the link did meanwhile: an outage must not be forgotten because the disk was full.
+
+        Raises StoreError: the disk still fails. What the state file does not hold is kept.
+        """
+        world = self._out.journal.reopen()
+        if self._doubted is not None and world == self._doubted:  # the commit that failed was durable
+            del self._unrecorded[0]
+        self._doubted = None
+        while self._unrecorded:
+            world = self._record(world, self._unrecorded[0])
+            del self._unrecorded[0]
+            self._doubted = None
+            await asyncio.sleep(0)  # the watch goes on between two commits, and may add to them
+        self.world, self._trouble = world, None
+
+    def _record(self, world: World, event: Event) -> World:
+        """The world that ``event`` makes of ``world``, which the state file holds. People were told at the time."""
+        try:
+            step = self._engine.step(world, event)
+            if step.changes(world):
+                self._doubted = step.world
+                self._out.journal.commit(event, step)
+        except StoreError:
+            raise
+        except Exception as error:  # a mistake of ours, as in `_decide`
+            self._pass_over(event, error)
+            return world
+        return step.world
 
     def _go_on_blindly(self, event: Event, step: Step) -> None:
         """Go on watching the link and telling of it; the cluster is left alone."""
-        if isinstance(event, RoundFinished | EvidenceChanged | WentBlind):
+        if isinstance(event, WATCHED):
             self.world = step.world
             if len(self._unrecorded) < MOST_UNRECORDED:
                 self._unrecorded.append(event)
@@ -348,6 +376,9 @@ class Agent:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._trouble is not None:
+            with suppress(StoreError):  # a last try: the disk may have got room since
+                await self._catch_up()
         if self._trouble is None:
             self.take(AgentStopped(self._clock.now(), self._end_reason))
         await self._out.forwards.close()
