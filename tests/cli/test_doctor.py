@@ -22,7 +22,7 @@ HEALTHY = (
     "target tcp 127.0.0.1:",
     "target dns 127.0.0.1:",
     "target http://127.0.0.1:",
-    "link: a good round: 3 of 3 targets answered, 2 must",
+    "link: a good round: 3 of 3 targets that count answered, 2 must",
     "kubernetes API: v1.36.0 at http://127.0.0.1:",
     "permissions: all 5 that are needed are granted",
     "service web: Deployment shop/web, 1 of 1 available",

@@ -15,24 +15,20 @@ from tests.fakes.memories import live_through_an_outage
 from tests.fakes.statefiles import tampered
 
 from connmon_agent.core.plan import Kind, ServicePlan
-from connmon_agent.embedded.internet import Cut, LoopbackInternet
 from connmon_agent.embedded.kubernetes import Answer, EmbeddedKubernetes, Pace, manifests
 from connmon_agent.loading.charts import PLACES
 from connmon_agent.loading.configuration import built_in_settings
-from connmon_agent.loading.defaults import icmp_target, interface_target
 from connmon_agent.presence import AgentLock
-from connmon_agent.probes.echoes import find_obstacle
 from connmon_agent.runtime.examinations import (
     examine_charts,
     examine_cluster,
     examine_folder,
     examine_memory,
-    examine_targets,
     file_system_of,
     is_read_only,
 )
 from connmon_agent.runtime.findings import Finding, good, note
-from connmon_agent.settings import Settings, Target
+from connmon_agent.settings import Settings
 from connmon_agent.store import DATABASE_FILE
 
 Json = dict[str, Any]
@@ -185,54 +181,6 @@ def test_a_damaged_file_is_a_problem(tmp_path: Path) -> None:
     assert findings["state file"].health == "problem"
     assert "is not a database" in findings["state file"].text
     assert findings["state file"].remedy is not None
-
-
-# The targets.
-
-
-def test_targets_that_answer_are_good_each_and_together(tmp_path: Path) -> None:
-    findings = asyncio.run(look_at_targets(tmp_path, cut=None))
-    assert {finding.health for finding in findings.values()} == {"good"}
-    assert findings["link"].text == "a good round: 3 of 3 targets answered, 2 must"
-
-
-def test_one_silent_target_is_a_warning(tmp_path: Path) -> None:
-    findings = asyncio.run(look_at_targets(tmp_path, cut=Cut.PORTAL))
-    (silent,) = (finding for finding in findings.values() if finding.health == "warning")
-    assert silent.about.startswith("target http://")
-    assert findings["link"].text == "a good round: 2 of 3 targets answered, 2 must"
-
-
-def test_a_bad_round_is_a_problem(tmp_path: Path) -> None:
-    findings = asyncio.run(look_at_targets(tmp_path, cut=Cut.REFUSE))
-    assert findings["link"].health == "problem"
-    assert findings["link"].text == "a bad round: 0 of 3 targets answered, 2 must"
-
-
-@pytest.mark.skipif(find_obstacle(None) is None, reason="this user may open ping sockets")
-def test_a_target_that_cannot_be_probed_here_is_left_out_with_a_warning(tmp_path: Path) -> None:
-    findings = asyncio.run(look_at_targets(tmp_path, cut=None, more=(icmp_target("127.0.0.1"),)))
-    assert findings["target icmp 127.0.0.1"].health == "warning"
-    assert findings["target icmp 127.0.0.1"].text.startswith("is left out: the kernel allows this user no ping sockets")
-    assert findings["link"].text == "a good round: 3 of 3 targets answered, 2 must"
-
-
-def test_evidence_has_no_vote(tmp_path: Path) -> None:
-    findings = asyncio.run(look_at_targets(tmp_path, cut=None, more=(interface_target("no-such0"),)))
-    assert findings["target interface no-such0"].health == "warning"
-    assert findings["link"].text == "a good round: 3 of 3 targets answered, 2 must"
-
-
-async def look_at_targets(folder: Path, *, cut: Cut | None, more: tuple[Target, ...] = ()) -> dict[str, Finding]:
-    internet = LoopbackInternet()
-    await internet.start()
-    try:
-        if cut is not None:
-            await internet.cut(cut)
-        settings = replace(built_in_settings(folder), targets=(*internet.targets(), *more), timeout=PATIENT)
-        return await gather(examine_targets(settings))
-    finally:
-        await internet.stop()
 
 
 # The cluster.

@@ -63,6 +63,18 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True)
+class Votes:
+    """How many of the targets that count have answered, of how many, and how many must."""
+
+    answered: int
+    counted: int
+    needed: int
+
+    def __str__(self) -> str:
+        return f"{self.answered} of {self.counted} targets that count answered, {self.needed} must"
+
+
+@dataclass(frozen=True, slots=True)
 class Background:
     """What is known besides the round itself.
 
@@ -108,6 +120,12 @@ def count_results(results: Sequence[ProbeResult], background: Background) -> lis
         return counted
     known = [result for result in counted if result.ok or result.name in background.heard]
     return known if 2 * len(known) >= len(asked) else counted
+
+
+def count_votes(results: Sequence[ProbeResult], background: Background) -> Votes:
+    """The votes of a round by its quorum."""
+    counted = count_results(results, background)
+    return Votes(sum(result.ok for result in counted), len(counted), min(background.quorum, len(counted)))
 
 
 def find_portal(results: Sequence[ProbeResult], heard: frozenset[str] | None = None) -> list[ProbeResult]:

@@ -10,13 +10,16 @@ from .causes import (
     Background,
     Cause,
     Diagnosis,
+    Votes,
     count_results,
+    count_votes,
     describe_quality,
     diagnose,
     find_doubtful,
     find_lost_families,
 )
 from .draft import Draft
+from .plan import LinkPlan
 from .quality import is_poor
 from .sightings import Evidence, ProbeResult, QualitySight, Sighting, Unseen
 from .world import Link
@@ -29,11 +32,11 @@ def note_round(draft: Draft, results: Sequence[ProbeResult]) -> Diagnosis:
     """Count the round, and keep what it says of the cause and of the probes themselves."""
     link, plan = draft.link, draft.plan.link
     heard = _hear(link, results)
-    background = _background(draft, heard, link.doubts)
+    background = _background(plan, link, heard, link.doubts)
     diagnosis = diagnose(results, background)
     doubts = _doubt(link, results, _find_doubts(results, background, diagnosis), most=plan.fall)
     if doubts != link.doubts:  # a doubt that is sure now must not have its part in an outage, nor one that has ended
-        background = _background(draft, heard, doubts)
+        background = _background(plan, link, heard, doubts)
         diagnosis = diagnose(results, background)
     changes = {
         "confirmed": diagnosis.good is True,
@@ -46,6 +49,12 @@ def note_round(draft: Draft, results: Sequence[ProbeResult]) -> Diagnosis:
     }
     draft.change_link_where_new(changes | _count(draft, diagnosis))
     return diagnosis
+
+
+def judge_alone(results: Sequence[ProbeResult], plan: LinkPlan, link: Link) -> tuple[Diagnosis, Votes]:
+    """What one round says by itself, by the same rules, with what ``link`` knows of the targets, kinds and evidence."""
+    background = _background(plan, link, _hear(link, results), link.doubts)
+    return diagnose(results, background), count_votes(results, background)
 
 
 def _count(draft: Draft, diagnosis: Diagnosis) -> dict[str, object]:
@@ -88,8 +97,7 @@ def note_cluster(draft: Draft, seen: Sighting | Unseen) -> None:
         draft.change_link(cluster=seen.reason)
 
 
-def _background(draft: Draft, heard: tuple[str, ...], doubts: Mapping[str, int]) -> Background:
-    link, plan = draft.link, draft.plan.link
+def _background(plan: LinkPlan, link: Link, heard: tuple[str, ...], doubts: Mapping[str, int]) -> Background:
     sure = frozenset(doubt for doubt, rounds in doubts.items() if rounds >= plan.fall)
     return Background(
         quorum=plan.quorum,

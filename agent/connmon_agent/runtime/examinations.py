@@ -8,20 +8,19 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from ..core.causes import LAYERS
-from ..core.sightings import ProbeResult, Sighting, Unseen
+from ..core.sightings import Sighting, Unseen
 from ..errors import ClusterError, ConfigurationError, ConnmonError, StoreError
 from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
 from ..kube.permissions import Reviewed, list_permissions, read_server_version, review_permissions
 from ..loading.charts import PLACES, find_charts_folder, load_charts
 from ..presence import find_agent
-from ..probes.prober import TargetProber
 from ..settings import Settings
 from ..store import DATABASE_FILE
 from ..store.reading import Reader
 from ..store.versions import describe_wal_reset_bug, sqlite_version
 from .findings import Finding, good, note, problem, warning
+from .target_examinations import examine_targets
 
 # Below this the disk is as good as full: a log of its own size must fit beside the state file.
 LEAST_FREE_BYTES = 64 * 1024 * 1024
@@ -144,41 +143,6 @@ def _examine_state_file(path: Path) -> Finding:
         remedy = "What came before can be trusted; keep a copy, and look for who or what changed the file"
         return problem("state file", f"the journal does not hold together at event {broken}", remedy)
     return good("state file", f"{events} events, {size >> 10} KiB, the chain of hashes holds")
-
-
-async def examine_targets(settings: Settings) -> AsyncIterator[Finding]:
-    """One round of probes, told target by target, and the verdict on it."""
-    prober = TargetProber(settings.targets, settings.timeout)
-    try:
-        results = await prober.probe_all()
-    finally:
-        await prober.close()
-    for result in results:
-        yield _judge_probe(result)
-    for name, obstacle in prober.left_out.items():
-        yield warning(f"target {name}", f"is left out: {obstacle}", "Do so, or remove the target under link.targets")
-    for name, proxy in prober.proxies.items():
-        yield note(f"target {name}", f"is asked through the proxy {proxy}")
-    yield _judge_round([result for result in results if result.kind in LAYERS], settings.plan.link.quorum)
-
-
-def _judge_round(counted: list[ProbeResult], quorum: int) -> Finding:
-    answered, needed = sum(result.ok for result in counted), min(quorum, len(counted))
-    told = f"{answered} of {len(counted)} targets answered, {needed} must"
-    if not counted or answered < needed:
-        remedy = "Restore the link; if it works, choose other targets under link.targets"
-        return problem("link", f"a bad round: {told}", remedy)
-    return good("link", f"a good round: {told}")
-
-
-def _judge_probe(result: ProbeResult) -> Finding:
-    if not result.ok:
-        return warning(
-            f"target {result.name}", result.reason or "no answer", "Check the address, or a firewall on the way"
-        )
-    return good(
-        f"target {result.name}", "answers" if result.latency_ms is None else f"answers after {result.latency_ms:.1f} ms"
-    )
 
 
 async def examine_cluster(settings: Settings) -> AsyncIterator[Finding]:

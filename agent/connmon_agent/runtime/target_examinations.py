@@ -1,0 +1,93 @@
+"""The checks of ``doctor`` on the link's targets: one round, judged as the agent judges it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..core.causes import ADVICE, Diagnosis, Votes, find_unheard
+from ..core.rounds import judge_alone
+from ..core.sightings import Evidence, ProbeResult
+from ..core.world import Link
+from ..errors import ConnmonError
+from ..presence import find_agent
+from ..probes.prober import TargetProber
+from ..routes import open_link_watch
+from ..settings import Settings
+from ..store import DATABASE_FILE
+from ..store.reading import Reader
+from .findings import Finding, good, note, problem, warning
+
+
+async def read_evidence() -> Evidence:
+    """What the operating system says of the way out now."""
+    watch = open_link_watch()
+    try:
+        return watch.read()
+    finally:
+        await watch.close()
+
+
+async def examine_targets(settings: Settings, *, look: Callable[[], Evidence] | None = None) -> AsyncIterator[Finding]:
+    """One round of probes, told target by target, and the verdict on it.
+
+    ``look`` gives the operating system's evidence (None: the operating system is asked).
+    """
+    link = recall_link(settings.state_dir)
+    evidence = await read_evidence() if look is None else look()
+    prober = TargetProber(settings.targets, settings.timeout)
+    try:
+        results = await prober.probe_all()
+    finally:
+        await prober.close()
+    unheard = {result.name for result in find_unheard(results, link.heard)}
+    for result in results:
+        yield _judge_probe(result, unheard=result.name in unheard)
+    for name, obstacle in prober.left_out.items():
+        yield warning(f"target {name}", f"is left out: {obstacle}", "Do so, or remove the target under link.targets")
+    for name, proxy in prober.proxies.items():
+        yield note(f"target {name}", f"is asked through the proxy {proxy}")
+    yield judge_round(results, settings, replace(link, evidence=evidence))
+
+
+def recall_link(folder: Path) -> Link:
+    """What a running agent knows of the targets since its start; without one nothing is known."""
+    try:
+        if find_agent(folder) is None:
+            return Link()
+        with Reader(folder / DATABASE_FILE) as reader:
+            world = reader.world()
+    except ConnmonError:
+        return Link()  # another check says what is wrong with the state file
+    return Link() if world is None else world.link
+
+
+def judge_round(results: Sequence[ProbeResult], settings: Settings, link: Link) -> Finding:
+    """The verdict on a round, by the agent's own rules, with its cause and what to do about it."""
+    diagnosis, votes = judge_alone(results, settings.plan.link, link)
+    told = "; ".join(_tell_round(diagnosis, votes))
+    if diagnosis.cause is None:
+        return good("link", told)
+    say = warning if diagnosis.good else problem
+    return say("link", told, ADVICE[diagnosis.cause])
+
+
+def _tell_round(diagnosis: Diagnosis, votes: Votes) -> Iterator[str]:
+    if diagnosis.good is None:
+        yield "no target can be probed on this machine, so that nobody can say whether the link works"
+    else:
+        yield f"a {'good' if diagnosis.good else 'bad'} round: {votes}"
+    if diagnosis.cause is not None:
+        yield f"{diagnosis.cause}: {diagnosis.detail}"
+
+
+def _judge_probe(result: ProbeResult, *, unheard: bool) -> Finding:
+    about = f"target {result.name}"
+    if result.ok:
+        return good(about, "answers" if result.latency_ms is None else f"answers after {result.latency_ms:.1f} ms")
+    reason = result.reason or "no answer"
+    if unheard:
+        told = f"{reason}; it has never answered as expected since the agent's start, and does not count"
+        return warning(about, told, "Check its address and what is expected of it, or remove it under link.targets")
+    return warning(about, reason, "Check the address, or a firewall on the way")
