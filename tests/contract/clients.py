@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import json
+import socket
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import urllib3
 import yaml
 
@@ -40,6 +45,7 @@ class KubernetesClient:
         written = {name: self._write(scratch / name, data) for name, data in files.items() if data}
         self._pool = urllib3.PoolManager(retries=False, timeout=10, **written)
         self._server = cluster["server"]
+        self._tls = self._trust(written) if written else None
         self._headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
         self.namespace = namespace
 
@@ -48,6 +54,13 @@ class KubernetesClient:
         path.write_bytes(base64.b64decode(data))
         path.chmod(0o600)
         return str(path)
+
+    @staticmethod
+    def _trust(written: dict[str, str]) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=written.get("ca_certs"))
+        if "cert_file" in written:
+            context.load_cert_chain(written["cert_file"], written["key_file"])
+        return context
 
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Answer:
         """One request; ``body`` is sent as JSON unless it is bytes."""
@@ -85,7 +98,7 @@ class KubernetesClient:
         """Patch an object."""
         return self.request("PATCH", self.path(plural, name), patch, content_type)
 
-    def wait(self, plural: str, name: str, until: Callable[[Any], bool], *, group: str = "apis/apps/v1") -> Any:
+    def wait(self, plural: str, name: str, until: Callable[[Any], object], *, group: str = "apis/apps/v1") -> Any:
         """Read an object again and again until it is as it should be, or half a minute has gone."""
         deadline = time.monotonic() + 30
         while not until(found := self.get(plural, name, group=group)):
@@ -94,7 +107,7 @@ class KubernetesClient:
         return found
 
     def wait_list(
-        self, plural: str, selector: str, until: Callable[[Any], bool], *, group: str = "apis/apps/v1"
+        self, plural: str, selector: str, until: Callable[[Any], object], *, group: str = "apis/apps/v1"
     ) -> Any:
         """List again and again until the items are as they should be, or half a minute has gone."""
         deadline = time.monotonic() + 30
@@ -103,6 +116,51 @@ class KubernetesClient:
             time.sleep(0.02)
         return found
 
+    def watch(self, path: str) -> Generator[Any, None, None]:
+        """The events of a watch, until it ends; ``path`` is the collection's, with its query."""
+        url = self._server + path + ("&" if "?" in path else "?") + "watch=1"
+        response = self._pool.request("GET", url, headers=self._headers, preload_content=False, timeout=30)
+        assert response.status == 200, response.data
+        try:
+            text = b""
+            for chunk in response.stream():
+                *lines, text = (text + chunk).split(b"\n")
+                yield from map(json.loads, lines)
+        finally:
+            response.close()
+
+    @contextlib.asynccontextmanager
+    async def forward(
+        self, pod: str, query: str, protocols: tuple[str, ...] = ("v4.channel.k8s.io",)
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A port-forward to a pod of our namespace."""
+        url = self._server + self.path("pods", pod, group="api/v1") + f"/portforward{query}"
+        async with (
+            _session(self._headers) as session,
+            session.ws_connect(url, protocols=protocols, autoping=False, ssl=self._tls or True) as websocket,
+        ):
+            yield websocket
+
     def close(self) -> None:
         """Close every connection."""
         self._pool.clear()
+
+
+@contextlib.asynccontextmanager
+async def _session(headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session that is over when its sockets are closed; aiohttp itself does not wait for the end of TLS."""
+    sockets: list[socket.socket] = []
+
+    def make_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+        sockets.append(made := socket.socket(*address[:3]))
+        made.setblocking(False)
+        return made
+
+    try:
+        async with aiohttp.ClientSession(
+            headers=headers, connector=aiohttp.TCPConnector(socket_factory=make_socket)
+        ) as session:
+            yield session
+    finally:
+        while any(made.fileno() >= 0 for made in sockets):
+            await asyncio.sleep(0.001)

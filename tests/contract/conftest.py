@@ -23,7 +23,12 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             pytest.skip("the cluster suite needs a kubeconfig in CONNMON_TEST_KUBECONFIG")
         yield from _in_own_namespace(Path(os.environ["CONNMON_TEST_KUBECONFIG"]), scratch)
         return
-    cluster = EmbeddedKubernetes(pace=Pace(ready_after=0.05), policy_versions=("v1beta1",), version="v1.20.2")
+    cluster = EmbeddedKubernetes(
+        pace=Pace(ready_after=0.05, terminate_after=0.5, linger=0.05),
+        policy_versions=("v1beta1",),
+        discovery_versions=("v1beta1",),
+        version="v1.20.2",
+    )
     with ThreadedKubernetes(cluster) as embedded:
         yield from _in_own_namespace(embedded.write_kubeconfig(scratch / "kubeconfig"), scratch)
 
