@@ -22,6 +22,7 @@ QUIET = 100.0  # seconds without a word, not even a bookmark (there is one a min
 LIST_TIMEOUT = 10.0  # seconds
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between failed attempts
 STALLED = 1.0  # seconds after which somebody who waits for news gives up a list that takes longer than the last ones
+RECENT = 0.5  # seconds within which nobody's nudge makes it list again
 SLICE_VERSIONS = ("v1", "v1beta1")
 
 _ODD = (AttributeError, KeyError, TypeError, ValueError)  # an object that is not what it was asked for
@@ -77,6 +78,8 @@ class Mirror(Generic[_Item]):
     def nudge(self) -> None:
         """Somebody has reason to think that this is out of date: list again at once."""
         now = asyncio.get_running_loop().time()
+        if self.listed_at is not None and now - self.listed_at < RECENT:
+            return
         if self._list_began is not None and now - self._list_began < max(STALLED, 3 * self._usual):
             return
         if self._round is not None:

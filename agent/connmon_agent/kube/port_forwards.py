@@ -7,15 +7,20 @@ https://github.com/kubernetes/kubernetes/tree/master/staging/src/k8s.io/kubelet/
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from urllib.parse import quote
 
 from ..errors import ClusterError
 from .requests import list_path
-from .streams import ApiSocket, ApiStreams
+from .streams import ApiStreams
+from .websockets import HEADROOM as FRAME_HEADROOM
+from .websockets import LARGEST, ApiSocket
 
 PROTOCOL = "v4.channel.k8s.io"
-HEADROOM = 1  # bytes before the data of a frame: the channel
-FRAME = 64 * 1024  # bytes a message, the channel included
+HEADROOM = FRAME_HEADROOM + 1  # bytes before the data of a frame that is written: the frame's head, and the channel
+EARLY = 64 * 1024  # bytes kept of a pod that speaks before anybody listens
+FRAME = FRAME_HEADROOM + LARGEST  # bytes of the largest frame that is written, with its headroom
 TEXT_LENGTH = 300  # characters of the kubelet's own words
 
 _DATA, _ERROR = 0, 1
@@ -39,15 +44,32 @@ class PodRefused(PodBroke):
 class PodStream:
     """A connection to one port of one pod. One task reads at a time, and one writes."""
 
+    cheap = False  # a new one takes several round trips and two TLS handshakes
+
     def __init__(self, inner: ApiSocket, pod: str, port: int) -> None:
         self._inner = inner
         self._pod = pod
+        self._port = port
         self._greeting = port.to_bytes(2, "little")
         self._greeted: set[int] = set()
+        self._early: deque[memoryview] = deque()  # what came while nobody read
         self._answered = False  # the pod has sent something
 
     async def read(self) -> memoryview:
         """What the pod sent next; empty once it has sent everything. Raises PodRefused or PodBroke."""
+        return self._early.popleft() if self._early else await self._read()
+
+    async def attend(self) -> None:
+        """Read while nobody uses the stream yet: what comes is kept for ``read``, up to EARLY bytes.
+
+        Returns when the pod ended the connection. Raises PodRefused or PodBroke. May be cancelled.
+        """
+        while data := await self._read():
+            self._early.append(data)
+            if sum(map(len, self._early)) >= EARLY:
+                await asyncio.Event().wait()
+
+    async def _read(self) -> memoryview:
         while True:
             try:
                 message = await self._inner.receive()
@@ -57,18 +79,18 @@ class PodStream:
                 return memoryview(b"")
             channel = message[0]
             if channel not in self._greeted:
-                self._greet(channel, message[HEADROOM:])
+                self._greet(channel, message[1:])
             elif channel == _ERROR:
-                raise self._failed(message[HEADROOM:])
-            elif channel == _DATA and len(message) > HEADROOM:
+                raise self._failed(message[1:])
+            elif channel == _DATA and len(message) > 1:
                 self._answered = True
-                return memoryview(message)[HEADROOM:]
+                return memoryview(message)[1:]
 
     async def write(self, frame: memoryview) -> None:
         """Send the data of ``frame``, which begins after HEADROOM bytes that are written over; waits while the way is
         full. Raises PodBroke.
         """
-        frame[0] = _DATA
+        frame[FRAME_HEADROOM] = _DATA
         try:
             await self._inner.send(frame)
         except ClusterError as error:
@@ -90,7 +112,7 @@ class PodStream:
 
     async def abort(self) -> None:
         """End the connection at once."""
-        await self._inner.abort()
+        self._inner.abort()
 
     def _greet(self, channel: int, port: bytes) -> None:
         if channel not in (_DATA, _ERROR) or port != self._greeting:
@@ -98,9 +120,11 @@ class PodStream:
         self._greeted.add(channel)
 
     def _failed(self, text: bytes) -> PodBroke:
-        words = " ".join(text.decode("utf-8", "replace").split())[:TEXT_LENGTH]
-        refused = not self._answered and any(mark in words for mark in _REFUSALS)
-        return (PodRefused if refused else PodBroke)("unreachable", f"the pod {self._pod}: {words}")
+        words = " ".join(text.decode("utf-8", "replace").split())
+        if not self._answered and any(mark in words for mark in _REFUSALS):
+            why = words.rpartition('": ')[2][-TEXT_LENGTH:]  # before it come the names of namespaces and containers
+            return PodRefused("unreachable", f"the pod {self._pod} accepts no connection on port {self._port}: {why}")
+        return PodBroke("unreachable", f"the connection to the pod {self._pod} broke: {words[-TEXT_LENGTH:]}")
 
 
 async def open_pod(streams: ApiStreams, namespace: str, pod: str, port: int, *, timeout: float) -> PodStream:

@@ -1,13 +1,14 @@
-"""The only door to aiohttp on the client's side: WebSockets, watches and lists on the API server, from the event loop.
+"""WebSockets, watches and lists on the API server, from the event loop.
 
 Each has a TCP connection of its own, made for it: one that a link took down with it while it was pooled would cost a
-whole timeout, at the very moment when the link is back. Importing this module costs 10 MiB, so only what leads local
-ports to pods does it.
+whole timeout, at the very moment when the link is back. Nothing but sockets and TLS is imported for it: aiohttp would
+take 10 MiB, and 256 KiB more for each connection.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import socket
@@ -16,138 +17,46 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import TypeVar
+from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
-
-import aiohttp
-from yarl import URL
 
 from ..errors import ClusterError
 from .answers import Answer, read_answer
 from .calls import Calls
-from .client import MAX_BODY, USER_AGENT, is_loopback, list_socket_options
+from .client import MAX_BODY, USER_AGENT, is_loopback
+from .downloads import Download, Head
 from .kubeconfig import Access, refuse
-from .requests import Json, Request
+from .requests import Json, Request, get
 from .tls import build_context
+from .websockets import ApiSocket, upgrade_request
+from .wires import Buffers, Wire
 
 FRESH = 1.0  # seconds for which nobody asks whether the kubeconfig has changed
-FAREWELL = 1.0  # seconds for the server to answer our closing
-CLOSED_IN_ORDER = 1000  # RFC 6455, 7.4.1
+HAPPY_EYEBALLS = 0.25  # seconds that one address is given before the next is tried beside it; RFC 8305
 
-_STATUS_KINDS = {400: "invalid", 401: "unauthorized", 403: "forbidden", 404: "not-found", 429: "throttled"}
 _T = TypeVar("_T")
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(slots=True)
 class _Way:
-    """aiohttp's client for one access. It outlives its successor until the last of its ``users`` is gone."""
+    """How to reach the API server by one access. ``session``: the last TLS session, which spares the next its
+    certificates; None: there was none.
+    """
 
     access: Access
-    session: aiohttp.ClientSession
-    proxy: str | None
-    users: int = 0
-    retired: bool = False
+    context: ssl.SSLContext | None  # None: it speaks no TLS
+    proxy: SplitResult | None
+    session: ssl.SSLSession | None = None
 
-    def url(self, target: str) -> URL:
-        return URL(self.access.server + target, encoded=True)
+    @property
+    def server(self) -> SplitResult:
+        return urlsplit(self.access.server)
 
-    def options(self) -> dict[str, Any]:
-        return {"proxy": self.proxy, "server_hostname": self.access.server_name}
-
-    async def leave(self) -> None:
-        """One user less."""
-        self.users -= 1
-        if self.retired and self.users == 0:
-            await self.session.close()
-
-
-class ApiSocket:
-    """One WebSocket. Reading is for one task at a time, and so is writing."""
-
-    def __init__(self, way: _Way, inner: aiohttp.ClientWebSocketResponse) -> None:
-        self._way = way
-        self._inner = inner
-        self._pong: asyncio.Future[None] | None = None
-        self._left = False
-
-    async def receive(self) -> bytes:
-        """The next message; empty where the server closed in order. Raises ClusterError (unreachable) where the
-        connection broke.
-        """
-        while True:
-            message = await self._inner.receive()
-            if message.type is aiohttp.WSMsgType.BINARY and message.data:
-                return bytes(message.data) if type(message.data) is not bytes else message.data
-            if message.type is aiohttp.WSMsgType.PONG:
-                self._note_pong()
-            elif message.type is aiohttp.WSMsgType.CLOSE and message.data == CLOSED_IN_ORDER:
-                return b""
-            elif message.type in _ENDS:
-                raise self._broken(message)
-            # A ping stays unanswered: the kubelet's library ends the connection at a pong that it has not asked for.
-
-    async def send(self, message: bytes | bytearray | memoryview) -> None:
-        """Send one message, and wait while the connection takes no more. What ``message`` shows may change after that.
-
-        Raises ClusterError (unreachable).
-        """
-        try:
-            await self._inner.send_bytes(message)  # type: ignore[arg-type]  # it takes every sort of bytes
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._lost(error) from error
-
-    async def ping(self, timeout: float) -> bool:
-        """Whether the server answers within ``timeout`` seconds; somebody must be in ``receive`` meanwhile."""
-        pong = self._pong = asyncio.get_running_loop().create_future()
-        try:
-            async with asyncio.timeout(timeout):
-                await self._inner.ping()
-                await pong
-        except (aiohttp.ClientError, OSError):  # TimeoutError is an OSError
-            return False
-        finally:
-            self._pong = None
-        return True
-
-    async def close(self) -> None:
-        """Say farewell and let go of the connection; a second time does nothing."""
-        if not self._left:
-            self._left = True
-            with contextlib.suppress(aiohttp.ClientError, OSError):
-                await self._inner.close()
-            await self._way.leave()
-
-    async def abort(self) -> None:
-        """Let go of the connection without a farewell, which a dead one would keep waiting for."""
-        connected = self._inner.get_extra_info("socket")
-        if connected is not None:
-            with contextlib.suppress(OSError):  # it is closed already
-                connected.shutdown(socket.SHUT_RDWR)
-        await self.close()
-
-    def _note_pong(self) -> None:
-        if self._pong is not None and not self._pong.done():
-            self._pong.set_result(None)
-
-    def _broken(self, message: aiohttp.WSMessage) -> ClusterError:
-        if message.type is aiohttp.WSMsgType.CLOSE:
-            why = f"closed the stream with code {message.data}" + (f" ({message.extra})" if message.extra else "")
-            return ClusterError("unreachable", f"{self._way.access.server} {why}")
-        return self._lost(message.data if isinstance(message.data, BaseException) else None)
-
-    def _lost(self, error: BaseException | None) -> ClusterError:
-        why = f": {error}" if error is not None and str(error) else ""
-        return ClusterError("unreachable", f"{self._way.access.server} broke the connection off{why}")
-
-
-_ENDS = (
-    aiohttp.WSMsgType.CLOSE,
-    aiohttp.WSMsgType.CLOSED,
-    aiohttp.WSMsgType.CLOSING,
-    aiohttp.WSMsgType.ERROR,
-    aiohttp.WSMsgType.TEXT,
-)
+    @property
+    def headers(self) -> dict[str, str]:
+        common = {"User-Agent": USER_AGENT}
+        return {**common, "Authorization": self.access.authorization} if self.access.authorization else common
 
 
 class ApiStreams:
@@ -168,6 +77,7 @@ class ApiStreams:
         self._calls = calls
         self._temp_dir = temp_dir
         self._environment = environment
+        self._buffers = Buffers()
         self._lock = asyncio.Lock()
         self._way: _Way | None = None
         self._fresh_until = 0.0
@@ -184,13 +94,9 @@ class ApiStreams:
         """The object in the answer, complete within ``timeout`` seconds. Raises ClusterError."""
 
         async def ask(way: _Way) -> Json:
-            async with self._ask(way, request) as response:
-                body = await _in_time(response.content.read(MAX_BODY), timeout, way.access.server)
-                while not response.content.at_eof():
-                    body += await _in_time(response.content.read(MAX_BODY), timeout, way.access.server)
-                    if len(body) > MAX_BODY:
-                        raise ClusterError("protocol", f"{way.access.server} answered with more than {MAX_BODY} bytes")
-            return self._read(way, request, response, body)
+            async with self._ask(way, request) as (head, download):
+                body = await _in_time(_read_all(download, way.access.server), timeout, way.access.server)
+            return _read(way, request, head, body)
 
         return await self._try(ask)
 
@@ -200,21 +106,17 @@ class ApiStreams:
         Raises ClusterError, too when nothing comes for ``quiet`` seconds: a half-open connection keeps silent for ever.
         """
         way = await self._ready()
-        async with self._ask(way, request) as response:
+        async with self._ask(way, request) as (head, download):
+            server = way.access.server
+            if head.status != 200:
+                _read(way, request, head, await _in_time(_read_all(download, server), self.connect_timeout, server))
             rest = b""
-            while data := await _in_time(response.content.readany(), quiet, way.access.server):
+            while data := await _in_time(download.read(), quiet, server):
                 *lines, rest = (rest + data).split(b"\n")
                 if len(rest) > MAX_BODY:
-                    raise ClusterError("protocol", f"{way.access.server} sent an event of more than {MAX_BODY} bytes")
+                    raise ClusterError("protocol", f"{server} sent an event of more than {MAX_BODY} bytes")
                 for line in lines:
-                    yield _parse_event(line, way.access.server)
-
-    async def close(self) -> None:
-        """End every connection."""
-        async with self._lock:
-            way, self._way = self._way, None
-        if way is not None:
-            await way.session.close()
+                    yield _parse_event(line, server)
 
     async def _try(self, attempt: Callable[[_Way], Awaitable[_T]]) -> _T:
         """``attempt`` once, and again where the server refused credentials that have changed since."""
@@ -236,93 +138,89 @@ class ApiStreams:
                 return self._way
             access = await self._calls.access(refused=refused)
             if self._way is None or self._way.access != access:
-                await self._replace(access)
+                tls = access.server.startswith("https:")
+                context = await asyncio.to_thread(build_context, access, self._temp_dir) if tls else None
+                self._way = _Way(access, context, choose_proxy(access, self._environment))
             self._fresh_until = now() + FRESH
-            assert self._way is not None
             return self._way
 
-    async def _replace(self, access: Access) -> None:
-        context = await asyncio.to_thread(build_context, access, self._temp_dir) if _is_tls(access) else None
-        old, self._way = self._way, self._open(access, context)
-        if old is not None:
-            old.retired = True
-            old.users += 1
-            await old.leave()
-
-    def _open(self, access: Access, context: ssl.SSLContext | None) -> _Way:
-        connector = aiohttp.TCPConnector(force_close=True, limit=0, ssl=context if context is not None else True)
-        headers = {"User-Agent": USER_AGENT}
-        if access.authorization:
-            headers["Authorization"] = access.authorization
-        session = aiohttp.ClientSession(
-            connector=connector,
-            headers=headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.connect_timeout),
-        )
-        return _Way(access, session, choose_proxy(access, self._environment))
-
     async def _upgrade(self, way: _Way, target: str, protocol: str, timeout: float) -> ApiSocket:
-        farewell = aiohttp.ClientWSTimeout(ws_close=FAREWELL)
-        way.users += 1
+        server = way.access.server
+        request = upgrade_request(way.server.path.rstrip("/") + target, way.server.netloc, protocol, way.headers)
+        wire = Wire(self._buffers)
         try:
             async with asyncio.timeout(timeout):
-                inner = await way.session.ws_connect(
-                    way.url(target), protocols=(protocol,), timeout=farewell, autoping=False, **way.options()
-                )
-            opened = ApiSocket(way, inner)
+                head, download = await self._open(way, wire, request)
+                if head.status != 101:
+                    body = await _read_all(download, server)
+                    _read(way, get(target.partition("?")[0], None), head, body)
+            if head.status != 101 or head.headers.get("sec-websocket-protocol") != protocol:
+                raise ClusterError("protocol", f"{server} does not speak {protocol}", delivered=False)
         except BaseException as error:
-            await way.leave()
-            if isinstance(error, _FAILURES):
-                raise _explain(error, way.access.server, timeout=timeout) from error
+            wire.abort()
+            if isinstance(error, OSError):
+                raise _explain(error, server, timeout=timeout) from error
             raise
-        _set_options(inner.get_extra_info("socket"))
-        if inner.protocol != protocol:
-            await opened.close()
-            raise ClusterError("protocol", f"{way.access.server} does not speak {protocol}")
-        return opened
+        return ApiSocket(wire, server, download.detach())
 
     @contextlib.asynccontextmanager
-    async def _ask(self, way: _Way, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer to ``request``, refused where it is no success, for as long as the block runs."""
-        way.users += 1
+    async def _ask(self, way: _Way, request: Request) -> AsyncIterator[tuple[Head, Download]]:
+        """The answer to ``request``, for as long as the block runs."""
+        fields = {"Host": way.server.netloc, "Accept": "application/json", "Connection": "close", **way.headers}
+        lines = [f"GET {way.server.path.rstrip('/')}{request.target} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in fields.items()]
+        wire, text = Wire(self._buffers), "\r\n".join([*lines, "", ""]).encode("latin-1")
         try:
-            async with asyncio.timeout(self.connect_timeout):
-                response = await way.session.get(way.url(request.target), allow_redirects=False, **way.options())
-        except _FAILURES as error:
-            await way.leave()
-            raise _explain(error, way.access.server, timeout=self.connect_timeout) from error
-        except BaseException:
-            await way.leave()
-            raise
-        try:
-            if response.connection is not None and response.connection.transport is not None:
-                _set_options(response.connection.transport.get_extra_info("socket"))
-            if response.status != 200:
-                body = await _in_time(response.content.read(MAX_BODY), self.connect_timeout, way.access.server)
-                self._read(way, request, response, body)
-            yield response
+            yield await _in_time(self._open(way, wire, text), self.connect_timeout, way.access.server)
         finally:
-            response.close()
-            await way.leave()
+            wire.abort()
 
-    def _read(self, way: _Way, request: Request, response: aiohttp.ClientResponse, body: bytes) -> Json:
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        answer = Answer(response.status, headers, body)
-        return read_answer(answer, request, server=way.access.server, now=time.time())
+    async def _open(self, way: _Way, wire: Wire, request: bytes) -> tuple[Head, Download]:
+        """Connect, ask, and return the head of the answer. Raises what it meets."""
+        first = way.proxy or way.server
+        await asyncio.get_running_loop().create_connection(
+            lambda: wire, first.hostname or "", _port_of(first), happy_eyeballs_delay=HAPPY_EYEBALLS
+        )
+        if way.proxy is not None:
+            await _pass_proxy(wire, way.proxy, way.server)
+        if way.context is not None:
+            name = way.access.server_name or way.server.hostname or ""
+            await wire.secure(way.context, name, way.session)
+        download = Download(wire, way.access.server)
+        head = await download.ask(request)
+        way.session = wire.session or way.session
+        return head, download
 
 
-def choose_proxy(access: Access, environment: Mapping[str, str] | None = None) -> str | None:
+async def _pass_proxy(wire: Wire, proxy: SplitResult, server: SplitResult) -> None:
+    """Ask an HTTP proxy for a tunnel to ``server``. Raises ClusterError."""
+    name = f"{proxy.hostname}:{_port_of(proxy)}"
+    if proxy.scheme != "http":
+        raise refuse(f"the proxy {name} is reached by {proxy.scheme}, which streams cannot pass", "Use an http proxy")
+    target = f"{server.hostname}:{_port_of(server)}"
+    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
+    if proxy.username:
+        pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+        lines.append(f"Proxy-Authorization: Basic {base64.b64encode(pair.encode()).decode()}")
+    head = await Download(wire, f"the proxy {name}").ask("\r\n".join([*lines, "", ""]).encode("latin-1"))
+    if not 200 <= head.status < 300:
+        raise ClusterError("unreachable", f"the proxy {name} answered with {head.status}", hint="Correct HTTPS_PROXY")
+
+
+def choose_proxy(access: Access, environment: Mapping[str, str] | None = None) -> SplitResult | None:
     """The proxy on the way to the API server: the kubeconfig's, else the environment's; to this very machine only the
     former, as kubectl does. None: there is none.
     """
-    if access.proxy or is_loopback(access.server):
-        return access.proxy
+    if access.proxy:
+        return urlsplit(access.proxy)
+    if is_loopback(access.server):
+        return None
     named = getproxies_environment() if environment is None else _read_proxies(environment)
     parts = urlsplit(access.server)
-    if proxy_bypass_environment(parts.hostname or "", named):  # in no stub
+    if proxy_bypass_environment(parts.hostname or "", named):
         return None
-    return named.get(parts.scheme) or named.get("all")
+    url = named.get(parts.scheme) or named.get("all")
+    return urlsplit(url if "://" in url else f"http://{url}") if url else None
 
 
 def _read_proxies(environment: Mapping[str, str]) -> dict[str, str]:
@@ -333,22 +231,29 @@ def _read_proxies(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _is_tls(access: Access) -> bool:
-    return access.server.startswith("https:")
+def _port_of(url: SplitResult) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
 
 
-def _set_options(connected: socket.socket | None) -> None:
-    if connected is not None:
-        with contextlib.suppress(OSError):  # it broke just now, which reading tells
-            for option in list_socket_options():
-                connected.setsockopt(*option)
+def _read(way: _Way, request: Request, head: Head, body: bytes) -> Json:
+    answer = Answer(head.status, head.headers, body)
+    return read_answer(answer, request, server=way.access.server, now=time.time())
+
+
+async def _read_all(download: Download, server: str) -> bytes:
+    body = bytearray()
+    while piece := await download.read():
+        body += piece
+        if len(body) > MAX_BODY:
+            raise ClusterError("protocol", f"{server} answered with more than {MAX_BODY} bytes")
+    return bytes(body)
 
 
 async def _in_time(reading: Awaitable[_T], timeout: float, server: str) -> _T:
     try:
         async with asyncio.timeout(timeout):
             return await reading
-    except _FAILURES as error:
+    except OSError as error:
         raise _explain(error, server, timeout=timeout) from error
 
 
@@ -362,30 +267,19 @@ def _parse_event(line: bytes, server: str) -> Json:
     return event
 
 
-_FAILURES = (aiohttp.ClientError, OSError, ValueError)  # a proxy or URL that cannot be used is a ValueError
-
-
-def _explain(error: BaseException, server: str, *, timeout: float) -> ClusterError:
-    """What went wrong, in words; in the terms of ``client`` where that meets it, too."""
-    if isinstance(error, aiohttp.WSServerHandshakeError):
-        kind = _STATUS_KINDS.get(error.status, "server-error" if error.status >= 500 else "protocol")
-        return ClusterError(kind, f"{server} refused the stream with {error.status}", delivered=False)
+def _explain(error: OSError, server: str, *, timeout: float) -> ClusterError:
+    """What went wrong, in words, and in the terms of ``client`` where that meets it, too."""
     if isinstance(error, TimeoutError):
         return ClusterError("timeout", f"{server} did not answer within {timeout:g} s", delivered=False)
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+    if isinstance(error, ssl.SSLCertVerificationError):
         hint = "Renew the kubeconfig: its certificate authority is not the cluster's, or the clock is wrong"
-        return ClusterError("credentials", f"{server} is not trusted: {error.certificate_error}", hint=hint)
-    if isinstance(error, aiohttp.ClientConnectorSSLError):
-        return ClusterError("protocol", f"{server} does not speak TLS: {error.os_error}")
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return ClusterError("credentials", f"{server} is not trusted: {error.verify_message}", hint=hint)
+    if isinstance(error, ssl.SSLError):
+        if "ALERT" in (error.reason or ""):
+            hint = "Renew the kubeconfig"
+            return ClusterError("credentials", f"{server} refused our certificate: {error.reason}", hint=hint)
+        return ClusterError("protocol", f"{server} does not speak TLS: {error.reason or error}")
+    if isinstance(error, socket.gaierror):
         return ClusterError("unreachable", f"{server} cannot be reached: its name cannot be resolved", delivered=False)
-    if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError | aiohttp.InvalidURL):
-        return refuse(f"the proxy on the way to {server} cannot be used: {error}", "Correct HTTPS_PROXY")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        why = error.os_error.strerror or str(error.os_error)
-        return ClusterError("unreachable", f"{server} cannot be reached: {why}", delivered=False)
-    if isinstance(error, aiohttp.ClientResponseError):
-        return ClusterError("protocol", f"{server} sent what is no HTTP answer: {error.message}")
-    if isinstance(error, OSError | aiohttp.ClientConnectionError | aiohttp.ClientPayloadError):
-        return ClusterError("unreachable", f"{server} broke the connection off: {error}")
-    return ClusterError("protocol", f"{server} cannot be asked: {error}")
+    words = error.strerror or str(error) or "the connection was closed"
+    return ClusterError("unreachable", f"{server} cannot be reached: {words}", delivered=False)

@@ -1,0 +1,121 @@
+"""Is a local port's other end reached? The agent asks as a client would: by a connection to its own port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+from .. import __version__
+from .forward import Forward
+from .visits import Visit
+
+GRACE = 0.4  # seconds in which a pod that refuses is heard of, after the way to it is open
+PATIENCE = 15.0  # seconds for a whole check; a port that holds clients for long holds the check, too
+ANSWER = 5.0  # seconds for the first line of an HTTP answer
+LINE = 4096  # bytes of it that are looked at
+
+Trouble = tuple[str, bool]  # in words, and whether it is lasting
+
+
+async def check_forward(forward: Forward) -> Trouble | None:
+    """Connect through the port of ``forward``, and see what ails it; None: nothing does."""
+    if not forward.addresses:
+        return "nothing listens on its port", False
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await _check(forward)
+    except TimeoutError:
+        return f"nothing came of a connection within {PATIENCE:g} s", False
+    except OSError as error:
+        return f"its own port cannot be reached: {error.strerror or error}", False
+
+
+async def _check(forward: Forward) -> Trouble | None:
+    loop = asyncio.get_running_loop()
+    address = _reach(forward.addresses[0])
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as client:
+        client.setblocking(False)
+        client.bind((address, 0))  # known before the connection is, so that it is never counted
+        with forward.expect(client.getsockname()[:2]) as arrival:
+            await loop.sock_connect(client, (address, forward.port))
+            visit = await arrival
+        try:
+            path = forward.destination.settings.check
+            said = await (_listen(client, visit) if path is None else _ask(client, visit, path))
+        finally:
+            client.close()
+        return await _explain(visit, said)
+
+
+async def _listen(client: socket.socket, visit: Visit) -> str | None:
+    """Wait until the way is open and nothing has gone wrong for a moment, or the pod has spoken."""
+    first = asyncio.create_task(_first_bytes(client))
+    opened = asyncio.create_task(visit.connected.wait())
+    try:
+        await asyncio.wait({first, opened}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({first}, timeout=GRACE)
+        if first.done() and not first.result():
+            return "the connection was ended at once"
+        return None if first.done() or visit.trouble is None else "the pod refused the connection"
+    finally:
+        await _cancel(first, opened)
+
+
+async def _ask(client: socket.socket, visit: Visit, path: str) -> str | None:
+    """What is wrong with the answer to a GET of ``path``; None: nothing."""
+    head = (f"GET {path} HTTP/1.1", "Host: localhost", f"User-Agent: connmon-agent/{__version__}", "Connection: close")
+    await asyncio.get_running_loop().sock_sendall(client, "\r\n".join((*head, "", "")).encode())
+    reading = asyncio.create_task(_first_line(client))
+    opened = asyncio.create_task(visit.connected.wait())
+    try:
+        await asyncio.wait({reading, opened}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({reading}, timeout=ANSWER)
+        if not reading.done():
+            return f"GET {path} was not answered within {ANSWER:g} s"
+        return _judge(path, reading.result())
+    finally:
+        await _cancel(reading, opened)
+
+
+def _judge(path: str, line: bytes) -> str | None:
+    parts = line.split(None, 2)
+    if len(parts) < 2 or not parts[0].startswith(b"HTTP/") or not parts[1].isdigit():
+        return f"GET {path} was not answered with HTTP" if line else f"GET {path} was not answered"
+    return None if int(parts[1]) < 400 else f"GET {path} was answered with {parts[1].decode()}"
+
+
+async def _explain(visit: Visit, said: str | None) -> Trouble | None:
+    """The visit's own trouble where it has one: it knows why."""
+    if said is None:
+        return None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GRACE):
+            await visit.ended.wait()
+    return (said, False) if visit.trouble is None else (str(visit.trouble), visit.trouble.lasting)
+
+
+async def _first_bytes(client: socket.socket) -> bytes:
+    """Empty at the end of the connection, however it comes."""
+    try:
+        return await asyncio.get_running_loop().sock_recv(client, LINE)
+    except OSError:
+        return b""
+
+
+async def _first_line(client: socket.socket) -> bytes:
+    line = b""
+    while b"\n" not in line and len(line) < LINE and (data := await _first_bytes(client)):
+        line += data
+    return line.partition(b"\n")[0]
+
+
+async def _cancel(*tasks: asyncio.Task[bytes] | asyncio.Task[bool]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _reach(address: str) -> str:
+    """The address under which this machine reaches itself."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)

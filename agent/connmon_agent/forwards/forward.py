@@ -1,0 +1,221 @@
+"""One service's local port: who comes in is led to a pod, whatever becomes of pods and ports."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.effects import Listen
+from ..core.sightings import Traffic
+from ..kube.mirrors import Mirrors
+from ..settings import ForwardingSettings
+from ..sockets.binding import PortRefused
+from .clients import reset
+from .connecting import Connected, Connector, Gate
+from .listening import Listeners
+from .seeking import Astray, Destination, Seeker
+from .spares import Spares
+from .tallies import Tally
+from .transports import Transports
+from .visits import Host, Visit, lead
+
+MAKING = 3.0  # seconds given to a spare
+CHECK_PATIENCE = 5.0  # seconds that the agent's own check waits for a pod
+REPEAT = 60.0  # seconds after which the same sentence may be said again
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """What all forwards share. ``slots`` is how many connections the file descriptors allow each of them."""
+
+    mirrors: Mirrors
+    transports: Transports
+    gate: Gate
+    slots: int
+
+
+class Forward:
+    """A service's port, its clients, and the way to its pods.
+
+    ``say`` writes one sentence to the log, ``failed`` is called when a client's connection has just failed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        destination: Destination,
+        forwarding: ForwardingSettings,
+        surface: Surface,
+        *,
+        say: Callable[[str], None],
+        failed: Callable[[], None],
+    ) -> None:
+        self.name = name
+        self._say = say
+        self._failed = failed
+        self._tally = Tally()
+        self._said: dict[tuple[str, str], float] = {}  # when, by whom it is about and what was said
+        self._listeners: Listeners | None = None
+        self._visits: set[asyncio.Task[None]] = set()
+        self._expected: dict[tuple[str, int], asyncio.Future[Visit]] = {}  # the agent's own checks, by their source
+        self._ending: set[asyncio.Task[None]] = set()
+        self._configured: tuple[object, ...] = ()
+        self._apply(destination, forwarding, surface)
+
+    def configure(self, destination: Destination, forwarding: ForwardingSettings, surface: Surface) -> None:
+        """Lead new connections by these settings; what is open stays as it is."""
+        if (destination, forwarding, surface) != self._configured:
+            old = self._host.spares
+            self._apply(destination, forwarding, surface)
+            self._let_end(old.close())
+
+    @property
+    def destination(self) -> Destination:
+        """Where it leads."""
+        return self._destination
+
+    @property
+    def port(self) -> int | None:
+        """The local port; None: it has none now."""
+        return None if self._listeners is None else self._listeners.port
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses that are listened on."""
+        return () if self._listeners is None else tuple(self._listeners.addresses)
+
+    def listen(self, order: Listen) -> str | None:
+        """Listen where ``order`` says, then leave the port before it. Returns why not, in words; None: it listens."""
+        old = self._listeners
+        if old is not None and (old.port, old.bind) == (order.port, order.bind):
+            return None
+        if old is not None and old.port == order.port:  # other addresses of the same port, some of them perhaps ours
+            self.leave()
+            old = None
+        try:
+            self._listeners = Listeners(order.port, order.bind, arrived=self._admit, noted=self._note_port)
+        except PortRefused as refused:
+            return str(refused)
+        if old is not None:
+            old.close()
+        return None
+
+    def leave(self) -> None:
+        """Listen no more. Connections that are open live on."""
+        listeners, self._listeners = self._listeners, None
+        if listeners is not None:
+            listeners.close()
+
+    def traffic(self) -> Traffic:
+        """What has gone through so far."""
+        return self._tally.read(self.name)
+
+    @contextlib.contextmanager
+    def expect(self, source: tuple[str, int]) -> Iterator[asyncio.Future[Visit]]:
+        """Within, the connection that comes from ``source`` is the agent's own check, and counts for nothing.
+
+        The future gets it when it is accepted.
+        """
+        arrival: asyncio.Future[Visit] = asyncio.get_running_loop().create_future()
+        self._expected[source] = arrival
+        try:
+            yield arrival
+        finally:
+            del self._expected[source]
+
+    async def close(self) -> None:
+        """Leave the port and end every connection."""
+        self.leave()
+        for visit in self._visits:
+            visit.cancel()
+        await asyncio.gather(*self._visits, return_exceptions=True)
+        await self._host.spares.close()
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    def _apply(self, destination: Destination, forwarding: ForwardingSettings, surface: Surface) -> None:
+        self._configured = (destination, forwarding, surface)
+        self._destination = destination
+        self._patience = forwarding.backend_wait
+        self._turns = asyncio.Semaphore(min(forwarding.max_connections, surface.slots))
+        self._seeker = Seeker(destination, surface.mirrors)
+        connector = Connector(destination, self._seeker, surface.transports, surface.gate, self._note_backend)
+        self._host = Host(connector, Spares(self._make_spare, self._seeker), self._note_backend)
+
+    def _admit(self, local: socket.socket) -> None:
+        """One client was accepted. Raises OSError: it is gone already."""
+        try:
+            address, port, *_ = local.getpeername()
+        except OSError:
+            local.close()
+            raise
+        arrival = self._expected.get((address, port))
+        visit = Visit(local, checked=arrival is not None)
+        if arrival is not None:
+            arrival.set_result(visit)
+        self._hold(self._visits, self._serve_check(visit) if visit.checked else self._serve(visit))
+
+    async def _serve(self, visit: Visit) -> None:
+        self._tally.served += 1
+        self._tally.open += 1
+        try:
+            await self._take_turn(visit)
+        except Astray as trouble:
+            self._tally.fail(str(trouble), time.time())
+            self._note("", str(trouble))
+            self._failed()
+        finally:
+            self._tally.open -= 1
+
+    async def _take_turn(self, visit: Visit) -> None:
+        """One of so many at a time; the others wait for their turn."""
+        host, turns, patience = self._host, self._turns, self._patience
+        try:
+            async with asyncio.timeout(patience):
+                await turns.acquire()
+        except BaseException as error:
+            reset(visit.local)
+            if isinstance(error, TimeoutError):
+                raise Astray(f"more connections than allowed, and none ended within {patience:g} s") from error
+            raise
+        try:
+            await lead(visit, host, self._tally, patience=patience)
+        finally:
+            turns.release()
+
+    async def _serve_check(self, visit: Visit) -> None:
+        try:
+            await lead(visit, self._host, Tally(), patience=min(self._patience, CHECK_PATIENCE))
+        except Astray as trouble:
+            visit.trouble = trouble
+        finally:
+            visit.ended.set()
+
+    async def _make_spare(self) -> Connected:
+        return await self._host.connector.connect(asyncio.get_running_loop().time() + MAKING)
+
+    def _note_backend(self, backend: str, words: str) -> None:
+        self._note(backend, words)
+
+    def _note_port(self, words: str) -> None:
+        self._note("port", words)
+
+    def _note(self, about: str, words: str) -> None:
+        """Say it, unless the same was said just now."""
+        now = time.monotonic()
+        self._said = {sentence: at for sentence, at in self._said.items() if now - at < REPEAT}
+        if (about, words) not in self._said:
+            self._said[about, words] = now
+            self._say(words)
+
+    def _let_end(self, work: Coroutine[Any, Any, None]) -> None:
+        self._hold(self._ending, work)
+
+    def _hold(self, tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)

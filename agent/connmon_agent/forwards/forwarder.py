@@ -1,0 +1,131 @@
+"""The port ``Forwards`` over a real Kubernetes API: all local ports of the agent, and what they share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+
+from ..core.effects import Listen
+from ..core.events import ForwardChecked, ListenAnswered
+from ..core.moments import Moment
+from ..core.sightings import Traffic
+from ..kube.mirrors import Mirrors
+from ..kube.streams import ApiStreams
+from ..settings import ForwardingSettings
+from .checks import check_forward
+from .connecting import Gate
+from .descriptors import raise_limit
+from .forward import Forward, Surface
+from .networks import Surroundings, read_surroundings
+from .seeking import Destination
+from .transports import Transports
+
+
+class Forwarder:
+    """The adapter. It is made within the event loop.
+
+    ``destinations`` are by the service's name. ``say`` writes one sentence about a service to the log. Nothing is asked
+    of the cluster before the first port is listened on.
+    """
+
+    def __init__(
+        self,
+        destinations: Mapping[str, Destination],
+        forwarding: ForwardingSettings,
+        streams: ApiStreams,
+        *,
+        say: Callable[[str, str], None],
+        surroundings: Callable[[], Surroundings] = read_surroundings,
+    ) -> None:
+        self._destinations = dict(destinations)
+        self._forwarding = forwarding
+        self._streams = streams
+        self._say = say
+        self._read_surroundings = surroundings
+        self._forwards: dict[str, Forward] = {}
+        self._troubled: dict[str, None] = {}  # services, in the order in which they were troubled
+        self._news = asyncio.Event()
+        self._slots = raise_limit()
+        self._surface = self._make_surface()
+
+    async def configure(
+        self,
+        destinations: Mapping[str, Destination],
+        forwarding: ForwardingSettings,
+        streams: ApiStreams | None = None,
+    ) -> None:
+        """New connections go by these settings. ``streams``, unless None, lead to the cluster from now on.
+
+        Connections that are open live on, on the old way. A service that is not named any more keeps its port until
+        ``retain``.
+        """
+        self._destinations, self._forwarding = dict(destinations), forwarding
+        old = self._surface
+        if streams is not None and streams is not self._streams:
+            self._streams = streams
+            self._surface = self._make_surface()
+        for name, forward in self._forwards.items():
+            if name in self._destinations:
+                forward.configure(self._destinations[name], forwarding, self._surface)
+        if old is not self._surface:
+            await old.mirrors.close()
+
+    async def listen(self, order: Listen, at: Moment) -> ListenAnswered:
+        """See ``Forwards``."""
+        if order.service not in self._destinations:
+            return ListenAnswered(at, order.service, order.token, "the configuration names no port for it any more")
+        refusal = self._forward_of(order.service).listen(order)
+        return ListenAnswered(at, order.service, order.token, refusal)
+
+    def retain(self, services: Collection[str]) -> None:
+        """See ``Forwards``."""
+        for name, forward in self._forwards.items():
+            if forward.port is not None and name not in services:
+                forward.leave()
+
+    async def check(self, service: str, began: Moment) -> ForwardChecked:
+        """See ``Forwards``."""
+        forward = self._forwards.get(service)
+        if forward is None or forward.port is None:
+            return ForwardChecked(began, began, service, 0, "nothing listens on its port")
+        port = forward.port
+        trouble, lasting = await check_forward(forward) or (None, False)
+        return ForwardChecked(began, began, service, port, trouble, lasting)
+
+    def traffic(self) -> tuple[Traffic, ...]:
+        """See ``Forwards``."""
+        return tuple(forward.traffic() for forward in self._forwards.values())
+
+    async def troubled(self) -> str:
+        """See ``Forwards``."""
+        while not self._troubled:
+            self._news.clear()
+            await self._news.wait()
+        name = next(iter(self._troubled))
+        del self._troubled[name]
+        return name
+
+    async def close(self) -> None:
+        """See ``Forwards``."""
+        await asyncio.gather(*(forward.close() for forward in self._forwards.values()))
+        await self._surface.mirrors.close()
+
+    def _forward_of(self, name: str) -> Forward:
+        if name not in self._forwards:
+            self._forwards[name] = Forward(
+                name,
+                self._destinations[name],
+                self._forwarding,
+                self._surface,
+                say=lambda text: self._say(name, text),
+                failed=lambda: self._note_trouble(name),
+            )
+        return self._forwards[name]
+
+    def _note_trouble(self, name: str) -> None:
+        self._troubled[name] = None
+        self._news.set()
+
+    def _make_surface(self) -> Surface:
+        transports = Transports(self._streams, surroundings=self._read_surroundings)
+        return Surface(Mirrors(self._streams), transports, Gate(), self._slots)

@@ -1,0 +1,70 @@
+"""The listeners of one service: where its clients come in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Sequence
+
+from ..sockets.binding import open_listeners
+
+BREATH = 0.1  # seconds until accepting is tried again, where the system has no file descriptor left
+
+
+class Listeners:
+    """Listens on one port of some addresses. ``arrived`` gets each client, ``noted`` what keeps it from accepting."""
+
+    def __init__(
+        self,
+        port: int,
+        bind: tuple[str, ...],
+        *,
+        arrived: Callable[[socket.socket], None],
+        noted: Callable[[str], None],
+    ) -> None:
+        """Raises PortRefused."""
+        self.port = port
+        self.bind = bind
+        self._arrived = arrived
+        self._noted = noted
+        self._sockets = open_listeners(port, bind)
+        self._tasks = [asyncio.create_task(self._accept(listener)) for listener in self._sockets]
+
+    @property
+    def addresses(self) -> Sequence[str]:
+        """The addresses that are listened on; of a loopback pair one may be missing."""
+        return [listener.getsockname()[0] for listener in self._sockets]
+
+    def close(self) -> None:
+        """Listen no more, from this instant on. Who was accepted stays."""
+        for task in self._tasks:
+            task.cancel()
+        for listener in self._sockets:
+            with contextlib.suppress(NotImplementedError):  # Windows' loop watches no sockets
+                asyncio.get_running_loop().remove_reader(listener)
+            listener.close()
+
+    async def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                local = await _accept_one(listener)
+            except OSError as error:  # EMFILE and the like pass when connections end; the client waits in the backlog
+                self._noted(f"no connection can be accepted on port {self.port}: {error.strerror or error}")
+                await asyncio.sleep(BREATH)
+                continue
+            with contextlib.suppress(OSError):  # it is gone already
+                self._arrived(local)
+
+
+async def _accept_one(listener: socket.socket) -> socket.socket:
+    accepting = asyncio.ensure_future(asyncio.get_running_loop().sock_accept(listener))
+    try:
+        local, _ = await asyncio.shield(accepting)
+    except asyncio.CancelledError:
+        if not accepting.done():
+            accepting.cancel()
+        elif not accepting.cancelled() and accepting.exception() is None:
+            accepting.result()[0].close()  # nobody is left to serve it
+        raise
+    return local

@@ -1,0 +1,178 @@
+"""Connections to the backend that are opened before a client needs them, so that it need not wait for them.
+
+None is made before somebody used the port, and none is kept for longer than a minute after that. A spare is only given
+to a client when it is known to work: its pod is still a backend, the other side has not ended it, and, where that was
+not seen just now, it answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from ..errors import ClusterError
+from .connecting import Connected
+from .seeking import Astray, Seeker
+
+KEPT = 60.0  # seconds after the last use
+FRESH = 2.0  # seconds since the last sign of life for which nothing has to be proved
+PROOF = 0.3  # seconds for a spare to answer
+REVIEW = 10.0  # seconds between looks at how many are needed, while the port is in use
+MOST = 8
+
+
+class _Spare:
+    """One connection that waits for a client, read meanwhile so that its end is noticed."""
+
+    def __init__(self, connected: Connected, ended: Callable[[_Spare], None]) -> None:
+        self.connected = connected
+        self._ended = ended
+        self._alive_at = self._now()
+        self._attention = asyncio.create_task(self._attend())
+
+    def is_fresh(self) -> bool:
+        """Whether it was seen to live just now."""
+        return self._now() - self._alive_at <= FRESH
+
+    async def answers(self) -> bool:
+        """Whether it lives."""
+        lives = self.is_fresh() or await self.connected.stream.ping(PROOF)
+        return lives and not self._attention.done()
+
+    async def release(self) -> Connected:
+        """Leave the reading to the client's relay."""
+        self._attention.cancel()
+        await asyncio.wait({self._attention})
+        return self.connected
+
+    async def discard(self) -> None:
+        """End it."""
+        await self.release()
+        await self.connected.stream.abort()
+
+    async def _attend(self) -> None:
+        with contextlib.suppress(ClusterError):  # a spare is nobody's loss
+            await self.connected.stream.attend()
+        self._ended(self)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+class Spares:
+    """The spares of one destination. ``make`` opens a connection and may fail with Astray."""
+
+    def __init__(self, make: Callable[[], Awaitable[Connected]], seeker: Seeker) -> None:
+        self._make = make
+        self._seeker = seeker
+        self._ready: deque[_Spare] = deque()
+        self._makers: set[asyncio.Task[None]] = set()
+        self._discarding: set[asyncio.Task[None]] = set()
+        self._keeper: asyncio.Task[None] | None = None  # runs while the port is in use
+        self._wanted = 1
+        self._missed = False  # somebody had to wait since the last review
+        self._used_at = 0.0
+        self._closed = False
+
+    async def take(self) -> Connected | None:
+        """One that works, the freshest first; None: there is none, and the client must wait for its own."""
+        while self._ready:
+            spare = self._ready.pop()
+            if not self._seeker.leads_to(spare.connected.end.uid):
+                self._discard(spare)
+            elif await spare.answers():
+                return await spare.release()
+            else:  # the others went the same way, and are older
+                self._seeker.nudge()
+                self._discard(spare)
+                self._drop_all()
+        if self._keeper is not None:
+            self._missed = True
+            self._wanted = min(2 * self._wanted, MOST)
+        return None
+
+    def note_use(self) -> None:
+        """A client came: see that the next one finds a spare."""
+        if self._closed:
+            return
+        self._used_at = self._now()
+        if self._keeper is None:
+            self._wanted = 1
+            self._keeper = asyncio.create_task(self._keep())
+        while len(self._ready) + len(self._makers) < self._wanted:
+            _hold(self._makers, self._add())
+
+    async def close(self) -> None:
+        """End them all, and make no more."""
+        self._closed = True
+        busy = {*self._makers, *(() if self._keeper is None else (self._keeper,))}
+        for task in busy:
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+        self._drop_all()
+        await asyncio.gather(*self._discarding, return_exceptions=True)
+
+    async def _add(self) -> None:
+        try:
+            connected = await self._make()
+        except (Astray, ClusterError):
+            return  # clients come first; whoever needs a connection learns why there is none
+        spare = _Spare(connected, self._lose)
+        if self._keeper is None or connected.stream.cheap:
+            self._discard(spare)
+        else:
+            self._ready.append(spare)
+
+    def _lose(self, spare: _Spare) -> None:
+        """The other side ended it: the next use makes another."""
+        if spare in self._ready:
+            self._ready.remove(spare)
+            self._discard(spare)
+
+    async def _keep(self) -> None:
+        """Let go of what has become useless, and of everything once the port is not used any more."""
+        follower = asyncio.create_task(self._follow())
+        try:
+            while self._now() - self._used_at < KEPT:
+                await asyncio.sleep(REVIEW)
+                self._review()
+        finally:
+            follower.cancel()
+            self._keeper = None
+            self._drop_all()
+
+    async def _follow(self) -> None:
+        """Let go of each whose pod is a backend no more."""
+        while True:
+            await self._seeker.changed()
+            for spare in [one for one in self._ready if not self._seeker.leads_to(one.connected.end.uid)]:
+                self._ready.remove(spare)
+                self._discard(spare)
+
+    def _review(self) -> None:
+        """Keep fewer while nobody has to wait."""
+        if not self._missed:
+            self._wanted = max(1, self._wanted // 2)
+            while len(self._ready) > self._wanted:
+                self._discard(self._ready.popleft())
+        self._missed = False
+
+    def _drop_all(self) -> None:
+        while self._ready:
+            self._discard(self._ready.popleft())
+
+    def _discard(self, spare: _Spare) -> None:
+        _hold(self._discarding, spare.discard())
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _hold(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+    """Do ``work`` in a task that ``tasks`` holds for as long as it runs."""
+    task = asyncio.create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
