@@ -22,6 +22,7 @@ COMMANDS = {
     "rearm": "operate:rearm",
     "doctor": "doctor:doctor",
     "ports": "ports:ports",
+    "url": "url:url",
     "config": "config:config",
     "chart": "chart:chart",
     "demo": "demo:demo",

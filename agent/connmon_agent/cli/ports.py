@@ -52,17 +52,7 @@ def look_at_ports(settings: Settings) -> list[ServiceView]:
 
 def _plans(settings: Settings) -> dict[str, ForwardPlan]:
     """What each service asks for, in the configuration's order. One without a local port is left out."""
-    from ..core.plan import ForwardPlan
-
-    plans = {}
-    for service in settings.plan.services:
-        forward = settings.forwards.get(service.name)
-        if service.forward is not None:
-            plans[service.name] = service.forward
-        elif forward is not None:
-            common = settings.forwarding
-            plans[service.name] = ForwardPlan(forward.port, forward.alternatives, common.bind, common.reclaim)
-    return plans
+    return {service.name: service.forward for service in settings.plan.services if service.forward is not None}
 
 
 def _find_agent(state_dir: Path) -> int | None:

@@ -54,9 +54,10 @@ def take_snapshot(database: Path) -> Snapshot:
         with Reader(database) as reader:
             world, agent, latest = reader.world(), reader.agent(), reader.latest_round()
             events, size = reader.counts()
+            traffic = reader.latest_traffic()
     except NothingRecorded:
         return Snapshot(time.time(), str(database), World(store=""), pid, None, None, 0, 0)
-    return Snapshot(time.time(), str(database), world or World(store=""), pid, agent, latest, events, size)
+    return Snapshot(time.time(), str(database), world or World(store=""), pid, agent, latest, events, size, traffic)
 
 
 def watch_status(

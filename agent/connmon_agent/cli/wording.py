@@ -39,6 +39,17 @@ def write_instant(moment: Moment | None) -> str | None:
     return datetime.fromtimestamp(moment.wall, UTC).isoformat(timespec="microseconds")
 
 
+def say_bytes(number: int) -> str:
+    """``0``, ``812 B``, ``1.2 MB``: three digits at most, units of 1000."""
+    if number < 1000:
+        return f"{number} B" if number else "0"
+    amount, units = float(number), iter(("kB", "MB", "GB", "TB", "PB"))
+    unit = "B"
+    while amount >= 999.5 and (following := next(units, None)) is not None:
+        amount, unit = amount / 1000, following
+    return f"{amount:.3g} {unit}"
+
+
 def count_of(number: int, noun: str) -> str:
     """``1 restart``, ``3 restarts``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from .assignments import plans_of
 from .plan import ForwardPlan, Reclaim
@@ -13,6 +14,17 @@ PORTS_INTERVAL = 5.0  # seconds between looks at local ports that others hold
 CALM_CHECK_INTERVAL = 60.0  # seconds between checks of a port that works, or that a person has to mend
 UNPROVEN_CHECK_INTERVAL = 5.0  # seconds between checks of a port that does not lead to its service yet
 URGENT_CHECK_INTERVAL = 1.0  # seconds between checks of a port that a service waits for
+# Seconds for which the first check of a port waits until its service was seen: what was tried before that is to be
+# tried again, and what is not available answers nobody.
+FIRST_CHECK_PATIENCE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDemand:
+    """Check the port every ``interval`` seconds, not before ``earliest`` (steady seconds)."""
+
+    interval: float
+    earliest: float = 0.0
 
 
 def wanted_ports(world: World) -> dict[int, tuple[str, ...]]:
@@ -47,9 +59,20 @@ def services_held(world: World) -> frozenset[str]:
     )
 
 
-def check_intervals(world: World) -> dict[str, float]:
-    """The services whose local port is to be checked, each with the seconds between two checks."""
-    return {name: _check_interval(world, forward) for name, forward in world.forwards.items() if forward.port}
+def check_demands(world: World) -> dict[str, CheckDemand]:
+    """The services whose local port is to be checked, and how."""
+    return {
+        name: CheckDemand(_check_interval(world, forward), _earliest_check(world, forward))
+        for name, forward in world.forwards.items()
+        if forward.port is not None
+    }
+
+
+def _earliest_check(world: World, forward: Forward) -> float:
+    tried = forward.proven is not None or forward.trouble is not None
+    if tried or world.services[forward.name].healthy_since is not None:
+        return 0.0
+    return forward.since.steady + FIRST_CHECK_PATIENCE
 
 
 def _check_interval(world: World, forward: Forward) -> float:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from ..core.events import Event, ForwardChecked, PortsSeen
-from ..core.port_demands import PORTS_INTERVAL, check_intervals, wanted_ports
+from ..core.port_demands import PORTS_INTERVAL, CheckDemand, check_demands, wanted_ports
 from ..core.world import World
 from ..ports import Clock, Forwards, LocalPorts
 from .observers import Observer
@@ -78,21 +78,21 @@ class CheckObserver(Observer):
 
     def look(self) -> float | None:
         now, nexts = self._clock.now().steady, []
-        for name, interval in check_intervals(self._world()).items():
+        for name, demand in check_demands(self._world()).items():
             if name in self._checking:
                 continue
-            due = self._due(name, interval)
+            due = self._due(name, demand)
             if due > now:
                 nexts.append(due)
             else:
                 self._begin(name, now)
         return min(nexts, default=None)
 
-    def _due(self, name: str, interval: float) -> float:
+    def _due(self, name: str, demand: CheckDemand) -> float:
         last, port = self._checked.get(name, (0.0, None))
         if port != self._world().forwards[name].port:
-            return 0.0
-        return last + (SHORTEST_CHECK_INTERVAL if name in self._troubled else interval)
+            return demand.earliest
+        return max(demand.earliest, last + (SHORTEST_CHECK_INTERVAL if name in self._troubled else demand.interval))
 
     def _begin(self, name: str, now: float) -> None:
         self._checked[name] = (now, self._world().forwards[name].port)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...core.plan import ServicePlan
-from ...core.world import Service, World
+from ...core.sightings import Traffic
+from ...core.world import Forward, Service, World
 from ...store.records import AgentRow, LatestRound
 
 # A running agent writes its heartbeat with every round; without one for so long (seconds, and in rounds) it hangs, the
@@ -19,7 +20,8 @@ class Snapshot:
     """What the store and the process table told at ``now`` (Unix seconds).
 
     ``pid`` is the running agent's (None: none runs; 0: one runs, its id is not known), ``agent`` the one that wrote
-    last (None: none ever did), ``round`` the newest round of probes (None: none yet). ``path`` is the database.
+    last (None: none ever did), ``round`` the newest round of probes (None: none yet). ``path`` is the database,
+    ``traffic`` what has gone through the local ports since that agent's start.
     """
 
     now: float
@@ -30,6 +32,7 @@ class Snapshot:
     round: LatestRound | None
     events: int
     bytes: int
+    traffic: tuple[Traffic, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -53,3 +56,12 @@ class Snapshot:
         """The services in the order of the configuration."""
         known = self.world.services
         return [(plan, known.get(plan.name) or Service(plan.name)) for plan in self.world.plan.services]
+
+    def forwards(self) -> list[Forward]:
+        """The local ports in the order of the configuration."""
+        known = self.world.forwards
+        return [known.get(plan.name) or Forward(plan.name) for plan in self.world.plan.services if plan.forward]
+
+    def traffic_of(self, service: str) -> Traffic | None:
+        """What has gone through the service's local port; None: nothing is known of it."""
+        return next((flow for flow in self.traffic if flow.service == service), None)

@@ -10,6 +10,7 @@ from ...core.sightings import ProbeResult, QualitySight
 from ...core.world import Blindness, LinkState, Outage, Service
 from ...store.records import LatestRound
 from ..wording import write_instant
+from .port_documents import forward_document, without_flow
 from .snapshots import Snapshot
 
 SCHEMA = 1
@@ -26,10 +27,7 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
         "link": _link(snapshot),
         "outage": None if outage is None else _outage(outage),
         "blind": _blindness(snapshot.world.blind),
-        "services": [
-            _service(plan, service, limit=snapshot.world.plan.recovery.max_restart_attempts)
-            for plan, service in snapshot.services()
-        ],
+        "services": [_service(plan, service, snapshot) for plan, service in snapshot.services()],
         "store": {"path": snapshot.path, "bytes": snapshot.bytes, "events": snapshot.events},
     }
 
@@ -39,7 +37,8 @@ def without_pulse(document: dict[str, Any]) -> dict[str, Any]:
     link = {key: value for key, value in document["link"].items() if key not in ("loss", "latency_ms", "quality")}
     link["probes"] = [(probe["name"], probe["ok"], probe["reason"]) for probe in link["probes"]]
     agent = {key: value for key, value in document["agent"].items() if key != "heartbeat_at"}
-    return {**document, "agent": agent, "link": link, "store": None}
+    services = [{**service, "forward": without_flow(service["forward"])} for service in document["services"]]
+    return {**document, "agent": agent, "link": link, "services": services, "store": None}
 
 
 def _agent(snapshot: Snapshot) -> dict[str, Any]:
@@ -122,7 +121,7 @@ def _blindness(blind: Blindness | None) -> dict[str, Any] | None:
     }
 
 
-def _service(plan: ServicePlan, service: Service, *, limit: int) -> dict[str, Any]:
+def _service(plan: ServicePlan, service: Service, snapshot: Snapshot) -> dict[str, Any]:
     return {
         "name": plan.name,
         "kind": str(plan.kind),
@@ -130,8 +129,8 @@ def _service(plan: ServicePlan, service: Service, *, limit: int) -> dict[str, An
         "state": str(service.state),
         "reason": service.reason,
         "attempts": service.attempts,
-        "max_attempts": limit,
+        "max_attempts": snapshot.world.plan.recovery.max_restart_attempts,
         "restarted_at": write_instant(service.restarted),
         "next_at": write_instant(service.next),
-        "forward": None,
+        "forward": forward_document(plan, snapshot),
     }

@@ -12,6 +12,7 @@ from ...core.moments import Moment
 from ...core.sightings import ProbeResult
 from ...core.world import LinkState, Outage, Service, ServiceState
 from ..wording import count_of, say_date_and_time, say_duration, wrap
+from .port_lines import port_lines
 from .snapshots import Snapshot
 from .tables import INDENT, lay_out
 from .tones import LINK_TONES, SERVICE_TONES, Paint, Tone, paint_nothing
@@ -38,6 +39,7 @@ def render_status(
         _probes(snapshot, width, paint),
         _outage(snapshot, width, zone),
         _services(snapshot, width, paint),
+        port_lines(snapshot, width, paint) if present else (),
         _open_things(snapshot, width, zone),
         _advice(snapshot, width) if present else (),
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
-from ...core.world import LinkState, ServiceState
+from ...core.world import ForwardState, LinkState, ServiceState
 
 
 class Tone(StrEnum):
@@ -36,6 +36,14 @@ SERVICE_TONES = {
     ServiceState.VERIFYING: Tone.UNSURE,
     ServiceState.BACKOFF: Tone.UNSURE,
     ServiceState.GAVE_UP: Tone.BAD,
+}
+
+
+FORWARD_TONES = {
+    ForwardState.CLOSED: Tone.UNSURE,
+    ForwardState.LISTENING: Tone.UNSURE,
+    ForwardState.OPEN: Tone.PLAIN,
+    ForwardState.CONFLICT: Tone.BAD,
 }
 
 
