@@ -142,11 +142,14 @@ class KubernetesSettings:
 
 @dataclass(frozen=True, slots=True)
 class LoggingSettings:
-    """``dir`` None: only stderr. ``level``: debug, info, warning or error. ``format``: text or json."""
+    """``dir`` None: no file. ``level``: debug, info, warning or error. ``format``: text or json."""
 
     dir: Path | None = None
     level: str = "info"
     format: str = "text"
+    console: bool = True  # write to stderr
+    max_file_size: int = 10  # MB of 1024 x 1024 bytes, at which another file is begun
+    max_files: int = 5  # kept at most, the newest ones
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,16 @@ def test_a_new_configuration_is_taken_over_whole(agent: LocalAgent) -> None:
     assert [service["name"] for service in agent.status()["services"]] == ["db", "jobs"]
 
 
+def test_another_log_is_turned_to(agent: LocalAgent, tmp_path: Path) -> None:
+    agent.start()
+    agent.configuration["logging"] = {"dir": str(tmp_path / "logs"), "format": "json"}
+    agent.write()
+    agent.reload()
+    agent.until_said("the configuration was read again")
+    newest = (tmp_path / "logs" / "connmon-agent.log").read_text().splitlines()[-1]
+    assert "the configuration was read again" in json.loads(newest)["text"]
+
+
 BAD_CONFIGURATIONS = {
     "link: {fall: x}\nnonsense: 1\n": ("link.fall: must be", "nonsense: unknown key"),
     "link: [\n": ("this is not YAML",),

@@ -75,7 +75,7 @@ services:
   database: {statefulset: postgres, port: 5432, target: sql}
   cache: {daemonset: redis, depends_on: [database]}
   plain:
-logging: {dir: log, level: debug, format: json}
+logging: {dir: log, level: debug, format: json, console: false, max_file_size: 3, max_files: 2}
 """
 
 HOME = {"HOME": "/home/ada", "USERPROFILE": "/home/ada"}
@@ -161,6 +161,7 @@ def test_every_section_is_read_into_its_place(path: Path) -> None:
     assert (kubernetes.connect_timeout, kubernetes.read_timeout) == (1, 10)
     logging = settings.logging
     assert (logging.dir, logging.level, logging.format) == (path.parent / "log", "debug", "json")
+    assert (logging.console, logging.max_file_size, logging.max_files) == (False, 3, 2)
     assert settings.state_dir == path.parent / "state"
 
 

@@ -208,6 +208,9 @@ def settings_of_all_kinds(draw: st.DrawFn) -> Settings:
             draw(st.none() | paths),
             draw(st.sampled_from(["debug", "info", "warning", "error"])),
             draw(st.sampled_from(["text", "json"])),
+            draw(st.booleans()),
+            draw(st.integers(1, 1_000_000)),
+            draw(st.integers(1, 1000)),
         ),
     )
 

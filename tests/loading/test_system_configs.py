@@ -59,7 +59,13 @@ def test_what_the_file_says_is_mapped(path: Path) -> None:
                     "elsewhere": {"Primary": 1234},
                 },
             },
-            "Logging": {"LogDir": "logs", "Level": "WARN"},
+            "Logging": {
+                "LogDir": "logs",
+                "Level": "WARN",
+                "MaxFileSize": 3,
+                "MaxFiles": 2,
+                "EnableConsoleOutput": False,
+            },
         },
     )
     link, recovery = settings.plan.link, settings.plan.recovery
@@ -76,6 +82,7 @@ def test_what_the_file_says_is_mapped(path: Path) -> None:
     }
     assert (settings.kubernetes.namespace, settings.logging.level) == ("shop", "warning")
     assert settings.logging.dir == path.parent / "logs"
+    assert (settings.logging.max_file_size, settings.logging.max_files, settings.logging.console) == (3, 2, False)
 
 
 def test_one_section_is_enough_and_the_rest_is_built_in(path: Path) -> None:
@@ -151,7 +158,7 @@ MISTAKES: dict[str, tuple[Any, list[str]]] = {
             ':14: Logging.LogDir: must be text (got false); put it in quotes: "false"',
             ':15: Logging.Level: is none of the choices (got "Loud"); write Debug, Info, Warning or Error',
             ':16: Logging.MaxFileSize: must be a whole number (got "10MB"); write a whole number from 1 to 1000000',
-            ":17: Logging.MaxFiles: is out of range (got 0); write a whole number from 1 to 1000000",
+            ":17: Logging.MaxFiles: is out of range (got 0); write a whole number from 1 to 1000",
             ':18: Logging.EnableConsoleOutput: must be true or false (got "on"); write true, without quotes',
             ":19: Logging.EnableEventLog: must be true or false (got null); "
             "write one, or remove the key to use the default",

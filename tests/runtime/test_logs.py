@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from connmon_agent.core.moments import Moment
 from connmon_agent.errors import ConnmonError
-from connmon_agent.runtime.logs import FILE_NAME, open_log
+from connmon_agent.runtime.logs import FILE_NAME, MEGABYTE, Log
 from connmon_agent.runtime.sentences import Sentence
 from connmon_agent.settings import LoggingSettings
 
@@ -22,7 +22,7 @@ AT = Moment(1_000.0, 1_795_000_000.25)
     [("debug", ["debug", "info", "warning", "error"]), ("warning", ["warning", "error"]), ("error", ["error"])],
 )
 def test_what_is_below_the_level_is_not_told(level: str, told: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    say = open_log(LoggingSettings(level=level))
+    say = Log(LoggingSettings(level=level))
     for each in ("debug", "info", "warning", "error"):
         say(Sentence(AT, each, "link", "so it is"))
     assert [line.split()[2] for line in capsys.readouterr().err.splitlines()] == told
@@ -30,14 +30,14 @@ def test_what_is_below_the_level_is_not_told(level: str, told: list[str], capsys
 
 @pytest.mark.parametrize("text", ["100% of it, {braces} and %s", "two\nlines\r\nof an answer", "größe"])
 def test_a_sentence_is_one_line_whatever_it_says(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    open_log(LoggingSettings())(Sentence(AT, "info", "web", text))
+    Log(LoggingSettings())(Sentence(AT, "info", "web", text))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert lines[0].endswith(f"info     web: {' '.join(text.splitlines())}")
 
 
 def test_a_line_of_json_tells_time_level_subject_and_text(capsys: pytest.CaptureFixture[str]) -> None:
-    open_log(LoggingSettings(format="json"))(Sentence(AT, "warning", "link", "größe\n"))
+    Log(LoggingSettings(format="json"))(Sentence(AT, "warning", "link", "größe\n"))
     assert json.loads(capsys.readouterr().err) == {
         "time": "2026-11-18T11:06:40.250000+00:00",
         "level": "warning",
@@ -47,14 +47,69 @@ def test_a_line_of_json_tells_time_level_subject_and_text(capsys: pytest.Capture
 
 
 def test_a_folder_is_made_and_holds_the_same_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    say = open_log(LoggingSettings(dir=tmp_path / "logs"))
-    say(Sentence(AT, "info", "link", "so it is"))
-    logging.shutdown()  # as at the end of the process
+    with closing(Log(LoggingSettings(dir=tmp_path / "logs"))) as log:
+        log(Sentence(AT, "info", "link", "so it is"))
     assert (tmp_path / "logs" / FILE_NAME).read_text(encoding="utf-8") == capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_is_refused_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("a file")
     with pytest.raises(ConnmonError, match="cannot be written") as caught:
-        open_log(LoggingSettings(dir=tmp_path / "logs"))
+        Log(LoggingSettings(dir=tmp_path / "logs"))
     assert "logging.dir" in (caught.value.hint or "")
+
+
+def long_lines(log: Log, *, megabytes: int) -> None:
+    for _ in range(megabytes * 4):
+        log(Sentence(AT, "info", "link", "x" * (MEGABYTE // 4)))
+
+
+@pytest.mark.parametrize(
+    ("files", "kept"), [(1, [FILE_NAME]), (3, [FILE_NAME, f"{FILE_NAME}.1", f"{FILE_NAME}.2"])], ids=["one", "three"]
+)
+def test_so_many_files_of_this_size_are_kept_at_most(tmp_path: Path, files: int, kept: list[str]) -> None:
+    with closing(Log(LoggingSettings(dir=tmp_path, console=False, max_file_size=1, max_files=files))) as log:
+        long_lines(log, megabytes=6)
+    assert sorted(file.name for file in tmp_path.iterdir()) == kept
+    assert max(file.stat().st_size for file in tmp_path.iterdir()) <= MEGABYTE
+
+
+def test_without_the_console_only_the_file_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(Log(LoggingSettings(dir=tmp_path, console=False))) as log:
+        log(Sentence(AT, "info", "link", "so it is"))
+    assert "so it is" in (tmp_path / FILE_NAME).read_text() and capsys.readouterr().err == ""
+
+
+def test_other_settings_are_turned_to_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log(LoggingSettings())
+    with log.turning_to(LoggingSettings(dir=tmp_path, level="error", format="json", console=False)):
+        log(Sentence(AT, "info", "link", "as before"))
+    log(Sentence(AT, "info", "link", "not told"))
+    log(Sentence(AT, "error", "link", "as it is now"))
+    log.close()
+    assert capsys.readouterr().err.endswith("link: as before\n")
+    assert json.loads((tmp_path / FILE_NAME).read_text())["text"] == "as it is now"
+
+
+def test_the_log_stays_as_it_is_where_the_rest_of_the_settings_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = Log(LoggingSettings())
+    with pytest.raises(ConnmonError, match="state_dir"), log.turning_to(LoggingSettings(dir=tmp_path, console=False)):
+        raise ConnmonError("state_dir cannot change")
+    log(Sentence(AT, "info", "link", "as before"))
+    assert capsys.readouterr().err.endswith("link: as before\n")
+
+
+def test_the_log_stays_as_it_is_where_the_new_folder_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "logs").write_text("a file")
+    log = Log(LoggingSettings())
+    with (
+        pytest.raises(ConnmonError, match="cannot be written"),
+        log.turning_to(LoggingSettings(dir=tmp_path / "logs")),
+    ):
+        raise AssertionError("it was entered")
+    log(Sentence(AT, "info", "link", "as before"))
+    assert capsys.readouterr().err.endswith("link: as before\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..runtime.agent import Agent
     from ..runtime.build import Runner
-    from ..runtime.sentences import Sentence
+    from ..runtime.logs import Log
     from ..settings import Settings
 
 
@@ -27,19 +28,20 @@ def start(invocation: Invocation) -> None:
     SIGTERM and Ctrl-C end it in order; whatever is under way then goes on at the next start. SIGHUP reads the
     configuration again and takes it over whole, or keeps the old one and says what is wrong.
     """
-    from ..runtime.logs import open_log
+    from ..runtime.logs import Log
 
     settings = invocation.settings()
-    asyncio.run(_run(invocation, settings, open_log(settings.logging)))
+    with closing(Log(settings.logging)) as log:
+        asyncio.run(_run(invocation, settings, log))
 
 
-async def _run(invocation: Invocation, settings: Settings, say: Callable[[Sentence], None]) -> None:
+async def _run(invocation: Invocation, settings: Settings, log: Log) -> None:
     from ..runtime.build import run_agent
 
     def on_ready(agent: Agent, runner: Runner) -> None:
-        _listen_to_signals(agent, lambda: _reload(invocation, runner, say))
+        _listen_to_signals(agent, lambda: _reload(invocation, runner, log))
 
-    await run_agent(settings, say=say, on_ready=on_ready)
+    await run_agent(settings, say=log, on_ready=on_ready)
 
 
 def _listen_to_signals(agent: Agent, reload: Callable[[], None]) -> None:
@@ -54,7 +56,7 @@ def _listen_to_signals(agent: Agent, reload: Callable[[], None]) -> None:
         loop.add_signal_handler(signal.SIGHUP, reload)
 
 
-def _reload(invocation: Invocation, runner: Runner, say: Callable[[Sentence], None]) -> None:
+def _reload(invocation: Invocation, runner: Runner, log: Log) -> None:
     """Take the configuration over whole or not at all."""
     from ..errors import ConfigurationError, ConnmonError
     from ..runtime.sentences import Sentence
@@ -62,14 +64,15 @@ def _reload(invocation: Invocation, runner: Runner, say: Callable[[Sentence], No
     now = runner.now()
     try:
         settings = invocation.settings()
-        runner.reload(settings)
+        with log.turning_to(settings.logging):
+            runner.reload(settings)
     except ConfigurationError as error:
         for problem in error.problems:
-            say(Sentence(now, "error", "agent", f"the configuration is not taken over: {problem}"))
+            log(Sentence(now, "error", "agent", f"the configuration is not taken over: {problem}"))
     except ConnmonError as error:
-        say(Sentence(now, "error", "agent", f"the configuration is not taken over: {error}"))
+        log(Sentence(now, "error", "agent", f"the configuration is not taken over: {error}"))
     except Exception as error:  # a mistake of ours: the agent goes on with what it has
         text = f"the configuration is not taken over: internal error, please report it: {error!r}"
-        say(Sentence(now, "error", "agent", text))
+        log(Sentence(now, "error", "agent", text))
     else:
-        say(Sentence(now, "info", "agent", f"the configuration was read again from {settings.source}"))
+        log(Sentence(now, "info", "agent", f"the configuration was read again from {settings.source}"))

@@ -13,8 +13,10 @@ from .links import SHORTEST, read_link
 from .recoveries import read_recovery
 from .sections import Section
 from .services import read_services
-from .values import Reader, choice, duration, nullable, read_label, read_text
+from .values import Reader, choice, duration, nullable, read_flag, read_label, read_text, whole_number
 
+MOST_MEGABYTES = 1_000_000
+MOST_FILES = 1000  # each is looked for whenever another one is begun
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -67,6 +69,9 @@ def _read_logging(section: Section, path: Reader[Path]) -> LoggingSettings:
         dir=section.take("dir", None, nullable(path)),
         level=section.take("level", default.level, choice(*LEVELS)),
         format=section.take("format", default.format, choice("text", "json")),
+        console=section.take("console", default.console, read_flag),
+        max_file_size=section.take("max_file_size", default.max_file_size, whole_number(1, MOST_MEGABYTES)),
+        max_files=section.take("max_files", default.max_files, whole_number(1, MOST_FILES)),
     )
     section.close()
     return settings

@@ -156,6 +156,9 @@ def _describe_logging(logging: LoggingSettings) -> Iterator[str]:
     yield f"  dir: {_write_path(logging.dir)}"
     yield f"  level: {logging.level}"
     yield f"  format: {logging.format}"
+    yield f"  console: {'true' if logging.console else 'false'}"
+    yield f"  max_file_size: {logging.max_file_size}"
+    yield f"  max_files: {logging.max_files}"
 
 
 def _write_seconds(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """The ERP's ``system_config.json``: its three sections that concern us, mapped to ours.
 
 The file has other owners: other sections, and keys in these three that we do not know, are left alone. Keys are
-compared as PowerShell compares them, in any case. What we do not use yet (how to start, log rotation) is still checked.
+compared as PowerShell compares them, in any case. What we do not use yet (how to start, the event log) is checked.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..core.plan import LinkPlan, RecoveryPlan
 from ..settings import ForwardSettings, KubernetesSettings, LoggingSettings
+from .connmon_files import MOST_FILES, MOST_MEGABYTES
 from .defaults import DEFAULTS, PORTS, Contents, default_forwards, services_of
 from .documents import Document
 from .file_paths import resolve_windows_path
@@ -131,6 +132,9 @@ def _read_logging(section: Section, folder: Path, platform: str) -> LoggingSetti
         DEFAULTS.logging,
         dir=resolve_windows_path(text, folder, platform) if text else None,
         level=section.take("Level", DEFAULTS.logging.level, _read_level),
+        console=section.take("EnableConsoleOutput", DEFAULTS.logging.console, read_flag),
+        max_file_size=section.take("MaxFileSize", DEFAULTS.logging.max_file_size, whole_number(1, MOST_MEGABYTES)),
+        max_files=section.take("MaxFiles", DEFAULTS.logging.max_files, whole_number(1, MOST_FILES)),
     )
 
 
@@ -139,10 +143,7 @@ def _check_unused(monitor: Section, logging: Section) -> None:
         monitor.take(name, None, read_flag)
     monitor.take("Mode", None, _read_mode)
     monitor.take("ScriptPath", None, nullable(_read_string))
-    for name in ("MaxFileSize", "MaxFiles"):
-        logging.take(name, None, whole_number(1, 1_000_000))
-    for name in ("EnableConsoleOutput", "EnableEventLog"):
-        logging.take(name, None, read_flag)
+    logging.take("EnableEventLog", None, read_flag)
 
 
 def _read_string(value: Value) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import TextIO
 
 from ..errors import ConnmonError
@@ -16,8 +17,7 @@ from ..settings import LoggingSettings
 from .sentences import Sentence
 
 FILE_NAME = "connmon-agent.log"
-FILE_BYTES = 10 * 1024 * 1024  # the ERP's own MaxFileSize and MaxFiles
-FILES = 5
+MEGABYTE = 1024 * 1024  # bytes
 
 
 def _about(record: logging.LogRecord) -> str:
@@ -61,6 +61,13 @@ class FileHandler(RotatingFileHandler):
 
     failed = False
 
+    def doRollover(self) -> None:
+        """Begin another file; where only one is kept, begin that one anew."""
+        if self.backupCount or self.stream is None:
+            super().doRollover()
+        else:
+            self.stream.truncate(0)
+
     def handleError(self, record: logging.LogRecord) -> None:
         """Go on without this line. The next one is tried again: a full disk gets room."""
         if not self.failed and sys.stderr is not None:
@@ -69,33 +76,64 @@ class FileHandler(RotatingFileHandler):
                 sys.stderr.write(f"the log cannot be written to {self.baseFilename}: {sys.exc_info()[1]}\n")
 
 
-def open_log(settings: LoggingSettings) -> Callable[[Sentence], None]:
-    """A function that writes one sentence. Raises ConnmonError when the log's folder cannot be written."""
-    logger = logging.Logger("connmon-agent", settings.level.upper())
-    handlers: list[logging.Handler] = [StderrHandler(sys.stderr)]
-    if settings.dir is not None:
-        handlers.append(_open_file(settings))
-    for handler in handlers:
-        handler.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter())
-        logger.addHandler(handler)
+class Log:
+    """Called with a sentence, writes it. Raises ConnmonError when it is made and its folder cannot be written."""
 
-    def say(sentence: Sentence) -> None:
+    def __init__(self, settings: LoggingSettings) -> None:
+        self._logger = _open_logger(settings)
+
+    def __call__(self, sentence: Sentence) -> None:
         level = logging.getLevelNamesMapping()[sentence.level.upper()]
-        if logger.isEnabledFor(level):
-            record = logger.makeRecord("", level, "", 0, sentence.text, (), None, extra={"about": sentence.about})
+        if self._logger.isEnabledFor(level):
+            record = self._logger.makeRecord("", level, "", 0, sentence.text, (), None, extra={"about": sentence.about})
             record.created = sentence.at.wall
-            logger.handle(record)
+            self._logger.handle(record)
 
-    return say
+    @contextmanager
+    def turning_to(self, settings: LoggingSettings) -> Iterator[None]:
+        """Write as ``settings`` say from the end of the block on; as before, where the block raises.
+
+        Raises ConnmonError before the block is entered when the new folder cannot be written.
+        """
+        unused = _open_logger(settings)
+        try:
+            yield
+            unused, self._logger = self._logger, unused
+        finally:
+            _close(unused)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        _close(self._logger)
 
 
-def _open_file(settings: LoggingSettings) -> logging.Handler:
-    assert settings.dir is not None
+def _close(logger: logging.Logger) -> None:
+    for handler in logger.handlers:
+        handler.close()
+
+
+def _open_logger(settings: LoggingSettings) -> logging.Logger:
+    logger = logging.Logger("connmon-agent", settings.level.upper())
+    if settings.console:
+        logger.addHandler(StderrHandler(sys.stderr))
+    if settings.dir is not None:
+        logger.addHandler(_open_file(settings.dir, settings))
+    for handler in logger.handlers:
+        handler.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter())
+    return logger
+
+
+def _open_file(folder: Path, settings: LoggingSettings) -> logging.Handler:
     try:
-        settings.dir.mkdir(parents=True, exist_ok=True)
-        return FileHandler(settings.dir / FILE_NAME, maxBytes=FILE_BYTES, backupCount=FILES - 1, encoding="utf-8")
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileHandler(
+            folder / FILE_NAME,
+            maxBytes=settings.max_file_size * MEGABYTE,
+            backupCount=settings.max_files - 1,
+            encoding="utf-8",
+        )
     except OSError as error:
         raise ConnmonError(
-            f"the log cannot be written to {settings.dir}: {error.strerror or error}",
+            f"the log cannot be written to {folder}: {error.strerror or error}",
             hint="Make the folder writable, or choose another one with logging.dir",
         ) from error
