@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connmon_agent.core.sightings import Evidence
-from connmon_agent.core.wording import in_words, tell_evidence
+from connmon_agent.core.wording import in_words, tell_evidence, tell_obstacle
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,16 @@ def test_a_duration_is_said_as_a_person_says_it(seconds: float, words: str) -> N
 )
 def test_evidence_is_told_in_one_sentence(evidence: Evidence, words: str) -> None:
     assert tell_evidence(evidence) == words
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("held by nginx (pid 99)", "8080 is held by nginx (pid 99)"),
+        ("needs privileges", "8080 needs privileges"),
+        ("is reserved by Windows", "8080 is reserved by Windows"),
+        ("192.0.2.7 is no address of this machine", "8080 cannot be had: 192.0.2.7 is no address of this machine"),
+    ],
+)
+def test_what_keeps_a_port_from_being_had(words: str, told: str) -> None:
+    assert tell_obstacle(8080, words) == told

@@ -28,7 +28,10 @@ def in_words(seconds: float) -> str:
 
 def tell_obstacle(port: int, words: str) -> str:
     """``8080 is held by nginx (pid 99)``, ``80 needs privileges``: a port and what keeps it from being had."""
-    return f"{port} is {words}" if words.startswith("held by ") else f"{port} {words}"
+    if words.startswith("held by "):
+        return f"{port} is {words}"
+    plain = words.startswith(("is ", "needs ", "cannot "))
+    return f"{port} {words}" if plain else f"{port} cannot be had: {words}"
 
 
 def clock_time(wall: float) -> str:

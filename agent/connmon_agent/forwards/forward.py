@@ -15,6 +15,7 @@ from ..core.sightings import Traffic
 from ..kube.mirrors import Mirrors
 from ..settings import ForwardingSettings
 from ..sockets.binding import PortRefused
+from ..sockets.examining import explain_refusal
 from .clients import reset
 from .connecting import Connected, Connector, Gate
 from .listening import Listeners
@@ -100,7 +101,7 @@ class Forward:
         try:
             self._listeners = Listeners(order.port, order.bind, arrived=self._admit, noted=self._note_port)
         except PortRefused as refused:
-            return str(refused)
+            return explain_refusal(refused)
         if old is not None:
             old.close()
         return None

@@ -48,6 +48,12 @@ class SocketPorts:
         return {port: obstacle.text for port, obstacle in found.items()}
 
 
+def explain_refusal(refused: PortRefused) -> str:
+    """Who holds the port that was just refused, or what forbids it, in words. Blocks for milliseconds."""
+    owners = find_owners([refused.port]) if refused.cause in _HELD else {}
+    return Obstacle(refused, choose_owner(owners.get(refused.port, ()), refused.address)).text
+
+
 def find_obstacles(ports: Mapping[int, tuple[str, ...]]) -> dict[int, Obstacle]:
     """Those of ``ports`` that cannot be listened on, on the addresses that each is wanted on. Blocks for milliseconds.
 
