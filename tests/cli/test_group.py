@@ -118,6 +118,17 @@ def test_a_configuration_that_names_the_state_directory_decides(tmp_path: Path) 
     assert invocation.settings().state_dir == tmp_path / "here"
 
 
+@pytest.mark.parametrize("command", [["status"], ["history"], ["replay"]], ids=lambda command: command[0])
+def test_no_other_mistake_in_the_configuration_keeps_the_reading_commands_from_the_state(
+    tmp_path: Path, command: list[str]
+) -> None:
+    config = tmp_path / "connmon.yaml"
+    config.write_text("state_dir: here\nlink: {fall: x}\nnonsense: 1\n")
+    result = CliRunner().invoke(connmon_agent, ["--config", str(config), *command])
+    assert "nonsense" not in result.output
+    assert str(tmp_path / "here" / "connmon.db") in result.output
+
+
 def test_a_configuration_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
     result = CliRunner().invoke(connmon_agent, ["--config", str(tmp_path / "none.yaml"), "status"])
     assert result.exit_code == 2

@@ -73,6 +73,16 @@ def test_recover_restarts_and_rearm_gives_the_attempts_back(site: LocalSite, run
     assert running.service("web")["attempts"] == 0
 
 
+def test_a_mistake_in_the_configuration_keeps_no_order_from_a_running_agent(running: LocalAgent) -> None:
+    try:
+        running.write(f"state_dir: {running.state}\nnonsense: 1\nlink: [\n")
+        assert running.run("pause").exit_code == 0
+        assert running.run("status").exit_code == 0
+        assert running.run("resume").exit_code == 0
+    finally:
+        running.write()
+
+
 @pytest.mark.parametrize("command", ["recover", "rearm"])
 def test_a_service_that_is_not_configured_is_refused(running: LocalAgent, command: str) -> None:
     words = refusal(running.run(command, "nix", "web"))

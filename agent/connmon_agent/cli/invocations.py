@@ -30,9 +30,9 @@ class Invocation:
         return load_settings(self.config_path, state_dir=self.state_dir, environment=self.environment)
 
     def state_directory(self) -> Path:
-        """Where the agent remembers. The configuration is parsed only when it has a say in it.
+        """Where the agent remembers. Of the configuration only the key ``state_dir`` is read, where it is there at all.
 
-        Raises ConfigurationError.
+        Raises ConfigurationError: the file cannot be read, or this one key cannot.
         """
         if self.state_dir is not None:
             return self.state_dir
@@ -40,9 +40,12 @@ class Invocation:
 
         surroundings = Surroundings.of_this_process(self.environment)
         config = self.config_path or find_config(surroundings)
+        named = None
         if config is not None and _may_name_state_dir(config):
-            return self.settings().state_dir
-        return choose_state_dir(None, None, config, surroundings)
+            from ..loading.state_dirs import find_state_dir
+
+            named = find_state_dir(config, surroundings)
+        return choose_state_dir(None, named, config, surroundings)
 
     def database(self) -> Path:
         """The state file; it need not exist. Raises ConfigurationError."""
@@ -52,7 +55,7 @@ class Invocation:
 def _may_name_state_dir(config: Path) -> bool:
     """Whether any line but a comment mentions the key; a file that cannot be read is left to those who explain it."""
     try:
-        lines = config.read_bytes().splitlines()
+        lines = config.read_bytes().replace(b"\0", b"").splitlines()  # UTF-16 has a zero beside each of our letters
     except OSError:
         return True
     return any(b"state_dir" in line and not line.lstrip().startswith(b"#") for line in lines)

@@ -29,7 +29,7 @@ def read_document(path: Path) -> Document:
     Raises ConfigurationError when there is no mapping to be had: file missing, unreadable, empty, not text, bad syntax.
     """
     file = str(path)
-    text = decode_text(_read_bytes(path), file)
+    text = decode_text(read_bytes(path), file)
     problems = Problems(file)
     if not text.strip():
         raise refuse_file(file, "this file is empty", remedy="write settings into it, or remove it")
@@ -43,7 +43,8 @@ def read_document(path: Path) -> Document:
     return Document(root, problems)
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """All of the file. Raises ConfigurationError where it cannot be read, or is larger than a configuration is."""
     file = str(path)
     try:
         with path.open("rb") as stream:
