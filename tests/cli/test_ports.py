@@ -236,8 +236,8 @@ class Machine:
     def configure(self, **services: dict[str, Any]) -> None:
         self._config.write_text(yaml.safe_dump({"state_dir": str(self.state), "services": services}, sort_keys=False))
 
-    def run(self, *arguments: str) -> Result:
-        command = ["--config", str(self._config), "ports", *arguments]
+    def run(self, *arguments: str, command: tuple[str, ...] = ("ports",)) -> Result:
+        command = ("--config", str(self._config), *command, *arguments)
         return CliRunner().invoke(connmon_agent, command, env={"HOME": "/nowhere"})
 
     def see(self, *, code: int = 0) -> dict[str, dict[str, Any]]:
@@ -290,6 +290,14 @@ def test_a_service_without_a_port_ends_with_1(machine: Machine) -> None:
     assert (found["db"]["assigned"], found["web"]["assigned"]) == (None, machine.web)
     assert text.exit_code == 1
     assert text.output.splitlines()[-1] == "1 of 2 services has no port: db."
+
+
+@pytest.mark.parametrize("mode", ["ports", "Ports"])
+def test_start_in_the_mode_ports_shows_the_same_and_starts_nothing(machine: Machine, mode: str) -> None:
+    machine.configure(web={"port": free_port()})
+    started = machine.run(command=("start", "--mode", mode))
+    assert (started.exit_code, started.output) == (0, machine.run().output)
+    assert not machine.state.exists()
 
 
 def test_what_our_running_agent_listens_on_is_ours(machine: Machine) -> None:

@@ -20,16 +20,32 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 
+MODES = ("foreground", "ports")
+
+
 @click.command(short_help="Run the agent.")
-@click.pass_obj
-def start(invocation: Invocation) -> None:
+@click.option(
+    "--mode",
+    type=click.Choice(MODES, case_sensitive=False),
+    default=MODES[0],
+    show_default=True,
+    help="foreground: run it here; ports: show the local ports, as `connmon-agent ports` does.",
+)
+@click.pass_context
+def start(ctx: click.Context, mode: str) -> None:
     """Run the agent in the foreground, with one line on stderr for each decision.
 
     SIGTERM and Ctrl-C end it in order; whatever is under way then goes on at the next start. SIGHUP reads the
     configuration again and takes it over whole, or keeps the old one and says what is wrong.
     """
+    if mode == "ports":
+        from .ports import ports
+
+        ctx.invoke(ports)
+        return
     from ..runtime.logs import Log
 
+    invocation: Invocation = ctx.obj
     settings = invocation.settings()
     with closing(Log(settings.logging)) as log:
         asyncio.run(_run(invocation, settings, log))
