@@ -204,14 +204,14 @@ CASES = [
         tuple(fail(name, Failure.BROKEN) for name in ("tcp 1", "dns 1", "http 1")),
         TWO,
         None,
-        Cause.PROBE_SUSPECT,
+        Cause.NO_PROBE,
         id="probes that fail in themselves say nothing",
     ),
     pytest.param(
         (answer("tcp 1"), fail("dns 1", Failure.BROKEN), fail("http 1", Failure.BROKEN)),
         TWO,
         None,
-        Cause.PROBE_SUSPECT,
+        Cause.NO_PROBE,
         id="one answer is no quorum when most probes fail in themselves",
     ),
     pytest.param(
@@ -224,7 +224,7 @@ CASES = [
         Cause.UNREACHABLE,
         id="one is broken, the others are silent",
     ),
-    pytest.param((), TWO, None, Cause.PROBE_SUSPECT, id="no target at all"),
+    pytest.param((), TWO, None, Cause.NO_PROBE, id="no target at all"),
 ]
 
 

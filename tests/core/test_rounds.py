@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.charts import real_charts
 from tests.fakes.sites import plan_of
 
+from connmon_agent.core.demands import is_sure
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import Configured, Event, EvidenceChanged, Inspected, RoundFinished
 from connmon_agent.core.moments import Moment
@@ -108,7 +109,19 @@ def event_of(told: Any, at: Moment) -> Event:
             id="evidence that was disproved once, and came again",
         ),
         pytest.param([UNPLUGGED, BAD], ["DEGRADED", "OFFLINE"], id="unplugged at the start"),
-        pytest.param([GOOD] * 3 + [BROKEN] * 9, ["ONLINE"], id="broken probes make no outage"),
+        pytest.param([GOOD] * 3 + [BROKEN] * 2, ["ONLINE"], id="two rounds of broken probes are no doubt"),
+        pytest.param([GOOD] * 3 + [BROKEN] * 9, ["ONLINE", "DEGRADED"], id="broken probes make no outage, but a doubt"),
+        pytest.param([BROKEN] * 3, ["DEGRADED"], id="from the start too"),
+        pytest.param([""] * 3, ["DEGRADED"], id="no target is as good as broken ones"),
+        pytest.param(
+            [GOOD] * 3 + [BROKEN] * 9 + [GOOD] * 2, ["ONLINE", "DEGRADED"], id="after it all is judged afresh"
+        ),
+        pytest.param(
+            [GOOD] * 3 + [BROKEN] * 9 + [GOOD] * 3, ["ONLINE", "DEGRADED", "ONLINE"], id="three good rounds end that"
+        ),
+        pytest.param(
+            [GOOD] * 3 + [BROKEN] * 9 + [BAD] * 3, ["ONLINE", "DEGRADED", "OFFLINE"], id="and three bad ones do"
+        ),
         pytest.param([BAD] * 3 + [BROKEN] * 9, ["DEGRADED", "OFFLINE"], id="broken probes end none"),
         pytest.param(
             [GOOD] * 3 + [BAD, BROKEN, BAD, BROKEN, BAD],
@@ -155,7 +168,13 @@ def test_the_states_that_rounds_lead_through(story: list[Any], states: list[str]
         pytest.param(["tcp+ tcp+ tcp6-"], None, id="one lost packet is no lost IP version"),
         pytest.param(["tcp+ tcp+ tcp6+"] + ["tcp+ tcp+ tcp6-"] * 3, "partial", id="three are"),
         pytest.param(["tcp+ tcp+ tcp6-"] * 3 + ["tcp+ tcp+ tcp6+"], None, id="until it answers"),
-        pytest.param([GOOD, BROKEN], "probe-suspect", id="broken probes"),
+        pytest.param([GOOD, BROKEN], "no-probe", id="broken probes"),
+        pytest.param([BAD, GOOD] * 8 + [BAD], "unreachable", id="every other round, for a while"),
+        pytest.param([BAD, GOOD] * 9, "lossy", id="for too long, ending with a good one"),
+        pytest.param([BAD, GOOD] * 9 + [BAD], "lossy", id="for too long, ending with a bad one"),
+        pytest.param([BAD, BAD, GOOD, GOOD] * 5, "lossy", id="two bad and two good ones, for too long"),
+        pytest.param([BAD, GOOD] * 20 + [GOOD] * 2, None, id="until three good rounds in a row"),
+        pytest.param([BAD, GOOD] * 20 + [BAD] * 3, "unreachable", id="or three bad ones"),
         pytest.param([GOOD, GONE, GOOD], "cluster-only", id="the API cannot be reached"),
         pytest.param([GOOD, GONE, Sighting(), GOOD], None, id="until it can"),
         pytest.param([GOOD, Unseen("forbidden", "forbidden"), GOOD], None, id="somebody there said no"),
@@ -179,6 +198,26 @@ def test_the_cause_is_kept(story: list[Any], cause: str | None) -> None:
 def test_rounds_are_counted(story: list[str], counters: tuple[int, int]) -> None:
     link = live(story)[0].link
     assert (link.good, link.bad) == counters
+
+
+@pytest.mark.parametrize(
+    "turns", [[BAD, GOOD], [BAD, BAD, GOOD, GOOD], [GOOD, BAD, BAD], ["tcp* dns* http*", BAD, GOOD]]
+)
+def test_a_doubt_that_nothing_ends_is_a_verdict_and_says_so(turns: list[str]) -> None:
+    world, states = live(turns * 18)
+    reason = "lossy: good and bad rounds take turns, in 18 rounds neither 3 good nor 3 bad ones in a row"
+    assert (states[-1], world.link.reason, is_sure(world)) == ("DEGRADED", reason, True)
+    assert world.outage is None
+
+
+def test_an_outage_that_follows_such_a_doubt_has_a_cause_of_its_own() -> None:
+    world, states = live([BAD, GOOD] * 20 + [BAD] * 3)
+    assert (states[-1], world.outage and world.outage.cause) == ("OFFLINE", "unreachable")
+
+
+def test_that_nobody_can_look_is_told_in_the_targets_own_words() -> None:
+    link = live([GOOD] * 3 + [BROKEN] * 3)[0].link
+    assert link.reason == "no target can be probed on this machine: tcp 0, dns 1, http 2: it fails"
 
 
 @pytest.mark.parametrize(("last", "confirmed"), [(GOOD, True), (BAD, False), (BROKEN, False)])

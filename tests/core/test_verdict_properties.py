@@ -11,6 +11,8 @@ from tests.fakes.charts import real_charts
 from tests.fakes.sites import plan_of
 from tests.fakes.soundness import find_faults_of_step
 
+from connmon_agent.core.demands import is_sure
+from connmon_agent.core.doubts import most_wavering
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import (
     AgentStarted,
@@ -196,6 +198,36 @@ def test_a_portal_is_never_online(plan: Plan, story: list[tuple[float, object]])
     )
     life.live_on(portal, rounds=life.world.plan.link.fall + 1)
     assert (life.world.link.state, life.world.link.cause) == (LinkState.OFFLINE, "portal")
+
+
+# What a round can come to, over and over; with some, targets fall silent one by one.
+endless = st.lists(
+    st.one_of(rounds(), st.sampled_from([None, *Failure]).map(whole_round), st.just(())), min_size=1, max_size=6
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(plan=st.sampled_from(PLANS), story=stories, period=endless)
+def test_no_order_of_evidence_leaves_the_link_unsure_for_ever(
+    plan: Plan, story: list[tuple[float, object]], period: list[tuple[ProbeResult, ...]]
+) -> None:
+    life = lived(plan, story)
+    longest, unsure, limit = 0, 0, most_wavering(life.world.plan.link) + len(period) + 1
+    for _ in range(2 * limit // len(period) + 1):
+        for results in period:
+            life.live_on(results, rounds=1)
+            unsure = 0 if is_sure(life.world) else unsure + 1
+            longest = max(longest, unsure)
+    assert longest <= limit
+
+
+@settings(max_examples=100, deadline=None)
+@given(plan=st.sampled_from(PLANS), story=stories)
+def test_a_link_that_nobody_can_look_at_says_so(plan: Plan, story: list[tuple[float, object]]) -> None:
+    life = lived(plan, story)
+    life.live_on(whole_round(Failure.BROKEN), rounds=life.world.plan.link.fall)
+    link = life.world.link
+    assert (link.cause, link.state in ("STARTING", "ONLINE"), is_sure(life.world)) == ("no-probe", False, True)
 
 
 def test_the_stories_may_begin_with_a_restart() -> None:

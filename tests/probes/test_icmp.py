@@ -5,12 +5,12 @@ import socket
 from typing import Any
 
 import pytest
-from tests.fakes.loopback import HOST, PATIENT, has_ipv6, probe
+from tests.fakes.loopback import HOST, PATIENT, closed_port, has_ipv6, probe
 
 from connmon_agent.core.sightings import Failure
 from connmon_agent.probes.echoes import find_obstacle
 from connmon_agent.probes.prober import TargetProber
-from connmon_agent.settings import IcmpTarget, InterfaceTarget
+from connmon_agent.settings import IcmpTarget, InterfaceTarget, TcpTarget
 
 allowed = pytest.mark.skipif(find_obstacle(None) is not None, reason="this user may not open ping sockets")
 forbidden = pytest.mark.skipif(find_obstacle(None) is None, reason="this user may open ping sockets")
@@ -57,13 +57,22 @@ def test_a_name_that_is_not_known_is_a_failure_of_the_name() -> None:
     prober = TargetProber([IcmpTarget("no.example", "echo")], PATIENT, resolve=know_nothing)
     results = asyncio.run(prober.probe_all())
 
-    assert [result.failure for result in results] == [Failure.NAME] * (1 - len(prober.left_out))
+    assert [result.failure for result in results] == [Failure.BROKEN if prober.left_out else Failure.NAME]
 
 
 @forbidden
 def test_where_the_kernel_forbids_it_the_target_is_left_out_and_the_others_are_not() -> None:
-    prober = TargetProber([IcmpTarget(HOST, "echo"), InterfaceTarget("no-such0", "link")], PATIENT)
-
-    assert [result.name for result in asyncio.run(prober.probe_all())] == ["link"]
+    with closed_port() as port:
+        prober = TargetProber([IcmpTarget(HOST, "echo"), TcpTarget(HOST, port, "port")], PATIENT)
+        assert [result.name for result in asyncio.run(prober.probe_all())] == ["port"]
     assert list(prober.left_out) == ["echo"]
     assert prober.left_out["echo"].startswith("the kernel allows this user no ping sockets: widen")
+
+
+@forbidden
+def test_where_no_target_is_left_to_count_a_round_says_why() -> None:
+    prober = TargetProber([IcmpTarget(HOST, "echo"), InterfaceTarget("no-such0", "link")], PATIENT)
+    echo, link = asyncio.run(prober.probe_all())
+
+    assert (echo.name, echo.ok, echo.failure, link.name) == ("echo", False, Failure.BROKEN, "link")
+    assert echo.reason == prober.left_out["echo"]

@@ -82,7 +82,6 @@ def test_a_fault_is_an_outage_of_its_cause_and_ends_with_it(fault: str, cause: s
         pytest.param(BOTH, "tcp:silent dns:silent tcp/ipv6:ok dns/ipv6:ok", "partial", id="IPv4 lost"),
         pytest.param(HEALTHY, "tcp:silent dns:ok http:ok", "probe-suspect", id="a suspect kind"),
         pytest.param(HEALTHY, "tcp:ok dns:silent http:ok", "dns", id="a dead name server"),
-        pytest.param(HEALTHY, "tcp:broken dns:broken http:broken", "probe-suspect", id="broken probes"),
     ],
 )
 def test_what_is_no_outage_is_told_and_restarts_nothing(before: str, fault: str, cause: str) -> None:
@@ -95,6 +94,19 @@ def test_what_is_no_outage_is_told_and_restarts_nothing(before: str, fault: str,
         site.link.shows = found(before)
         await site.until(lambda: site.world.link.cause is None, within=10.0)
         assert site.restarts("web") == 0
+
+    run_virtually(story())
+
+
+def test_a_link_that_nobody_can_look_at_is_a_doubt_and_no_outage() -> None:
+    async def story() -> None:
+        site = await begin(HEALTHY)
+        site.link.shows = found("tcp:broken dns:broken http:broken")
+        await site.wait(300.0)
+        assert (states_of(site), site.world.link.cause) == (["ONLINE", "DEGRADED"], "no-probe")
+        site.link.shows = found(HEALTHY)
+        await site.until_link("ONLINE", within=10.0)
+        assert (site.restarts("web"), site.world.outage) == (0, None)
 
     run_virtually(story())
 

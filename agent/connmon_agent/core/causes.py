@@ -32,6 +32,7 @@ class Cause(StrEnum):
     SLOW = "slow"
     CLUSTER_ONLY = "cluster-only"
     PROBE_SUSPECT = "probe-suspect"
+    NO_PROBE = "no-probe"
 
 
 ADVICE = {
@@ -46,6 +47,7 @@ ADVICE = {
     Cause.SLOW: "The line works, slowly: look for who uses it up",
     Cause.CLUSTER_ONLY: "The internet works; check the node, k3s or minikube, and the way to the API server",
     Cause.PROBE_SUSPECT: "The other kinds of probes answer: check these targets, or a firewall that drops this kind",
+    Cause.NO_PROBE: "No target can be probed on this machine: mend what their reasons say, or choose other targets",
 }
 
 
@@ -98,7 +100,7 @@ def diagnose(results: Sequence[ProbeResult], background: Background) -> Diagnosi
         return Diagnosis(False, Cause.PORTAL, describe_failures(portal))
     counted = count_results(results, background)
     if not counted:
-        return Diagnosis(None, Cause.PROBE_SUSPECT, describe_failures(results))
+        return Diagnosis(None, Cause.NO_PROBE, describe_failures(results) or "there is no target to be probed")
     if not is_good(counted, background.quorum):
         return Diagnosis(False, *_find_cause(results, counted, background))
     return Diagnosis(True, *_find_blemish(results, background))
@@ -146,7 +148,8 @@ def find_unheard(results: Iterable[ProbeResult], heard: Collection[str]) -> list
 
     A web server that declines is there, so that its target is named even where nothing else has answered yet.
     """
-    unheard = [result for result in results if result.kind in LAYERS and not result.ok and result.name not in heard]
+    failed = [result for result in results if result.kind in LAYERS and not result.ok]
+    unheard = [one for one in failed if one.name not in heard and one.failure is not Failure.BROKEN]
     return unheard if heard else _of(unheard, Failure.DECLINED)
 
 

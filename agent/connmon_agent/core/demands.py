@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .doubts import is_void, is_wavering
 from .quality import is_poor
 from .recovery import next_in_turn
-from .world import Link, LinkState, Service, ServiceState, World
+from .world import LinkState, Service, ServiceState, World
 
 IDLE_INTERVAL = 30.0  # seconds between looks at a service that is well, or that nothing can be done for
 UNKNOWN_INTERVAL = 5.0  # seconds between looks at a service of which nothing good is certain
@@ -36,7 +37,7 @@ def round_interval(world: World, now: float) -> float:
     operating system make it short again: a modem that is plugged in may need some rounds until it is connected.
     """
     plan, link = world.plan.link, world.link
-    if not is_sure(link):
+    if not is_sure(world):
         return plan.confirm_interval
     if link.state == LinkState.OFFLINE:
         newest = max(moment.steady for moment in (link.since, link.evidence_since) if moment is not None)
@@ -64,8 +65,11 @@ def round_patience(world: World) -> float | None:
     return HARD_PATIENCE if world.link.ruled_out and world.link.state != LinkState.OFFLINE else None
 
 
-def is_sure(link: Link) -> bool:
-    """Whether another round would most likely change nothing."""
+def is_sure(world: World) -> bool:
+    """Whether another round would most likely change nothing: there is a verdict, or no hurry brings one about."""
+    link, plan = world.link, world.plan.link
+    if is_wavering(link, plan) or is_void(link, plan):
+        return True
     if link.state in (LinkState.ONLINE, LinkState.RECOVERING) or (link.state == LinkState.DEGRADED and is_poor(link)):
         return link.good > 0
     return link.state == LinkState.OFFLINE and link.good == 0 and link.bad > 0

@@ -41,6 +41,7 @@ from .wording import counted, tell_evidence
 from .world import Forward, Link, LinkState, Service, World
 
 LINK, SERVICE, FORWARD = "link", "service", "forward"
+_ROUNDS = {True: "round_good", False: "round_bad", None: "round_void"}
 _RULES: Mapping[str, Any] = {LINK: link_rules, SERVICE: service_rules, FORWARD: forward_rules}
 
 
@@ -150,10 +151,11 @@ class Engine:
         before = draft.link.state
         diagnosis = note_round(draft, event.results)
         context = LinkContext(draft, cause=diagnosis.cause, detail=diagnosis.detail)
-        if diagnosis.good is not None:
-            draft.fire(LINK, LINK, "round_good" if diagnosis.good else "round_bad")
-            self._run(draft, context)
-        if draft.link.state == LinkState.DEGRADED != before:  # a doubt may already be the verdict
+        draft.fire(LINK, LINK, _ROUNDS[diagnosis.good])
+        self._run(draft, context)
+        if (
+            diagnosis.good is False and draft.link.state == LinkState.DEGRADED != before
+        ):  # it may be the verdict already
             draft.fire(LINK, LINK, "round_bad")
             self._run(draft, context)
 

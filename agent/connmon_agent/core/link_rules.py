@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from . import damping
 from .blindness import blind_outage, describe_blindness
+from .doubts import describe_wavering, is_void, is_wavering
 from .draft import LinkContext
 from .plan import AfterBlind
 from .quality import explain_quality, is_poor
@@ -27,6 +28,14 @@ def _fall_reached(context: LinkContext) -> bool:
     """What the operating system rules out needs one round to confirm it, not several."""
     link = context.draft.link
     return link.bad >= context.draft.plan.link.fall or (link.bad > 0 and link.ruled_out)
+
+
+def _wavering(context: LinkContext) -> bool:
+    return is_wavering(context.draft.link, context.draft.plan.link)
+
+
+def _void_reached(context: LinkContext) -> bool:
+    return is_void(context.draft.link, context.draft.plan.link)
 
 
 def _holding(context: LinkContext) -> bool:
@@ -54,6 +63,8 @@ GUARDS = (
     Guard("link_good", "the newest round was good", _link_good),
     Guard("rise_reached", "as many good rounds in a row as `rise` asks for", _rise_reached),
     Guard("fall_reached", "`fall` bad rounds in a row, or one where carrier or default route is gone", _fall_reached),
+    Guard("wavering", "good and bad rounds have taken turns for too long to wait for a run of either", _wavering),
+    Guard("void_reached", "no target could be probed for `fall` rounds in a row", _void_reached),
     Guard("holding", "the link is back and has yet to stay good for `hold`", _holding),
     Guard("quality_poor", "the link is slow or lossy", _quality_poor),
     Guard("damped", "restarts wait because the link flaps", _damped),
@@ -206,6 +217,7 @@ FIELDS: dict[str, Callable[[LinkContext], str]] = {
     "bad_rounds": _tell_bad_rounds,
     "cause": lambda context: str(context.cause),
     "detail": lambda context: context.detail,
+    "wavering": lambda context: describe_wavering(context.draft.plan.link),
     "blind": lambda context: describe_blindness(context.draft.world.blind),
     "calm": _calm,
     "hold": lambda context: in_words(context.draft.plan.link.hold),

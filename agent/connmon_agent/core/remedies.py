@@ -8,6 +8,7 @@ from typing import Any
 from .causes import describe_quality
 from .damping import describe_damping
 from .demands import inspections, round_interval
+from .doubts import most_wavering
 from .draft import LinkContext, ServiceContext
 from .link_rules import DAMPING, HOLD
 from .moments import Moment
@@ -15,7 +16,7 @@ from .preflight import judge
 from .reach import describe_port
 from .recovery import BUSY, UNSETTLED, is_damped, next_in_turn, open_stage
 from .service_rules import FIELDS, backoff_timer
-from .wording import in_words
+from .wording import counted, in_words
 from .world import LinkState, ServiceState, World
 
 WHOLE = 2.0  # seconds from which on a pause between rounds is told in whole ones: in an outage it grows all the time
@@ -35,6 +36,8 @@ def _link_holds(world: World, now: Moment) -> list[str]:
         return [_hold_left(world, now)]
     if world.link.confirmed:
         return []
+    if world.link.void:
+        return ["no target could be probed in the newest round, so that nobody knows whether the link works"]
     return ["the newest round was bad" if world.link.bad else "no round has been good since the agent started"]
 
 
@@ -87,7 +90,7 @@ def change_service_guard(name: str, wanted: bool, context: ServiceContext, meani
 def next_link_trigger(trigger: str, world: World, now: Moment) -> str:
     """When the trigger of the link's chart comes next, or what would bring it."""
     match trigger:
-        case "round_good" | "round_bad":
+        case "round_good" | "round_bad" | "round_void":
             interval = round_interval(world, now.steady)
             return f"a round every {in_words(interval if interval < WHOLE else round(interval))}"
         case "hold_elapsed":
@@ -174,6 +177,16 @@ def _more(rounds: int, what: str) -> str:
     return f"1 more {what} round" if rounds == 1 else f"{rounds} more {what} rounds in a row"
 
 
+def _waver(context: LinkContext) -> str:
+    link, plan = context.draft.link, context.draft.plan.link
+    left = most_wavering(plan) - link.wavering
+    return f"{counted(left, 'more round')} without {plan.rise} good or {plan.fall} bad ones in a row"
+
+
+def _void(context: LinkContext) -> str:
+    return f"only where no target can be probed for {context.draft.plan.link.fall} rounds in a row"
+
+
 def _better(context: LinkContext) -> str:
     plan, sight = context.draft.plan.link.quality, context.draft.link.sight
     now = f" (now {describe_quality(sight)})" if sight is not None else ""
@@ -243,6 +256,8 @@ def _port(context: ServiceContext) -> str:
 _LINK_CHANGES: dict[tuple[str, bool], Callable[[LinkContext], str]] = {
     ("rise_reached", True): _rise,
     ("fall_reached", True): _fall,
+    ("wavering", True): _waver,
+    ("void_reached", True): _void,
     ("link_good", True): lambda context: "a good round",
     ("holding", True): lambda context: "only while the link has yet to stay good for `hold`",
     ("holding", False): lambda context: _hold_left(context.draft.world, context.draft.at),

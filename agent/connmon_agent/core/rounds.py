@@ -18,6 +18,7 @@ from .causes import (
     find_doubtful,
     find_lost_families,
 )
+from .doubts import describe_wavering, is_wavering, most_wavering
 from .draft import Draft
 from .plan import LinkPlan
 from .quality import is_poor
@@ -48,6 +49,7 @@ def note_round(draft: Draft, results: Sequence[ProbeResult]) -> Diagnosis:
         "disproved": _disprove(draft, good=diagnosis.good is True),
     }
     draft.change_link_where_new(changes | _count(draft, diagnosis))
+    _settle_doubt(draft, diagnosis)
     return diagnosis
 
 
@@ -58,14 +60,29 @@ def judge_alone(results: Sequence[ProbeResult], plan: LinkPlan, link: Link) -> t
 
 
 def _count(draft: Draft, diagnosis: Diagnosis) -> dict[str, object]:
-    """The new counters; a round that says nothing leaves them as they are."""
+    """The new counters. A round that says nothing leaves good and bad as they are; many of them in a row end both."""
     link, plan = draft.link, draft.plan.link
+    wavering = min(link.wavering + 1, most_wavering(plan))
     if diagnosis.good is None:
-        return {}
-    if diagnosis.good:
-        return {"good": min(link.good + 1, plan.rise), "bad": 0}
-    first_failure = link.first_failure if link.bad else draft.at
-    return {"good": 0, "bad": min(link.bad + 1, plan.fall), "first_failure": first_failure}
+        void = min(link.void + 1, plan.fall)
+        lapsed: dict[str, object] = (
+            {"good": 0, "bad": 0, "wavering": 0} if void == plan.fall else {"wavering": wavering}
+        )
+        return {"void": void, **lapsed}
+    good = min(link.good + 1, plan.rise) if diagnosis.good else 0
+    bad = 0 if diagnosis.good else min(link.bad + 1, plan.fall)
+    decided = good == plan.rise or bad == plan.fall
+    counters: dict[str, object] = {"good": good, "bad": bad, "void": 0, "wavering": 0 if decided else wavering}
+    return counters if diagnosis.good or link.bad else {**counters, "first_failure": draft.at}
+
+
+def _settle_doubt(draft: Draft, diagnosis: Diagnosis) -> None:
+    """Where good and bad rounds take turns for too long, that is what is wrong: the link loses packets."""
+    link, plan = draft.link, draft.plan.link
+    if not is_wavering(link, plan):
+        return
+    last = f"; the last bad one: {diagnosis.cause}: {diagnosis.detail}" if diagnosis.good is False else ""
+    draft.change_link_where_new({"cause": Cause.LOSSY, "detail": f"{describe_wavering(plan)}{last}"})
 
 
 def _disprove(draft: Draft, *, good: bool) -> Evidence | None:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -26,7 +26,7 @@ class TargetProber:
     ``trust`` gives the TLS context for https targets; it is called once, and only when there is such a target.
     ``resolve`` looks up host names, as socket.getaddrinfo does, in a thread of its own. ``environment`` is where
     proxies are named. ``left_out`` holds the targets that this machine does not let anybody probe, by name, with the
-    reason: they are no failure of the link, and have no result.
+    reason: they are no failure of the link, and have no result, but for the case that no other target could be one.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class TargetProber:
     ) -> None:
         self.left_out = find_obstacles(targets)
         self._targets = [target for target in targets if target.name not in self.left_out]
+        self._hopeless = () if any(map(_counts, self._targets)) else tuple(_leave_out(targets, self.left_out))
         self._lookups = {target.name: Lookup(resolve) for target in self._targets}
         self._make_trust = trust
         self._trust = cache(trust)
@@ -74,7 +75,7 @@ class TargetProber:
         tasks = [asyncio.create_task(self._probe(target, limit)) for target in self._targets]
         self._running.update(tasks)
         try:
-            return tuple(await asyncio.gather(*tasks))
+            return (*self._hopeless, *await asyncio.gather(*tasks))
         except asyncio.CancelledError:
             # The first to end would end the waiting; the others may still have sockets to close.
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -121,6 +122,18 @@ class TargetProber:
         except Exception as error:  # a mistake of a probe must cost a target, never the agent
             return ProbeFailure(f"the probe itself failed: {type(error).__name__}: {error}")
         return None
+
+
+def _counts(target: Target | ApiTarget) -> bool:
+    return PROBES[type(target)].counts
+
+
+def _leave_out(targets: Iterable[Target | ApiTarget], obstacles: Mapping[str, str]) -> Iterator[ProbeResult]:
+    """What a round says of the targets that would count, where none can be probed: why nothing is known."""
+    for target in targets:
+        if _counts(target) and target.name in obstacles:
+            kind, why = PROBES[type(target)].kind, obstacles[target.name]
+            yield ProbeResult(target.name, kind, False, reason=why, failure=Failure.BROKEN)
 
 
 def _explain_silence(network: Network) -> ProbeFailure:

@@ -1,0 +1,37 @@
+"""How long a doubt may last: nobody waits for ever for a run of good or of bad rounds.
+
+BFD and mwan3 count misses in a row alone, and a link that loses every other round stays between their thresholds for
+ever. Here such a doubt ends, as dpinger's does, with a verdict of its own: the link is lossy.
+"""
+
+from __future__ import annotations
+
+from .plan import LinkPlan
+from .world import Link
+
+# Times that `fall` and `rise` together would have fitted into the doubt. With the defaults these are 18 rounds, 9 s at
+# the pace of a doubt: about the 10 s that dpinger holds an alarm back.
+PATIENCE = 3
+
+
+def most_wavering(plan: LinkPlan) -> int:
+    """Rounds without a run of `rise` good or `fall` bad ones after which the doubt is the verdict."""
+    return PATIENCE * (plan.fall + plan.rise)
+
+
+def is_wavering(link: Link, plan: LinkPlan) -> bool:
+    """Whether good and bad rounds have taken turns for so long that more of them would tell nothing new."""
+    return link.wavering >= most_wavering(plan)
+
+
+def is_void(link: Link, plan: LinkPlan) -> bool:
+    """Whether no target could be probed for `fall` rounds in a row: nobody knows whether the link works."""
+    return link.void >= plan.fall
+
+
+def describe_wavering(plan: LinkPlan) -> str:
+    """``good and bad rounds take turns, in 18 rounds neither 3 good nor 3 bad ones in a row``."""
+    rounds = most_wavering(plan)
+    return (
+        f"good and bad rounds take turns, in {rounds} rounds neither {plan.rise} good nor {plan.fall} bad ones in a row"
+    )
