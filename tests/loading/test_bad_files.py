@@ -26,7 +26,7 @@ MESSAGES = {
         "this machine",
     ],
     "check": [
-        "2: services.web.check: must be the path of a URL (got \"http://web/\"); write it as /healthz; %20 for a blank",
+        '2: services.web.check: must be the path of a URL (got "http://web/"); write it as /healthz; %20 for a blank',
         "3: services.api.check: has no effect without port (got /healthz); add port, or remove this key",
     ],
     "forwards": [
@@ -283,6 +283,12 @@ MESSAGES = {
         "write it as http://host/path",
         "7: link.targets[3].url: holds a user name or password; remove it: a target is asked without one",
         "8: link.targets[4].status: is out of range (got 99); write a whole number from 100 to 599",
+    ],
+    "offline-below-interval": [
+        "3: link.offline_interval: must not be shorter than check_interval, 20s (got 10s); write at least 20s",
+    ],
+    "offline-range": [
+        "2: link.offline_interval: is out of range (got 25h); write a duration from 10ms to 1d",
     ],
     "thresholds": [
         "2: link.quorum: is out of range (got 0); write a whole number from 1 to 1000",

@@ -30,6 +30,7 @@ state_dir: state
 link:
   check_interval: 3s
   confirm_interval: 250ms
+  offline_interval: 1m
   timeout: 1.5s
   quorum: 3
   fall: 4
@@ -147,6 +148,7 @@ def test_every_section_is_read_into_its_place(path: Path) -> None:
     settings = load(path, EVERYTHING)
     link, recovery = settings.plan.link, settings.plan.recovery
     assert (link.check_interval, link.confirm_interval, settings.timeout) == (3, 0.25, 1.5)
+    assert link.offline_interval == 60
     assert (link.quorum, link.fall, link.rise, link.hold) == (3, 4, 2, 0)
     assert (recovery.act, recovery.when, recovery.outage_longer_than) == (False, When.OUTAGE_LONGER_THAN, 30)
     assert (recovery.max_restart_attempts, recovery.parallel) == (5, 4)
@@ -245,15 +247,15 @@ def test_no_services_can_be_meant(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        pytest.param("link: {check_interval: 200ms}", (0.2, 0.2, 0.2), id="both follow a short interval"),
-        pytest.param("link: {check_interval: 700ms}", (0.7, 0.5, 0.7), id="the timeout follows"),
-        pytest.param("link: {check_interval: 1h}", (3600, 0.5, 1), id="neither follows a long one"),
+        pytest.param("link: {check_interval: 200ms}", (0.2, 0.2, 0.2, 15), id="two follow a short interval"),
+        pytest.param("link: {check_interval: 700ms}", (0.7, 0.5, 0.7, 15), id="the timeout follows"),
+        pytest.param("link: {check_interval: 1h}", (3600, 0.5, 1, 3600), id="only the longest follows a long one"),
     ],
 )
 def test_a_default_never_contradicts_the_file(path: Path, text: str, found: tuple[float, ...]) -> None:
     settings = load(path, text)
     link = settings.plan.link
-    assert (link.check_interval, link.confirm_interval, settings.timeout) == found
+    assert (link.check_interval, link.confirm_interval, settings.timeout, link.offline_interval) == found
 
 
 def test_the_default_quorum_fits_the_targets(path: Path) -> None:

@@ -119,6 +119,7 @@ def links(draw: st.DrawFn, most: int, check_interval: float, timeout: float) -> 
         after_blind=draw(st.sampled_from(AfterBlind)),
         check_interval=check_interval,
         confirm_interval=draw(st.floats(0.01, check_interval)),
+        offline_interval=draw(st.floats(check_interval, 86400)),
         quality=draw(qualities(check_interval, timeout)),
         damping=draw(dampings()),
     )

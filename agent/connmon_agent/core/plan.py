@@ -102,7 +102,9 @@ class LinkPlan:
     hold: float = 10.0  # how long the link must stay good before the first restart
     check_interval: float = 2.0  # between rounds while the verdict is sure
     confirm_interval: float = 0.5  # between rounds while it is not
-    offline_interval: float = 15.0  # the longest between rounds of a long outage
+    # The longest between rounds of a long outage, so that a recovery is no later than that. NetworkManager doubles its
+    # pauses from 1 s as well, up to 300 s.
+    offline_interval: float = 15.0
     after_blind: AfterBlind = AfterBlind.CHECK
     quality: QualityPlan = QualityPlan()
     damping: DampingPlan = DampingPlan()
@@ -115,7 +117,7 @@ class RecoveryPlan:
     act: bool = True  # False: shadow mode, every decision is recorded and nothing is restarted
     when: When = When.ALWAYS
     outage_longer_than: float = 0.0  # only with When.OUTAGE_LONGER_THAN
-    max_restart_attempts: int = 3  # an outage and service
+    max_restart_attempts: int = 3  # of one service, until `healthy_for` or an operator gives them back
     parallel: int = 8  # services whose restart is under way at once
     ready_timeout: float = 300.0  # a rollout that takes longer has failed
     healthy_for: float = 600.0  # availability without a break that gives the attempts back

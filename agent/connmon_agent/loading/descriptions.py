@@ -51,6 +51,7 @@ def _describe_link(settings: Settings) -> Iterator[str]:
     yield "link:"
     yield f"  check_interval: {_write_seconds(link.check_interval)}"
     yield f"  confirm_interval: {_write_seconds(link.confirm_interval)}"
+    yield f"  offline_interval: {_write_seconds(link.offline_interval)}"
     yield f"  timeout: {_write_seconds(settings.timeout)}"
     yield f"  quorum: {link.quorum}"
     yield f"  fall: {link.fall}"

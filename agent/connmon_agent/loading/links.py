@@ -40,6 +40,9 @@ def read_link(section: Section) -> Link:
         hold=section.take("hold", DEFAULTS.link.hold, duration(0, 24 * HOUR)),
         check_interval=check_interval,
         confirm_interval=section.take("confirm_interval", default_confirm(check_interval), duration(SHORTEST, HOUR)),
+        offline_interval=section.take(
+            "offline_interval", default_offline(check_interval), duration(SHORTEST, 24 * HOUR)
+        ),
         after_blind=AfterBlind(section.take("after_blind", DEFAULTS.link.after_blind.value, choice(*AfterBlind))),
     )
     timeout = section.take("timeout", default_timeout(check_interval), duration(SHORTEST, 60))
@@ -49,6 +52,7 @@ def read_link(section: Section) -> Link:
     _check_quorum(section, plan.quorum, count_votes(targets))
     _check_interval(section, "confirm_interval", plan.confirm_interval, check_interval)
     _check_interval(section, "timeout", timeout, check_interval)
+    _check_offline(section, plan.offline_interval, check_interval)
     return Link(plan, targets, timeout)
 
 
@@ -60,6 +64,11 @@ def count_votes(targets: Iterable[Target]) -> int:
 def default_confirm(check_interval: float) -> float:
     """The built-in interval of unsure rounds, or the interval of sure ones where that is shorter."""
     return min(DEFAULTS.link.confirm_interval, check_interval)
+
+
+def default_offline(check_interval: float) -> float:
+    """The built-in longest interval of an outage, or the interval of sure rounds where that is longer."""
+    return max(DEFAULTS.link.offline_interval, check_interval)
 
 
 def default_timeout(check_interval: float) -> float:
@@ -104,3 +113,11 @@ def _check_interval(section: Section, name: str, seconds: float, check_interval:
     if section.is_sound(name, "check_interval") and seconds > check_interval:
         limit = format_duration(check_interval)
         section.report(name, f"must not be longer than check_interval, {limit}", remedy=f"write at most {limit}")
+
+
+def _check_offline(section: Section, seconds: float, check_interval: float) -> None:
+    """The pauses of an outage grow from ``check_interval``: a limit below it would never be one."""
+    if section.is_sound("offline_interval", "check_interval") and seconds < check_interval:
+        least = format_duration(check_interval)
+        message = f"must not be shorter than check_interval, {least}"
+        section.report("offline_interval", message, remedy=f"write at least {least}")

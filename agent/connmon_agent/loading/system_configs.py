@@ -16,7 +16,7 @@ from .connmon_files import MOST_FILES, MOST_MEGABYTES
 from .defaults import DEFAULTS, PORTS, Contents, default_forwards, services_of
 from .documents import Document
 from .file_paths import resolve_windows_path
-from .links import HOUR, SHORTEST, count_votes, default_confirm, default_timeout
+from .links import HOUR, SHORTEST, count_votes, default_confirm, default_offline, default_timeout
 from .nodes import ScalarNode
 from .qualities import Pace, default_quality
 from .recoveries import MOST_ATTEMPTS
@@ -79,6 +79,7 @@ def _read_link(monitor: Section) -> LinkPlan:
         DEFAULTS.link,
         check_interval=check_interval,
         confirm_interval=default_confirm(check_interval),
+        offline_interval=default_offline(check_interval),
         quality=default_quality(pace),
     )
 
