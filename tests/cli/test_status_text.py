@@ -166,6 +166,10 @@ def test_the_first_line_is_the_verdict_and_what_nobody_watches_is_unknown(snapsh
         ({"world": holding}, "the link must stay good for 6 s more before the first restart"),
         ({"world": world_of()}, "No services are configured: only the link is watched"),
         (
+            {"world": world_of(replace(ready("kafka"), attempts=3))},
+            "connmon-agent rearm kafka: all its attempts are spent, and it is not restarted",
+        ),
+        (
             {"world": world_of(replace(ready("kafka"), intent=intent(at(718), in_doubt=True)))},
             "kafka: a restart was decided 2 s ago; its outcome is in doubt, the cluster",
         ),

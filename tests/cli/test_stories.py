@@ -30,7 +30,7 @@ def test_an_outage_reads_as_a_story() -> None:
         "agent was not running for 18 s at most, it had been ended by force, and the machine was started anew",
         "agent started, version 0.1.0 (pid 99)",
         "grafana gave up: all 3 attempts are spent: CrashLoopBackOff",
-        "link RECOVERING -> ONLINE: the recovery is over: 1 of 2 services is settled, given up: grafana",
+        "link RECOVERING -> ONLINE: the recovery is over: 1 of 2 services are ready; given up: grafana",
     ]
 
 

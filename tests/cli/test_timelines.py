@@ -36,8 +36,8 @@ Monday 2026-11-23
           and the machine was started anew
 10:03:40  agent started, version 0.1.0 (pid 99)
 10:04:40  grafana gave up: all 3 attempts are spent: CrashLoopBackOff
-10:04:40  link RECOVERING -> ONLINE: the recovery is over: 1 of 2 services is
-          settled, given up: grafana
+10:04:40  link RECOVERING -> ONLINE: the recovery is over: 1 of 2 services are
+          ready; given up: grafana
 
 Services
   frontend  READY    1 restart   restarted, 3 of 3 available

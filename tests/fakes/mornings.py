@@ -222,9 +222,7 @@ def journal_of_an_outage() -> list[Recorded]:
             9,
             280,
             moved("grafana", "WAITING", "GAVE_UP", "all 3 attempts are spent: CrashLoopBackOff"),
-            moved(
-                "link", "RECOVERING", "ONLINE", "the recovery is over: 1 of 2 services is settled, given up: grafana"
-            ),
+            moved("link", "RECOVERING", "ONLINE", "the recovery is over: 1 of 2 services are ready; given up: grafana"),
             event=inspected(280, "grafana"),
             boot_id="boot-2",
         ),

@@ -158,6 +158,55 @@ def test_a_stage_begins_when_the_one_before_is_complete() -> None:
     run_virtually(story())
 
 
+@pytest.mark.parametrize(
+    ("db", "words"),
+    [
+        pytest.param(Workload(failures=9), "db (GAVE_UP)", id="it gave up"),
+        pytest.param(Workload(exists=False), "db (UNKNOWN)", id="it is not there"),
+    ],
+)
+def test_a_dependency_that_will_not_be_ready_is_not_waited_for_and_the_restart_says_so(
+    db: Workload, words: str
+) -> None:
+    async def story() -> None:
+        site = Site(plan_of("db", "web", depends_on={"web": ("db",)}, ready_timeout=5.0), db=db)
+        await site.start()
+        await site.live_through_outage()
+        assert (site.state("web"), site.restarts("web")) == ("READY", 1)
+        assert reasons(site, "web", "RESTARTING") == [
+            f"attempt 1 of 3: it was cut off by the outage; not waited for: {words}"
+        ]
+        assert site.world.link.reason.startswith("the recovery is over: 1 of 2 services are ready; ")
+
+    run_virtually(story())
+
+
+def reasons(site: Site, instance: str, state: str) -> list[str]:
+    """Why the instance entered the state, each time."""
+    return [
+        transition.reason
+        for commit in site.disk.commits
+        for transition in commit.step.transitions
+        if (transition.instance, transition.dest) == (instance, state) and transition.source != state
+    ]
+
+
+def test_a_service_that_gave_up_before_is_told_of_in_each_outage() -> None:
+    async def story() -> None:
+        site = Site(plan_of("db", "web", ready_timeout=5.0), db=Workload(failures=9))
+        await site.start()
+        await site.live_through_outage()
+        assert site.state("db") == "GAVE_UP"
+        before = len(site.disk.commits)
+        await site.live_through_outage()
+        notes = [note for commit in site.disk.commits[before:] for note in commit.step.notes]
+        told = [sentence for name, sentence in notes if name == "db"]
+        assert len(told) == 1 and told[0].startswith("gave up before, and is not restarted without `rearm db`: ")
+        assert "given up: db" in site.world.link.reason
+
+    run_virtually(story())
+
+
 @pytest.mark.parametrize("parallel", [1, 2, 3])
 def test_at_most_parallel_services_are_under_way_at_once(parallel: int) -> None:
     async def story() -> None:

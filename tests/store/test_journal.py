@@ -225,6 +225,8 @@ def test_the_history_of_an_outage_follows_the_world(path: Path) -> None:
         ({"web": ServiceState.READY, "db": ServiceState.READY}, None, "recovered"),
         ({"web": ServiceState.GAVE_UP, "db": ServiceState.READY}, None, "gave up: web"),
         ({"web": ServiceState.GAVE_UP, "db": ServiceState.GAVE_UP}, None, "gave up: web, db"),
+        ({"web": ServiceState.UNKNOWN, "db": ServiceState.READY}, None, "left alone: web"),
+        ({"web": ServiceState.UNKNOWN, "db": ServiceState.GAVE_UP}, None, "gave up: db; left alone: web"),
         ({"web": ServiceState.GAVE_UP, "db": ServiceState.READY}, ("db",), "recovered"),
         ({"web": ServiceState.READY}, ("web", "no longer configured"), "recovered"),
     ],

@@ -95,6 +95,15 @@ def _mark_link_back(context: LinkContext) -> None:
 def _plan_recovery(context: LinkContext) -> None:
     for name in context.draft.world.names:
         context.draft.fire("service", name, "recovery_begins")
+        _tell_of_given_up(context, name)
+
+
+def _tell_of_given_up(context: LinkContext, name: str) -> None:
+    """Nothing else would tell, in this outage, of a service that gave up in one before."""
+    outage, service = context.draft.outage, context.draft.service(name)
+    wanted = outage is None or outage.services is None or name in outage.services
+    if wanted and service.state == ServiceState.GAVE_UP:
+        context.draft.note(name, f"gave up before, and is not restarted without `rearm {name}`: {service.reason}")
 
 
 def _arm_hold(context: LinkContext) -> None:
@@ -200,11 +209,11 @@ def _calm(context: LinkContext) -> str:
 
 def _result(context: LinkContext) -> str:
     services = [context.draft.service(name) for name in context.draft.world.names]
-    lost = [service.name for service in services if service.state == ServiceState.GAVE_UP]
-    if lost:
-        return f"{len(services) - len(lost)} of {len(services)} services are settled, given up: {', '.join(lost)}"
     ready = sum(service.state == ServiceState.READY for service in services)
-    return f"{ready} of {len(services)} services are ready"
+    lost = [service.name for service in services if service.state == ServiceState.GAVE_UP]
+    alone = [service.name for service in services if service.state not in (ServiceState.READY, ServiceState.GAVE_UP)]
+    told = [f"; {what}: {', '.join(names)}" for what, names in (("given up", lost), ("left alone", alone)) if names]
+    return f"{ready} of {len(services)} services are ready{''.join(told)}"
 
 
 def _tell_bad_rounds(context: LinkContext) -> str:

@@ -18,7 +18,7 @@ from .sightings import Rollout, Sighting, Unseen
 from .steps import Resolution
 from .vocabulary import Action, Guard, Vocabulary
 from .wording import in_words
-from .world import Intent, LinkState
+from .world import Intent, LinkState, ServiceState
 
 RECOVERING = frozenset({"link=RECOVERING"})
 
@@ -352,6 +352,14 @@ def _plan(context: ServiceContext) -> str:
     return recovered + _damping(context)
 
 
+def _lacking(context: ServiceContext) -> str:
+    """The services that it depends on and that were left alone or given up: nobody waits for them."""
+    services = context.draft.world.services
+    names = (name for name in context.draft.plan.service(context.name).depends_on if name in services)
+    told = [f"{name} ({services[name].state})" for name in names if services[name].state != ServiceState.READY]
+    return f"; not waited for: {', '.join(told)}" if told else ""
+
+
 def _damping(context: ServiceContext) -> str:
     damping = describe_damping(context.draft.link, context.draft.at)
     return f"; {damping}" if damping else ""
@@ -360,6 +368,7 @@ def _damping(context: ServiceContext) -> str:
 FIELDS: dict[str, Callable[[ServiceContext], str]] = {
     "sight": _sight,
     "plan": _plan,
+    "lacking": _lacking,
     "blind": lambda context: describe_blindness(context.draft.world.blind),
     "damping": _damping,
     "verdict": lambda context: _verdict(context).reason,

@@ -82,9 +82,9 @@ class OutageRow:
 
     ``duration`` is seconds from start to ``ended`` (to ``back`` where it has not ended; None: still dark);
     ``cause`` is its name (core.causes.Cause, or ``ordered``), ``detail`` the evidence in words (empty: an older agent
-    wrote it, and the cause is in words); ``restarts`` counts the restarts applied; ``result`` says in a word how it
-    ended: ``recovered``, ``gave up: a, b``, ``recovering`` or ``offline``. ``blind`` is seconds of it in which nobody
-    watched, which no duration counts.
+    wrote it, and the cause is in words); ``restarts`` counts the restarts applied; ``result`` says how it ended:
+    ``recovered``, ``gave up: a, b; left alone: c``, ``recovering`` or ``offline``. ``blind`` is seconds of it in which
+    nobody watched, which no duration counts.
     """
 
     id: int

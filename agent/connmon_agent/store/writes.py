@@ -111,12 +111,15 @@ def write_outage(connection: sqlite3.Connection, seq: int, world: World, *, befo
 
 
 def describe_result(world: World, outage: Outage) -> str:
-    """How ``outage`` stands in ``world``: offline, recovering, recovered, or which services were given up."""
+    """How ``outage`` stands in ``world``: offline, recovering, recovered, or which of its services are not ready."""
     if outage.ended is None:
         return "offline" if outage.back is None else "recovering"
     wanted = world.services if outage.services is None else outage.services
-    lost = [name for name in wanted if name in world.services and world.services[name].state == ServiceState.GAVE_UP]
-    return f"gave up: {', '.join(lost)}" if lost else "recovered"
+    states = {name: world.services[name].state for name in wanted if name in world.services}
+    lost = [name for name, state in states.items() if state == ServiceState.GAVE_UP]
+    alone = [name for name, state in states.items() if state not in (ServiceState.READY, ServiceState.GAVE_UP)]
+    told = [f"{what}: {', '.join(names)}" for what, names in (("gave up", lost), ("left alone", alone)) if names]
+    return "; ".join(told) or "recovered"
 
 
 def open_outage_of(world: World) -> int | None:

@@ -226,8 +226,20 @@ def _advise(snapshot: Snapshot) -> Iterator[str]:
         yield "connmon-agent recover: restarts at once, without waiting for the link to calm down"
     for name in _names_in(snapshot, ServiceState.GAVE_UP):
         yield f"connmon-agent rearm {name}: gives it its attempts back, once what ails it is mended"
+    yield from _advise_spent(snapshot)
     if snapshot.running and snapshot.world.link.state == LinkState.OFFLINE:
         yield "nothing for the services: they are restarted once the link is back and stays good"
+
+
+def _advise_spent(snapshot: Snapshot) -> Iterator[str]:
+    """What is ready and has no attempts left looks well, and the next outage will not restart it."""
+    recovery = snapshot.world.plan.recovery
+    for _, service in snapshot.services():
+        if service.state == ServiceState.READY and service.attempts >= recovery.max_restart_attempts:
+            yield (
+                f"connmon-agent rearm {service.name}: all its attempts are spent, and it is not restarted again until "
+                f"it has been available for {say_duration(recovery.healthy_for)} without a break"
+            )
 
 
 def _is_damped(snapshot: Snapshot) -> bool:
