@@ -44,21 +44,22 @@ def breakable(site_with_lab: Site) -> Iterator[Site]:
 @pytest.fixture
 def namespace(site: Site) -> Iterator[Namespace]:
     """A namespace of this test's own."""
-    with _make_namespace(site) as made:
+    with make_namespace(site) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def seven(site: Site) -> Iterator[Namespace]:
     """A namespace with the seven deployments, all available, which the tests of a module share."""
-    with _make_namespace(site) as made:
+    with make_namespace(site) as made:
         made.apply(*(deployment(name, site.image) for name in SEVEN))
         made.until_available()
         yield made
 
 
 @contextmanager
-def _make_namespace(site: Site) -> Iterator[Namespace]:
+def make_namespace(site: Site) -> Iterator[Namespace]:
+    """A namespace that is deleted afterwards, with everything whole again."""
     made = Namespace(site, f"connmon-test-{uuid4().hex[:8]}")
     made.create()
     try:

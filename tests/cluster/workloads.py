@@ -53,6 +53,20 @@ def daemon_set(name: str, image: str) -> Json:
     return _workload("DaemonSet", name, image, None, {})
 
 
+# A container that serves HTTP, and is ready once it does.
+SERVES_HTTP: Json = {
+    "command": ["sh", "-c", "mkdir -p /tmp/www; hostname > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www"],
+    "ports": [{"name": "http", "containerPort": 8080}],
+    "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
+}
+
+
+def service(name: str, target: str | int = "http") -> Json:
+    """A Service in front of the pods of the workload ``name``."""
+    spec = {"selector": {"app": name}, "ports": [{"name": "web", "port": 80, "targetPort": target}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+
+
 def disruption_budget(name: str) -> Json:
     """A PodDisruptionBudget that allows no disruption of the workload ``name``."""
     spec = {"maxUnavailable": 0, "selector": {"matchLabels": {"app": name}}}
