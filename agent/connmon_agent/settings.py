@@ -71,9 +71,13 @@ class IcmpTarget:
 
 @dataclass(frozen=True, slots=True)
 class GatewayTarget:
-    """The default route's gateway, which is there: it sends back an echo, or accepts or refuses a connection."""
+    """A gateway, which is there: it sends back an echo, or accepts or refuses a connection.
+
+    ``address`` None: the default route's; else as the operating system tells it, with the zone where it needs one.
+    """
 
     name: str
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

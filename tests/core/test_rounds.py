@@ -175,6 +175,12 @@ def test_the_states_that_rounds_lead_through(story: list[Any], states: list[str]
         pytest.param([BAD, BAD, GOOD, GOOD] * 5, "lossy", id="two bad and two good ones, for too long"),
         pytest.param([BAD, GOOD] * 20 + [GOOD] * 2, None, id="until three good rounds in a row"),
         pytest.param([BAD, GOOD] * 20 + [BAD] * 3, "unreachable", id="or three bad ones"),
+        pytest.param([GOOD, f"{GOOD} api-"], "cluster-only", id="the API's address does not answer"),
+        pytest.param([f"{GOOD} api-", GOOD], "cluster-only", id="nor was it asked since"),
+        pytest.param([f"{GOOD} api-", f"{GOOD} api+"], None, id="until it answers"),
+        pytest.param([f"{GOOD} api*"], None, id="a broken probe says nothing of the API"),
+        pytest.param([GOOD, GONE, f"{GOOD} api+"], "cluster-only", id="an open port is no answer to a request"),
+        pytest.param([f"{BAD} api-"], "unreachable", id="in a bad round the API is not the cause"),
         pytest.param([GOOD, GONE, GOOD], "cluster-only", id="the API cannot be reached"),
         pytest.param([GOOD, GONE, Sighting(), GOOD], None, id="until it can"),
         pytest.param([GOOD, Unseen("forbidden", "forbidden"), GOOD], None, id="somebody there said no"),
@@ -234,6 +240,11 @@ def test_an_outage_begins_with_its_first_bad_round() -> None:
 def test_targets_that_have_answered_are_known_until_they_are_not_asked_any_more() -> None:
     assert live(["tcp+ dns-", "tcp- dns-"])[0].link.heard == ("tcp 0",)
     assert live(["tcp+ dns+", "tcp-"])[0].link.heard == ("tcp 0",)
+
+
+def test_the_api_server_has_no_vote() -> None:
+    assert live([f"{GOOD} api-"] * 3)[1] == ["ONLINE"]
+    assert live(["tcp+ dns- http- api+"] * 3)[1] == ["DEGRADED", "OFFLINE"]
 
 
 def test_another_configuration_forgets_what_the_cluster_was() -> None:

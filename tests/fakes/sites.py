@@ -57,7 +57,12 @@ class FakeLink:
     begun: list[float] = field(default_factory=list)  # when each began, in the loop's time
     rounds: int = 0  # that were begun
     renewed: list[str] = field(default_factory=list)  # kinds of probes that were made to begin anew
+    gateways: list[str | None] = field(default_factory=list)  # that were to be asked, one after another
     closed: bool = False
+
+    def watch_gateway(self, address: str | None) -> None:
+        if not self.gateways or self.gateways[-1] != address:
+            self.gateways.append(address)
 
     def renew(self, kinds: Collection[str]) -> None:
         self.renewed += sorted(kinds)

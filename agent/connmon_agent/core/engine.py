@@ -116,7 +116,7 @@ class Engine:
         services = {plan.name: known.get(plan.name, Service(plan.name)) for plan in event.plan.services}
         draft.change(services=services)
         # Seen anew, with other targets and services or by another agent.
-        draft.change_link_where_new({"sight": None, "cluster": None})
+        draft.change_link_where_new({"sight": None, "cluster": None, "api": None})
         for name in known.keys() - services.keys():
             draft.disarm(service_rules.backoff_timer(name))
         self._configure_forwards(draft, ports)

@@ -80,7 +80,7 @@ def _background_facts(link: Link, quality: QualityPlan) -> Iterator[Fact]:
     if link.sight is not None:
         yield Fact("quality", link.sight.quality is Quality.GOOD, explain_quality(link.sight, quality))
     if link.cluster is not None:
-        yield Fact("api", False, link.cluster)
+        yield Fact("api", False, link.cluster)  # what a request met; the address itself may be well
 
 
 def sighting_facts(seen: Sighting | Unseen) -> tuple[Fact, ...]:

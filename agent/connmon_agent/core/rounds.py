@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from .causes import (
     FAMILIES,
@@ -22,7 +23,7 @@ from .doubts import describe_wavering, is_wavering, most_wavering
 from .draft import Draft
 from .plan import LinkPlan
 from .quality import is_poor
-from .sightings import Evidence, ProbeResult, QualitySight, Sighting, Unseen
+from .sightings import Evidence, Failure, ProbeResult, QualitySight, Sighting, Unseen
 from .world import Link
 
 # What an inspection meets when the API server cannot be reached at all; every other answer came from somebody there.
@@ -31,7 +32,7 @@ UNREACHABLE_KINDS = frozenset({"unreachable", "timeout"})
 
 def note_round(draft: Draft, results: Sequence[ProbeResult]) -> Diagnosis:
     """Count the round, and keep what it says of the cause and of the probes themselves."""
-    link, plan = draft.link, draft.plan.link
+    link, plan = replace(draft.link, api=note_api(draft.link, results)), draft.plan.link
     heard = _hear(link, results)
     background = _background(plan, link, heard, link.doubts)
     diagnosis = diagnose(results, background)
@@ -46,6 +47,7 @@ def note_round(draft: Draft, results: Sequence[ProbeResult]) -> Diagnosis:
         "heard": heard,
         "doubts": doubts,
         "suspects": tuple(sorted(background.suspects)),
+        "api": link.api,
         "disproved": _disprove(draft, good=diagnosis.good is True),
     }
     draft.change_link_where_new(changes | _count(draft, diagnosis))
@@ -55,7 +57,7 @@ def note_round(draft: Draft, results: Sequence[ProbeResult]) -> Diagnosis:
 
 def judge_alone(results: Sequence[ProbeResult], plan: LinkPlan, link: Link) -> tuple[Diagnosis, Votes]:
     """What one round says by itself, by the same rules, with what ``link`` knows of the targets, kinds and evidence."""
-    background = _background(plan, link, _hear(link, results), link.doubts)
+    background = _background(plan, replace(link, api=note_api(link, results)), _hear(link, results), link.doubts)
     return diagnose(results, background), count_votes(results, background)
 
 
@@ -98,6 +100,14 @@ def _disprove(draft: Draft, *, good: bool) -> Evidence | None:
     return link.evidence if good and late else link.disproved
 
 
+def note_api(link: Link, results: Sequence[ProbeResult]) -> str | None:
+    """Why the API server's address does not answer, with this round; one that did not ask it tells nothing new."""
+    asked = [result for result in results if result.kind == "api" and result.failure is not Failure.BROKEN]
+    if not asked:
+        return link.api
+    return None if asked[-1].ok else f"{asked[-1].name.removeprefix('api ')}: {asked[-1].reason or 'no answer'}"
+
+
 def note_quality(draft: Draft, sight: QualitySight) -> None:
     """Keep the new quality; it is the cause at once where nothing worse is known."""
     draft.change_link(sight=sight)
@@ -123,7 +133,7 @@ def _background(plan: LinkPlan, link: Link, heard: tuple[str, ...], doubts: Mapp
         lost=sure & set(FAMILIES),
         heard=frozenset(heard),
         sight=link.sight,
-        cluster=link.cluster,
+        cluster=link.cluster or link.api,
     )
 
 

@@ -61,6 +61,7 @@ class Link:
     suspects: tuple[str, ...] = ()  # kinds of probes that do not count, because they themselves seem to fail
     heard: tuple[str, ...] = ()  # targets that have answered since the agent's start
     cluster: str | None = None  # why the Kubernetes API cannot be reached; None: it can, or was not asked yet
+    api: str | None = None  # why the API server's address did not answer when it was last probed; None: it did
     doubts: Mapping[str, int] = field(default_factory=dict)  # by kind or IP version: rounds that speak against it
     penalty: float = 0.0  # of flapping, as it was at `penalized`
     penalized: Moment | None = None

@@ -19,8 +19,8 @@ SHARE = 0.25  # of the time there is, for each way of asking before the next one
 
 
 async def probe_gateway(target: GatewayTarget, network: Network) -> None:
-    """Ask the gateway of the best default route. Raises OSError and ProbeFailure."""
-    gateway = find_gateway(read_default_routes() or [])
+    """Ask the gateway, the best default route's where none is named. Raises OSError and ProbeFailure."""
+    gateway = target.address or find_gateway(read_default_routes() or [])
     await ask_gateway(gateway, network, ping=find_obstacle(name_family(_parse(gateway)[0])) is None)
 
 
@@ -48,7 +48,8 @@ def find_gateway(routes: list[DefaultRoute]) -> str:
 
 def find_gateway_obstacle(target: GatewayTarget) -> str | None:
     """Why the gateway cannot be probed on this machine; None: it can."""
-    return "this system does not tell its default route" if read_default_routes() is None else None
+    unknown = target.address is None and read_default_routes() is None
+    return "this system does not tell its default route" if unknown else None
 
 
 async def _knock(address: Address) -> None:

@@ -12,12 +12,16 @@ from functools import cache
 from urllib.parse import urlsplit
 
 from ..core.sightings import Failure, ProbeResult
-from ..settings import ApiTarget, HttpTarget, Target
+from ..settings import ApiTarget, GatewayTarget, HttpTarget, Target
 from . import PROBES, Probe
+from .companions import Companion
 from .failures import ProbeFailure, WrongAnswer, classify_error, explain_error, word_seconds
 from .lookups import Lookup, Resolve
 from .network import Network
 from .proxies import choose_proxy
+
+# Seconds between two questions to the API server, at least: how fast rounds come is a matter of the link.
+API_PAUSE = 2.0
 
 
 class TargetProber:
@@ -27,6 +31,8 @@ class TargetProber:
     ``resolve`` looks up host names, as socket.getaddrinfo does, in a thread of its own. ``environment`` is where
     proxies are named. ``left_out`` holds the targets that this machine does not let anybody probe, by name, with the
     reason: they are no failure of the link, and have no result, but for the case that no other target could be one.
+    ``find_api`` tells where the cluster's API server listens (None: nobody does); it is called in a thread, so that it
+    may read files. The API server is asked beside the rounds, as is a gateway (``watch_gateway``).
     """
 
     def __init__(
@@ -37,6 +43,7 @@ class TargetProber:
         trust: Callable[[], ssl.SSLContext] = ssl.create_default_context,
         resolve: Resolve = socket.getaddrinfo,
         environment: Mapping[str, str] = os.environ,
+        find_api: Callable[[], ApiTarget | None] | None = None,
     ) -> None:
         self.left_out = find_obstacles(targets)
         self._targets = [target for target in targets if target.name not in self.left_out]
@@ -48,6 +55,11 @@ class TargetProber:
         self._environment = environment
         self._timeout = timeout
         self._running: set[asyncio.Task[ProbeResult]] = set()
+        self._find_api = find_api
+        self._api_lookup = Lookup(resolve)
+        self._api = Companion(self._ask_api, pause=API_PAUSE)
+        self._gateway: GatewayTarget | None = None
+        self._gateway_asked = Companion(self._ask_gateway)
 
     @property
     def proxies(self) -> dict[str, str]:
@@ -66,6 +78,12 @@ class TargetProber:
                 self._lookups[target.name] = Lookup(self._resolve)
         self._trust = cache(self._make_trust)
 
+    def watch_gateway(self, address: str | None) -> None:
+        """Ask the gateway with this address (None: none) beside the rounds, where no target already does."""
+        asked = any(isinstance(target, GatewayTarget) for target in self._targets)
+        wanted = address is not None and not asked
+        self._gateway = GatewayTarget(f"gateway {address}", address) if wanted else None
+
     async def probe_all(self, *, patience: float | None = None) -> tuple[ProbeResult, ...]:
         """Probe every target at once and return one result a target, in their order. A failure is a result.
 
@@ -75,7 +93,9 @@ class TargetProber:
         tasks = [asyncio.create_task(self._probe(target, limit)) for target in self._targets]
         self._running.update(tasks)
         try:
-            return (*self._hopeless, *await asyncio.gather(*tasks))
+            self._begin_companions()
+            results = await asyncio.gather(*tasks)
+            return (*self._hopeless, *results, *self._gateway_asked.take(), *self._api.take())
         except asyncio.CancelledError:
             # The first to end would end the waiting; the others may still have sockets to close.
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -89,10 +109,26 @@ class TargetProber:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        await self._api.close()
+        await self._gateway_asked.close()
+
+    def _begin_companions(self) -> None:
+        if self._find_api is not None:
+            self._api.begin()
+        if self._gateway is not None:
+            self._gateway_asked.begin()
+
+    async def _ask_api(self) -> ProbeResult | None:
+        target = None if self._find_api is None else await asyncio.to_thread(self._find_api)
+        return None if target is None else await self._probe(target, self._timeout)
+
+    async def _ask_gateway(self) -> ProbeResult | None:
+        return None if self._gateway is None else await self._probe(self._gateway, self._timeout)
 
     async def _probe(self, target: Target | ApiTarget, limit: float) -> ProbeResult:
         probe = PROBES[type(target)]
-        network = Network(self._trust, self._lookups[target.name], timeout=limit, environment=self._environment)
+        lookup = self._lookups.get(target.name, self._api_lookup)  # a gateway has an address
+        network = Network(self._trust, lookup, timeout=limit, environment=self._environment)
         clock = asyncio.get_running_loop().time
         began = clock()
         failure = await self._find_failure(probe, target, network)

@@ -26,6 +26,7 @@ from ..sockets.examining import SocketPorts
 from ..store import DATABASE_FILE
 from ..store.journal import SqliteJournal
 from .agent import Agent, Surroundings
+from .api_addresses import ApiAddress
 from .clocks import SystemClock, anchor_time, boot_id, boottime, walltime
 from .control import ControlServer
 from .endpoint_files import EndpointFiles
@@ -173,7 +174,8 @@ class Runner:
 
     def _open_prober(self, settings: Settings) -> TargetProber:
         """The prober, with a warning for each target that this machine lets nobody probe."""
-        prober = TargetProber(settings.targets, settings.timeout)
+        address = ApiAddress(settings.kubernetes)
+        prober = TargetProber(settings.targets, settings.timeout, find_api=address.find)
         for name, obstacle in prober.left_out.items():
             self._say(Sentence(self.now(), "warning", "link", f"{name} is left out: {obstacle}"))
         return prober

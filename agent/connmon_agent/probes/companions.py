@@ -1,0 +1,45 @@
+"""Targets that are asked beside the rounds: evidence of where a fault is, for which no round waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from ..core.sightings import ProbeResult
+
+
+class Companion:
+    """What ``ask`` finds, begun with a round and told with the one that ends after it.
+
+    ``ask`` returns None where there is nothing to be asked. It has a deadline of its own, and does not raise. Asking is
+    begun at most every ``pause`` seconds, and never while the last one is under way.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[ProbeResult | None]], *, pause: float = 0.0) -> None:
+        self._ask = ask
+        self._pause = pause
+        self._asking: asyncio.Task[ProbeResult | None] | None = None
+        self._begun: float | None = None
+
+    def begin(self) -> None:
+        """Ask, where that is not under way or too soon."""
+        now = asyncio.get_running_loop().time()
+        rested = self._begun is None or now - self._begun >= self._pause
+        if self._asking is None and rested:
+            self._begun = now
+            self._asking = asyncio.ensure_future(self._ask())
+
+    def take(self) -> list[ProbeResult]:
+        """What was found since the last call; nothing where the answer is still waited for."""
+        if self._asking is None or not self._asking.done():
+            return []
+        asked, self._asking = self._asking, None
+        result = None if asked.cancelled() else asked.result()
+        return [] if result is None else [result]
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
+            self._asking = None

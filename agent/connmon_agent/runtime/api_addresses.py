@@ -1,0 +1,59 @@
+"""Where the cluster's API server listens, by the kubeconfig as it is now. It is probed beside the link's targets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ..errors import ClusterError
+from ..kube.kubeconfig import Places, find_kubeconfigs, read_access
+from ..settings import ApiTarget, KubernetesSettings
+
+_PORTS = {"http": 80, "https": 443}
+Stamp = tuple[tuple[Path, int, int], ...]
+
+
+class ApiAddress:
+    """Finds the address without loading ``kubernetes``. The kubeconfig is parsed again only when a file has changed."""
+
+    def __init__(self, settings: KubernetesSettings, *, places: Places | None = None) -> None:
+        self._settings = settings
+        self._places = places or Places.of_this_machine()
+        self._stamp: Stamp | None = None
+        self._target: ApiTarget | None = None
+
+    def find(self) -> ApiTarget | None:
+        """The target; None where there is no kubeconfig that can be read, or a proxy leads to the API.
+
+        It reads files, so that it may take as long as their disk.
+        """
+        try:
+            stamp = tuple(map(_stamp, find_kubeconfigs(self._settings.kubeconfig, self._places)))
+            if stamp != self._stamp:
+                self._target = self._read()
+                self._stamp = stamp
+        except (ClusterError, OSError):
+            self._stamp = self._target = None
+        return self._target
+
+    def _read(self) -> ApiTarget | None:
+        access = read_access(self._settings.kubeconfig, self._settings.context, self._places)
+        return None if access.proxy else api_target(access.server)
+
+
+def api_target(server: str) -> ApiTarget | None:
+    """The target of an API's URL; None where it is none that could be connected to."""
+    try:
+        parts = urlsplit(server)
+        host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    if not host or not port:
+        return None
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return ApiTarget(host, port, f"api {place}")
+
+
+def _stamp(path: Path) -> tuple[Path, int, int]:
+    about = path.stat()
+    return path, about.st_mtime_ns, about.st_size
