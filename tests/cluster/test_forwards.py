@@ -19,7 +19,7 @@ pytestmark = pytest.mark.cluster
 ERP: Json = {
     name: {"deployment": name, "port": ports[0], "alternatives": list(ports[1:])} for name, ports in PORTS.items()
 }
-WEB: Json = {"frontend": {"deployment": "frontend", "port": 18080, "alternatives": [18081, 18082], "check": "/"}}
+WEB: Json = {"frontend": {"deployment": "frontend", "port": 27480, "alternatives": [27481, 27482], "check": "/"}}
 
 
 @pytest.fixture(scope="module")
@@ -76,19 +76,19 @@ def test_a_port_lives_on_through_a_rollout_a_deleted_pod_and_the_agents_death(
     site: Site, erp: Namespace, new_agent: NewAgent
 ) -> None:
     agent = new_agent(erp, WEB)
-    with holding(site, 18080):
+    with holding(site, 27480):
         agent.start_calm()
-        first = until_reached(site, 18081)
+        first = until_reached(site, 27481)
         erp.kubectl("rollout", "restart", "deployment/frontend")
-        second = until_reached(site, 18081, other_than=first)
+        second = until_reached(site, 27481, other_than=first)
         erp.kubectl("delete", "pod", second, "--force", "--grace-period=0")
-        until_reached(site, 18081, other_than=second)
+        until_reached(site, 27481, other_than=second)
         agent.kill()
-        assert ask(site, 18081) is None
+        assert ask(site, 27481) is None
         agent.start()
         agent.until(lambda status: status["services"][0]["forward"]["state"] == "OPEN", "the port leads there again")
-        assert forwards(agent)["frontend"]["port"] == 18081
-        until_reached(site, 18081)
+        assert forwards(agent)["frontend"]["port"] == 27481
+        until_reached(site, 27481)
 
 
 def test_a_port_works_again_after_the_way_to_the_api_and_the_api_itself_were_away(
@@ -96,15 +96,15 @@ def test_a_port_works_again_after_the_way_to_the_api_and_the_api_itself_were_awa
 ) -> None:
     agent = new_agent(erp, WEB)
     agent.start_calm()
-    until_reached(breakable, 18080)
+    until_reached(breakable, 27480)
     breakable.api_link("drop")
-    assert ask(breakable, 18080) is None
+    assert ask(breakable, 27480) is None
     breakable.api_link("up")
-    until_reached(breakable, 18080)
+    until_reached(breakable, 27480)
     breakable.api_server("kill")
-    assert ask(breakable, 18080) is None
+    assert ask(breakable, 27480) is None
     breakable.api_server("start")
-    until_reached(breakable, 18080)
+    until_reached(breakable, 27480)
 
 
 def test_an_outage_restarts_each_once_and_is_over_when_every_port_was_proven_again(
@@ -131,7 +131,7 @@ def test_a_pod_that_is_ready_and_reached_by_nobody_is_not_ready_and_not_restarte
 ) -> None:
     namespace.apply(deployment("web", breakable.image, container=SERVES_HTTP), service("web", target=9999))
     namespace.until_available()
-    agent = new_agent(namespace, {"web": {"deployment": "web", "port": 18090}}, ready_timeout="15s")
+    agent = new_agent(namespace, {"web": {"deployment": "web", "port": 27490}}, ready_timeout="15s")
     agent.start_calm(states=("UNKNOWN",))
     before = namespace.generations()
     breakable.link("drop")
@@ -148,7 +148,7 @@ def test_two_agents_on_one_machine_share_the_ports(site: Site, erp: Namespace, n
     first, second = new_agent(erp, WEB), new_agent(erp, WEB)
     first.start_calm()
     second.start_calm()
-    assert (forwards(first)["frontend"]["port"], forwards(second)["frontend"]["port"]) == (18080, 18081)
+    assert (forwards(first)["frontend"]["port"], forwards(second)["frontend"]["port"]) == (27480, 27481)
     assert f"connmon-agent (pid {first.pid})" in forwards(second)["frontend"]["reason"]
-    assert ask(site, 18080) in pods(erp, "frontend")
-    assert ask(site, 18081) in pods(erp, "frontend")
+    assert ask(site, 27480) in pods(erp, "frontend")
+    assert ask(site, 27481) in pods(erp, "frontend")
