@@ -6,7 +6,8 @@ import pytest
 from tests.fakes.mornings import TCP, at, offline_snapshot, ready, recovering_snapshot, snapshot_of, world_of
 
 from connmon_agent.cli.rendering.status_document import status_document, without_pulse
-from connmon_agent.core.world import Blindness, World
+from connmon_agent.core.plan import RecoveryPlan
+from connmon_agent.core.world import Blindness, Intent, World
 from connmon_agent.store.records import LatestRound
 
 CONTRACT = {
@@ -17,7 +18,8 @@ CONTRACT = {
     "store": {"path", "bytes", "events"},
 }
 SERVICE = {
-    "name", "kind", "namespace", "state", "reason", "attempts", "max_attempts", "restarted_at", "next_at", "forward",
+    "name", "kind", "namespace", "state", "reason", "attempts", "max_attempts", "restarted_at", "next_at", "intent",
+    "forward",
 }  # fmt: skip
 PROBE = {"name", "kind", "ok", "latency_ms", "reason", "at"}
 
@@ -55,7 +57,10 @@ def test_an_outage_as_a_document() -> None:
         "version": "0.1.0",
         "started_at": "2026-11-23T07:07:00.000000+00:00",
         "heartbeat_at": "2026-11-23T10:11:59.000000+00:00",
+        "stopped_at": None,
+        "silent_for": None,
         "paused": False,
+        "shadow": False,
     }
     assert document["link"]["state"] == "OFFLINE"
     assert document["link"]["since"] == "2026-11-23T10:00:00.000000+00:00"
@@ -77,6 +82,8 @@ def test_an_outage_as_a_document() -> None:
         "back_at": None,
         "ended_at": None,
         "blind": 0.0,
+        "relapses": 0,
+        "by_operator": False,
         "cause": "unreachable",
         "detail": "tcp 192.0.2.1:443, dns 192.0.2.2: no answer within 1 s",
     }
@@ -95,8 +102,36 @@ def test_a_service_as_a_document() -> None:
         "max_attempts": 3,
         "restarted_at": None,
         "next_at": "2026-11-23T10:12:40.000000+00:00",
+        "intent": None,
         "forward": None,
     }
+
+
+def test_what_nobody_watches_is_unknown_and_the_state_is_what_was_seen_last() -> None:
+    calm = snapshot_of(world_of(ready("frontend")))
+    dead, silent, fresh = replace(calm, pid=None), replace(calm, now=at(999).wall), replace(calm, pid=99)
+    documents = [status_document(snapshot) for snapshot in (calm, dead, silent, fresh)]
+    assert [document["verdict"] for document in documents] == ["ONLINE", "UNKNOWN", "UNKNOWN", "UNKNOWN"]
+    assert {document["link"]["state"] for document in documents} == {"ONLINE"}
+    assert [document["agent"]["silent_for"] for document in documents] == [None, None, 280.0, None]
+
+
+def test_what_the_text_shows_of_a_recovery_is_in_the_document() -> None:
+    world = world_of(replace(ready("kafka"), intent=Intent("t-1", None, 1, "u", True, at(718), in_doubt=True)))
+    world = replace(world, plan=replace(world.plan, recovery=RecoveryPlan(act=False)), timers={"hold": at(726)})
+    document = status_document(snapshot_of(world))
+    assert document["agent"]["shadow"] is True
+    assert (document["link"]["hold_until"], document["link"]["hold_remaining"]) == (
+        "2026-11-23T10:12:06.000000+00:00",
+        6.0,
+    )
+    assert document["services"][0]["intent"] == {
+        "token": "t-1",
+        "made_at": "2026-11-23T10:11:58.000000+00:00",
+        "in_doubt": True,
+    }
+    later = replace(snapshot_of(world), now=at(721).wall)
+    assert without_pulse(status_document(later)) == without_pulse(document)
 
 
 def test_a_good_link_has_no_cause_though_an_outage_was() -> None:

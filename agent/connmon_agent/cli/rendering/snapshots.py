@@ -52,6 +52,11 @@ class Snapshot:
         silence = self.now - self.agent.heartbeat.wall
         return silence if silence > SILENCE + SILENT_ROUNDS * self.world.plan.link.check_interval else None
 
+    @property
+    def watched(self) -> bool:
+        """Whether an agent watches now: the link is what it was seen to be last."""
+        return self.running and self.agent is not None and not self.fresh and self.silent_for is None
+
     def services(self) -> list[tuple[ServicePlan, Service]]:
         """The services in the order of the configuration."""
         known = self.world.services

@@ -7,13 +7,14 @@ from typing import Any
 from ...core.facts import advise
 from ...core.plan import ServicePlan
 from ...core.sightings import ProbeResult, QualitySight
-from ...core.world import Blindness, LinkState, Outage, Service
+from ...core.world import Blindness, Intent, LinkState, Outage, Service
 from ...store.records import LatestRound
 from ..wording import write_instant
 from .port_documents import forward_document, without_flow
 from .snapshots import Snapshot
 
 SCHEMA = 1
+UNKNOWN = "UNKNOWN"  # the verdict on what nobody watches, whatever was seen last
 
 _DARK = frozenset({LinkState.OFFLINE, LinkState.RECOVERING})
 
@@ -23,6 +24,7 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
     outage = snapshot.world.outage
     return {
         "schema": SCHEMA,
+        "verdict": str(snapshot.world.link.state) if snapshot.watched else UNKNOWN,
         "agent": _agent(snapshot),
         "link": _link(snapshot),
         "outage": None if outage is None else _outage(outage),
@@ -36,7 +38,8 @@ def without_pulse(document: dict[str, Any]) -> dict[str, Any]:
     """The document without what every round changes: two that are equal so are no news."""
     link = {key: value for key, value in document["link"].items() if key not in ("loss", "latency_ms", "quality")}
     link["probes"] = [(probe["name"], probe["ok"], probe["reason"]) for probe in link["probes"]]
-    agent = {key: value for key, value in document["agent"].items() if key != "heartbeat_at"}
+    link["hold_remaining"] = None
+    agent = {key: value for key, value in document["agent"].items() if key not in ("heartbeat_at", "silent_for")}
     services = [{**service, "forward": without_flow(service["forward"])} for service in document["services"]]
     return {**document, "agent": agent, "link": link, "services": services, "store": None}
 
@@ -49,12 +52,15 @@ def _agent(snapshot: Snapshot) -> dict[str, Any]:
         "version": row.version if row else None,
         "started_at": write_instant(row.started) if row else None,
         "heartbeat_at": write_instant(row.heartbeat) if row else None,
+        "stopped_at": write_instant(row.stopped) if row else None,
+        "silent_for": _rounded(snapshot.silent_for) if snapshot.running else None,
         "paused": snapshot.world.paused,
+        "shadow": not snapshot.world.plan.recovery.act,
     }
 
 
 def _link(snapshot: Snapshot) -> dict[str, Any]:
-    link, latest = snapshot.world.link, snapshot.round
+    link, latest, hold = snapshot.world.link, snapshot.round, snapshot.world.timers.get("hold")
     return {
         "state": str(link.state),
         "since": write_instant(link.since),
@@ -63,6 +69,8 @@ def _link(snapshot: Snapshot) -> dict[str, Any]:
         "loss": latest.loss if latest else None,
         "latency_ms": latest.latency_ms if latest else None,
         "quality": _quality(latest.sight) if latest and latest.sight else None,
+        "hold_until": write_instant(hold),
+        "hold_remaining": None if hold is None else _rounded(max(0.0, hold.wall - snapshot.now)),
         "damped_until": write_instant(link.damped_until),
         "probes": [_probe(result, latest) for result in latest.results] if latest else [],
     }
@@ -103,7 +111,9 @@ def _outage(outage: Outage) -> dict[str, Any]:
         "started_at": write_instant(outage.started),
         "back_at": write_instant(outage.back),
         "ended_at": write_instant(outage.ended),
-        "blind": round(outage.blind, 3),
+        "blind": _rounded(outage.blind),
+        "relapses": outage.relapses,
+        "by_operator": outage.by_operator,
         "cause": outage.cause,
         "detail": outage.detail or None,
     }
@@ -116,7 +126,7 @@ def _blindness(blind: Blindness | None) -> dict[str, Any] | None:
     return {
         "since": write_instant(blind.since),
         "until": write_instant(blind.until),
-        "seconds": round(blind.until.steady - blind.since.steady, 3),
+        "seconds": _rounded(blind.until.steady - blind.since.steady),
         "cause": blind.cause,
     }
 
@@ -132,5 +142,17 @@ def _service(plan: ServicePlan, service: Service, snapshot: Snapshot) -> dict[st
         "max_attempts": snapshot.world.plan.recovery.max_restart_attempts,
         "restarted_at": write_instant(service.restarted),
         "next_at": write_instant(service.next),
+        "intent": _intent(service.intent),
         "forward": forward_document(plan, snapshot),
     }
+
+
+def _intent(intent: Intent | None) -> dict[str, Any] | None:
+    """A restart that was decided and whose outcome is not known yet. ``in_doubt``: the cluster is read back first."""
+    if intent is None:
+        return None
+    return {"token": intent.token, "made_at": write_instant(intent.made), "in_doubt": intent.in_doubt}
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
