@@ -75,6 +75,23 @@ CASES = [
         id="a gateway that nobody has the address of is",
     ),
     pytest.param((*THREE_SILENT, answer("gateway 1")), TWO, False, Cause.UNREACHABLE, id="only the gateway answers"),
+    pytest.param(
+        (*GATEWAY_DEAD, fail("interface 1", Failure.DOWN)), TWO, False, Cause.NO_CARRIER, id="a dead interface"
+    ),
+    pytest.param(
+        (*GATEWAY_DEAD, fail("interface 1", Failure.UNROUTED)), TWO, False, Cause.NO_ROUTE, id="one that leads nowhere"
+    ),
+    pytest.param(
+        (*THREE_SILENT, fail("gateway 1", Failure.UNROUTED)),
+        TWO,
+        False,
+        Cause.NO_ROUTE,
+        id="no gateway without a route",
+    ),
+    pytest.param(
+        (*TCP_ALONE, fail("interface 1", Failure.DOWN)), TWO, False, Cause.DNS, id="what lets through is not dead"
+    ),
+    pytest.param((*THREE_ANSWER, fail("interface 1", Failure.DOWN)), TWO, True, None, id="nor is it in a good round"),
     pytest.param((*THREE_SILENT, answer("interface 1")), TWO, False, Cause.UNREACHABLE, id="an interface has no vote"),
     pytest.param(TCP_ALONE, TWO, False, Cause.DNS, id="names do not resolve"),
     pytest.param(

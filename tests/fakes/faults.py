@@ -52,7 +52,7 @@ FAULTS = {
         Evidence(carrier=False, default_route=True, interface="eth0", gateway="192.0.2.254"),
     ),
     "no-route": Fault(
-        round_with(gateway=("there is no default route", Failure.DOWN), dns=NO_WAY, tcp=NO_WAY, http=NO_WAY),
+        round_with(gateway=("there is no default route", Failure.UNROUTED), dns=NO_WAY, tcp=NO_WAY, http=NO_WAY),
         Evidence(carrier=True, default_route=False, interface="eth0"),
     ),
     "drop": Fault(round_with(dns=SILENT, tcp=SILENT, http=SILENT)),

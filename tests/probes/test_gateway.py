@@ -40,7 +40,7 @@ def test_the_gateway_in_use(routes: list[DefaultRoute], gateway: str) -> None:
 @pytest.mark.parametrize(
     ("routes", "reason", "failure"),
     [
-        ([], "there is no default route", Failure.DOWN),
+        ([], "there is no default route", Failure.UNROUTED),
         ([POINT_TO_POINT], "the default route over ppp0 has no gateway that could be asked", Failure.BROKEN),
         ([POINT_TO_POINT, VIA_LTE], "the default route over ppp0 has no gateway that could be asked", Failure.BROKEN),
     ],

@@ -51,6 +51,10 @@ ADVICE = {
 }
 
 
+# What an interface or gateway target says of this machine itself, the lowest layer first.
+_LOCAL_FAULTS = {Failure.DOWN: Cause.NO_CARRIER, Failure.UNROUTED: Cause.NO_ROUTE}
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """A verdict on one round.
@@ -185,13 +189,25 @@ def _find_cause(
         return Cause.NO_CARRIER, _about(evidence, "has no carrier")
     if evidence.default_route is False:
         return Cause.NO_ROUTE, "there is no default route"
-    gateway = [result for result in results if _speaks_of_gateway(result, background.heard)]
     answered = [result for result in counted if result.ok]
-    if gateway and not answered:
-        return Cause.GATEWAY, describe_failures(gateway)
+    if not answered and (nearby := _find_nearby(results, background.heard)):
+        return nearby
     if answered and all(_is_dns(result) for result in counted if not result.ok):
         return Cause.DNS, failing
     return (Cause.PARTIAL if answered else Cause.UNREACHABLE), failing
+
+
+def _find_nearby(results: Sequence[ProbeResult], heard: frozenset[str] | None) -> tuple[Cause, str] | None:
+    """What the targets on this side of the line say of the fault; None: nothing.
+
+    An interface that is a target is the way out, whatever else the machine has.
+    """
+    for failure, cause in _LOCAL_FAULTS.items():
+        local = [result for result in _of(results, failure) if result.kind not in LAYERS]
+        if local:
+            return cause, describe_failures(local)
+    gateway = [result for result in results if _speaks_of_gateway(result, heard)]
+    return (Cause.GATEWAY, describe_failures(gateway)) if gateway else None
 
 
 def _speaks_of_gateway(result: ProbeResult, heard: frozenset[str] | None) -> bool:

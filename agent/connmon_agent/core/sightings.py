@@ -20,7 +20,8 @@ class Failure(StrEnum):
     NXDOMAIN = "nxdomain"  # the name server says that the name does not exist
     SERVFAIL = "servfail"  # the name server could not find out
     NAME = "name"  # the target's own name could not be resolved
-    DOWN = "down"  # an interface without carrier, address or default route
+    DOWN = "down"  # an interface that is missing, switched off or without a carrier
+    UNROUTED = "unrouted"  # an interface without an address or default route
     BROKEN = "broken"  # the probe itself failed, which says nothing of the link
 
 

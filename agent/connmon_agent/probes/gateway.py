@@ -37,7 +37,7 @@ def find_gateway(routes: list[DefaultRoute]) -> str:
     """The gateway in use, IPv4's before IPv6's, with its zone. Raises ProbeFailure when there is none."""
     chosen = choose_routes(routes)
     if not chosen:
-        raise ProbeFailure("there is no default route", Failure.DOWN)
+        raise ProbeFailure("there is no default route", Failure.UNROUTED)
     for route in chosen:
         if route.gateway is not None:
             # A router's link-local address means nothing without the interface.

@@ -44,22 +44,26 @@ def check_interface(name: str | None, links: dict[str, Link], routes: list[Defau
     if name is not None:
         _check_link(name, links)
         if routes is not None and name not in {route.interface for route in routes}:
-            raise ProbeFailure(f"{name} has no default route", Failure.DOWN)
+            raise ProbeFailure(f"{name} has no default route", Failure.UNROUTED)
     elif routes is None:
-        _check_any([link.name for link in links.values() if not link.loopback], links, "there is no interface")
+        _check_any(
+            [link.name for link in links.values() if not link.loopback],
+            links,
+            ProbeFailure("there is no interface", Failure.DOWN),
+        )
     else:
         names = dict.fromkeys(route.interface for route in choose_routes(routes))
-        _check_any(list(names), links, "there is no default route")
+        _check_any(list(names), links, ProbeFailure("there is no default route", Failure.UNROUTED))
 
 
-def _check_any(names: list[str], links: dict[str, Link], nothing: str) -> None:
+def _check_any(names: list[str], links: dict[str, Link], nothing: ProbeFailure) -> None:
     failures = []
     for name in names:
         try:
             return _check_link(name, links)
         except ProbeFailure as failure:
             failures.append(failure)
-    raise failures[0] if failures else ProbeFailure(nothing, Failure.DOWN)
+    raise failures[0] if failures else nothing
 
 
 def _check_link(name: str, links: dict[str, Link]) -> None:
@@ -71,7 +75,7 @@ def _check_link(name: str, links: dict[str, Link]) -> None:
     if not link.running:
         raise ProbeFailure(f"{name} has no carrier", Failure.DOWN)
     if not link.addresses:
-        raise ProbeFailure(f"{name} has no address", Failure.DOWN)
+        raise ProbeFailure(f"{name} has no address", Failure.UNROUTED)
 
 
 def read_links() -> dict[str, Link]:
