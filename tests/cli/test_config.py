@@ -51,7 +51,8 @@ def test_check_tells_what_a_good_file_means(tmp_path: Path, text: str, summary: 
     path = tmp_path / "connmon.yaml"
     path.write_text(text)
     result = CliRunner().invoke(config, ["check"], obj=Given(path))
-    assert (result.exit_code, result.stdout) == (0, f"{path}: good: {summary}\n")
+    assert (result.exit_code, "".join(result.stdout.split())) == (0, "".join(f"{path}: good: {summary}".split()))
+    assert max(map(len, result.stdout.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("command", ["check", "show"])

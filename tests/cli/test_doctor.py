@@ -44,7 +44,7 @@ def test_a_healthy_site_has_no_problem(agent: LocalAgent) -> None:
     assert result.exit_code == 0
     marked = [line for line in result.output.splitlines() if line[:2] in ("ok", "--", "!!", "XX")]
     assert [line[:2] for line in marked if line[:2] in ("!!", "XX")] == []
-    found = [line[4:] for line in marked]
+    found = [f"{line[4:]} " for line in marked]  # a long path begins a line of its own
     assert [line for line, about in zip(found, HEALTHY, strict=True) if not line.startswith(about)] == []
     assert result.output.splitlines()[-1] == "Nothing stops the agent."
     assert list(agent.state.iterdir()) == [], "looking changes nothing"
@@ -59,6 +59,12 @@ def test_a_problem_has_a_remedy_and_ends_with_1(agent: LocalAgent) -> None:
     place = lines.index("XX  service nix: Deployment shop/nix does not exist")
     assert lines[place + 1] == "    -> Correct its name or namespace, or take it out of services"
     assert lines[-1] == "1 problem, 0 warnings."
+
+
+def test_no_line_is_wider_than_80_columns(agent: LocalAgent) -> None:
+    agent.configuration["kubernetes"]["kubeconfig"] = str(agent.folder / "/".join(["deeper"] * 20) / "kubeconfig")
+    agent.write()
+    assert max(map(len, agent.run("doctor").output.splitlines())) <= 80
 
 
 def test_the_document_has_the_same_findings(agent: LocalAgent) -> None:

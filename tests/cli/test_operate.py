@@ -158,7 +158,9 @@ def test_a_recovery_ordered_from_an_agent_that_is_killed_is_made_by_the_next(
 
 def test_a_refused_order_is_refused_without_an_agent_too(agent: LocalAgent) -> None:
     assert "no service named nix is configured" in refusal(agent.run("rearm", "nix"))
-    assert "the link is STARTING" in refusal(agent.run("recover"))
+    words = refusal(agent.run("recover", "db"))
+    assert words.startswith("Error: no agent runs, and the last one left the link STARTING: ")
+    assert words.endswith("shows that the link is ONLINE, connmon-agent recover db\n")
 
 
 def test_an_order_needs_a_configuration_that_can_be_used(agent: LocalAgent) -> None:

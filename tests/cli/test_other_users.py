@@ -77,4 +77,4 @@ def test_an_order_for_a_running_agent_is_refused(state: Path) -> None:
 
 @pytest.mark.parametrize("command", ["pause", "start"])
 def test_nobody_else_may_write_the_state(state: Path, command: str) -> None:
-    see(state, command, code=1, words=f"Error: cannot write {state / LOCK_FILE}: Permission denied\n{HINT}")
+    see(state, command, code=1, words=f"Error: cannot write {state / LOCK_FILE}: Permission denied. {HINT}")

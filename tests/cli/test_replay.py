@@ -87,7 +87,7 @@ def test_the_state_at_an_instant_reads_like_status(morning: Path) -> None:
 def test_before_the_first_event_there_was_nothing(morning: Path) -> None:
     result = run(morning, "replay", "--at", "2020-01-01")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: nothing had been recorded at that time\n")
+    assert result.stderr.startswith("Error: nothing had been recorded at that time. Try: ")
 
 
 @pytest.mark.parametrize(
@@ -141,6 +141,8 @@ def test_a_decision_that_is_taken_otherwise_now_ends_with_4_and_is_named(tmp_pat
     result = run(tmp_path, "replay", "--verify")
     assert result.exit_code == 4
     assert result.stderr.startswith("Error: event 10 is decided otherwise now: transitions\n  recorded: ")
+    assert result.stderr.endswith("\nTry: connmon-agent explain 10 tells all that is recorded of event 10\n")
+    assert "Event 10" in run(tmp_path, "explain", "10").output
     assert "9 bad rounds in a row" in result.stderr.splitlines()[1]
     assert "3 bad rounds in a row" in result.stderr.splitlines()[2]
 
@@ -189,7 +191,7 @@ def test_without_an_outage_the_way_to_the_rest_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("replay", "7"), 1, "Error: there is no outage 7\nTry: connmon-agent history lists them\n"),
+        (("replay", "7"), 1, "Error: there is no outage 7. Try: connmon-agent history lists them\n"),
         (("replay", "0"), 2, "'0' is neither the number of an outage nor 'latest'"),
         (("replay", "last"), 2, "'last' is neither the number of an outage nor 'latest'"),
         (("replay", "--at", "noon"), 2, "'noon' is not an RFC 3339 time"),

@@ -195,6 +195,11 @@ MESSAGES = {
         "2: link.quorum: is above the number of targets that count, 3: no round could be good (got 4); write a number "
         "from 1 to 3, or add targets",
     ],
+    "quorum-and-targets": [
+        "2: link.quorum: is above the number of targets that count, 2: no round could be good (got 9); write a number "
+        "from 1 to 2, or add targets",
+        "5: link.targets[1].port: is out of range (got 0); write a whole number from 1 to 65535",
+    ],
     "quoted-truth": [
         '2: recovery.act: must be true or false (got "false"); write false, without quotes',
     ],

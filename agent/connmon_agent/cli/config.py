@@ -7,6 +7,8 @@ from typing import Protocol
 import click
 
 from ..settings import Settings
+from . import screens
+from .wording import wrap
 
 
 class Invocation(Protocol):
@@ -25,7 +27,8 @@ def config() -> None:
 @click.pass_obj
 def check(invocation: Invocation) -> None:
     """Say whether the configuration can be used; if not, name every mistake in it (exit code 2)."""
-    click.echo(summarise(invocation.settings()))
+    for line in wrap(summarise(invocation.settings()), width=screens.width_of_output(), indent="  ", first=""):
+        click.echo(line)
 
 
 @config.command()

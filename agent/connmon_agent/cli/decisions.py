@@ -57,7 +57,7 @@ class Verification:
             raise Divergence(
                 f"event {there.seq} is decided otherwise now: {there.what}\n"
                 f"  recorded: {there.recorded}\n  now:      {there.replayed}",
-                hint=f"connmon-agent replay --json tells all that is recorded of event {there.seq}",
+                hint=f"connmon-agent explain {there.seq} tells all that is recorded of event {there.seq}",
             )
 
 

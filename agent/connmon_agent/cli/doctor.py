@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json as json_texts
-import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import click
 from . import screens
 from .invocations import Invocation
 from .rendering.tones import Tone
+from .wording import wrap
 
 if TYPE_CHECKING:
     from ..runtime.findings import Finding
@@ -60,15 +60,11 @@ async def _examine(settings: Settings, *, quiet: bool) -> list[Finding]:
 
 def _show(finding: Finding) -> None:
     mark = screens.painter()(MARKS[finding.health], TONES[finding.health])
-    text = textwrap.fill(
-        f"{finding.about}: {finding.text}",
-        screens.width_of_output() - 4,
-        subsequent_indent=INDENT,
-        break_long_words=False,
-    )
-    click.echo(f"{mark}  {text}")
+    width = screens.width_of_output()
+    lines = wrap(f"{finding.about}: {finding.text}", width=width, indent=INDENT)
     if finding.remedy is not None:
-        click.echo(textwrap.indent(textwrap.fill(f"-> {finding.remedy}", screens.width_of_output() - 4), INDENT))
+        lines += wrap(f"-> {finding.remedy}", width=width, indent=INDENT)
+    click.echo("\n".join([f"{mark}  {lines[0].removeprefix(INDENT)}", *lines[1:]]))
 
 
 def _sum_up(findings: list[Finding]) -> str:

@@ -42,8 +42,8 @@ def explain(invocation: Invocation, what: str, json: bool) -> None:
     """Tell why it is as it is, and why not otherwise: which guard refuses, what would have to change, and when it is
     looked at next.
 
-    `now` is the link, a name one service, a number one recorded event (`replay --json` shows the numbers). The state
-    file is read, and nobody is asked: it works without an agent.
+    `now` is the link, a name one service, a number one recorded event (`replay --since 1d --json` shows the numbers).
+    The state file is read, and nobody is asked: it works without an agent.
     """
     snapshot = take_snapshot(invocation.database())
     if snapshot.events == 0:
@@ -81,7 +81,7 @@ def _explain_event(reader: Reader, snapshot: Snapshot, seq: int) -> tuple[dict[s
     if not 1 <= seq <= snapshot.events:
         raise ConnmonError(
             f"there is no event {seq}; there are {count_of(snapshot.events, 'event')}",
-            hint="connmon-agent replay --json",
+            hint="connmon-agent replay --since 1d --json shows the numbers",
         )
     steps = refold_journal(reader, takewhile(lambda row: row.seq <= seq, reader.recorded()))
     row, world = deque(steps, maxlen=1)[0]

@@ -39,10 +39,12 @@ def translated_errors() -> Iterator[None]:
 
 
 def _tell(message: str, *, hint: str | None, exit_code: int = 1) -> Exit:
-    """Write ``Error: ...``, and ``Try: ...`` where something can be advised; returns what ends the command."""
-    click.echo(f"Error: {message}", err=True)
-    if hint:
-        click.echo(f"Try: {hint}", err=True)
+    """Write ``Error: ...``, and ``Try: ...`` where something can be advised; returns what ends the command.
+
+    It is one line, for programs that read one; a message of several lines has its advice below it.
+    """
+    apart = "\n" if "\n" in message else ". "
+    click.echo(f"Error: {message}{apart}Try: {hint}" if hint else f"Error: {message}", err=True)
     return Exit(exit_code)
 
 

@@ -10,10 +10,10 @@ from ..settings import EVIDENCE_TARGETS, Target
 from .dampings import read_damping
 from .defaults import DEFAULTS
 from .durations import format_duration
-from .nodes import ListNode
+from .nodes import ListNode, MappingNode, Node, ScalarNode
 from .qualities import Pace, read_quality
 from .sections import Section
-from .targets import read_target
+from .targets import EVIDENCE_KINDS, read_target
 from .values import Rejected, Value, choice, duration, list_of, whole_number
 
 SHORTEST = 0.01  # seconds; below it an agent would only keep the machine busy
@@ -49,7 +49,7 @@ def read_link(section: Section) -> Link:
     quality = read_quality(section.section("quality"), Pace(check_interval, timeout, count_votes(targets)))
     plan = replace(plan, quality=quality, damping=read_damping(section.section("damping"), plan))
     section.close()
-    _check_quorum(section, plan.quorum, count_votes(targets))
+    _check_quorum(section, plan.quorum, _most_votes(section, targets))
     _check_interval(section, "confirm_interval", plan.confirm_interval, check_interval)
     _check_interval(section, "timeout", timeout, check_interval)
     _check_offline(section, plan.offline_interval, check_interval)
@@ -101,8 +101,22 @@ def _find_repeated(names: Iterator[str]) -> Iterator[tuple[int, int]]:
             yield index, first[name]
 
 
+def _most_votes(section: Section, targets: Iterable[Target]) -> int:
+    """How many targets count for the quorum, once those with mistakes in them are mended; 0: nobody can tell."""
+    if section.is_sound("targets"):
+        return count_votes(targets)
+    value = section.find("targets")
+    nodes = value.node.items if value is not None and isinstance(value.node, ListNode) else []
+    return sum(not _is_evidence(node) for node in nodes)
+
+
+def _is_evidence(node: Node) -> bool:
+    kind = node.entries.get("kind") if isinstance(node, MappingNode) else None
+    return kind is not None and isinstance(kind.node, ScalarNode) and kind.node.text in EVIDENCE_KINDS
+
+
 def _check_quorum(section: Section, quorum: int, count: int) -> None:
-    if section.is_sound("quorum", "targets") and quorum > count:
+    if section.is_sound("quorum") and 0 < count < quorum:
         remedy = f"write a number from 1 to {count}, or add targets"
         section.report(
             "quorum", f"is above the number of targets that count, {count}: no round could be good", remedy=remedy

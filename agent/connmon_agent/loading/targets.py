@@ -82,6 +82,7 @@ _READERS: dict[str, Callable[[Section], Target]] = {
     "gateway": _read_gateway,
     "interface": _read_interface,
 }
+EVIDENCE_KINDS = frozenset({"gateway", "interface"})  # of settings.EVIDENCE_TARGETS, as a file names them
 
 
 def _read_family(section: Section, host: str) -> str | None:

@@ -12,7 +12,7 @@ from ..core.chart import Chart
 from ..core.engine import Engine
 from ..core.events import Configured, Order, Ordered
 from ..core.moments import Moment
-from ..core.world import BEGINNING
+from ..core.world import BEGINNING, LinkState, World
 from ..errors import ConnmonError
 from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
@@ -207,5 +207,17 @@ def record_order(settings: Settings, order: Order, services: tuple[str, ...], *,
         step = engine.step(world, ordered)
         memory.journal.commit(ordered, step)
         if step.refusal is not None:
-            raise ConnmonError(step.refusal)
+            raise _refuse(step.refusal, world, ordered)
         return tell_damage(memory.journal)
+
+
+def _refuse(refusal: str, world: World, ordered: Ordered) -> ConnmonError:
+    """The refusal of an order while no agent runs: to wait for the link would be in vain."""
+    known = all(name in world.services for name in ordered.services)
+    if ordered.order is not Order.RECOVER or world.paused or not known or world.link.state == LinkState.ONLINE:
+        return ConnmonError(refusal)
+    again = " ".join(("connmon-agent recover", *ordered.services))
+    return ConnmonError(
+        f"no agent runs, and the last one left the link {world.link.state}: nobody knows whether it can be used",
+        hint=f"connmon-agent start, and once `connmon-agent status` shows that the link is ONLINE, {again}",
+    )
