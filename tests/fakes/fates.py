@@ -14,14 +14,27 @@ from tests.fakes.sites import Killed, Site, Workload
 from tests.fakes.soundness import Witness
 
 from connmon_agent.core.events import Event, Order
-from connmon_agent.core.plan import AfterBlind, Kind, LinkPlan, Plan, RecoveryPlan, ServicePlan, When, with_stages
+from connmon_agent.core.plan import (
+    AfterBlind,
+    ForwardPlan,
+    Kind,
+    LinkPlan,
+    Plan,
+    Reclaim,
+    RecoveryPlan,
+    ServicePlan,
+    When,
+    with_stages,
+)
 from connmon_agent.core.recovery import UNSETTLED
 from connmon_agent.core.steps import Step
-from connmon_agent.core.world import LinkState, ServiceState
+from connmon_agent.core.world import ForwardState, LinkState, ServiceState
 from connmon_agent.errors import StoreError
 
 DAY = 86_400.0
 NAMES = ("db", "cache", "api", "web", "mesh", "grafana", "jaeger")
+BEST_PORTS = range(8080, 8080 + len(NAMES))  # the primary port of each
+PORTS = range(8080, 8080 + len(NAMES) + 3)
 REFUSALS = ("conflict", "invalid", "forbidden", "not-found")  # what an API server answers that did nothing
 
 
@@ -109,8 +122,16 @@ class Fate:
         services = []
         for place, name in enumerate(chosen):
             depends_on = tuple(other for other in chosen[:place] if self.dice.random() < 0.2)
-            services.append(ServicePlan(name, Kind.DEPLOYMENT, "erp-system", name, depends_on))
+            forward = self._draw_port(BEST_PORTS[NAMES.index(name)])
+            services.append(ServicePlan(name, Kind.DEPLOYMENT, "erp-system", name, depends_on, forward=forward))
         return with_stages(services)
+
+    def _draw_port(self, best: int) -> ForwardPlan | None:
+        """Primary ports are each service's own; alternatives overlap, with each other and with those."""
+        if self.dice.random() < 0.4:
+            return None
+        others = self.dice.sample([port for port in PORTS if port != best], k=self.dice.randint(0, 3))
+        return ForwardPlan(best, tuple(others), reclaim=self.dice.choice(tuple(Reclaim)))
 
     def _draw_workload(self) -> tuple[str, Workload]:
         name = self.dice.choice(NAMES)
@@ -127,7 +148,8 @@ class Fate:
             (2, self._recreate_workload), (3, self._block_disruptions), (3, self._change_workload),
             (2, self._forbid_looking), (3, self._give_order), (2, self._pause), (5, self._kill),
             (8, self._kill_at_commit), (2, self._stop_agent), (3, self._spoil_disk), (2, self._reconfigure),
-            (2, self._sleep), (1, self._set_clock),
+            (2, self._sleep), (1, self._set_clock), (6, self._take_ports), (3, self._surprise_with_port),
+            (5, self._lead_nowhere), (3, self._connect),
         ]  # fmt: skip
         weights = [weight for weight, _ in blows]
         blow = self.dice.choices([blow for _, blow in blows], weights)[0]
@@ -332,6 +354,40 @@ class Fate:
             with suppress(Killed):
                 agent.configure(plan)
 
+    async def _take_ports(self) -> None:
+        ports = self.dice.sample(PORTS, k=self.dice.randint(1, 4))
+        self._tell(f"somebody listens on {ports}")
+        ours = set(self.site.forwards.listening.values())
+        taken = {port: f"nginx (pid {port})" for port in ports if port not in ours}
+        self.site.machine.holders |= taken
+        await self.site.wait(self._draw_seconds(1.0, 3600.0))
+        for port in taken:
+            self.site.machine.holders.pop(port, None)
+
+    async def _surprise_with_port(self) -> None:
+        port = self.dice.choice(PORTS)
+        self._tell(f"port {port} only looks free")
+        self.site.machine.surprises[port] = "is reserved by Windows"
+        await self.site.wait(self._draw_seconds(1.0, 3600.0))
+        self.site.machine.surprises.pop(port, None)
+
+    async def _lead_nowhere(self) -> None:
+        name, lasting = self.dice.choice(NAMES), self.dice.random() < 0.3
+        self._tell(f"nobody reaches {name}{', and a person must mend it' if lasting else ''}")
+        troubles, lastings = self.site.troubles, self.site.lasting
+        troubles[name] = "the pod refuses the connection"
+        lastings.update({name} if lasting else ())
+        self.site.forwards.fail_connection(name)
+        await self.site.wait(self._draw_seconds(0.5, 3600.0))
+        troubles.pop(name, None)
+        lastings.discard(name)
+
+    async def _connect(self) -> None:
+        name = self.dice.choice(NAMES)
+        self.site.open_connections[name] = 1
+        await self.site.wait(self._draw_seconds(1.0, 3600.0))
+        self.site.open_connections.pop(name, None)
+
     # How it ends.
 
     async def _find_peace(self) -> None:
@@ -348,6 +404,11 @@ class Fate:
             workload.exists, workload.paused, workload.desired, workload.stuck = True, False, 1, False
             workload.ready_after, workload.failures, workload.rollout_works = 2.0, 0, True
             workload.blocked_by = None
+        site.machine.holders.clear()
+        site.machine.surprises.clear()
+        site.troubles.clear()
+        site.lasting.clear()
+        site.open_connections.clear()
         site.die()
         await site.kill()
         await self._start()
@@ -368,7 +429,21 @@ class Fate:
         await site.wait(600.0)
         if len(site.disk.commits) > commits:
             faults.append(f"a steady link wrote {[commit.event for commit in site.disk.commits[commits:]]}")
+        faults += self._find_faults_of_ports()
         return faults + self.witness.testify()
+
+    def _find_faults_of_ports(self) -> list[str]:
+        """In peace each service is on its primary port, or stays on another where it is told to, and is reached."""
+        world, listening, faults = self.site.world, self.site.forwards.listening, []
+        for plan in world.plan.services:
+            if plan.forward is None:
+                continue
+            forward = world.forwards[plan.name]
+            if forward.state != ForwardState.OPEN or listening.get(plan.name) != forward.port:
+                faults.append(f"{plan.name} is not reached on what it listens on: {forward}, {listening}")
+            if plan.forward.reclaim is Reclaim.IDLE and forward.port != plan.forward.port:
+                faults.append(f"{plan.name} is not back on its primary port: {forward}")
+        return faults
 
     async def _comes_true(self, condition: Callable[[], bool], *, within: float) -> bool:
         deadline = self.site.clock.now().steady + within

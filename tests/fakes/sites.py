@@ -352,7 +352,10 @@ class Site:
         self.disk = FakeDisk()
         self.journal: Journal = self.disk  # where the agent remembers
         self.machine = FakeMachine()
-        self.forwards = FakeForwards(self.machine)
+        self.troubles: dict[str, str] = {}  # why nobody reaches a service, by its name
+        self.lasting: set[str] = set()  # services whose trouble needs a person
+        self.open_connections: dict[str, int] = {}
+        self.forwards = self._make_forwards()
         self.published: list[World] = []
         self.said: list[Sentence] = []
         self.agent: Agent | None = None
@@ -360,7 +363,7 @@ class Site:
 
     async def start(self) -> None:
         """Start an agent on the disk as it is."""
-        self.forwards = FakeForwards(self.machine, troubles=self.forwards.troubles, lasting=self.forwards.lasting)
+        self.forwards = self._make_forwards()
         surroundings = Surroundings(
             self.clock,
             self.watch,
@@ -377,6 +380,10 @@ class Site:
         self.agent = Agent(engine=self.engine, plan=self.plan, surroundings=surroundings)
         self._running = asyncio.ensure_future(self.agent.run())
         await asyncio.sleep(0)
+
+    def _make_forwards(self) -> FakeForwards:
+        """Those of one agent: the sockets of the one before are gone, the pods are as they were."""
+        return FakeForwards(self.machine, troubles=self.troubles, lasting=self.lasting, open=self.open_connections)
 
     def die(self) -> None:
         """The instant of a ``kill -9``: nothing more is written, nothing more is sent."""

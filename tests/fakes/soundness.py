@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from tests.fakes.charts import real_charts
 from tests.fakes.sites import Commit, Site
 
-from connmon_agent.core.effects import Effect, Listen
+from connmon_agent.core.assignments import plans_of
+from connmon_agent.core.effects import LISTEN_TOKEN, Effect, Listen
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import Event
 from connmon_agent.core.quality import is_poor
@@ -17,7 +18,7 @@ from connmon_agent.core.recovery import BUSY, UNSETTLED, may_act
 from connmon_agent.core.replay import first_difference
 from connmon_agent.core.service_rules import backoff_timer
 from connmon_agent.core.steps import Resolution, Step, Transition
-from connmon_agent.core.world import LinkState, ServiceState, World
+from connmon_agent.core.world import ForwardState, LinkState, ServiceState, World
 
 IN_AN_OUTAGE = (LinkState.OFFLINE, LinkState.RECOVERING)
 
@@ -58,6 +59,28 @@ def find_faults(world: World) -> Iterator[str]:
         yield f"the outage has {outage.blind} s of blind time"
     if not link.reason.strip():
         yield "the link's state has no reason"
+    yield from _find_faults_of_ports(world)
+
+
+def _find_faults_of_ports(world: World) -> Iterator[str]:
+    plans = plans_of(world)
+    if plans.keys() != world.forwards.keys():
+        yield f"the local ports of {list(world.forwards)} are not those of the plan, {list(plans)}"
+        return
+    held = [forward.port for forward in world.forwards.values() if forward.port is not None]
+    held += [forward.intent.port for forward in world.forwards.values() if forward.intent is not None]
+    if len(held) > len(set(held)):
+        yield f"two services have one port: {world.forwards}"
+    for name, forward in world.forwards.items():
+        ports = [port for port in (forward.port, forward.intent and forward.intent.port) if port is not None]
+        if strange := [port for port in ports if port not in plans[name].candidates]:
+            yield f"{name} has the ports {strange}, which are not its own"
+        if (forward.port is None) != (forward.state in (ForwardState.CLOSED, ForwardState.CONFLICT)):
+            yield f"{name} is {forward.state} on port {forward.port}"
+        if forward.state == ForwardState.OPEN and (forward.proven is None or forward.trouble is not None):
+            yield f"{name} is OPEN without proof: {forward}"
+        if not forward.reason.strip():
+            yield f"the local port of {name} has no reason"
 
 
 def find_faults_of_step(before: World, step: Step) -> Iterator[str]:
@@ -200,6 +223,8 @@ class Witness:
             for resolution in commit.step.resolutions:
                 if resolution.outcome == "refused" and resolution.token in applied:
                     yield f"recorded as refused, but applied: {resolution}"
+                if resolution.token.startswith(LISTEN_TOKEN):
+                    continue  # a socket dies with its process: what it was nobody can ask any more
                 if resolution.outcome == "applied" and resolution.token not in applied:
                     yield f"recorded as applied, but never was: {resolution}"
 

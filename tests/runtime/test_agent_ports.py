@@ -107,11 +107,11 @@ def test_it_goes_back_to_the_primary_port_once_that_is_free_and_no_connection_is
         site.machine.holders = {8080: "nginx (pid 99)"}
         await site.start()
         await all_open(site)
-        site.forwards.open["web"] = 1
+        site.open_connections["web"] = 1
         del site.machine.holders[8080]
         await site.wait(60)
         assert ports_of(site) == {"web": 8081}
-        site.forwards.open["web"] = 0
+        site.open_connections["web"] = 0
         await site.until(lambda: ports_of(site) == {"web": 8080})
         assert any("moves from port 8081 to 8080" in sentence.text for sentence in site.said)
         assert site.forwards.listening == {"web": 8080}
@@ -207,7 +207,7 @@ def test_a_restarted_service_is_ready_only_once_a_connection_through_its_port_re
         await site.start()
         await all_open(site)
         await site.lose_link()
-        site.forwards.troubles["web"] = "the pod refuses the connection"
+        site.troubles["web"] = "the pod refuses the connection"
         site.link.up = True
         await site.until(lambda: site.restarts("web") == 1 and site.cluster.workloads["web"].show(1e9).healthy)
         await site.wait(30)
@@ -216,7 +216,7 @@ def test_a_restarted_service_is_ready_only_once_a_connection_through_its_port_re
             "its local port 8080 does not lead to it: the pod refuses the connection"
             in site.world.services["web"].reason
         )
-        site.forwards.troubles.clear()
+        site.troubles.clear()
         await site.until_link("ONLINE")
         assert site.state("web") == "READY"
         assert site.restarts("web") == 1
@@ -231,7 +231,7 @@ def test_a_port_that_never_leads_to_its_service_costs_no_second_restart_and_ends
         await site.start()
         await all_open(site)
         await site.lose_link()
-        site.forwards.troubles["web"] = "the pod refuses the connection"
+        site.troubles["web"] = "the pod refuses the connection"
         site.link.up = True
         await site.until_link("ONLINE")
         assert (site.restarts("web"), site.state("db")) == (1, "READY")
@@ -248,8 +248,8 @@ def test_what_waiting_will_not_mend_holds_up_nobody(lasting: bool) -> None:
 
     async def story(site: Site) -> None:
         if lasting:
-            site.forwards.lasting.add("web")
-            site.forwards.troubles["web"] = "create on pods/portforward is forbidden"
+            site.lasting.add("web")
+            site.troubles["web"] = "create on pods/portforward is forbidden"
         else:
             site.machine.holders = {8080: "nginx (pid 99)"}
         await site.start()
@@ -283,7 +283,7 @@ def test_health_gives_the_attempts_back_though_nobody_reaches_the_port() -> None
     async def story(site: Site) -> None:
         await site.start()
         await all_open(site)
-        site.forwards.troubles["web"] = "the pod refuses the connection"
+        site.troubles["web"] = "the pod refuses the connection"
         await site.live_through_outage()
         assert site.world.services["web"].attempts == 1
         await site.wait(120)
@@ -302,10 +302,10 @@ def test_a_port_that_works_is_checked_now_and_then_and_at_once_after_a_failed_co
         before = len(site.forwards.checks)
         await site.wait(300)
         assert len(site.forwards.checks) - before <= 6
-        site.forwards.troubles["web"] = "the pod refuses the connection"
+        site.troubles["web"] = "the pod refuses the connection"
         site.forwards.fail_connection("web")
         await site.until(lambda: forward_state(site, "web") == "LISTENING", within=3)
-        site.forwards.troubles.clear()
+        site.troubles.clear()
         await site.until(lambda: forward_state(site, "web") == "OPEN", within=10)
 
     live(WEB, story)
