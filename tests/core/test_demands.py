@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.fakes.sites import plan_of
 
-from connmon_agent.core.demands import Demand, inspections, next_round, round_interval, round_patience
+from connmon_agent.core.demands import Demand, gateway_to_ask, inspections, next_round, round_interval, round_patience
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import LinkPlan
 from connmon_agent.core.sightings import Evidence
@@ -53,6 +53,44 @@ def test_the_pauses_between_the_rounds_of_an_outage_double_up_to_a_limit(lasted:
 def test_news_of_the_operating_system_make_the_pauses_of_an_outage_short_again() -> None:
     link = Link(LinkState.OFFLINE, since=Moment(100.0, 0.0), bad=3, evidence_since=Moment(5_000.0, 0.0))
     assert round_interval(World(store="disk0001", link=link), now=5_004.0) == 4.0
+
+
+@pytest.mark.parametrize(
+    ("since", "interval"),
+    [(0.0, 0.5), (0.4, 0.5), (1.0, 1.0), (4.0, 4.0), (60.0, 15.0)],
+)
+def test_a_target_that_begins_to_answer_makes_them_shorter_still(since: float, interval: float) -> None:
+    link = Link(LinkState.OFFLINE, since=Moment(100.0, 0.0), bad=3, answered_since=Moment(5_000.0, 0.0))
+    assert round_interval(World(store="disk0001", link=link), now=5_000.0 + since) == interval
+
+
+ROUTER = Evidence(True, True, "eth0", "192.0.2.254")
+
+
+@pytest.mark.parametrize(
+    ("link", "asked"),
+    [
+        pytest.param(Link(evidence=ROUTER), True, id="at the start"),
+        pytest.param(Link(LinkState.ONLINE, good=3, evidence=ROUTER), False, id="all is well"),
+        pytest.param(
+            Link(LinkState.ONLINE, good=3, evidence=ROUTER, evidence_since=Moment(NOW - 9, 0.0)), True, id="it is new"
+        ),
+        pytest.param(
+            Link(LinkState.ONLINE, good=3, evidence=ROUTER, evidence_since=Moment(NOW - 11, 0.0)), False, id="no more"
+        ),
+        pytest.param(Link(LinkState.DEGRADED, bad=1, evidence=ROUTER), True, id="in doubt"),
+        pytest.param(Link(LinkState.OFFLINE, bad=3, evidence=ROUTER), True, id="in an outage"),
+        pytest.param(Link(LinkState.RECOVERING, good=3, evidence=ROUTER), False, id="back again"),
+        pytest.param(Link(LinkState.OFFLINE, bad=3), False, id="none is named"),
+    ],
+)
+def test_the_gateway_is_asked_only_where_its_answer_is_wanted(link: Link, asked: bool) -> None:
+    assert gateway_to_ask(World(store="disk0001", link=link), NOW) == ("192.0.2.254" if asked else None)
+
+
+def test_a_link_local_gateway_is_asked_on_its_interface() -> None:
+    link = Link(evidence=Evidence(True, True, "eth0", "fe80::1"))
+    assert gateway_to_ask(World(store="disk0001", link=link), NOW) == "fe80::1%eth0"
 
 
 @pytest.mark.parametrize(

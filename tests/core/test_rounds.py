@@ -65,6 +65,8 @@ def event_of(told: Any, at: Moment) -> Event:
     match told:
         case str():
             return RoundFinished(at, results(told))
+        case tuple():
+            return RoundFinished(at, told)
         case Evidence():
             return EvidenceChanged(at, told)
         case Sighting() | Unseen():
@@ -168,6 +170,14 @@ def test_the_states_that_rounds_lead_through(story: list[Any], states: list[str]
         pytest.param(["tcp+ tcp+ tcp6-"], None, id="one lost packet is no lost IP version"),
         pytest.param(["tcp+ tcp+ tcp6+"] + ["tcp+ tcp+ tcp6-"] * 3, "partial", id="three are"),
         pytest.param(["tcp+ tcp+ tcp6-"] * 3 + ["tcp+ tcp+ tcp6+"], None, id="until it answers"),
+        pytest.param(
+            ["tcp+ tcp+ tcp6+ tcp6+"] + ["tcp+ tcp+ tcp6+ tcp6-"] * 3, "partial", id="an IP version below its quorum"
+        ),
+        pytest.param(
+            ["tcp+ tcp+ tcp6+ tcp6+"] + ["tcp+ tcp+ tcp6+ tcp6-"] * 3 + ["tcp+ tcp+ tcp6+ tcp6+"],
+            None,
+            id="until it has its quorum again",
+        ),
         pytest.param([GOOD, BROKEN], "no-probe", id="broken probes"),
         pytest.param([BAD, GOOD] * 8 + [BAD], "unreachable", id="every other round, for a while"),
         pytest.param([BAD, GOOD] * 9, "lossy", id="for too long, ending with a good one"),
@@ -240,6 +250,48 @@ def test_an_outage_begins_with_its_first_bad_round() -> None:
 def test_targets_that_have_answered_are_known_until_they_are_not_asked_any_more() -> None:
     assert live(["tcp+ dns-", "tcp- dns-"])[0].link.heard == ("tcp 0",)
     assert live(["tcp+ dns+", "tcp-"])[0].link.heard == ("tcp 0",)
+
+
+BY_ROUTER = Evidence(carrier=True, default_route=True, interface="eth0", gateway="192.0.2.254")
+
+
+def asked_gateway(ok: bool) -> ProbeResult:
+    failure = None if ok else Failure.SILENT
+    return ProbeResult("gateway 192.0.2.254", "gateway", ok, reason=None if ok else "silent", failure=failure)
+
+
+@pytest.mark.parametrize(
+    ("known", "then", "cause"),
+    [
+        pytest.param(True, BY_ROUTER, "gateway", id="one that once answered"),
+        pytest.param(False, BY_ROUTER, "unreachable", id="one that never does"),
+        pytest.param(
+            True, replace(BY_ROUTER, gateway="192.0.2.1"), "unreachable", id="one that is the gateway no more"
+        ),
+    ],
+)
+def test_a_gateway_is_known_though_it_is_asked_only_in_doubt(known: bool, then: Evidence, cause: str) -> None:
+    good, bad = results(GOOD), results(BAD)
+    silent = (*bad, asked_gateway(False))
+    story: list[Any] = [BY_ROUTER, (*good, asked_gateway(known)), GOOD, GOOD, then, BAD, silent, silent]
+    world, _ = live(story)
+    assert (world.link.state, world.link.cause) == ("OFFLINE", cause)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "news"),
+    [
+        pytest.param(["tcp- dns- http-"], False, id="nothing answers"),
+        pytest.param(["tcp+ dns- http-"], True, id="one begins to answer"),
+        pytest.param(["tcp+ dns- http-"] * 4, False, id="and goes on"),
+        pytest.param(["tcp+ dns- http-", "tcp- dns+ http-"], True, id="another one begins"),
+    ],
+)
+def test_a_target_that_begins_to_answer_is_news_in_an_outage(rounds: list[str], news: bool) -> None:
+    world, _ = live([GOOD] * 3 + [BAD] * 3 + rounds)
+    answered = world.link.answered_since
+    last = START.plus(STEP * (7 + len(rounds)))
+    assert (answered is not None and answered.steady == last.steady) is news
 
 
 def test_the_api_server_has_no_vote() -> None:

@@ -98,6 +98,18 @@ def test_what_is_no_outage_is_told_and_restarts_nothing(before: str, fault: str,
     run_virtually(story())
 
 
+def test_the_gateway_is_asked_from_the_start_until_all_is_well_and_again_in_doubt() -> None:
+    async def story() -> None:
+        site = await begin(HEALTHY)
+        await site.wait(60.0)
+        assert site.link.gateways == ["192.0.2.254", None]
+        site.link.shows = found("tcp:silent dns:silent http:silent")
+        await site.until_link("OFFLINE", within=10.0)
+        assert site.link.gateways == ["192.0.2.254", None, "192.0.2.254"]
+
+    run_virtually(story())
+
+
 def test_a_link_that_nobody_can_look_at_is_a_doubt_and_no_outage() -> None:
     async def story() -> None:
         site = await begin(HEALTHY)

@@ -163,11 +163,15 @@ def is_good(counted: Sequence[ProbeResult], quorum: int) -> bool:
 
 
 def find_lost_families(counted: Sequence[ProbeResult], quorum: int) -> frozenset[str]:
-    """The IP versions in which nothing answered while the other works."""
+    """The IP versions below their own quorum while the other one works."""
     families = _split_families(counted)
-    if not any(_answers(some, quorum) for some in families.values()):
-        return frozenset()
-    return frozenset(family for family, some in families.items() if not any(result.ok for result in some))
+    working = find_working_families(counted, quorum)
+    return frozenset(families) - working if working else frozenset()
+
+
+def find_working_families(counted: Sequence[ProbeResult], quorum: int) -> frozenset[str]:
+    """The IP versions that have their own quorum; none where not both are asked."""
+    return frozenset(family for family, some in _split_families(counted).items() if _answers(some, quorum))
 
 
 def _split_families(counted: Sequence[ProbeResult]) -> dict[str, list[ProbeResult]]:
@@ -219,8 +223,7 @@ def _speaks_of_gateway(result: ProbeResult, heard: frozenset[str] | None) -> boo
 def _find_blemish(results: Sequence[ProbeResult], background: Background) -> tuple[Cause | None, str]:
     """What is wrong with a link that works, the worst first."""
     if background.lost:
-        failing = [result for result in results if result.family in background.lost]
-        return Cause.PARTIAL, f"no {', '.join(sorted(background.lost))}: {describe_failures(failing)}"
+        return Cause.PARTIAL, "; ".join(_tell_lost(family, results, background) for family in sorted(background.lost))
     sight = background.sight
     if sight is not None and sight.quality is not Quality.GOOD:
         return Cause(sight.quality.value), describe_quality(sight)
@@ -231,6 +234,16 @@ def _find_blemish(results: Sequence[ProbeResult], background: Background) -> tup
         names = background.suspects == {"dns"}  # who asks a dead name server is not at fault
         return Cause.DNS if names else Cause.PROBE_SUSPECT, describe_failures(failing)
     return None, ""
+
+
+def _tell_lost(family: str, results: Sequence[ProbeResult], background: Background) -> str:
+    """``no ipv6: ...``, or where some of it answers: ``ipv6 is below its quorum, 1 of 3 answered, 2 must: ...``."""
+    some = [result for result in results if result.kind in LAYERS and result.family in (family, None)]
+    answered, failing = sum(result.ok for result in some), describe_failures(some)
+    if not answered:
+        return f"no {family}: {failing}"
+    needed = min(background.quorum, len(some))
+    return f"{family} is below its quorum, {answered} of {len(some)} answered, {needed} must: {failing}"
 
 
 def _is_dns(result: ProbeResult) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from .doubts import is_void, is_wavering
 from .quality import is_poor
@@ -14,6 +15,7 @@ UNKNOWN_INTERVAL = 5.0  # seconds between looks at a service of which nothing go
 BUSY_INTERVAL = 1.0  # seconds between looks while a restart is to be decided, verified or read back
 POSTPONED_INTERVAL = 3.0  # seconds between looks at a service whose restart was put off
 SHORTEST_ROUND_INTERVAL = 0.1  # seconds between the starts of two rounds, however fast a carrier flaps
+NEW_GATEWAY = 10.0  # seconds for which a gateway that the operating system has just named is asked
 # Seconds that a round waits for its targets while the operating system rules out that one can answer. Packets to an
 # interface without a carrier are dropped in silence, so that the probes themselves would wait for their whole timeout.
 HARD_PATIENCE = 0.25
@@ -33,15 +35,18 @@ class Demand:
 def round_interval(world: World, now: float) -> float:
     """Seconds between the starts of two rounds of probes: short while the verdict is not sure.
 
-    In an outage the pause is as long as the outage has lasted, and so doubles, up to ``offline_interval``. News of the
-    operating system make it short again: a modem that is plugged in may need some rounds until it is connected.
+    In an outage the pause is as long as the outage has lasted, and so doubles, up to ``offline_interval``. News make it
+    short again: those of the operating system, as a modem that is plugged in may need some rounds to be connected,
+    and a target that begins to answer, after which it even begins with ``confirm_interval``.
     """
     plan, link = world.plan.link, world.link
     if not is_sure(world):
         return plan.confirm_interval
     if link.state == LinkState.OFFLINE:
-        newest = max(moment.steady for moment in (link.since, link.evidence_since) if moment is not None)
-        return min(max(plan.check_interval, now - newest), plan.offline_interval)
+        told = [moment.steady for moment in (link.since, link.evidence_since) if moment is not None]
+        answered = link.answered_since.steady if link.answered_since is not None else -inf
+        shortest = plan.check_interval if answered < max(told) else plan.confirm_interval
+        return min(max(shortest, now - max(*told, answered)), plan.offline_interval)
     return plan.check_interval
 
 
@@ -63,6 +68,19 @@ def round_patience(world: World) -> float | None:
     Once the verdict is there, nothing is in a hurry any more, and an answer over a long way would prove it wrong.
     """
     return HARD_PATIENCE if world.link.ruled_out and world.link.state != LinkState.OFFLINE else None
+
+
+def gateway_to_ask(world: World, now: float) -> str | None:
+    """The gateway that the operating system names, while its answer is wanted (None: it is not, or none is named).
+
+    While all is well it costs no packet. It is asked while a bad round is to be explained, and when it is new: only
+    the silence of a gateway that has once answered means anything.
+    """
+    link = world.link
+    well = link.state in (LinkState.ONLINE, LinkState.RECOVERING) or (link.good > 0 and is_sure(world))
+    told = link.evidence_since
+    new = told is not None and now - told.steady < NEW_GATEWAY
+    return link.evidence.gateway_address if new or link.bad > 0 or not well else None
 
 
 def is_sure(world: World) -> bool:

@@ -18,13 +18,14 @@ from .causes import (
     diagnose,
     find_doubtful,
     find_lost_families,
+    find_working_families,
 )
 from .doubts import describe_wavering, is_wavering, most_wavering
 from .draft import Draft
 from .plan import LinkPlan
 from .quality import is_poor
 from .sightings import Evidence, Failure, ProbeResult, QualitySight, Sighting, Unseen
-from .world import Link
+from .world import Link, LinkState
 
 # What an inspection meets when the API server cannot be reached at all; every other answer came from somebody there.
 UNREACHABLE_KINDS = frozenset({"unreachable", "timeout"})
@@ -36,7 +37,8 @@ def note_round(draft: Draft, results: Sequence[ProbeResult]) -> Diagnosis:
     heard = _hear(link, results)
     background = _background(plan, link, heard, link.doubts)
     diagnosis = diagnose(results, background)
-    doubts = _doubt(link, results, _find_doubts(results, background, diagnosis), most=plan.fall)
+    working = find_working_families(count_results(results, background), plan.quorum)
+    doubts = _doubt(link, results, _find_doubts(results, background, diagnosis), working, most=plan.fall)
     if doubts != link.doubts:  # a doubt that is sure now must not have its part in an outage, nor one that has ended
         background = _background(plan, link, heard, doubts)
         diagnosis = diagnose(results, background)
@@ -48,6 +50,7 @@ def note_round(draft: Draft, results: Sequence[ProbeResult]) -> Diagnosis:
         "doubts": doubts,
         "suspects": tuple(sorted(background.suspects)),
         "api": link.api,
+        **_note_answers(draft, results, bad=diagnosis.good is False),
         "disproved": _disprove(draft, good=diagnosis.good is True),
     }
     draft.change_link_where_new(changes | _count(draft, diagnosis))
@@ -138,10 +141,20 @@ def _background(plan: LinkPlan, link: Link, heard: tuple[str, ...], doubts: Mapp
 
 
 def _hear(link: Link, results: Sequence[ProbeResult]) -> tuple[str, ...]:
-    """The targets that have answered since the start; those that are no longer asked are forgotten."""
-    names = {result.name for result in results}
+    """The targets that have answered since the start; those that are no longer asked are forgotten.
+
+    The operating system's gateway is asked only in doubt, and known for as long as it is the gateway.
+    """
+    names = {result.name for result in results} | {f"gateway {link.evidence.gateway_address}"}
     answered = {result.name for result in results if result.ok}
     return tuple(sorted((answered | set(link.heard)) & names))
+
+
+def _note_answers(draft: Draft, results: Sequence[ProbeResult], *, bad: bool) -> dict[str, object]:
+    """In an outage any target that begins to answer is news, though the quorum is still missed."""
+    names = tuple(sorted(result.name for result in results if bad and result.ok and result.kind in LAYERS))
+    news = draft.link.state == LinkState.OFFLINE and not set(names) <= set(draft.link.answering)
+    return {"answering": names} | ({"answered_since": draft.at} if news else {})
 
 
 def _find_doubts(results: Sequence[ProbeResult], background: Background, diagnosis: Diagnosis) -> frozenset[str]:
@@ -152,9 +165,13 @@ def _find_doubts(results: Sequence[ProbeResult], background: Background, diagnos
     return find_doubtful(results, good=diagnosis.good) | lost
 
 
-def _doubt(link: Link, results: Sequence[ProbeResult], doubtful: frozenset[str], *, most: int) -> dict[str, int]:
-    """By kind or IP version: rounds that speak against it. One answer ends the doubt, as does not being asked."""
+def _doubt(
+    link: Link, results: Sequence[ProbeResult], doubtful: frozenset[str], working: frozenset[str], *, most: int
+) -> dict[str, int]:
+    """By kind or IP version: rounds that speak against it. One answer ends the doubt of a kind, its quorum that of an
+    IP version; not being asked ends either.
+    """
     asked = {result.kind for result in results if result.kind in LAYERS} | {result.family for result in results}
-    answering = {about for result in results if result.ok for about in (result.kind, result.family)}
-    kept = {about: rounds for about, rounds in link.doubts.items() if about in asked - answering}
+    ended = {result.kind for result in results if result.ok} | working
+    kept = {about: rounds for about, rounds in link.doubts.items() if about in asked - ended}
     return kept | {about: min(kept.get(about, 0) + 1, most) for about in doubtful}

@@ -54,6 +54,13 @@ class Evidence:
     gateway: str | None = None
 
     @property
+    def gateway_address(self) -> str | None:
+        """The gateway as it can be asked: a link-local address means nothing without the interface."""
+        if self.gateway is None or not self.gateway.lower().startswith("fe80:") or self.interface is None:
+            return self.gateway
+        return f"{self.gateway}%{self.interface}"
+
+    @property
     def hard(self) -> bool:
         """Whether it alone rules out that anything on the internet can be reached."""
         return self.carrier is False or self.default_route is False

@@ -60,6 +60,8 @@ class Link:
     sight: QualitySight | None = None  # None: too little was seen to judge the quality
     suspects: tuple[str, ...] = ()  # kinds of probes that do not count, because they themselves seem to fail
     heard: tuple[str, ...] = ()  # targets that have answered since the agent's start
+    answering: tuple[str, ...] = ()  # of the newest round, where it was bad: the targets that answered all the same
+    answered_since: Moment | None = None  # when one of them last began to, in an outage; None: none has
     cluster: str | None = None  # why the Kubernetes API cannot be reached; None: it can, or was not asked yet
     api: str | None = None  # why the API server's address did not answer when it was last probed; None: it did
     doubts: Mapping[str, int] = field(default_factory=dict)  # by kind or IP version: rounds that speak against it

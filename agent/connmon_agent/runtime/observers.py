@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from ..core.demands import Demand, inspections, next_round, round_patience
+from ..core.demands import Demand, gateway_to_ask, inspections, next_round, round_patience
 from ..core.events import Event, Inspected, RoundFinished, TimerDue
 from ..core.moments import Moment
 from ..core.plan import ServicePlan
@@ -127,6 +127,7 @@ class RoundObserver(Observer):
         return next_round(self._world(), self._started, spread=ROUND_JITTER * self._spread)
 
     async def _round(self, number: int) -> None:
+        self.prober.watch_gateway(gateway_to_ask(self._world(), self._clock.now().steady))
         results = await self.prober.probe_all(patience=round_patience(self._world()))
         if number < self._delivered:
             return  # a newer round has spoken since: this one tells of the past

@@ -14,7 +14,7 @@ from ..errors import ConnmonError
 from ..presence import find_agent
 from ..probes.prober import TargetProber
 from ..routes import open_link_watch
-from ..settings import Settings
+from ..settings import GatewayTarget, Settings
 from ..store import DATABASE_FILE
 from ..store.reading import Reader
 from .findings import Finding, good, note, problem, warning
@@ -36,7 +36,7 @@ async def examine_targets(settings: Settings, *, look: Callable[[], Evidence] | 
     """
     link = recall_link(settings.state_dir)
     evidence = await read_evidence() if look is None else look()
-    prober = TargetProber(settings.targets, settings.timeout)
+    prober = TargetProber((*settings.targets, *_gateway_of(settings, evidence)), settings.timeout)
     try:
         results = await prober.probe_all()
     finally:
@@ -49,6 +49,13 @@ async def examine_targets(settings: Settings, *, look: Callable[[], Evidence] | 
     for name, proxy in prober.proxies.items():
         yield note(f"target {name}", f"is asked through the proxy {proxy}")
     yield judge_round(results, settings, replace(link, evidence=evidence))
+
+
+def _gateway_of(settings: Settings, evidence: Evidence) -> Iterator[GatewayTarget]:
+    """The gateway that the operating system names, where it is no target anyway: the agent asks it in doubt."""
+    address = evidence.gateway_address
+    if address is not None and not any(isinstance(target, GatewayTarget) for target in settings.targets):
+        yield GatewayTarget(f"gateway {address}", address)
 
 
 def recall_link(folder: Path) -> Link:
