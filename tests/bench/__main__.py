@@ -21,6 +21,7 @@ from tests.bench.commits import measure_commits
 from tests.bench.detection import measure_detection
 from tests.bench.faults import measure_faults
 from tests.bench.figures import Figure
+from tests.bench.forwards import measure_forwards
 from tests.bench.idleness import measure_idle
 from tests.bench.lab_places import lab_place
 from tests.bench.loopback_places import loopback_place
@@ -44,6 +45,9 @@ class Surroundings:
     kubectl: str | None
     runs: int | None
 
+
+# The lab builds a kubectl of its own, which need not be in the PATH.
+LAB_KUBECTL = Path(os.environ.get("CONNMON_LAB") or Path.home() / ".cache/connmon-lab") / "bin/kubectl"
 
 Bench = Callable[[Surroundings], Iterator[list[Figure]]]
 
@@ -72,6 +76,12 @@ def _status(around: Surroundings) -> Iterator[list[Figure]]:
     yield measure_status(around.folder, kubectl=around.kubectl, runs=around.runs or 30)
 
 
+def _forwards(around: Surroundings) -> Iterator[list[Figure]]:
+    for place in around.places:
+        folder = Path(tempfile.mkdtemp(dir=around.folder))
+        yield from measure_forwards(place, folder, kubectl=around.kubectl, runs=around.runs or 5)
+
+
 BENCHES: dict[str, Bench] = {
     "detection": _in_places(measure_detection, 20),
     "recovery": _in_places(measure_recovery, 5),
@@ -85,6 +95,7 @@ BENCHES: dict[str, Bench] = {
     "simulated-loss": _alone(simulate_losses, 200, called="hours"),
     "loss": _alone(measure_losses, 480, called="seconds"),
     "peers": _alone(measure_peers, 10),
+    "forwards": _forwards,
 }
 
 
@@ -114,7 +125,9 @@ def _add_place_options(parser: argparse.ArgumentParser) -> None:
         "--kubeconfig", type=Path, default=os.environ.get("CONNMON_TEST_KUBECONFIG") or None,
         help="of that site's cluster; default: $CONNMON_TEST_KUBECONFIG",
     )  # fmt: skip
-    parser.add_argument("--kubectl", default="kubectl", help="the kubectl to measure; default: the one of the PATH")
+    parser.add_argument(
+        "--kubectl", default="kubectl", help="the kubectl to measure; default: the PATH's, or the lab's"
+    )
     parser.add_argument("--no-loopback", action="store_true", help="measure at the real site only")
 
 
@@ -154,7 +167,7 @@ def _run(names: list[str], around: Surroundings, figures: list[Figure]) -> bool:
 
 def _surround(options: argparse.Namespace, stack: ExitStack) -> Surroundings:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="connmon-bench-", dir=options.dir)))
-    kubectl = shutil.which(options.kubectl)
+    kubectl = shutil.which(options.kubectl) or shutil.which(LAB_KUBECTL)
     places: list[Place] = []
     if not options.no_loopback:
         places.append(stack.enter_context(loopback_place(folder)))

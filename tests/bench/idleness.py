@@ -46,7 +46,7 @@ def measure_idle(place: Place, folder: Path, *, samples: int) -> list[Figure]:
         agent.wait_said(r"link: STARTING -> ONLINE")
         time.sleep(WARM_UP)
         processes = [psutil.Process(agent.pid), *([peer] if peer else [])]
-        ours, *others = _sample(processes, samples)
+        ours, *others = sample_costs(processes, samples)
     figures = _tell(f"idle agent ({place.name})", ours, held=True)
     for other in others:
         figures += _tell("monit, 5 s cycle, one check", other, held=False)
@@ -55,7 +55,8 @@ def measure_idle(place: Place, folder: Path, *, samples: int) -> list[Figure]:
     return figures
 
 
-def _sample(processes: list[psutil.Process], samples: int) -> list[list[Sample]]:
+def sample_costs(processes: list[psutil.Process], samples: int) -> list[list[Sample]]:
+    """What each of the processes cost over so many samples, at the same time."""
     taken: list[list[Sample]] = [[] for _ in processes]
     for _ in range(samples):
         started = time.perf_counter()

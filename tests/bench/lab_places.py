@@ -65,16 +65,15 @@ class LabPlace:
         self.run("link", "up")
 
     def deploy(self, names: Sequence[str], *, idle: bool = False) -> None:
-        self._kubectl_here("delete", "deployments", "--all", "--wait=true", "--cascade=true")
+        self.kubectl("delete", "deployments", "--all", "--wait=true", "--cascade=true")
         objects = [_describe(name, idle=idle) for name in names]
-        document = {"apiVersion": "v1", "kind": "List", "items": objects}
-        self._kubectl_here("apply", "--filename=-", text=json.dumps(document))
+        self.kubectl("apply", "--filename=-", text=as_list(objects))
         self.settle(names, idle=idle)
 
     def settle(self, names: Sequence[str], *, idle: bool = False) -> None:
         if not idle:
             for name in names:
-                self._kubectl_here("rollout", "status", f"deployment/{name}", f"--timeout={PATIENCE:.0f}s")
+                self.kubectl("rollout", "status", f"deployment/{name}", f"--timeout={PATIENCE:.0f}s")
             return
         until, restful = time.monotonic() + PATIENCE, 0
         while restful < LOOKS:
@@ -85,7 +84,7 @@ class LabPlace:
 
     def _all_given_up(self) -> bool:
         """Whether the controller has nothing left to do for Deployments that can never become available."""
-        found = json.loads(self._kubectl_here("get", "deployments", "--output=json"))["items"]
+        found = json.loads(self.kubectl("get", "deployments", "--output=json"))["items"]
         seen = [read_workload(Kind.DEPLOYMENT, one) for one in found]
         return all(one.rollout is Rollout.FAILED and not one.rolling for one in seen)
 
@@ -100,8 +99,13 @@ class LabPlace:
         """What the lab's command writes. Raises BenchError: it failed."""
         return _run([self._lab, *arguments], text=text)
 
-    def _kubectl_here(self, *arguments: str, text: str | None = None) -> str:
+    def kubectl(self, *arguments: str, text: str | None = None) -> str:
+        """What the lab's kubectl writes, in our namespace. Raises BenchError."""
         return self.run("kubectl", "--namespace", NAMESPACE, *arguments, text=text)
+
+    def command(self, *arguments: str) -> list[str]:
+        """The lab's command as a command line."""
+        return [self._lab, *arguments]
 
 
 @contextmanager
@@ -117,9 +121,19 @@ def lab_place(lab: Path, kubeconfig: Path, kubectl: str) -> Iterator[LabPlace]:
         place.run("kubectl", "delete", "namespace", NAMESPACE, "--wait=false")
 
 
-def _describe(name: str, *, idle: bool) -> Json:
+def as_list(objects: Sequence[Json]) -> str:
+    """Objects as kubectl reads them."""
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+
+
+def describe_pod(name: str) -> Json:
+    """A pod template with the site's own image."""
     image = os.environ.get("CONNMON_TEST_IMAGE") or IMAGE
-    template = manifests.pod_template(name, image=image, pull_policy="Never" if image == IMAGE else "IfNotPresent")
+    return manifests.pod_template(name, image=image, pull_policy="Never" if image == IMAGE else "IfNotPresent")
+
+
+def _describe(name: str, *, idle: bool) -> Json:
+    template = describe_pod(name)
     if idle:
         template["spec"]["nodeSelector"] = {"connmon.io/nobody": "has-this"}
     return manifests.deployment(name, NAMESPACE, template=template, **(IDLE if idle else {}))

@@ -14,7 +14,7 @@ from tests.bench.agents import PATIENCE, Json
 from tests.bench.places import NAMESPACE
 
 from connmon_agent.embedded.internet import Cut, LoopbackInternet
-from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, Pace, ThreadedKubernetes, manifests
+from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, Pace, Program, ThreadedKubernetes, manifests
 from connmon_agent.settings import DnsTarget, HttpTarget, Target, TcpTarget
 
 
@@ -44,6 +44,13 @@ class LoopbackPlace:
             if self._api.get("Deployment", NAMESPACE, name) is None:
                 self._api.create(manifests.deployment(name, NAMESPACE))
         self.settle(names)
+
+    def serve(self, name: str, port: int, program: Program) -> None:
+        """Have a Service of this name, and ``program`` behind ``port`` of its pod."""
+        self._api.programs.run("Deployment", NAMESPACE, name, port, program)
+        self._api.create(manifests.service(name, NAMESPACE, target=port))
+        self._api.create(manifests.deployment(name, NAMESPACE, template=manifests.pod_template(name, port=port)))
+        self.settle([name])
 
     def settle(self, names: Sequence[str], *, idle: bool = False) -> None:
         pause = threading.Event()
