@@ -34,7 +34,8 @@ SLOWEST_CHAPTER = 120.0  # seconds; a machine that needs longer for one is not w
 
 OPENING = (
     "A small site on this machine alone: an internet on loopback, a small Kubernetes API with the ERP's seven "
-    "services, and the real agent between them. The internet is cut and comes back; "
+    "services, and the real agent between them, which leads a local port to each: try one in a browser meanwhile. The "
+    "internet is cut and comes back; "
     f"{STUBBORN} will not get ready at its first restart."
 )
 
@@ -137,10 +138,26 @@ def _furnish(api: EmbeddedKubernetes, internet: LoopbackInternet, folder: Path, 
         if api.get("Namespace", "", service.namespace) is None:
             api.create(manifests.namespace(service.namespace))
         api.create(manifests.deployment(service.workload, service.namespace))
+        api.create(manifests.service(service.workload, service.namespace))
     api.workloads.fail_rollouts("Deployment", erp.plan.service(STUBBORN).namespace, STUBBORN, times=1)
     kubernetes = replace(erp.kubernetes, kubeconfig=api.write_kubeconfig(folder / "kubeconfig"))
-    plan = _at_pace(erp.plan, pace)
+    plan = _with_ports_that_are_left(_at_pace(erp.plan, pace))
     return replace(erp, plan=plan, targets=internet.targets(), timeout=pace.timeout, kubernetes=kubernetes)
+
+
+def _with_ports_that_are_left(plan: Plan) -> Plan:
+    """On a machine where all ports of a service are taken the story goes on without its port."""
+    from ..core.allocation import allocate
+    from ..sockets.examining import find_obstacles
+
+    wishes = {service.name: service.forward for service in plan.services if service.forward is not None}
+    taken = find_obstacles({port: wish.bind for wish in wishes.values() for port in wish.candidates})
+    assigned = allocate(wishes, taken=taken, held={})
+    services = [
+        service if assigned.get(service.name) is not None else replace(service, forward=None)
+        for service in plan.services
+    ]
+    return replace(plan, services=tuple(services))
 
 
 async def _wait_for_pods(api: EmbeddedKubernetes) -> None:

@@ -51,9 +51,11 @@ def needs_person(world: World, name: str) -> bool:
 
 
 def describe_port(world: World, name: str) -> str:
-    """How far its local port is, in words."""
+    """How far its local port is, in words; empty where it has none."""
     forward = world.forwards.get(name)
-    return "" if forward is None else _describe(forward)
+    if forward is None:
+        return ""
+    return f"reached on port {forward.port}" if is_reachable(world, name) else _describe(forward)
 
 
 def _describe(forward: Forward) -> str:

@@ -64,4 +64,5 @@ def find_destinations(settings: Settings) -> dict[str, Destination]:
     from ..forwards.seeking import Destination
 
     namespaces = {service.name: service.namespace for service in settings.plan.services}
-    return {name: Destination(namespaces[name], forward) for name, forward in settings.forwards.items()}
+    forwards = settings.forwards.items()
+    return {name: Destination(namespaces[name], forward) for name, forward in forwards if name in namespaces}

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 
 from ..core.moments import Moment
 from ..core.steps import Step, Transition
-from ..core.world import LinkState, ServiceState
+from ..core.world import ForwardState, LinkState, ServiceState
 from ..ports import Journal
 
 ALARMING = frozenset(
-    {LinkState.OFFLINE, LinkState.DEGRADED, ServiceState.UNKNOWN, ServiceState.GAVE_UP, ServiceState.BACKOFF}
+    {
+        LinkState.OFFLINE,
+        LinkState.DEGRADED,
+        ServiceState.UNKNOWN,
+        ServiceState.GAVE_UP,
+        ServiceState.BACKOFF,
+        ForwardState.CONFLICT,
+    }
 )
 
 
@@ -48,7 +55,13 @@ def _tell(transition: Transition) -> str:
     return f"{transition.source} -> {transition.dest}: {transition.reason}"
 
 
+# What a port goes through at every start and end of the agent.
+ROUTINE = frozenset({("assigned", ForwardState.CLOSED), ("agent_stopped", ForwardState.CLOSED)})
+
+
 def _level(transition: Transition) -> str:
+    if transition.chart == "forward" and (transition.trigger, transition.dest) in ROUTINE:
+        return "debug"
     if transition.source != transition.dest and transition.dest in ALARMING:
         return "warning"
     return "info"
