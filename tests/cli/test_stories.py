@@ -6,7 +6,7 @@ from tests.fakes.mornings import at, journal_of_an_outage, moved, recorded, star
 
 from connmon_agent.cli.rendering.stories import tell
 from connmon_agent.core.events import AgentStopped, Order, Ordered, WentBlind
-from connmon_agent.core.steps import Resolution
+from connmon_agent.core.steps import Resolution, Transition
 from connmon_agent.store.records import Recorded
 
 
@@ -126,3 +126,30 @@ def test_an_intent_that_ends_without_a_transition_is_told() -> None:
 def test_many_services_are_counted() -> None:
     waiting = [moved(f"s{number}", "READY", "WAITING", "to be recovered") for number in range(100)]
     assert told(recorded(1, 0, *waiting)) == ["s0, s1, s2 and 97 more wait: to be recovered"]
+
+
+def port(name: str, source: str, dest: str, reason: str) -> Transition:
+    return replace(moved(name, source, dest, reason), chart="forward")
+
+
+def test_what_happens_to_a_port_does_not_break_into_the_story_of_a_restart() -> None:
+    taken = "port 8081 leads to the service; 8080 is held by nginx (pid 99)"
+    settled = Resolution("a", "listen/k7/1", "applied", "it is listened on")
+    assert told(
+        recorded(1, 0, resolutions=(settled,)),
+        recorded(2, 0, moved("a", "WAITING", "RESTARTING", "attempt 1 of 3: cut off")),
+        recorded(3, 1, moved("a", "RESTARTING", "VERIFYING", "the cluster took the restart")),
+        recorded(4, 2, port("a", "OPEN", "LISTENING", "port 8081 does not lead to the service: refused")),
+        recorded(5, 4, port("a", "LISTENING", "OPEN", taken), moved("a", "VERIFYING", "READY", "reached on port 8081")),
+    ) == [
+        "a is restarted, attempt 1 of 3: cut off",
+        "- the cluster took the restart",
+        "- ready after 4 s: reached on port 8081",
+        "a, local port: port 8081 does not lead to the service: refused",
+        f"a, local port: {taken}",
+    ]
+
+
+def test_ports_of_which_the_same_is_to_be_told_are_told_together() -> None:
+    ended = [port(name, "OPEN", "CLOSED", "the agent ended") for name in ("a", "b")]
+    assert told(recorded(1, 0, *ended)) == ["a and b, local port: the agent ended"]

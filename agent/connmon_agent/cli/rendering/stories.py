@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from ...core.effects import LISTEN_TOKEN
 from ...core.events import AgentStarted, AgentStopped, Ordered
 from ...core.moments import Moment
 from ...core.steps import Transition
@@ -13,7 +14,7 @@ from ...core.world import ServiceState
 from ...store.records import Recorded
 from ..wording import say_duration
 
-LINK = "link"
+LINK, FORWARD = "link", "forward"
 AGENT = "agent"
 
 # A gap in the agent's life shorter than this is the blink of a restart.
@@ -81,7 +82,7 @@ def _add(
     entries: list[Entry], open_stories: dict[str, Entry], row: Recorded, names: list[str], transition: Transition
 ) -> None:
     name = names[0]
-    story = open_stories.get(name) if transition.chart != LINK else None
+    story = open_stories.get(name) if _is_of_service(transition) else None
     if story is not None:
         story.chapters.append(Line(row.seq, row.at, _tell_chapter(transition, story.line.at, row.at)))
         if transition.dest not in _IN_STORY:
@@ -89,8 +90,12 @@ def _add(
         return
     entry = Entry(Line(row.seq, row.at, _tell_transition(names, transition)))
     entries.append(entry)
-    if transition.chart != LINK and transition.dest in _IN_STORY:
+    if _is_of_service(transition) and transition.dest in _IN_STORY:
         open_stories[name] = entry
+
+
+def _is_of_service(transition: Transition) -> bool:
+    return transition.chart not in (LINK, FORWARD)
 
 
 def _alike(transitions: Iterable[Transition]) -> Iterator[tuple[list[str], Transition]]:
@@ -110,6 +115,8 @@ def _tell_transition(names: list[str], transition: Transition) -> str:
     if transition.chart == LINK:
         change = f" {transition.source} -> {transition.dest}" if transition.source != transition.dest else ""
         return f"link{change}: {transition.reason}"
+    if transition.chart == FORWARD:
+        return f"{_enumerate(names)}, local port: {transition.reason}"
     if transition.source == transition.dest:
         return f"{_enumerate(names)}: {transition.reason}"
     one, several = _ENTRIES[ServiceState(transition.dest)]
@@ -141,7 +148,7 @@ def _tell_lone_resolutions(row: Recorded) -> Iterator[Line]:
     """What became of an intent, where no transition of its service says so."""
     told = {transition.instance for transition in row.transitions}
     for resolution in row.resolutions:
-        if resolution.service not in told:
+        if resolution.service not in told and not resolution.token.startswith(LISTEN_TOKEN):
             sentence = f"{resolution.service}: the restart was {resolution.outcome}: {resolution.reason}"
             yield Line(row.seq, row.at, sentence)
 
