@@ -22,6 +22,7 @@ FRESH = 2.0  # seconds since the last sign of life for which nothing has to be p
 PROOF = 0.3  # seconds for a spare to answer
 REVIEW = 10.0  # seconds between looks at how many are needed, while the port is in use
 MOST = 8
+DELAY = 0.02  # seconds from a use to the next spare: a handshake keeps the processor from who has just come
 
 
 class _Spare:
@@ -72,6 +73,7 @@ class Spares:
         self._makers: set[asyncio.Task[None]] = set()
         self._discarding: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None  # runs while the port is in use
+        self._refill: asyncio.TimerHandle | None = None  # the next time to make some; None: no use waits for that
         self._wanted = 1
         self._missed = False  # somebody had to wait since the last review
         self._used_at = 0.0
@@ -102,18 +104,25 @@ class Spares:
         if self._keeper is None:
             self._wanted = 1
             self._keeper = asyncio.create_task(self._keep())
-        while len(self._ready) + len(self._makers) < self._wanted:
-            _hold(self._makers, self._add())
+        if self._refill is None:
+            self._refill = asyncio.get_running_loop().call_later(DELAY, self._fill)
 
     async def close(self) -> None:
         """End them all, and make no more."""
         self._closed = True
+        if self._refill is not None:
+            self._refill.cancel()
         busy = {*self._makers, *(() if self._keeper is None else (self._keeper,))}
         for task in busy:
             task.cancel()
         await asyncio.gather(*busy, return_exceptions=True)
         self._drop_all()
         await asyncio.gather(*self._discarding, return_exceptions=True)
+
+    def _fill(self) -> None:
+        self._refill = None
+        while len(self._ready) + len(self._makers) < self._wanted:
+            _hold(self._makers, self._add())
 
     async def _add(self) -> None:
         try:

@@ -112,7 +112,7 @@ class PodStream:
 
     async def abort(self) -> None:
         """End the connection at once."""
-        self._inner.abort()
+        await self._inner.abort()
 
     def _greet(self, channel: int, port: bytes) -> None:
         if channel not in (_DATA, _ERROR) or port != self._greeting:

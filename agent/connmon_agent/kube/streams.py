@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import ipaddress
 import json
 import socket
 import ssl
@@ -158,6 +159,7 @@ class ApiStreams:
                 raise ClusterError("protocol", f"{server} does not speak {protocol}", delivered=False)
         except BaseException as error:
             wire.abort()
+            await wire.closed()
             if isinstance(error, OSError):
                 raise _explain(error, server, timeout=timeout) from error
             raise
@@ -174,18 +176,20 @@ class ApiStreams:
             yield await _in_time(self._open(way, wire, text), self.connect_timeout, way.access.server)
         finally:
             wire.abort()
+            await wire.closed()
 
     async def _open(self, way: _Way, wire: Wire, request: bytes) -> tuple[Head, Download]:
         """Connect, ask, and return the head of the answer. Raises what it meets."""
         first = way.proxy or way.server
+        name = first.hostname or ""
+        delay = None if _is_address(name) else HAPPY_EYEBALLS
         await asyncio.get_running_loop().create_connection(
-            lambda: wire, first.hostname or "", _port_of(first), happy_eyeballs_delay=HAPPY_EYEBALLS
+            lambda: wire, name, _port_of(first), happy_eyeballs_delay=delay
         )
         if way.proxy is not None:
             await _pass_proxy(wire, way.proxy, way.server)
         if way.context is not None:
-            name = way.access.server_name or way.server.hostname or ""
-            await wire.secure(way.context, name, way.session)
+            await wire.secure(way.context, way.access.server_name or way.server.hostname or "", way.session)
         download = Download(wire, way.access.server)
         head = await download.ask(request)
         way.session = wire.session or way.session
@@ -229,6 +233,15 @@ def _read_proxies(environment: Mapping[str, str]) -> dict[str, str]:
         for name, value in environment.items()
         if name.lower().endswith("_proxy") and value
     }
+
+
+def _is_address(name: str) -> bool:
+    """Whether there is nothing to choose between."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _port_of(url: SplitResult) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import os
 import struct
 from collections import deque
@@ -118,26 +119,34 @@ class ApiSocket:
 
     async def close(self) -> None:
         """Say farewell, let the server say its own, and close; a second time does nothing."""
-        if not self._said_farewell and self._end is None:
-            self._said_farewell = True
-            try:
-                async with asyncio.timeout(FAREWELL):
-                    await self._wire.write(_frame_close())
-                    while await self.receive():
-                        pass
-            except (OSError, ClusterError):
-                self.abort()
-        self._wire.close()
+        try:
+            async with asyncio.timeout(FAREWELL):
+                await self._part()
+                self._wire.close()
+                await self._wire.closed()
+        except TimeoutError:
+            await self.abort()
 
-    def abort(self) -> None:
+    async def abort(self) -> None:
         """Close without a farewell, which a dead connection would keep waiting for."""
         self._said_farewell = True
         self._wire.abort()
+        await self._wire.closed()
+
+    async def _part(self) -> None:
+        """Say farewell, and wait for the server's."""
+        if self._said_farewell or self._end is not None:
+            return
+        self._said_farewell = True
+        with contextlib.suppress(ClusterError, ConnectionError):
+            await self._wire.write(_frame_close())
+            while await self.receive():
+                pass
 
     def _feed(self, data: memoryview) -> None:
         if len(self._rest) + len(self._begun) > MAX_BODY:
             self._end = self._end or self._failed(f"sent a message of more than {MAX_BODY} bytes")
-            self.abort()
+            self._wire.abort()
             return
         if self._rest:
             self._rest += data

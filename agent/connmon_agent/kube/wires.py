@@ -48,6 +48,7 @@ class Wire(asyncio.BufferedProtocol):
         self._shaken: asyncio.Future[None] | None = None  # waited for while the handshake lasts
         self._writable: asyncio.Future[None] | None = None  # waited for while the socket takes no more
         self._ended = False
+        self._gone = asyncio.Event()  # its socket is closed
         self.data: Callable[[memoryview], None] = _ignore
         self.lost: Callable[[BaseException | None], None] = _ignore
 
@@ -102,6 +103,11 @@ class Wire(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
+    async def closed(self) -> None:
+        """Return once the socket is closed."""
+        if self._transport is not None:
+            await self._gone.wait()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: connected."""
         self._transport = cast(asyncio.Transport, transport)
@@ -137,6 +143,7 @@ class Wire(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: it is closed."""
         self._end(exc)
+        self._loop.call_soon(self._gone.set)  # asyncio closes the socket after this call
 
     def pause_writing(self) -> None:
         """asyncio: the socket takes no more."""

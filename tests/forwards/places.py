@@ -1,0 +1,168 @@
+"""A site with local ports on loopback: the embedded API, the forwarder beside it, and plain sockets as clients."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.fakes.kube_sites import PATIENT, calls_of
+
+from connmon_agent.core.effects import Listen
+from connmon_agent.core.moments import Moment
+from connmon_agent.core.sightings import Traffic
+from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, Pace, manifests
+from connmon_agent.forwards.forwarder import Forwarder
+from connmon_agent.forwards.networks import Surroundings
+from connmon_agent.forwards.seeking import Destination
+from connmon_agent.kube.streams import ApiStreams
+from connmon_agent.settings import ForwardingSettings, ForwardSettings, Transport
+
+AT = Moment(100.0, 1795431600.0)
+BIND = ("127.0.0.1",)
+NOWHERE = Surroundings(())
+
+
+def run(conversation: Coroutine[Any, Any, None]) -> None:
+    """Run a test to its end; one that hangs fails."""
+    asyncio.run(asyncio.wait_for(conversation, PATIENT))
+
+
+def cluster(*, replicas: int = 1, port_name: str | None = None, pace: Pace | None = None) -> EmbeddedKubernetes:
+    """A cluster with the Deployment and the Service ``web``, whose pods are ready at once."""
+    api = EmbeddedKubernetes(pace=pace or Pace(ready_after=0.0, linger=0.05))
+    template = manifests.pod_template("web", port_name=port_name)
+    api.create(manifests.deployment("web", replicas=replicas, template=template))
+    api.create(manifests.service("web", target=port_name or 8080))
+    return api
+
+
+@dataclass
+class Place:
+    """What a test has in hand. ``said`` are the sentences for the log."""
+
+    api: EmbeddedKubernetes
+    forwarder: Forwarder
+    streams: ApiStreams
+    port: int = 0
+    said: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def traffic(self) -> Traffic:
+        (only,) = self.forwarder.traffic()
+        return only
+
+    def pods(self) -> list[str]:
+        return [pod["metadata"]["name"] for pod in self.api.list_objects("Pod", "default")]
+
+    def opened(self) -> int:
+        """WebSockets that were ever opened to the pods that are there now."""
+        return sum(self.api.forwards.count_opened("default", pod) for pod in self.pods())
+
+    def open(self) -> int:
+        return sum(self.api.forwards.count_open("default", pod) for pod in self.pods())
+
+
+def destination(namespace: str = "default", **fields: Any) -> Destination:
+    """Where ``web`` leads; by port-forward, where a test does not say otherwise."""
+    given = {"service": "web", "port": 1, "transport": Transport.PORT_FORWARD, **fields}
+    return Destination(namespace, ForwardSettings(**given))
+
+
+def order(port: int, *, service: str = "web", bind: tuple[str, ...] = BIND) -> Listen:
+    return Listen(service, port, "web/1", bind, "it is free")
+
+
+@contextlib.asynccontextmanager
+async def place(
+    folder: Path,
+    api: EmbeddedKubernetes,
+    *,
+    around: Surroundings = NOWHERE,
+    backend_wait: float = PATIENT,
+    max_connections: int = 1000,
+    listening: bool = True,
+    **fields: Any,
+) -> AsyncIterator[Place]:
+    """The API, and the forwarder with one port that leads to ``web``. ``fields`` are those of its ForwardSettings."""
+    async with api, calls_of(api.write_kubeconfig(folder / "kubeconfig")) as calls:
+        streams = ApiStreams(calls, temp_dir=folder / "keys", connect_timeout=PATIENT)
+        said: list[tuple[str, str]] = []
+        forwarder = Forwarder(
+            {"web": destination(**fields)},
+            ForwardingSettings(bind=BIND, backend_wait=backend_wait, max_connections=max_connections),
+            streams,
+            say=lambda service, text: said.append((service, text)),
+            surroundings=lambda: around,
+        )
+        found = Place(api, forwarder, streams, free_port(), said)
+        try:
+            if listening:
+                assert (await forwarder.listen(order(found.port), AT)).refusal is None
+            yield found
+        finally:
+            await forwarder.close()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def connect(port: int) -> socket.socket:
+    """A client. The test closes it."""
+    client = socket.socket()
+    client.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", port))
+    return client
+
+
+async def send(client: socket.socket, data: bytes) -> None:
+    await asyncio.get_running_loop().sock_sendall(client, data)
+
+
+async def receive(client: socket.socket, count: int) -> bytes:
+    """So many bytes; fewer only where the connection ends before."""
+    got = b""
+    while len(got) < count and (data := await asyncio.get_running_loop().sock_recv(client, count - len(got))):
+        got += data
+    return got
+
+
+async def receive_all(client: socket.socket) -> bytes:
+    return await receive(client, 1 << 30)
+
+
+async def exchange(port: int, data: bytes) -> bytes:
+    """Send, and return everything that comes until the end."""
+    client = await connect(port)
+    try:
+        await send(client, data)
+        return await receive_all(client)
+    finally:
+        client.close()
+
+
+async def page(port: int) -> str:
+    """The name of the pod that answers over HTTP."""
+    answer = await exchange(port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return answer.decode().rpartition(" pod ")[2].strip()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Return once it is so."""
+    while not true():
+        await asyncio.sleep(0.002)
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A program that sends everything back."""
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
