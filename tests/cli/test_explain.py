@@ -342,6 +342,7 @@ def test_an_outage_tells_the_penalty_that_it_was_charged(morning: Path) -> None:
 def test_an_event_that_changed_no_state_tells_what_refused(morning: Path) -> None:
     output = run(morning, str(seq_of(morning, "OFFLINE") - 1)).output
     assert "No state changed" in output
+    assert "Verdict\n  a bad round: 0 of 2 targets that count answered, 2 must; unreachable:" in output
     assert "no: fall_reached says no: 1 more bad round (2 of 3)" in output
 
 
@@ -356,7 +357,7 @@ def test_the_link_is_meant_where_nothing_is_given(morning: Path, arguments: tupl
 
 def test_a_service_shows_what_was_seen_since_it_is_in_its_state(noon: Path) -> None:
     frontend, grafana = run(noon, "frontend").output, run(noon, "grafana").output
-    assert "replicas  FAILED  1 of 3 available" in frontend
+    assert "replicas          1 of 3 available" in frontend
     assert "no: healthy says no: every replica must be available; last seen: 1 of 3" in frontend
     assert "Last seen" not in grafana
     assert "perhaps: it depends on whether it is there, rolled out, and every replica is" in grafana

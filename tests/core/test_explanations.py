@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.fakes.charts import real_charts
 from tests.fakes.faults import FAULTS, live_through, round_with
-from tests.fakes.memories import HEALTHY, PLAN, ROLLING, UP, rounds, start
+from tests.fakes.memories import DOWN, HEALTHY, PLAN, ROLLING, UP, rounds, start
 from tests.fakes.mornings import at, plan_of, recorded, world_of
 
 from connmon_agent.core.engine import Engine
@@ -37,8 +37,8 @@ from connmon_agent.core.explanations import (
 )
 from connmon_agent.core.facts import Fact
 from connmon_agent.core.plan import Plan, RecoveryPlan
-from connmon_agent.core.remedies import explain_turn, find_holds, next_look
-from connmon_agent.core.sightings import Evidence, Quality, QualitySight, Sighting, Unseen
+from connmon_agent.core.remedies import explain_turn, find_holds, next_link_trigger, next_look, next_service_trigger
+from connmon_agent.core.sightings import Evidence, ProbeResult, Quality, QualitySight, Sighting, Unseen
 from connmon_agent.core.steps import Resolution, Step, Transition
 from connmon_agent.core.world import Link, LinkState, Outage, Service, ServiceState, World
 
@@ -375,11 +375,38 @@ def test_what_followed_is_the_outcome_of_the_request_and_the_next_state() -> Non
 
 def test_an_event_without_a_decision_tells_the_ways_that_were_refused() -> None:
     world = replace(live_through(FAULTS["drop"]), link=Link(LinkState.DEGRADED, bad=2), plan=PLAN)
-    explanation = explain_event(recorded(9, 13), real_charts(), world)
-    assert {(way.dest, *changes(way)) for way in explanation.ways} == {
-        ("ONLINE", "3 more good rounds in a row (0 of 3)"),
-        ("OFFLINE", "1 more bad round (2 of 3)"),
-    }
+    bad = recorded(9, 13, event=RoundFinished(at(13), DOWN))
+    explanation = explain_event(bad, real_charts(), world)
+    assert [(way.dest, *changes(way)) for way in explanation.ways] == [("OFFLINE", "1 more bad round (2 of 3)")]
+
+
+@pytest.mark.parametrize(
+    ("results", "verdict", "dests"),
+    [
+        pytest.param(UP, "a good round: 2 of 2 targets that count answered, 2 must", {"ONLINE"}, id="good"),
+        pytest.param(
+            DOWN,
+            "a bad round: 0 of 2 targets that count answered, 2 must; unreachable: tcp 192.0.2.1:443, dns 192.0.2.2: "
+            "no answer within 1 s",
+            {"OFFLINE"},
+            id="bad",
+        ),
+        pytest.param(
+            (),
+            "no target can be probed on this machine, so that nobody can say whether the link works; no-probe: "
+            "there is no target to be probed",
+            set(),
+            id="void",
+        ),
+    ],
+)
+def test_a_round_tells_its_verdict_and_only_what_it_could_have_brought(
+    results: tuple[ProbeResult, ...], verdict: str, dests: set[str]
+) -> None:
+    world = replace(world_of(link=Link(LinkState.DEGRADED)), plan=PLAN)
+    explanation = explain_event(recorded(9, 13, event=RoundFinished(at(13), results)), real_charts(), world)
+    assert explanation.verdict == verdict
+    assert {way.dest for way in explanation.ways} == dests
 
 
 @pytest.mark.parametrize(
@@ -461,3 +488,53 @@ def test_each_event_is_told_in_a_few_words(event: Event, happened: str) -> None:
 )
 def test_an_event_brings_its_evidence(event: Event, facts: list[Fact]) -> None:
     assert list(explain_event(recorded(1, 0, event=event), real_charts(), world_of()).facts) == facts
+
+
+GIVEN_UP = Service("frontend", ServiceState.GAVE_UP, reason="in vain", attempts=3)
+SPENT = (
+    "all 3 attempts are spent (max_restart_attempts): neither an outage nor `connmon-agent recover` restarts it; "
+    "`connmon-agent rearm frontend` gives them back, or being available for 10 min without a break"
+)
+SHADOW = "shadow mode (recovery.act is false): nothing is ever restarted"
+
+
+@pytest.mark.parametrize(
+    ("service", "act", "holds"),
+    [
+        pytest.param(GIVEN_UP, True, (SPENT,), id="given up"),
+        pytest.param(replace(GIVEN_UP, state=ServiceState.READY), True, (SPENT,), id="ready, and spent"),
+        pytest.param(GIVEN_UP, False, (SPENT, SHADOW), id="in shadow mode"),
+        pytest.param(
+            replace(GIVEN_UP, state=ServiceState.READY, attempts=2),
+            False,
+            (
+                "the link is ONLINE, there is nothing to recover from; `connmon-agent recover` restarts all the same",
+                SHADOW,
+            ),
+            id="not spent",
+        ),
+    ],
+)
+def test_a_service_tells_what_keeps_itself_from_being_restarted(
+    service: Service, act: bool, holds: tuple[str, ...]
+) -> None:
+    world = world_of(service)
+    world = replace(world, plan=replace(world.plan, recovery=RecoveryPlan(act=act)))
+    assert explain_service(world, real_charts(), at(720), name="frontend").holds == holds
+
+
+def test_a_rollout_on_its_way_has_not_failed() -> None:
+    explanation = explain_service(world_of(GIVEN_UP), real_charts(), at(720), name="frontend", seen=ROLLING)
+    assert {fact.layer: fact.ok for fact in explanation.seen} == {"replicas": None, "rollout": None, "token": None}
+
+
+def test_what_comes_next_is_told_for_every_event_of_the_charts() -> None:
+    world = world_of(GIVEN_UP)
+    unknown = "at no time that is set"
+    timed = {"hold_elapsed", "damping_elapsed", "backoff_elapsed"}
+    assert [
+        name for name in LINK.events if next_link_trigger(name, world, at(720)) == unknown and name not in timed
+    ] == []
+    told = {name: next_service_trigger(name, "frontend", world, at(720)) for name in SERVICE.events}
+    assert [name for name, when in told.items() if when == unknown and name not in timed] == []
+    assert next_link_trigger("went_blind", world, at(720)) == "a time in which nobody watches"

@@ -44,6 +44,7 @@ def results(words: str) -> tuple[ProbeResult, ...]:
     )
 
 
+ROUTER_GONE = ProbeResult("gateway 1", "gateway", False, failure=Failure.UNREACHABLE)
 GOOD, BAD, PORTAL, BROKEN = "tcp+ dns+ http+", "tcp- dns- http-", "tcp+ dns+ http!", "tcp* dns* http*"
 
 
@@ -234,6 +235,62 @@ def test_an_outage_that_follows_such_a_doubt_has_a_cause_of_its_own() -> None:
 def test_that_nobody_can_look_is_told_in_the_targets_own_words() -> None:
     link = live([GOOD] * 3 + [BROKEN] * 3)[0].link
     assert link.reason == "no target can be probed on this machine: tcp 0, dns 1, http 2: it fails"
+
+
+def notes_of(story: list[Any]) -> list[str]:
+    """What is told besides the transitions of the link."""
+    world, at, told = World(store="disk0001"), START, []
+    for one in [Configured(START, plan_of("web"), ENGINE.chart_hashes), *story]:
+        at = at.plus(STEP)
+        step = ENGINE.step(world, event_of(one, at))
+        told += [sentence for about, sentence in step.notes if about == "link"]
+        world = step.world
+    return told
+
+
+@pytest.mark.parametrize(
+    ("story", "notes"),
+    [
+        pytest.param([GOOD] * 9, [], id="nothing to tell"),
+        pytest.param([GOOD] * 3 + [BAD] * 3 + [GOOD] * 3, [], id="what a transition tells is not told twice"),
+        pytest.param([BAD] * 3 + ["tcp+ dns- http-", BAD] * 3, [], id="nor who answers in an outage"),
+        pytest.param(
+            [GOOD] * 3 + ["tcp+ dns- http+"] * 3 + [GOOD] * 2,
+            ["dns: dns 1: it fails; it stays ONLINE", "no longer dns; it stays ONLINE"],
+            id="dead names",
+        ),
+        pytest.param(
+            [GOOD] * 3 + ["tcp- dns+ http+"] * 9 + [GOOD],
+            ["probe-suspect: tcp 0: it fails; it stays ONLINE", "no longer probe-suspect; it stays ONLINE"],
+            id="a suspect kind",
+        ),
+        pytest.param(
+            [GOOD] * 3 + [f"{GOOD} api-"] * 3 + [f"{GOOD} api+"],
+            ["cluster-only: 3: it fails; it stays ONLINE", "no longer cluster-only; it stays ONLINE"],
+            id="the cluster",
+        ),
+        pytest.param(
+            ["tcp+ tcp+ tcp6+"] * 3 + ["tcp+ tcp+ tcp6-"] * 3,
+            ["partial: no ipv6: tcp6 2: it fails; it stays ONLINE"],
+            id="an IP version",
+        ),
+        pytest.param(
+            [GOOD] * 3 + [BAD] * 3 + [(*results(BAD), ROUTER_GONE)],
+            ["gateway: gateway 1: no answer; it stays OFFLINE"],
+            id="another cause of an outage",
+        ),
+        pytest.param(
+            ["icmp+ tcp+ http+ dns+"] * 3 + ["icmp- tcp+ http+ dns+"] * 3 + ["icmp- tcp- http+ dns+"] * 9,
+            [
+                "probe-suspect: icmp 0: it fails; it stays ONLINE",
+                "the suspect probes are now those of kind icmp, tcp, which do not count",
+            ],
+            id="one more suspect",
+        ),
+    ],
+)
+def test_what_changes_without_a_change_of_state_is_told_once(story: list[Any], notes: list[str]) -> None:
+    assert [one for one in notes_of(story) if "way out" not in one] == notes
 
 
 @pytest.mark.parametrize(("last", "confirmed"), [(GOOD, True), (BAD, False), (BROKEN, False)])

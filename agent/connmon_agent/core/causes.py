@@ -134,6 +134,15 @@ def count_votes(results: Sequence[ProbeResult], background: Background) -> Votes
     return Votes(sum(result.ok for result in counted), len(counted), min(background.quorum, len(counted)))
 
 
+def tell_verdict(diagnosis: Diagnosis, votes: Votes) -> str:
+    """``a bad round: 1 of 3 targets that count answered, 2 must; partial: tcp 1: no answer within 1 s``."""
+    if diagnosis.good is None:
+        told = "no target can be probed on this machine, so that nobody can say whether the link works"
+    else:
+        told = f"a {'good' if diagnosis.good else 'bad'} round: {votes}"
+    return told if diagnosis.cause is None else f"{told}; {diagnosis.cause}: {diagnosis.detail}"
+
+
 def find_portal(results: Sequence[ProbeResult], heard: frozenset[str] | None = None) -> list[ProbeResult]:
     """The answers given in the internet's place; none where an HTTP target answers as expected.
 

@@ -34,14 +34,13 @@ from .orders import refuse_order
 from .plan import ForwardPlan
 from .policy import parse_token
 from .quality import is_poor
-from .rounds import note_cluster, note_quality, note_round
+from .rounds import ROUND_TRIGGERS, note_cluster, note_news, note_quality, note_round
 from .sightings import Sighting, Unseen
 from .steps import Resolution, Step, Transition
 from .wording import counted, tell_evidence
 from .world import Forward, Link, LinkState, Service, World
 
 LINK, SERVICE, FORWARD = "link", "service", "forward"
-_ROUNDS = {True: "round_good", False: "round_bad", None: "round_void"}
 _RULES: Mapping[str, Any] = {LINK: link_rules, SERVICE: service_rules, FORWARD: forward_rules}
 
 
@@ -82,6 +81,7 @@ class Engine:
         while self._settle(draft):
             self._run(draft, LinkContext(draft))
         self._doubt_quality(draft)
+        note_news(draft, world.link)
         return draft.finish()
 
     # What each event does before and besides the charts.
@@ -151,7 +151,7 @@ class Engine:
         before = draft.link.state
         diagnosis = note_round(draft, event.results)
         context = LinkContext(draft, cause=diagnosis.cause, detail=diagnosis.detail)
-        draft.fire(LINK, LINK, _ROUNDS[diagnosis.good])
+        draft.fire(LINK, LINK, ROUND_TRIGGERS[diagnosis.good])
         self._run(draft, context)
         if (
             diagnosis.good is False and draft.link.state == LinkState.DEGRADED != before
@@ -354,8 +354,9 @@ class Engine:
         for name in choice.rule.after:
             rules.VOCABULARY.actions[name].run(context)
         unchanged = draft.world is before and len(draft.effects) == effects
-        if choice.rule.source == choice.rule.dest and unchanged and reason == instance.reason:
-            return  # nothing new: the same state for the same reason
+        same = choice.rule.source == choice.rule.dest and reason == instance.reason
+        if same and (unchanged or trigger.chart == FORWARD):
+            return  # nothing new: the same state for the same reason; a port that is proven once more is no news
         self._enter(draft, trigger, choice.rule.dest, reason)
         draft.transitions.append(
             Transition(

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import link_rules, remedies, service_rules
+from . import forward_rules, link_rules, remedies, service_rules
+from .causes import Diagnosis, Votes, tell_verdict
 from .chart import Chart, Rule
 from .damping import penalty_at
 from .draft import Draft, LinkContext, ServiceContext
@@ -17,13 +18,19 @@ from .events import Inspected, RoundFinished
 from .facts import Fact, advise, describe_event, event_facts, link_facts, sighting_facts
 from .moments import Moment
 from .replay import RecordedStep
+from .rounds import ROUND_TRIGGERS, judge_alone
 from .sightings import ProbeResult, Sighting, Unseen
 from .steps import Transition
 from .vocabulary import Vocabulary
 from .wording import in_words
 from .world import Link, Service, ServiceState, World
 
-LINK = "link"
+LINK, SERVICE = "link", "service"
+_VOCABULARIES: Mapping[str, Vocabulary[Any]] = {
+    LINK: link_rules.VOCABULARY,
+    SERVICE: service_rules.VOCABULARY,
+    "forward": forward_rules.VOCABULARY,
+}
 
 # What the guards of these groups judge is there only while something is worked off; without it they cannot be asked.
 _SEEN = frozenset({"verdict", "read-back", "rollout"})
@@ -105,7 +112,7 @@ class Sequel:
 
 @dataclass(frozen=True, slots=True)
 class EventExplanation:
-    """One recorded event. ``ways`` tell why nothing came of it, where nothing did."""
+    """One recorded event. ``ways`` tell why nothing came of it, where nothing did: those that it could have taken."""
 
     seq: int
     at: Moment
@@ -117,6 +124,7 @@ class EventExplanation:
     refusal: str | None
     ways: tuple[Way, ...]
     sequels: tuple[Sequel, ...]
+    verdict: str = ""  # on a round of probes: good or bad, by which quorum, and of which cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +161,6 @@ def explain_link(
     at_once = {way.dest for way in ways}
     others = [name for name in charts[LINK].states if name != state and name not in at_once]
     routes = sorted(((name, find_route(charts[LINK], state, name)) for name in others), key=lambda one: len(one[1]))
-    shadow = () if world.plan.recovery.act else ("shadow mode (recovery.act is false): nothing is ever restarted",)
     unready = [one for one in map(world.services.__getitem__, world.names) if one.state != ServiceState.READY]
     return LinkExplanation(
         link=world.link,
@@ -162,7 +169,7 @@ def explain_link(
         rounds=remedies.next_link_trigger("round_good", world, now),
         ways=ways,
         routes=tuple((name, route) for name, route in routes if route),
-        holds=(*remedies.find_holds(world, now), *shadow),
+        holds=(*remedies.find_holds(world, now), *remedies.tell_shadow(world)),
         services=tuple((one, remedies.next_look(world, one.name, now)) for one in unready),
     )
 
@@ -175,7 +182,7 @@ def explain_service(
         service=world.services[name],
         budget=_budget(world, name),
         next_look=remedies.next_look(world, name, now),
-        holds=tuple(remedies.find_holds(world, now)),
+        holds=tuple(remedies.find_service_holds(world, name, now)),
         seen=() if seen is None else sighting_facts(seen),
         ways=service_ways(world, charts["service"], now, name=name, seen=seen),
     )
@@ -198,6 +205,7 @@ def explain_event(
         refusal=row.refusal,
         ways=() if row.transitions else _ways_not_taken(row, charts, world),
         sequels=tuple(find_sequels(row, later)),
+        verdict=tell_verdict(*_judge_round(row.event, world)) if isinstance(row.event, RoundFinished) else "",
     )
 
 
@@ -318,8 +326,8 @@ def _budget(world: World, name: str) -> Budget:
 
 
 def _decision(transition: Transition, chart: Chart, world: World) -> Decision:
-    vocabulary: Vocabulary[Any] = link_rules.VOCABULARY if transition.chart == LINK else service_rules.VOCABULARY
-    known = transition.instance in world.services and transition.chart != LINK
+    vocabulary = _VOCABULARIES[transition.chart]
+    known = transition.instance in world.services and transition.chart == SERVICE
     charged = any(name == "charge_flap" for name in transition.actions)
     return Decision(
         transition=transition,
@@ -350,5 +358,12 @@ def _ways_not_taken(row: RecordedStep, charts: Mapping[str, Chart], world: World
         return tuple(way for way in ways if way.trigger == "inspected")
     if not isinstance(event, RoundFinished) or LINK not in charts:
         return ()
-    rounds = ("round_good", "round_bad")
-    return tuple(way for way in link_ways(world, charts[LINK], event.at) if way.trigger in rounds)
+    diagnosis, _ = _judge_round(event, world)
+    return tuple(
+        way for way in link_ways(world, charts[LINK], event.at) if way.trigger == ROUND_TRIGGERS[diagnosis.good]
+    )
+
+
+def _judge_round(event: RoundFinished, world: World) -> tuple[Diagnosis, Votes]:
+    """The verdict on a round; ``world`` is as it was after it, when it knew what the verdict rests on."""
+    return judge_alone(event.results, world.plan.link, world.link)

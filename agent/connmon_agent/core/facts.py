@@ -25,7 +25,7 @@ from .events import (
 )
 from .plan import QualityPlan
 from .quality import explain_quality
-from .sightings import Evidence, ProbeResult, Quality, Sighting, Unseen
+from .sightings import Evidence, ProbeResult, Quality, Rollout, Sighting, Unseen
 from .wording import tell_obstacle
 from .world import Link
 
@@ -93,8 +93,14 @@ def sighting_facts(seen: Sighting | Unseen) -> tuple[Fact, ...]:
 
 
 def _workload_facts(seen: Sighting) -> Iterator[Fact]:
-    yield Fact("replicas", seen.available >= seen.desired, f"{seen.available} of {seen.desired} available")
-    yield Fact("rollout", seen.healthy, f"{seen.rollout}{f': {seen.progress}' if seen.progress else ''}")
+    enough = seen.available >= seen.desired
+    on_its_way = seen.rollout is Rollout.UNDER_WAY  # not done, and not failed either
+    yield Fact("replicas", True if enough else None if on_its_way else False, _tell_replicas(seen))
+    yield Fact(
+        "rollout",
+        True if seen.healthy else None if on_its_way else False,
+        f"{seen.rollout}{f': {seen.progress}' if seen.progress else ''}",
+    )
     if seen.trouble is not None:
         yield Fact("pods", False, seen.trouble)
     if seen.blocked_by is not None:
@@ -104,6 +110,10 @@ def _workload_facts(seen: Sighting) -> Iterator[Fact]:
     if seen.paused:
         yield Fact("rollout", False, "its rollouts are paused")
     yield Fact("token", None, seen.token or "never restarted by connmon-agent")
+
+
+def _tell_replicas(seen: Sighting) -> str:
+    return f"{seen.available} of {seen.desired} available"
 
 
 def event_facts(event: Event, link: Link, quality: QualityPlan) -> tuple[Fact, ...]:

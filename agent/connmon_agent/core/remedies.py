@@ -27,6 +27,11 @@ def find_holds(world: World, now: Moment) -> list[str]:
     return [*_link_holds(world, now), *_other_holds(world, now)]
 
 
+def tell_shadow(world: World) -> list[str]:
+    """That nothing is ever restarted, where that is configured."""
+    return [] if world.plan.recovery.act else ["shadow mode (recovery.act is false): nothing is ever restarted"]
+
+
 def _link_holds(world: World, now: Moment) -> list[str]:
     if world.link.state == LinkState.ONLINE:
         return ["the link is ONLINE, there is nothing to recover from; `connmon-agent recover` restarts all the same"]
@@ -48,6 +53,19 @@ def _other_holds(world: World, now: Moment) -> list[str]:
     if world.paused:
         holds.append("an operator paused the agent; `connmon-agent resume` lets restarts go on")
     return holds
+
+
+def find_service_holds(world: World, name: str, now: Moment) -> list[str]:
+    """Everything that keeps this one service from being restarted now; empty: nothing does."""
+    plan, service = world.plan.recovery, world.services[name]
+    spent = service.attempts >= plan.max_restart_attempts
+    if not spent and service.state != ServiceState.GAVE_UP:
+        return [*find_holds(world, now), *tell_shadow(world)]
+    why = f"all {plan.max_restart_attempts} attempts are spent (max_restart_attempts)" if spent else "it was given up"
+    back = f"`connmon-agent rearm {name}` gives them back, or being available for {in_words(plan.healthy_for)}"
+    budget = f"{why}: neither an outage nor `connmon-agent recover` restarts it; {back} without a break"
+    others = [] if world.link.state == LinkState.ONLINE else find_holds(world, now)
+    return [budget, *others, *tell_shadow(world)]
 
 
 def explain_turn(world: World, name: str, now: Moment) -> str:
@@ -104,8 +122,12 @@ def next_link_trigger(trigger: str, world: World, now: Moment) -> str:
             return "`connmon-agent recover`"
         case "agent_started":
             return "a start of the agent"
-        case _:
+        case "went_blind":
+            return "a time in which nobody watches"
+        case "quality_bad" | "quality_good":
             return "measured with every round"
+        case _:
+            return "at no time that is set"
 
 
 def next_service_trigger(trigger: str, name: str, world: World, now: Moment) -> str:
@@ -127,8 +149,10 @@ def next_service_trigger(trigger: str, name: str, world: World, now: Moment) -> 
             return "a time in which nobody watches"
         case "agent_started":
             return "a start of the agent"
-        case _:
+        case "restart_applied" | "restart_refused" | "restart_unknown":
             return "the cluster's answer to the request"
+        case _:
+            return "at no time that is set"
 
 
 def _tell(

@@ -30,6 +30,11 @@ from .world import Link, LinkState
 # What an inspection meets when the API server cannot be reached at all; every other answer came from somebody there.
 UNREACHABLE_KINDS = frozenset({"unreachable", "timeout"})
 
+# What the link's chart calls a round of each verdict.
+ROUND_TRIGGERS = {True: "round_good", False: "round_bad", None: "round_void"}
+# Which of them it is depends on where the few answers happen to come from: no news that is worth a sentence.
+_ALIKE = frozenset({Cause.PARTIAL, Cause.UNREACHABLE})
+
 
 def note_round(draft: Draft, results: Sequence[ProbeResult]) -> Diagnosis:
     """Count the round, and keep what it says of the cause and of the probes themselves."""
@@ -175,3 +180,19 @@ def _doubt(
     ended = {result.kind for result in results if result.ok} | working
     kept = {about: rounds for about, rounds in link.doubts.items() if about in asked - ended}
     return kept | {about: min(kept.get(about, 0) + 1, most) for about in doubtful}
+
+
+def note_news(draft: Draft, before: Link) -> None:
+    """Tell of a cause or suspects that have come or gone while the state stays: no transition tells of them."""
+    link = draft.link
+    moved = link.state != before.state or any(one.chart == "link" for one in draft.transitions)
+    if moved or link.state == LinkState.STARTING or (link.state == LinkState.DEGRADED and not is_poor(link)):
+        return
+    if link.cause != before.cause and not {link.cause, before.cause} <= _ALIKE:
+        if link.cause is not None:
+            draft.note("link", f"{link.cause}: {link.detail}; it stays {link.state}")
+        elif link.state != LinkState.OFFLINE:  # there a good round is not the end yet
+            draft.note("link", f"no longer {before.cause}; it stays {link.state}")
+    elif link.suspects != before.suspects:
+        kinds = f"the suspect probes are now those of kind {', '.join(link.suspects)}, which do not count"
+        draft.note("link", kinds if link.suspects else "no kind of probes is suspect any more")

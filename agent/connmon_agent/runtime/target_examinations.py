@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..core.causes import ADVICE, Diagnosis, Votes, find_unheard
+from ..core.causes import ADVICE, find_unheard, tell_verdict
 from ..core.rounds import judge_alone
 from ..core.sightings import Evidence, ProbeResult
 from ..core.world import Link
@@ -73,20 +73,11 @@ def recall_link(folder: Path) -> Link:
 def judge_round(results: Sequence[ProbeResult], settings: Settings, link: Link) -> Finding:
     """The verdict on a round, by the agent's own rules, with its cause and what to do about it."""
     diagnosis, votes = judge_alone(results, settings.plan.link, link)
-    told = "; ".join(_tell_round(diagnosis, votes))
+    told = tell_verdict(diagnosis, votes)
     if diagnosis.cause is None:
         return good("link", told)
     say = warning if diagnosis.good else problem
     return say("link", told, ADVICE[diagnosis.cause])
-
-
-def _tell_round(diagnosis: Diagnosis, votes: Votes) -> Iterator[str]:
-    if diagnosis.good is None:
-        yield "no target can be probed on this machine, so that nobody can say whether the link works"
-    else:
-        yield f"a {'good' if diagnosis.good else 'bad'} round: {votes}"
-    if diagnosis.cause is not None:
-        yield f"{diagnosis.cause}: {diagnosis.detail}"
 
 
 def _judge_probe(result: ProbeResult, *, unheard: bool) -> Finding:

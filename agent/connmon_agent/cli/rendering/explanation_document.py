@@ -61,6 +61,7 @@ def event_document(explanation: EventExplanation) -> dict[str, Any]:
         "seq": explanation.seq,
         "at": write_instant(explanation.at),
         "happened": explanation.happened,
+        "verdict": explanation.verdict or None,
         "evidence": [_fact(fact) for fact in explanation.facts],
         "decisions": [_decision(decision) for decision in explanation.decisions],
         "effects": list(explanation.effects),

@@ -69,6 +69,7 @@ def render_event(explanation: EventExplanation, *, width: int = WIDTH, zone: tzi
     sequels = [f"{say_time(one.at.wall, zone=zone)} (event {one.seq}) {one.text}" for one in explanation.sequels]
     return _join(
         wrap(title, width=width, indent=INDENT, first=""),
+        _block("Verdict", filter(None, (explanation.verdict,)), width),
         _facts("Evidence", explanation.facts, width, paint_nothing),
         *(_decision(decision, width) for decision in explanation.decisions),
         () if explanation.decisions else ("No state changed",),
