@@ -123,5 +123,6 @@ def test_an_event_as_a_document() -> None:
         "restarts": [
             {"service": "frontend", "token": "k7-3-1-1", "again": False, "reason": "outage 3, attempt 1 of 3"}
         ],
+        "listens": [],
         "resolutions": [],
     }

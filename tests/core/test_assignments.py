@@ -117,3 +117,9 @@ def test_whatever_was_before_no_two_get_one_port_and_nobody_gets_what_is_not_his
             assert owners == []  # free, so its owner could use it
         if before.port is not None and (busy is None or name in busy):
             assert port == before.port
+
+
+def test_who_has_a_port_keeps_it_from_who_had_it_once() -> None:
+    plans = {"web": ForwardPlan(8080, (8082, 8083)), "admin": ForwardPlan(8090, (8082,))}
+    world = world_of(plans, [8080, 8090], web=Forward("web", lease=8082), admin=on("admin", 8082))
+    assert assign_ports(world, busy=()) == {"web": 8083, "admin": 8082}

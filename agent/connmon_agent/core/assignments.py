@@ -22,12 +22,17 @@ def assign_ports(world: World, *, busy: Collection[str] | None) -> dict[str, int
     """
     plans, taken = plans_of(world), frozenset(port for port, _ in world.taken)
     held: dict[str, int] = {}
-    for name, plan in plans.items():
+    # Who has a port goes before who had it once: two leases may be of one port.
+    for name, plan in sorted(plans.items(), key=lambda item: _has_none(world.forwards[item[0]])):
         port = _find_kept(world.forwards[name], plan, taken, movable=busy is not None and name not in busy)
         if port is not None and port not in held.values():
             held[name] = port
     _give_up_primaries_of_others(held, plans, taken, world.forwards)
     return allocate(plans, taken=taken, held=held)
+
+
+def _has_none(forward: Forward) -> bool:
+    return forward.port is None and forward.intent is None
 
 
 def _find_kept(forward: Forward, plan: ForwardPlan, taken: Collection[int], *, movable: bool) -> int | None:

@@ -82,7 +82,7 @@ def _add(
     entries: list[Entry], open_stories: dict[str, Entry], row: Recorded, names: list[str], transition: Transition
 ) -> None:
     name = names[0]
-    story = open_stories.get(name) if _is_of_service(transition) else None
+    story = open_stories.get(name) if is_of_service(transition) else None
     if story is not None:
         story.chapters.append(Line(row.seq, row.at, _tell_chapter(transition, story.line.at, row.at)))
         if transition.dest not in _IN_STORY:
@@ -90,11 +90,12 @@ def _add(
         return
     entry = Entry(Line(row.seq, row.at, _tell_transition(names, transition)))
     entries.append(entry)
-    if _is_of_service(transition) and transition.dest in _IN_STORY:
+    if is_of_service(transition) and transition.dest in _IN_STORY:
         open_stories[name] = entry
 
 
-def _is_of_service(transition: Transition) -> bool:
+def is_of_service(transition: Transition) -> bool:
+    """Whether it is one of the service's own chart."""
     return transition.chart not in (LINK, FORWARD)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ...core.effects import LISTEN_TOKEN
 from ...store.records import Recorded
-from .stories import LINK
+from .stories import is_of_service
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,13 @@ def summarise(rows: Iterable[Recorded]) -> list[Summary]:
     found: dict[str, Summary] = {}
     for row in rows:
         for transition in row.transitions:
-            if transition.chart != LINK:
+            if is_of_service(transition):
                 name = transition.instance
                 known = found.get(name, Summary(name, "", ""))
                 found[name] = replace(known, state=transition.dest, reason=transition.reason)
         for resolution in row.resolutions:
-            if resolution.outcome == "applied" and resolution.service in found:
+            restarted = resolution.outcome == "applied" and not resolution.token.startswith(LISTEN_TOKEN)
+            if restarted and resolution.service in found:
                 known = found[resolution.service]
                 found[resolution.service] = replace(known, restarts=known.restarts + 1)
     return list(found.values())

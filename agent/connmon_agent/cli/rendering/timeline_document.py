@@ -47,6 +47,10 @@ def _event(row: Recorded, sentences: list[str]) -> dict[str, Any]:
             {"service": effect.service, "token": effect.token, "again": effect.again, "reason": effect.reason}
             for effect in row.effects
         ],
+        "listens": [
+            {"service": order.service, "port": order.port, "token": order.token, "reason": order.reason or None}
+            for order in row.listens
+        ],
         "resolutions": [
             {"service": one.service, "token": one.token, "outcome": one.outcome, "reason": one.reason}
             for one in row.resolutions
