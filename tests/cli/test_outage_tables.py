@@ -22,8 +22,25 @@ def test_the_newest_outage_comes_first_and_an_open_one_grows() -> None:
     assert render_history(OUTAGES, now=NOW, zone=UTC).splitlines() == [
         "  NO  START             DURATION    RESTARTS  RESULT            CAUSE",
         "  4   2026-11-23 12:30  16 min      0         offline           no-carrier",
+        "      eth0 has no carrier",
         "  3   2026-11-23 10:00  4 min 28 s  1         gave up: grafana  unreachable",
+        "      tcp 192.0.2.1:443: no answer within 1 s",
+        "",
+        "What to do",
+        "  no-carrier: Check the cable, the switch and whether the router has power",
+        "  unreachable: The router answers or cannot be asked, the internet does not:",
+        "    call the provider",
     ]
+
+
+def test_what_to_do_about_a_cause_is_told_once() -> None:
+    text = render_history([*OUTAGES, replace(OUTAGES[1], id=5)], now=NOW, zone=UTC)
+    assert text.count("  no-carrier (2 times): Check the cable") == 1
+
+
+def test_an_ordered_recovery_has_nothing_to_be_done_about() -> None:
+    ordered = replace(OUTAGE, cause="ordered", detail="no outage: root ordered a recovery", by_operator=True)
+    assert "What to do" not in render_history([ordered], now=NOW, zone=UTC)
 
 
 def test_no_outage_is_said() -> None:
@@ -49,6 +66,7 @@ def test_an_outage_as_a_document() -> None:
         "blind": 0.0,
         "cause": "unreachable",
         "detail": "tcp 192.0.2.1:443: no answer within 1 s",
+        "advice": "The router answers or cannot be asked, the internet does not: call the provider",
         "by_operator": False,
         "relapses": 0,
         "restarts": 1,

@@ -16,6 +16,8 @@ from connmon_agent.core.world import ServiceState
 TIMELINE = """\
 Outage 3, 2026-11-23 10:00:12
   Cause     unreachable: tcp 192.0.2.1:443: no answer within 1 s
+  To do     The router answers or cannot be asked, the internet does not: call
+            the provider
   Link      back at 10:03:12, after 3 min
   Restarts  1
   End       10:04:40, after 4 min 28 s
@@ -53,6 +55,8 @@ def test_an_outage_that_goes_on_has_neither_link_nor_end() -> None:
     assert head == (
         "Outage 3, 2026-11-23 10:00:12\n"
         "  Cause     unreachable: tcp 192.0.2.1:443: no answer within 1 s\n"
+        "  To do     The router answers or cannot be asked, the internet does not: call\n"
+        "            the provider\n"
         "  Restarts  0\n"
         "  Result    offline"
     )

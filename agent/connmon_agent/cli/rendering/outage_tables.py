@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from typing import Any
 
+from ...core.facts import advise
 from ...store.records import OutageRow
-from ..wording import say_date_and_time, say_duration, write_instant
-from .tables import lay_out
+from ..wording import say_date_and_time, say_duration, wrap, write_instant
+from .tables import INDENT, lay_out
 from .tones import Paint, Tone, paint_nothing
 
 SCHEMA = 1
@@ -27,13 +29,18 @@ def render_history(
     paint: Paint = paint_nothing,
     zone: tzinfo | None = None,
 ) -> str:
-    """One line an outage, the newest first. ``now`` is Unix seconds; ``zone`` None: the machine's."""
+    """One line an outage with its evidence below it, the newest first, and what to do about their causes.
+
+    ``now`` is Unix seconds; ``zone`` None: the machine's.
+    """
     if not outages:
         return "No outage has been recorded."
     newest_first = list(reversed(outages))
     rows = [_HEAD, *(_row(outage, now=now, zone=zone) for outage in newest_first)]
     head, *lines = lay_out(rows, width=width, limits={4: max(10, width // 4)})
-    return "\n".join([paint(head, Tone.QUIET), *_painted(lines, newest_first, paint)])
+    rows_told = zip(_painted(lines, newest_first, paint), newest_first, strict=True)
+    told = [line for row, outage in rows_told for line in (row, *_evidence(outage, width))]
+    return "\n".join([paint(head, Tone.QUIET), *told, *_advice(newest_first, width)])
 
 
 def history_document(outages: Sequence[OutageRow]) -> dict[str, Any]:
@@ -55,6 +62,7 @@ def outage_document(outage: OutageRow) -> dict[str, Any]:
         "blind": round(outage.blind, 3),
         "cause": outage.cause,
         "detail": outage.detail or None,
+        "advice": advise(outage.cause) or None,
         "by_operator": outage.by_operator,
         "relapses": outage.relapses,
         "restarts": outage.restarts,
@@ -74,7 +82,7 @@ def history_csv(outages: Sequence[OutageRow]) -> str:
 
 _FIELDS = (
     "id", "started_at", "back_at", "ended_at", "duration", "blind", "cause", "detail", "by_operator", "relapses",
-    "restarts", "result",
+    "restarts", "result", "advice",
 )  # fmt: skip
 
 
@@ -89,6 +97,20 @@ def _row(outage: OutageRow, *, now: float, zone: tzinfo | None) -> tuple[str, ..
         outage.result,
         outage.cause,
     )
+
+
+def _evidence(outage: OutageRow, width: int) -> list[str]:
+    return wrap(outage.detail, width=width, indent=INDENT * 3) if outage.detail else []
+
+
+def _advice(outages: Sequence[OutageRow], width: int) -> Iterator[str]:
+    """What to do about each cause, once, with how often it was one."""
+    often = Counter(outage.cause for outage in outages if advise(outage.cause))
+    if often:
+        yield from ("", "What to do")
+    for cause, times in often.items():
+        told = f"{cause}{f' ({times} times)' if times > 1 else ''}: {advise(cause)}"
+        yield from wrap(told, width=width, indent=INDENT * 2, first=INDENT)
 
 
 def _painted(lines: list[str], outages: list[OutageRow], paint: Paint) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
+from ...core.facts import advise
 from ...store.records import OutageRow, Recorded
 from ..wording import count_of, say_date, say_date_and_time, say_duration, say_time, wrap
 from .stories import Entry, Line, tell
@@ -43,6 +44,8 @@ def _head(outage: OutageRow, width: int, zone: tzinfo | None) -> Iterator[str]:
 
 def _facts(outage: OutageRow, zone: tzinfo | None) -> Iterator[tuple[str, str]]:
     yield "Cause", f"{outage.cause}: {outage.detail}" if outage.detail else outage.cause
+    if advice := advise(outage.cause):
+        yield "To do", advice
     if outage.back is not None and not outage.by_operator:
         dark = say_duration(outage.back.steady - outage.started.steady)
         yield "Link", f"back at {say_time(outage.back.wall, zone=zone)}, after {dark}"
