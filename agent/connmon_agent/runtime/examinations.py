@@ -20,6 +20,7 @@ from ..store import DATABASE_FILE
 from ..store.reading import Reader
 from ..store.versions import describe_wal_reset_bug, sqlite_version
 from .findings import Finding, good, note, problem, warning
+from .port_examinations import examine_ends, examine_ports
 from .target_examinations import examine_targets
 
 # Below this the disk is as good as full: a log of its own size must fit beside the state file.
@@ -36,10 +37,20 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     )
     for finding in (*examine_charts(), *examine_folder(settings.state_dir), *examine_memory(settings.state_dir)):
         yield finding
+    for finding in examine_ports(settings, agent=_find_agent(settings.state_dir)):
+        yield finding
     async for finding in examine_targets(settings):
         yield finding
     async for finding in examine_cluster(settings):
         yield finding
+
+
+def _find_agent(folder: Path) -> int | None:
+    """The running agent's process id; None also where that cannot be told, which ``examine_memory`` tells."""
+    try:
+        return find_agent(folder)
+    except ConnmonError:
+        return None
 
 
 def examine_charts(places: tuple[Path, ...] = PLACES) -> Iterator[Finding]:
@@ -164,6 +175,8 @@ async def examine_cluster(settings: Settings) -> AsyncIterator[Finding]:
         sights = await asyncio.gather(*(cluster.inspect(service, closely=True) for service in services))
         for service, seen in zip(services, sights, strict=True):
             yield _judge_service(service.name, f"{service.kind} {service.namespace}/{service.workload}", seen)
+        async for finding in examine_ends(settings, calls):
+            yield finding
     finally:
         await cluster.close()
 

@@ -1,0 +1,91 @@
+"""The checks of ``doctor`` for local ports: whether each service can have one, and whether there is an end to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+
+from ..core.allocation import allocate
+from ..core.plan import ForwardPlan, ServicePlan
+from ..core.wording import counted, tell_obstacle
+from ..errors import ClusterError
+from ..kube.backends import NoBackend, find_port, find_service
+from ..kube.calls import Calls
+from ..kube.inventory import read_service
+from ..kube.requests import get, list_path
+from ..settings import ForwardSettings, Settings
+from ..sockets.examining import Obstacle, find_obstacles
+from .findings import Finding, good, problem, warning
+
+EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+ABOUT = "local ports"
+
+
+def examine_ports(settings: Settings, *, agent: int | None, table: Path = EPHEMERAL_RANGE) -> Iterator[Finding]:
+    """Whether each service can have a port now; ``agent`` is the running agent's process id (None: none runs)."""
+    plans = {plan.name: plan.forward for plan in settings.plan.services if plan.forward is not None}
+    if not plans:
+        return
+    obstacles = find_obstacles({port: plan.bind for plan in plans.values() for port in plan.candidates})
+    others = {port: found for port, found in obstacles.items() if agent is None or _pid_of(found) != agent}
+    assigned = allocate(plans, taken=others, held={})
+    troubles = [_judge(name, plans[name], port, others) for name, port in assigned.items()]
+    yield from (finding for finding in troubles if finding is not None)
+    if not any(troubles):
+        yield good(ABOUT, f"{counted(len(plans), 'service')}, each can have its primary port")
+    yield from _examine_range(plans, table)
+
+
+async def examine_ends(settings: Settings, calls: Calls) -> AsyncIterator[Finding]:
+    """Whether the Service behind each local port, and its port, are in the cluster."""
+    asked = [(plan, settings.forwards[plan.name]) for plan in settings.plan.services if plan.forward is not None]
+    troubles = await asyncio.gather(*(_find_trouble(calls, plan, forward) for plan, forward in asked))
+    for (plan, _), trouble in zip(asked, troubles, strict=True):
+        if trouble is not None:
+            remedy = f"Correct services.{plan.name}.service or .target, or make the Service"
+            yield warning(f"local port of {plan.name}", f"leads nowhere: {trouble}", remedy)
+    if asked and not any(troubles):
+        yield good("local ports' ends", f"{counted(len(asked), 'Service')} found, with the port that is wanted")
+
+
+def _judge(name: str, plan: ForwardPlan, port: int | None, obstacles: Mapping[int, Obstacle]) -> Finding | None:
+    """What is to be said of one service's port; None: it can have the primary one."""
+    if port == plan.port:
+        return None
+    taken = "; ".join(tell_obstacle(one, obstacles[one].text) for one in plan.candidates if one in obstacles)
+    remedy = "`connmon-agent ports` shows them all; end what holds them, or add alternatives"
+    if port is None:
+        return problem(f"local port of {name}", f"it can have none: {taken}", remedy)
+    return warning(f"local port of {name}", f"{taken}; it would use {port}", remedy)
+
+
+def _pid_of(obstacle: Obstacle) -> int | None:
+    return None if obstacle.owner is None else obstacle.owner.pid
+
+
+def _examine_range(plans: Mapping[str, ForwardPlan], table: Path) -> Iterator[Finding]:
+    """Ports that the kernel gives to outgoing connections may be taken by any program at any time."""
+    try:
+        low, high = map(int, table.read_text().split())
+    except (OSError, ValueError):
+        return
+    exposed = sorted({port for plan in plans.values() for port in plan.candidates if low <= port <= high})
+    if exposed:
+        text = f"{', '.join(map(str, exposed))}: this machine uses {low} to {high} for outgoing connections, too"
+        yield warning(
+            ABOUT, text, f"Choose ports below {low}, or reserve them: sysctl net.ipv4.ip_local_reserved_ports"
+        )
+
+
+async def _find_trouble(calls: Calls, plan: ServicePlan, forward: ForwardSettings) -> str | None:
+    path = f"{list_path('api/v1', plan.namespace, 'services')}/{forward.service}"
+    try:
+        service = read_service(await calls.send(get(path, "Service")))
+        find_port(find_service(service.name, {service.name: service}), forward.target)
+    except NoBackend as error:
+        return str(error)
+    except ClusterError as error:
+        absent = f"there is no Service {forward.service} in the namespace {plan.namespace}"
+        return absent if error.kind == "not-found" else str(error)
+    return None

@@ -1,0 +1,131 @@
+"""What ``doctor`` finds of local ports: who has them, which the kernel may give away, and what is at their end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.sockets.holders import free_port, held
+
+from connmon_agent.core.plan import ForwardPlan, Kind, Plan, ServicePlan
+from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, ThreadedKubernetes, manifests
+from connmon_agent.kube.calls import Calls
+from connmon_agent.kube.cluster import open_calls
+from connmon_agent.loading.configuration import built_in_settings
+from connmon_agent.runtime.findings import Finding
+from connmon_agent.runtime.port_examinations import examine_ends, examine_ports
+from connmon_agent.settings import ForwardSettings, KubernetesSettings, Settings
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """The kernel's range of ports for outgoing connections, out of the way of the tests' own ports."""
+    path = tmp_path / "ip_local_port_range"
+    path.write_text("1\t2\n")
+    return path
+
+
+def settings_of(folder: Path, forwards: dict[str, ForwardSettings]) -> Settings:
+    plans = tuple(
+        ServicePlan(
+            name, Kind.DEPLOYMENT, "shop", name, forward=ForwardPlan(forward.port, forward.alternatives, ("127.0.0.1",))
+        )
+        for name, forward in forwards.items()
+    )
+    return replace(built_in_settings(folder), plan=Plan(services=plans), forwards=forwards)
+
+
+def told(findings: list[Finding]) -> list[tuple[str, str, str]]:
+    return [(finding.health, finding.about, finding.text) for finding in findings]
+
+
+def test_ports_that_are_free_are_one_good_finding(tmp_path: Path, table: Path) -> None:
+    settings = settings_of(tmp_path, {"web": ForwardSettings("web", free_port())})
+    assert told(list(examine_ports(settings, agent=None, table=table))) == [
+        ("good", "local ports", "1 service, each can have its primary port")
+    ]
+
+
+def test_a_site_without_ports_says_nothing(tmp_path: Path, table: Path) -> None:
+    assert list(examine_ports(settings_of(tmp_path, {}), agent=None, table=table)) == []
+
+
+def test_a_taken_port_names_who_has_it_and_what_would_be_used(tmp_path: Path, table: Path) -> None:
+    port, other = free_port(), free_port()
+    settings = settings_of(tmp_path, {"web": ForwardSettings("web", port, (other,))})
+    with held(port=port):
+        (found,) = examine_ports(settings, agent=None, table=table)
+    assert (found.health, found.about) == ("warning", "local port of web")
+    assert f"{port} is held by" in found.text and f"(pid {os.getpid()})" in found.text
+    assert found.text.endswith(f"; it would use {other}")
+
+
+def test_a_service_that_can_have_no_port_is_a_problem(tmp_path: Path, table: Path) -> None:
+    port = free_port()
+    with held(port=port):
+        (found,) = examine_ports(settings_of(tmp_path, {"web": ForwardSettings("web", port)}), agent=None, table=table)
+    assert (found.health, found.text.split(":")[0]) == ("problem", "it can have none")
+
+
+def test_what_the_running_agent_has_is_no_obstacle(tmp_path: Path, table: Path) -> None:
+    port = free_port()
+    settings = settings_of(tmp_path, {"web": ForwardSettings("web", port)})
+    with held(port=port):
+        (found,) = examine_ports(settings, agent=os.getpid(), table=table)
+    assert found.health == "good"
+
+
+def test_a_port_that_the_kernel_may_give_away_is_told(tmp_path: Path, table: Path) -> None:
+    port = free_port()
+    table.write_text(f"{port}\t{port}\n")
+    _, found = examine_ports(settings_of(tmp_path, {"web": ForwardSettings("web", port)}), agent=None, table=table)
+    assert (found.health, found.about) == ("warning", "local ports")
+    assert found.text == f"{port}: this machine uses {port} to {port} for outgoing connections, too"
+
+
+def test_where_the_system_has_no_such_table_nothing_is_said_of_it(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, {"web": ForwardSettings("web", free_port())})
+    (found,) = examine_ports(settings, agent=None, table=tmp_path / "none")
+    assert found.health == "good"
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Iterator[Calls]:
+    with ThreadedKubernetes(EmbeddedKubernetes(namespaces=("shop",))) as api:
+        api.create(manifests.service("web", "shop"))
+        kubeconfig = api.write_kubeconfig(tmp_path / "kubeconfig")
+        opened = open_calls(KubernetesSettings(kubeconfig=kubeconfig, namespace="shop"), temp_dir=tmp_path / "private")
+        yield opened
+
+
+def ends_of(folder: Path, calls: Calls, **forwards: ForwardSettings) -> list[tuple[str, str, str]]:
+    async def whole() -> list[Finding]:
+        try:
+            return [finding async for finding in examine_ends(settings_of(folder, forwards), calls)]
+        finally:
+            await calls.close()
+
+    return told(asyncio.run(whole()))
+
+
+def test_services_that_are_there_are_one_good_finding(tmp_path: Path, calls: Calls) -> None:
+    assert ends_of(tmp_path, calls, web=ForwardSettings("web", 8080, target="http")) == [
+        ("good", "local ports' ends", "1 Service found, with the port that is wanted")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("forward", "trouble"),
+    [
+        (ForwardSettings("wep", 8080), "there is no Service wep in the namespace shop"),
+        (ForwardSettings("web", 8080, target="grpc"), "the Service web has no port grpc; it has: http (80)"),
+    ],
+)
+def test_what_leads_nowhere_is_told_with_what_there_is(
+    tmp_path: Path, calls: Calls, forward: ForwardSettings, trouble: str
+) -> None:
+    assert ends_of(tmp_path, calls, web=forward) == [("warning", "local port of web", f"leads nowhere: {trouble}")]
