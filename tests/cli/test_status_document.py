@@ -45,6 +45,7 @@ def test_blind_time_as_a_document() -> None:
         "until": "2026-11-23T10:11:40.000000+00:00",
         "seconds": 600.0,
         "cause": "the machine slept for 10 min",
+        "known": True,
     }
 
 

@@ -121,13 +121,59 @@ def test_as_an_outage_services_wait_for_good_rounds_and_the_hold() -> None:
     assert [effect.service for effect in step.effects] == ["grafana"]
 
 
-def test_a_clock_that_was_set_is_told_and_changes_nothing_else() -> None:
+def clock_set(seconds: float, words: str) -> WentBlind:
     now = at(30)
-    event = WentBlind(now, Moment(now.steady, now.wall - 3600), "the clock was set forward by 1 h")
+    return WentBlind(now, Moment(now.steady, now.wall - seconds), words)
+
+
+@pytest.mark.parametrize("seconds", [-3600.0, -2.0, 2.0, 4.9])
+def test_a_clock_that_was_merely_set_is_told_and_changes_nothing_else(seconds: float) -> None:
     before, _ = live(*online())
-    step = ENGINE.step(before, event)
+    step = ENGINE.step(before, clock_set(seconds, "the clock was set"))
     assert (step.world, step.transitions) == (before, ())
-    assert step.notes == (("agent", "noticed that the clock was set forward by 1 h"),)
+    assert step.notes == (("agent", "noticed that the clock was set"),)
+
+
+@pytest.mark.parametrize("plan", [PLAN, RESTART])
+def test_a_clock_set_forward_may_be_a_pause_and_all_is_judged_afresh_but_nothing_restarted(plan: Plan) -> None:
+    world, step = live(*online(), clock_set(3600.0, "the clock was set forward by 1 h"), plan=plan)
+    assert moves(step) == ["frontend READY->UNKNOWN", "grafana READY->UNKNOWN", "link ONLINE->DEGRADED"]
+    told = "the clock was set forward by 1 h, as it is after a machine was paused"
+    assert step.notes == (("agent", f"was perhaps blind: {told}"),)
+    assert world.link.reason == f"perhaps nobody watched: {told}; the link is judged afresh"
+    assert world.blind is not None and (world.blind.known, world.blind.doubtful) == (False, True)
+
+
+def test_a_clock_set_forward_counts_no_second_of_an_outage() -> None:
+    world, _ = live(*OUTAGE, clock_set(3600.0, "the clock was set forward by 1 h"))
+    assert world.outage is not None and world.outage.blind == 0.0
+
+
+def test_a_sleep_after_which_the_clock_was_set_is_recorded_too() -> None:
+    step_forward = WentBlind(at(7230), Moment(at(7230).steady, at(7230).wall - 6), "the clock was set forward by 6 s")
+    world, _ = live(*online(), step_forward, slept(30, 7230))
+    assert world.blind is not None and (world.blind.cause, world.blind.known) == (SLEPT, True)
+
+
+@pytest.mark.parametrize(
+    ("away", "by_clock"),
+    [
+        pytest.param(0.0, "its clock does not tell", id="its clock stood still, or is behind"),
+        pytest.param(3.0, "by its clock 3 s", id="shorter than an absence that counts"),
+        pytest.param(7200.0, "by its clock 2 h", id="long"),
+    ],
+)
+def test_a_restart_of_the_machine_is_always_blind_time_of_unknown_length(away: float, by_clock: str) -> None:
+    world, _ = live(*online(), AgentStarted(at(50 + away), 1, "0.1.0", "boot-2", heartbeat=at(50)))
+    assert world.blind is not None and not world.blind.known
+    assert world.blind.cause == f"the machine was restarted, for how long is not known ({by_clock})"
+    assert (world.link.state, world.boot) == ("DEGRADED", "boot-2")
+
+
+def test_a_world_of_an_older_version_does_not_know_its_boot() -> None:
+    before, _ = live(*online())
+    started = AgentStarted(at(52), 1, "0.1.0", "boot-2", heartbeat=at(50))
+    assert ENGINE.step(replace(before, boot=""), started).world.blind is None
 
 
 @pytest.mark.parametrize(

@@ -18,32 +18,50 @@ BLIND_AFTER = 5.0
 SILENT_ROUNDS = 3
 
 
+def is_blind(event: WentBlind) -> bool:
+    """Whether somebody was blind, or may have been; otherwise the wall clock was merely set.
+
+    A virtual machine that its host has paused knows nothing of it: its clocks stand still, and some time later its wall
+    clock is set forward. That cannot be told from a mere correction. Setting it back is one for certain, for no time
+    passes backwards; and a pause that is shorter than ``BLIND_AFTER`` hides no outage.
+    """
+    return _gap(event.since, event.at) > 0 or event.at.wall - event.since.wall >= BLIND_AFTER
+
+
 def note_blindness(draft: Draft, event: WentBlind) -> bool:
     """Record the blind time; whether what was known before it is to be judged afresh. A clock that was set is told."""
     gap, known = _gap(event.since, event.at), draft.world.blind
-    if gap and known is not None and known.until == event.at:
-        return False  # the commit of it failed, and was durable all the same
-    draft.note("agent", f"was blind: {event.cause}" if gap else f"noticed that {event.cause}")
-    if not gap:
+    if not is_blind(event):
+        draft.note("agent", f"noticed that {event.cause}")
         return False
-    _forget(draft, event.since, event.cause)
+    cause = event.cause if gap else f"{event.cause}, as it is after a machine was paused"
+    if known is not None and (known.until, known.cause) == (event.at, cause):
+        return False  # the commit of it failed, and was durable all the same
+    draft.note("agent", f"was {'' if gap else 'perhaps '}blind: {cause}")
+    _forget(draft, Blindness(event.since, event.at, cause, known=gap > 0, doubtful=not gap))
     _shift_deadlines(draft, gap)
     return True
 
 
-def note_absence(draft: Draft, heartbeat: Moment) -> bool:
+def note_absence(draft: Draft, heartbeat: Moment, *, rebooted: bool) -> bool:
     """Record that no agent ran since ``heartbeat``; whether what was known is to be judged afresh.
 
-    Deadlines stand: unlike in a sleep of the machine, the cluster had that time.
+    Deadlines stand: unlike in a sleep of the machine, the cluster had that time. After a reboot nobody can say how long
+    it was: the wall clock may have stood still (without a clock chip) or have been saved an hour before.
     """
     known = draft.world.blind
     if known is not None and known.until.steady > heartbeat.steady:
         heartbeat = known.until  # the agent was killed before its next round: that time is recorded
     gap = _gap(heartbeat, draft.at)
+    if rebooted:
+        by_clock = f"by its clock {in_words(round(gap))}" if gap >= 1 else "its clock does not tell"
+        cause = f"the machine was restarted, for how long is not known ({by_clock})"
+        _forget(draft, Blindness(heartbeat, draft.at, cause, known=False))
+        return True
     if gap <= longest_silence(draft.plan.link):
         _count(draft, heartbeat)
         return False
-    _forget(draft, heartbeat, f"the agent was not running for {in_words(gap)}")
+    _forget(draft, Blindness(heartbeat, draft.at, f"the agent was not running for {in_words(gap)}"))
     return True
 
 
@@ -54,7 +72,9 @@ def longest_silence(plan: LinkPlan) -> float:
 
 def describe_blindness(blind: Blindness | None) -> str:
     """What is told of the blind time, as the beginning of a sentence."""
-    return "nobody watched" if blind is None else f"nobody watched, {blind.cause}"
+    if blind is None:
+        return "nobody watched"
+    return f"perhaps nobody watched: {blind.cause}" if blind.doubtful else f"nobody watched, {blind.cause}"
 
 
 def blind_outage(number: int, blind: Blindness) -> Outage:
@@ -63,9 +83,9 @@ def blind_outage(number: int, blind: Blindness) -> Outage:
     return Outage(number, blind.since, "blind", detail=describe_blindness(blind), blind=gap)
 
 
-def _forget(draft: Draft, since: Moment, cause: str) -> None:
-    draft.change(blind=Blindness(since, draft.at, cause))
-    _count(draft, since)
+def _forget(draft: Draft, blind: Blindness) -> None:
+    draft.change(blind=blind)
+    _count(draft, blind.since)
     draft.change_link_where_new({"good": 0, "bad": 0, "confirmed": False, "first_failure": None, "sight": None})
     for name in draft.world.names:
         if draft.service(name).healthy_since is not None:

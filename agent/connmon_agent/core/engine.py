@@ -88,6 +88,8 @@ class Engine:
 
     def _on_start(self, draft: Draft, event: AgentStarted) -> None:
         draft.note("agent", f"started, version {event.version} (pid {event.pid})")
+        rebooted = draft.world.boot not in ("", event.boot_id)
+        draft.change(boot=event.boot_id)
         draft.change_link(good=0, bad=0, confirmed=False, heard=())
         for name in draft.world.names:
             if draft.service(name).healthy_since is not None:
@@ -95,7 +97,7 @@ class Engine:
             draft.fire(SERVICE, name, "agent_started")
         for name in plans_of(draft.world):
             draft.fire(FORWARD, name, "agent_started")
-        if event.heartbeat is not None and note_absence(draft, event.heartbeat):
+        if event.heartbeat is not None and note_absence(draft, event.heartbeat, rebooted=rebooted):
             self._judge_afresh(draft)
         else:
             draft.fire(LINK, LINK, "agent_started")

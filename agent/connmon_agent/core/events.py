@@ -73,8 +73,8 @@ class WentBlind:
     """From ``since`` to ``at`` nobody watched. It is neither uptime nor outage.
 
     ``cause`` in words: "the machine slept for 2 h", "the agent stood still for 40 s". Where ``since`` has the steady
-    time of ``at``, only the wall clock was set, and ``since`` is what it would have shown: nobody was blind, but what
-    people compute from wall times is wrong by the step.
+    time of ``at``, the wall clock was set, and ``since`` is what it would have shown: what people compute from wall
+    times is wrong by the step, and core.blindness says whether somebody may have been blind.
     """
 
     at: Moment

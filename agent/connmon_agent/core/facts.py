@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from .blindness import is_blind
 from .causes import ADVICE, Cause
 from .events import (
     AgentStarted,
@@ -156,7 +157,9 @@ def describe_event(event: Event) -> str:
         case QualityChanged(sight=sight):
             return f"the quality of the link changed: {sight.quality}"
         case WentBlind(cause=cause):
-            return f"nobody watched: {cause}" if event.since.steady < event.at.steady else cause
+            if not is_blind(event):
+                return cause
+            return f"nobody watched: {cause}" if event.since.steady < event.at.steady else f"perhaps blind: {cause}"
         case Inspected(service=service):
             return f"the cluster was asked for {service}"
         case RestartAnswered(service=service):

@@ -56,7 +56,9 @@ def _damped(context: LinkContext) -> bool:
 
 
 def _blind_restart(context: LinkContext) -> bool:
-    return context.draft.plan.link.after_blind is AfterBlind.RESTART
+    """A clock that was set is no reason to restart anything, whatever else it may have meant."""
+    blind = context.draft.world.blind
+    return context.draft.plan.link.after_blind is AfterBlind.RESTART and not (blind is not None and blind.doubtful)
 
 
 GUARDS = (

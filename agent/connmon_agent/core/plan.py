@@ -65,8 +65,8 @@ class ServicePlan:
 class AfterBlind(StrEnum):
     """What is done for the services after a time in which nobody watched."""
 
-    CHECK = "check"  # look at them, restart only what is not available
-    RESTART = "restart"  # treat it as an outage
+    CHECK = "check"  # look at them and tell what is seen; nothing is restarted for it
+    RESTART = "restart"  # treat it as an outage, after which `recovery.when` decides what is restarted
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,11 +100,17 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Blindness:
-    """A time in which nobody watched. ``cause`` in words, with its length: "the machine slept for 2 h"."""
+    """A time in which nobody watched. ``cause`` in words, with its length: "the machine slept for 2 h".
+
+    ``known`` False: how long it was is not known, and ``since`` is what the clocks say. ``doubtful``: a clock that was
+    set forward may be the only thing that happened, or all that shows of a machine that was paused.
+    """
 
     since: Moment
     until: Moment
     cause: str
+    known: bool = True
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +190,7 @@ class World:
     paused: bool = False
     tokens: int = 0  # tokens made so far: no two are ever equal
     outages: int = 0  # outages so far
+    boot: str = ""  # the name of the machine's boot in which the agent last ran; empty: it never did, or did not tell
     blind: Blindness | None = None  # the last time in which nobody watched; None: there was none
     forwards: Mapping[str, Forward] = field(default_factory=dict)  # by service; one without a local port has none
     taken: tuple[tuple[int, str], ...] = ()  # wanted local ports that cannot be had, as last seen, each with why

@@ -70,11 +70,6 @@ def compare(last: Reading, now: Reading, *, due: float | None) -> list[WentBlind
     return found
 
 
-def is_gap(event: WentBlind) -> bool:
-    """Whether somebody was blind; otherwise only the clock was set."""
-    return event.since.steady < event.at.steady
-
-
 def _tell_step(seconds: float) -> str:
     return f"the clock was set {'forward' if seconds > 0 else 'back'} by {in_words(abs(seconds))}"
 

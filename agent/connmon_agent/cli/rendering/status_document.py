@@ -128,6 +128,7 @@ def _blindness(blind: Blindness | None) -> dict[str, Any] | None:
         "until": write_instant(blind.until),
         "seconds": _rounded(blind.until.steady - blind.since.steady),
         "cause": blind.cause,
+        "known": blind.known,
     }
 
 
