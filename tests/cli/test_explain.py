@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,13 @@ from tests.fakes.memories import HEALTHY, ROLLING, SERVICES, UP, live_through_an
 from tests.fakes.mornings import at, snapshot_of, world_of
 
 from connmon_agent.cli import connmon_agent
-from connmon_agent.cli.rendering.explanation_document import link_document
+from connmon_agent.cli.rendering.explanation_document import link_document, service_document
 from connmon_agent.cli.rendering.explanation_text import render_link, render_service
 from connmon_agent.cli.rendering.snapshots import Snapshot
 from connmon_agent.cli.wording import width_of
 from connmon_agent.core.events import Inspected, Order, Ordered
 from connmon_agent.core.explanations import LinkExplanation, explain_link, explain_service
-from connmon_agent.core.world import Link, LinkState, Outage, Service, ServiceState
+from connmon_agent.core.world import Forward, ForwardState, Link, LinkState, Outage, Service, ServiceState
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 
@@ -413,3 +414,22 @@ def test_without_anything_recorded_nothing_is_explained(tmp_path: Path) -> None:
 def test_an_agent_that_never_read_a_configuration_has_no_charts_to_ask(tmp_path: Path) -> None:
     remember(tmp_path, start(0)[:1])
     assert "no agent has got so far as to read its configuration" in run(tmp_path).stderr
+
+
+def test_a_service_is_told_with_its_local_port_and_why_on_that_one() -> None:
+    world = world_of(Service("grafana", ServiceState.READY, reason="available, reached on port 3001"))
+    forward = Forward(
+        "grafana",
+        ForwardState.LISTENING,
+        port=3001,
+        reason="port 3001 does not lead to the service: the pod refuses the connection",
+        choice="3000 is held by nginx (pid 99)",
+    )
+    snapshot = snapshot_of(replace(world, forwards={"grafana": forward}))
+    explanation = explain_service(snapshot.world, real_charts(), at(720), name="grafana")
+    told = " ".join(render_service(explanation, snapshot, width=60).split())
+    assert (
+        "Local port: 3001 LISTENING: port 3001 does not lead to the service: the pod refuses the connection "
+        "(3000 is held by nginx (pid 99))" in told
+    )
+    assert service_document(explanation)["forward"]["choice"] == "3000 is held by nginx (pid 99)"

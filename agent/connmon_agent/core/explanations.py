@@ -23,7 +23,7 @@ from .sightings import ProbeResult, Sighting, Unseen
 from .steps import Transition
 from .vocabulary import Vocabulary
 from .wording import in_words
-from .world import Link, Service, ServiceState, World
+from .world import Forward, Link, Service, ServiceState, World
 
 LINK, SERVICE = "link", "service"
 _VOCABULARIES: Mapping[str, Vocabulary[Any]] = {
@@ -129,7 +129,9 @@ class EventExplanation:
 
 @dataclass(frozen=True, slots=True)
 class ServiceExplanation:
-    """One service now. ``seen`` is what the cluster showed last, as far as it is recorded."""
+    """One service now. ``seen`` is what the cluster showed last, as far as it is recorded; ``forward`` its local port
+    (None: it has none).
+    """
 
     service: Service
     budget: Budget
@@ -137,6 +139,7 @@ class ServiceExplanation:
     holds: tuple[str, ...]
     seen: tuple[Fact, ...]
     ways: tuple[Way, ...]
+    forward: Forward | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,7 @@ def explain_service(
         holds=tuple(remedies.find_service_holds(world, name, now)),
         seen=() if seen is None else sighting_facts(seen),
         ways=service_ways(world, charts["service"], now, name=name, seen=seen),
+        forward=world.forwards.get(name),
     )
 
 
@@ -194,6 +198,8 @@ def explain_event(
     """The recorded event ``row``, decided by ``charts``. ``world`` is as it was after it, ``later`` what came then."""
     effects = [f"asked the cluster to restart {one.service}{' again' if one.again else ''}: {one.reason}"
                for one in row.effects]  # fmt: skip
+    effects += [f"asked for port {one.port} for {one.service}" + (f": {one.reason}" if one.reason else "")
+                for one in row.listens]  # fmt: skip
     return EventExplanation(
         seq=row.seq,
         at=row.event.at,

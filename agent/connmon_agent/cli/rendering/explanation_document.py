@@ -6,6 +6,7 @@ from typing import Any
 
 from ...core.explanations import Budget, Decision, EventExplanation, LinkExplanation, ServiceExplanation, Way
 from ...core.facts import Fact
+from ...core.world import Forward
 from ..wording import write_instant
 
 SCHEMA = 1
@@ -50,6 +51,18 @@ def service_document(explanation: ServiceExplanation) -> dict[str, Any]:
         "holds": list(explanation.holds),
         "evidence": [_fact(fact) for fact in explanation.seen],
         "ways": [_way(way) for way in explanation.ways],
+        "forward": None if explanation.forward is None else _forward(explanation.forward),
+    }
+
+
+def _forward(forward: Forward) -> dict[str, Any]:
+    return {
+        "state": str(forward.state),
+        "since": write_instant(forward.since),
+        "port": forward.port,
+        "reason": forward.reason,
+        "choice": forward.choice or None,
+        "trouble": forward.trouble,
     }
 
 

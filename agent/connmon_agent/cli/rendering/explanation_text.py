@@ -16,7 +16,7 @@ from ...core.explanations import (
 )
 from ...core.facts import Fact
 from ...core.moments import Moment
-from ...core.world import LinkState, ServiceState
+from ...core.world import Forward, LinkState, ServiceState
 from ..wording import pad, say_date_and_time, say_duration, say_time, width_of, wrap
 from .snapshots import Snapshot
 from .tables import GAP, INDENT
@@ -53,13 +53,20 @@ def render_service(
     rest = f"{_age(service.since, snapshot)}: {service.reason}"
     tone = SERVICE_TONES[ServiceState(service.state)]
     head = _headline(f"{service.name} {service.state}", rest, tone, width, paint)
-    details = (f"Attempts: {_spent(explanation.budget)}", f"Looked at next: {explanation.next_look}")
+    port = () if explanation.forward is None else (f"Local port: {_tell_port(explanation.forward)}",)
+    details = (f"Attempts: {_spent(explanation.budget)}", f"Looked at next: {explanation.next_look}", *port)
     return _join(
         (*head, *_unwatched(snapshot, width), *_listed(details, width)),
         _facts("Last seen", explanation.seen, width, paint),
         _ways("What could come next", explanation.ways, width),
         _block("Why nothing is restarted", explanation.holds, width),
     )
+
+
+def _tell_port(forward: Forward) -> str:
+    where = forward.state if forward.port is None else f"{forward.port} {forward.state}"
+    choice = f" ({forward.choice})" if forward.choice and forward.choice not in forward.reason else ""
+    return f"{where}: {forward.reason}{choice}"
 
 
 def render_event(explanation: EventExplanation, *, width: int = WIDTH, zone: tzinfo | None = None) -> str:
