@@ -21,7 +21,7 @@ SERVICE = {
     "name", "kind", "namespace", "state", "reason", "attempts", "max_attempts", "restarted_at", "next_at", "intent",
     "forward",
 }  # fmt: skip
-PROBE = {"name", "kind", "ok", "latency_ms", "reason", "at"}
+PROBE = {"name", "kind", "ok", "latency_ms", "reason", "at", "proxy"}
 
 
 @pytest.mark.parametrize("part", CONTRACT)
@@ -75,6 +75,7 @@ def test_an_outage_as_a_document() -> None:
         "ok": False,
         "latency_ms": None,
         "reason": "no answer within 1 s",
+        "proxy": None,
         "at": "2026-11-23T10:11:59.000000+00:00",
     }
     assert document["outage"] == {

@@ -21,6 +21,7 @@ from connmon_agent.cli.rendering.snapshots import Snapshot
 from connmon_agent.cli.rendering.status_text import render_status
 from connmon_agent.cli.rendering.tones import Tone
 from connmon_agent.cli.wording import width_of
+from connmon_agent.core.moments import Moment
 from connmon_agent.core.sightings import ProbeResult
 from connmon_agent.core.world import Blindness, Link, LinkState, Outage, Service, ServiceState
 from connmon_agent.store.records import AgentRow, LatestRound
@@ -227,3 +228,53 @@ def test_no_line_is_wider_than_asked_for(
     snapshot = replace(snapshot_of(world), round=LatestRound(at(0), tuple(probes), 0.0, None), path=reason, pid=None)
     for shown in (snapshot, replace(snapshot, pid=4711)):
         assert all(width_of(line) <= width for line in render_status(shown, width=width).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("link", "silence", "silent"),
+    [
+        pytest.param(Link(LinkState.ONLINE, since=at(0), good=3), 6.0, False, id="three rounds"),
+        pytest.param(Link(LinkState.ONLINE, since=at(0), good=3), 9.0, True, id="stopped 9 s ago"),
+        pytest.param(Link(LinkState.DEGRADED, since=at(0), bad=1), 5.5, True, id="in doubt rounds come faster"),
+        pytest.param(Link(LinkState.OFFLINE, since=at(-900), bad=3), 44.0, False, id="those of a long outage do not"),
+        pytest.param(Link(LinkState.OFFLINE, since=at(-900), bad=3), 46.0, True, id="but come"),
+    ],
+)
+def test_an_agent_is_silent_after_a_few_rounds(link: Link, silence: float, silent: bool) -> None:
+    snapshot = snapshot_of(world_of(link=link))
+    assert snapshot.agent is not None
+    later = replace(snapshot, now=snapshot.agent.heartbeat.wall + silence)
+    assert (later.silent_for is not None) is silent
+    assert render_status(later).startswith("UNKNOWN") is silent
+
+
+def test_a_clock_that_was_set_makes_no_outage_longer() -> None:
+    """The clock was set forward by an hour after the outage had begun."""
+    snapshot = offline_snapshot()
+    assert snapshot.round is not None and snapshot.agent is not None
+    hour = 3600.0
+    moved = [Moment(one.steady, one.wall + hour) for one in (snapshot.round.at, snapshot.agent.heartbeat)]
+    later = replace(
+        snapshot,
+        now=snapshot.now + hour,
+        round=replace(snapshot.round, at=moved[0]),
+        agent=replace(snapshot.agent, heartbeat=moved[1]),
+    )
+    text = render_status(later, zone=UTC)
+    assert text.startswith("OFFLINE for 12 min")
+    assert "since 2026-11-23 09:59:58, 12 min ago" in text
+
+
+def test_a_target_that_never_answered_is_named_with_what_to_do() -> None:
+    link = Link(LinkState.ONLINE, since=at(0), reason="3 good rounds in a row", good=3, heard=("tcp 192.0.2.1:443",))
+    text = render_status(snapshot_of(world_of(link=link)), width=200)
+    assert "dns 192.0.2.2: has never answered as expected since the agent's start, and does not count" in text
+    heard = replace(link, heard=("dns 192.0.2.2", "tcp 192.0.2.1:443"))
+    assert "has never answered" not in render_status(snapshot_of(world_of(link=heard)))
+
+
+def test_a_proxy_is_shown() -> None:
+    snapshot = snapshot_of(world_of())
+    web = ProbeResult("http://web.example/", "http", True, 12.3, proxy="192.0.2.3:3128")
+    text = render_status(replace(snapshot, round=LatestRound(at(719), (web,), loss=0.0, latency_ms=12.3)))
+    assert "  ok  http://web.example/  12.3 ms through the proxy 192.0.2.3:3128" in text

@@ -132,11 +132,15 @@ def test_how_high_the_fastest_flapping_gets(
             "restarts are damped for 1 min, until 15:43 UTC: the link failed 1 time in the last hour",
         ),
         (
+            Link(damped_until=NOW.plus(7.0798), falls=(NOW.steady,)),
+            "restarts are damped for 7.1 s, until 15:42:07 UTC: the link failed 1 time in the last hour",
+        ),
+        (
             Link(damped_until=NOW.plus(60.0), falls=(NOW.steady,) * 100),
             "restarts are damped for 1 min, until 15:43 UTC: the link failed at least 100 times in the last hour",
         ),
     ],
-    ids=["not damped", "seven times", "once", "very often"],
+    ids=["not damped", "seven times", "once", "for seconds", "very often"],
 )
 def test_the_reason_says_until_when_and_why(link: Link, told: str) -> None:
     assert describe_damping(link, NOW) == told

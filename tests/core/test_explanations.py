@@ -35,7 +35,7 @@ from connmon_agent.core.explanations import (
     link_ways,
     service_ways,
 )
-from connmon_agent.core.facts import Fact
+from connmon_agent.core.facts import Fact, link_facts
 from connmon_agent.core.plan import Plan, RecoveryPlan
 from connmon_agent.core.remedies import explain_turn, find_holds, next_link_trigger, next_look, next_service_trigger
 from connmon_agent.core.sightings import Evidence, ProbeResult, Quality, QualitySight, Sighting, Unseen
@@ -538,3 +538,17 @@ def test_what_comes_next_is_told_for_every_event_of_the_charts() -> None:
     told = {name: next_service_trigger(name, "frontend", world, at(720)) for name in SERVICE.events}
     assert [name for name, when in told.items() if when == unknown and name not in timed] == []
     assert next_link_trigger("went_blind", world, at(720)) == "a time in which nobody watches"
+
+
+def test_what_does_not_count_and_what_went_through_a_proxy_is_told_in_the_evidence() -> None:
+    results = (
+        ProbeResult("tcp 1", "tcp", True, 12.0),
+        ProbeResult("dns 1", "dns", False, reason="no answer"),
+        ProbeResult("http://a/", "http", True, 30.0, proxy="192.0.2.3:3128"),
+    )
+    link = Link(LinkState.ONLINE, heard=("http://a/", "tcp 1"))
+    assert [fact.text for fact in link_facts(link, results, PLAN.link.quality)] == [
+        "1: no answer (does not count: it has never answered as expected since the agent's start)",
+        "1: answered in 12.0 ms",
+        "http://a/: answered in 30.0 ms through the proxy 192.0.2.3:3128",
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connmon_agent.core.sightings import Evidence
-from connmon_agent.core.wording import in_words, tell_evidence, tell_obstacle
+from connmon_agent.core.wording import in_words, left_in_words, tell_evidence, tell_obstacle
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,14 @@ from connmon_agent.core.wording import in_words, tell_evidence, tell_obstacle
 )
 def test_a_duration_is_said_as_a_person_says_it(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.0, "less than 0.1 s"), (0.0798, "less than 0.1 s"), (0.149, "0.1 s"), (9.96, "10 s"), (61.0, "1 min 1 s")],
+)
+def test_a_time_that_is_left_is_said_to_a_tenth_of_a_second(seconds: float, words: str) -> None:
+    assert left_in_words(seconds) == words
 
 
 @pytest.mark.parametrize(

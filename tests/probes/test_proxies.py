@@ -226,9 +226,8 @@ def test_a_proxy_that_is_not_there() -> None:
     with closed_port() as port:
         result = asyncio.run(probe(HttpTarget("http://web.example/", "web", proxy=f"http://{HOST}:{port}")))
 
-    assert result == ProbeResult(
-        "web", "http", False, None, f"through the proxy {HOST}:{port}: connection refused", None, Failure.REFUSED
-    )
+    reason = f"through the proxy {HOST}:{port}: connection refused"
+    assert result == ProbeResult("web", "http", False, None, reason, None, Failure.REFUSED, proxy=f"{HOST}:{port}")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from math import exp2, expm1, log, log2
 
 from .moments import Moment
 from .plan import DampingPlan, LinkPlan
-from .wording import clock_time, in_words
+from .wording import clock_time, left_in_words
 from .world import Link
 
 RECENT = 3600.0  # seconds; the outages of so long are counted for people
@@ -68,8 +68,10 @@ def describe_damping(link: Link, now: Moment) -> str:
     """Until when restarts wait, and why; nothing where they do not."""
     if link.damped_until is None:
         return ""
-    left, end = in_words(max(0.0, link.damped_until.steady - now.steady)), clock_time(link.damped_until.wall)
-    return f"restarts are damped for {left}, until {end} UTC: the link failed {count_failures(link, now)}"
+    left = max(0.0, link.damped_until.steady - now.steady)
+    end = clock_time(link.damped_until.wall, exactly=left < 60)  # else the time may seem to be over already
+    told = f"restarts are damped for {left_in_words(left)}, until {end} UTC"
+    return f"{told}: the link failed {count_failures(link, now)}"
 
 
 def count_failures(link: Link, now: Moment) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .blindness import is_blind
-from .causes import ADVICE, Cause
+from .causes import ADVICE, Cause, find_unheard
 from .events import (
     AgentStarted,
     AgentStopped,
@@ -50,9 +50,10 @@ def advise(cause: str | None) -> str:
 
 def link_facts(link: Link, results: Sequence[ProbeResult], quality: QualityPlan) -> tuple[Fact, ...]:
     """The evidence on the link: the operating system's, then each target's, from the cable up."""
+    unheard = {result.name for result in find_unheard(results, link.heard)}
     facts = [
         *evidence_facts(link.evidence),
-        *(_probe_fact(result, suspect=result.kind in link.suspects) for result in results),
+        *(_probe_fact(result, link, unheard=result.name in unheard) for result in results),
         *_background_facts(link, quality),
     ]
     return tuple(sorted(facts, key=lambda fact: ORDER.index(fact.layer) if fact.layer in ORDER else len(ORDER)))
@@ -68,12 +69,17 @@ def evidence_facts(evidence: Evidence) -> Iterator[Fact]:
         yield Fact("route", evidence.default_route, way if evidence.default_route else "there is no default route")
 
 
-def _probe_fact(result: ProbeResult, *, suspect: bool) -> Fact:
+def _probe_fact(result: ProbeResult, link: Link, *, unheard: bool) -> Fact:
     if result.ok:
         answer = "answered" if result.latency_ms is None else f"answered in {result.latency_ms:.1f} ms"
+        answer += f" through the proxy {result.proxy}" if result.proxy is not None else ""
     else:
         answer = result.reason or "no answer"
-    doubt = " (does not count: this kind of probe is suspect)" if suspect else ""
+    doubt = ""
+    if result.kind in link.suspects:
+        doubt = " (does not count: this kind of probe is suspect)"
+    elif unheard:
+        doubt = " (does not count: it has never answered as expected since the agent's start)"
     return Fact(result.kind, result.ok, f"{result.name.removeprefix(result.kind + ' ')}: {answer}{doubt}")
 
 

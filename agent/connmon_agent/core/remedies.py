@@ -16,7 +16,7 @@ from .preflight import judge
 from .reach import describe_port
 from .recovery import BUSY, UNSETTLED, is_damped, next_in_turn, open_stage
 from .service_rules import FIELDS, backoff_timer
-from .wording import counted, in_words
+from .wording import counted, in_words, left_in_words
 from .world import LinkState, ServiceState, World
 
 WHOLE = 2.0  # seconds from which on a pause between rounds is told in whole ones: in an outage it grows all the time
@@ -89,7 +89,7 @@ def next_look(world: World, name: str, now: Moment) -> str:
     service, demand = world.services[name], inspections(world, now.steady).get(name)
     if demand is not None:
         wait = demand.earliest - now.steady
-        return f"in {in_words(wait)}" if wait > 0 else f"within {in_words(demand.interval)}"
+        return f"in {left_in_words(wait)}" if wait > 0 else f"within {in_words(demand.interval)}"
     if service.state == ServiceState.BACKOFF:
         return f"when the pause ends, {_timer_left(world, backoff_timer(name), now)}"
     return "once it is its turn" if service.state == ServiceState.WAITING else "once the request was answered"
@@ -169,20 +169,20 @@ def _timer_left(world: World, timer: str, now: Moment) -> str:
     if due is None:
         return "at no time that is set"
     left = due.steady - now.steady
-    return f"in {in_words(left)}" if left > 0 else "now"
+    return f"in {left_in_words(left)}" if left > 0 else "now"
 
 
 def _hold_left(world: World, now: Moment) -> str:
     due = world.timers.get(HOLD)
     left = world.plan.link.hold if due is None else max(0.0, due.steady - now.steady)
-    return f"the link must stay good for {in_words(left)} more"
+    return f"the link must stay good for {left_in_words(left)} more"
 
 
 def _health_left(world: World, name: str, now: Moment) -> str:
     since, needed = world.services[name].healthy_since, world.plan.recovery.healthy_for
     if since is None:
         return f"available for {in_words(needed)} without a break; it is not available now"
-    return f"available for {in_words(max(0.0, since.steady + needed - now.steady))} more without a break"
+    return f"available for {left_in_words(max(0.0, since.steady + needed - now.steady))} more without a break"
 
 
 def _rise(context: LinkContext) -> str:
@@ -247,7 +247,7 @@ def _failing(context: ServiceContext) -> str:
     if deadline is None:
         return "only where the rollout fails"
     left = max(0.0, deadline - context.draft.at.steady)
-    return f"only where the rollout fails, or is not complete in {in_words(left)}"
+    return f"only where the rollout fails, or is not complete in {left_in_words(left)}"
 
 
 def _holds(context: ServiceContext) -> str:

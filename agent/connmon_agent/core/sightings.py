@@ -31,7 +31,7 @@ class ProbeResult:
 
     ``latency_ms`` is None when nothing answered; ``reason`` says in words what failed, and is None when ``ok``, as is
     ``failure``. ``family`` is "ipv4" or "ipv6" (None: the probe has none, or did not get so far as to choose). All of
-    the ``attempts`` before the last one got no answer.
+    the ``attempts`` before the last one got no answer. ``proxy`` is what it went through (None: nothing).
     """
 
     name: str  # for people and unique among the targets: "tcp 192.0.2.1:443"
@@ -42,6 +42,7 @@ class ProbeResult:
     family: str | None = None
     failure: Failure | None = None
     attempts: int = 1
+    proxy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,11 @@ def in_words(seconds: float) -> str:
     return f"{days} d {hours} h" if hours else f"{days} d"
 
 
+def left_in_words(seconds: float) -> str:
+    """A time that is left, as clocks tell it: to a tenth of a second."""
+    return in_words(round(seconds, 1)) if seconds >= 0.1 else "less than 0.1 s"
+
+
 def tell_obstacle(port: int, words: str) -> str:
     """``8080 is held by nginx (pid 99)``, ``80 needs privileges``: a port and what keeps it from being had."""
     if words.startswith("held by "):
@@ -34,10 +39,13 @@ def tell_obstacle(port: int, words: str) -> str:
     return f"{port} {words}" if plain else f"{port} cannot be had: {words}"
 
 
-def clock_time(wall: float) -> str:
-    """The time of day in UTC, ``15:42``, of Unix seconds: a decision must not depend on where it is made."""
+def clock_time(wall: float, *, exactly: bool = False) -> str:
+    """The time of day in UTC, ``15:42``, or ``15:42:07``, of Unix seconds: a decision must not depend on where it is
+    made.
+    """
     minutes = int(wall // 60) % (24 * 60)
-    return f"{minutes // 60:02}:{minutes % 60:02}"
+    seconds = f":{int(wall % 60):02}" if exactly else ""
+    return f"{minutes // 60:02}:{minutes % 60:02}{seconds}"
 
 
 def tell_evidence(evidence: Evidence) -> str:

@@ -143,6 +143,7 @@ class TargetProber:
             family=network.family if network.proxy is None else None,
             failure=failure.failure if failure else None,
             attempts=network.attempts,
+            proxy=network.proxy,
         )
 
     async def _find_failure(self, probe: Probe, target: Target | ApiTarget, network: Network) -> ProbeFailure | None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...core.blindness import BLIND_AFTER, SILENT_ROUNDS
+from ...core.demands import round_interval
 from ...core.plan import ServicePlan
 from ...core.sightings import Traffic
 from ...core.world import Forward, Service, World
 from ...store.records import AgentRow, LatestRound
-
-# A running agent writes its heartbeat with every round; without one for so long (seconds, and in rounds) it hangs, the
-# machine slept, or its disk refuses writing.
-SILENCE = 30.0
-SILENT_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +43,17 @@ class Snapshot:
 
     @property
     def silent_for(self) -> float | None:
-        """Seconds since the last sign of life, when they are too many for a running agent; None: all is well."""
+        """Seconds since the last sign of life, when they are too many for a running agent; None: all is well.
+
+        It writes its heartbeat with every round. Without one for as long as would be blind time it stands still, the
+        machine slept, or the disk refuses writing; rounds of a long outage are farther apart.
+        """
         if self.agent is None or self.fresh:
             return None
-        silence = self.now - self.agent.heartbeat.wall
-        return silence if silence > SILENCE + SILENT_ROUNDS * self.world.plan.link.check_interval else None
+        beat = self.agent.heartbeat
+        silence = self.now - beat.wall
+        rounds = SILENT_ROUNDS * round_interval(self.world, beat.steady)
+        return silence if silence > max(BLIND_AFTER, rounds) else None
 
     @property
     def watched(self) -> bool:

@@ -101,6 +101,7 @@ def _probe(result: ProbeResult, latest: LatestRound) -> dict[str, Any]:
         "ok": result.ok,
         "latency_ms": result.latency_ms,
         "reason": result.reason,
+        "proxy": result.proxy,
         "at": write_instant(latest.at),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 
-from ...core.causes import describe_quality
+from ...core.causes import describe_quality, find_unheard
 from ...core.damping import count_failures
 from ...core.facts import advise
 from ...core.moments import Moment
@@ -79,7 +79,7 @@ def _cause(snapshot: Snapshot, width: int) -> Iterator[str]:
 def _judge(snapshot: Snapshot) -> tuple[str, Tone, str]:
     """The verdict's word, its tone, and the rest of the sentence. What nobody watches is not known."""
     link = snapshot.world.link
-    age = f" for {say_duration(snapshot.now - link.since.wall)}" if link.since.wall else ""
+    age = f" for {say_duration(_now(snapshot).steady - link.since.steady)}" if link.since.wall else ""
     if snapshot.agent is None:
         return "UNKNOWN", Tone.BAD, ": no agent has watched the link yet"
     if snapshot.fresh:
@@ -120,23 +120,24 @@ def _probes(snapshot: Snapshot, width: int, paint: Paint) -> Iterator[str]:
 def _probe_row(result: ProbeResult) -> tuple[str, str, str]:
     if not result.ok:
         return "FAILED", result.name, result.reason or "no answer"
-    return "ok", result.name, "" if result.latency_ms is None else f"{result.latency_ms:.1f} ms"
+    latency = "" if result.latency_ms is None else f"{result.latency_ms:.1f} ms"
+    return "ok", result.name, latency if result.proxy is None else f"{latency} through the proxy {result.proxy}".strip()
 
 
 def _outage(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
     outage = snapshot.world.outage
     if outage is not None:
-        yield from wrap(_tell_outage(outage, now=snapshot.now, zone=zone), width=width, indent=INDENT, first="")
+        yield from wrap(_tell_outage(outage, now=_now(snapshot), zone=zone), width=width, indent=INDENT, first="")
 
 
-def _tell_outage(outage: Outage, *, now: float, zone: tzinfo | None) -> str:
+def _tell_outage(outage: Outage, *, now: Moment, zone: tzinfo | None) -> str:
     started = say_date_and_time(outage.started.wall, zone=zone)
     kind = "Ordered recovery" if outage.by_operator else "Outage"
     what = f"{kind} {outage.id} since {started}"
     if outage.ended is not None:
-        what = f"Last {kind.lower()}: {outage.id}, {started}, over after {_span(outage, outage.ended.wall)}"
+        what = f"Last {kind.lower()}: {outage.id}, {started}, over after {_span(outage, outage.ended)}"
     elif outage.back is not None and not outage.by_operator:
-        what += f", link back after {_span(outage, outage.back.wall)}"
+        what += f", link back after {_span(outage, outage.back)}"
     else:
         what += f", {_span(outage, now)} ago"
     relapses = f", {count_of(outage.relapses, 'relapse')}" if outage.relapses else ""
@@ -145,8 +146,9 @@ def _tell_outage(outage: Outage, *, now: float, zone: tzinfo | None) -> str:
     return f"{what}{blind}{relapses}: {outage.cause}{detail}"
 
 
-def _span(outage: Outage, end: float) -> str:
-    return say_duration(end - outage.started.wall)
+def _span(outage: Outage, end: Moment) -> str:
+    """Steady time: a clock that was set makes no outage longer or shorter."""
+    return say_duration(max(0.0, end.steady - outage.started.steady))
 
 
 def _services(snapshot: Snapshot, width: int, paint: Paint) -> Iterator[str]:
@@ -220,6 +222,7 @@ def _advise(snapshot: Snapshot) -> Iterator[str]:
         yield "connmon-agent start: without the agent nothing is watched and nothing restarted"
     elif snapshot.silent_for is not None:
         yield "connmon-agent doctor: the agent runs, but it no longer writes"
+    yield from _advise_unheard(snapshot)
     if snapshot.world.paused:
         yield "connmon-agent resume: lets restarts go on"
     if _is_damped(snapshot):
@@ -229,6 +232,16 @@ def _advise(snapshot: Snapshot) -> Iterator[str]:
     yield from _advise_spent(snapshot)
     if snapshot.running and snapshot.world.link.state == LinkState.OFFLINE:
         yield "nothing for the services: they are restarted once the link is back and stays good"
+
+
+def _advise_unheard(snapshot: Snapshot) -> Iterator[str]:
+    """A target that never answered does not count, so that nothing else would tell of it."""
+    if snapshot.watched and snapshot.round is not None:
+        for result in find_unheard(snapshot.round.results, snapshot.world.link.heard):
+            yield (
+                f"{result.name}: has never answered as expected since the agent's start, and does not count; correct "
+                "it under link.targets"
+            )
 
 
 def _advise_spent(snapshot: Snapshot) -> Iterator[str]:
