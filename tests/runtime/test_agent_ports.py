@@ -292,6 +292,20 @@ def test_health_gives_the_attempts_back_though_nobody_reaches_the_port() -> None
     live(plan, story)
 
 
+def test_what_goes_through_is_noted_within_seconds_and_only_when_it_has_changed() -> None:
+    async def story(site: Site) -> None:
+        await site.start()
+        await all_open(site)
+        site.open_connections["web"] = 3
+        await site.wait(3)
+        assert [flow.open for flow in site.disk.traffic] == [3]
+        noted = site.disk.traffic
+        await site.wait(60)
+        assert site.disk.traffic is noted
+
+    live(WEB, story)
+
+
 # What it costs.
 
 

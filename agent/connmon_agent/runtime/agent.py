@@ -40,7 +40,7 @@ from .blindness import Vigil
 from .evidence import EvidenceObserver
 from .no_forwards import NoForwards, NoPorts
 from .observers import InspectionObserver, Observer, RoundObserver, TimerObserver
-from .port_observers import CheckObserver, PortObserver
+from .port_observers import CheckObserver, PortObserver, TrafficObserver
 from .quality_meter import QualityMeter
 from .sentences import Sentence, tell_damage, tell_step
 
@@ -91,7 +91,6 @@ class Agent:
         self._ending = asyncio.Event()
         self._end_reason = "ended"
         self._effects: set[asyncio.Task[None]] = set()
-        self._traffic: tuple[Traffic, ...] = ()  # as it was last noted
         self.world = surroundings.journal.load()
         self._vigil = Vigil(self._clock)
         self._quality = QualityMeter(world=self._get_world, take=self.take)
@@ -111,6 +110,9 @@ class Agent:
             surroundings.ports, surroundings.forwards, clock=self._clock, world=self._get_world, take=self.take
         )
         self._checks = CheckObserver(surroundings.forwards, clock=self._clock, world=self._get_world, take=self.take)
+        self._flow = TrafficObserver(
+            surroundings.forwards, clock=self._clock, world=self._get_world, note=self._note_traffic
+        )
         self._observers: tuple[Observer, ...] = (
             # First: no round is judged by the evidence of an agent that ran before.
             EvidenceObserver(surroundings.watch, clock=self._clock, world=self._get_world, take=self.take),
@@ -118,6 +120,7 @@ class Agent:
             self._inspections,
             self._port_watch,
             self._checks,
+            self._flow,
             TimerObserver(clock=self._clock, world=self._get_world, take=self.take),
         )
 
@@ -151,7 +154,7 @@ class Agent:
         self._plan = plan
         if forwards is not None:
             self._out = replace(self._out, forwards=forwards)
-            self._port_watch.forwards = self._checks.forwards = forwards
+            self._port_watch.forwards = self._checks.forwards = self._flow.forwards = forwards
         if prober is not None:
             self._rounds.prober = prober
             self._quality.forget()
@@ -311,15 +314,15 @@ class Agent:
         if self._trouble is None:
             try:
                 self._out.journal.note_round(at, results, sight)
-                self._note_traffic(at)
             except StoreError as error:
                 self._lose_memory(error)
 
-    def _note_traffic(self, at: Moment) -> None:
-        traffic = self._out.forwards.traffic()
-        if traffic != self._traffic:
-            self._out.journal.note_traffic(at, traffic)
-            self._traffic = traffic
+    def _note_traffic(self, at: Moment, traffic: tuple[Traffic, ...]) -> None:
+        if self._trouble is None:
+            try:
+                self._out.journal.note_traffic(at, traffic)
+            except StoreError as error:
+                self._lose_memory(error)
 
     # The effects.
 

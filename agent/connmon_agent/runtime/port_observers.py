@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Callable
 
 from ..core.events import Event, ForwardChecked, PortsSeen
+from ..core.moments import Moment
 from ..core.port_demands import PORTS_INTERVAL, CheckDemand, check_demands, wanted_ports
+from ..core.sightings import Traffic
 from ..core.world import World
 from ..ports import Clock, Forwards, LocalPorts
 from .observers import Observer
 
+# Seconds between looks at what goes through the ports, for people: it decides nothing.
+TRAFFIC_INTERVAL = 2.0
 # A port is not checked more often than this, however many connections through it fail.
 SHORTEST_CHECK_INTERVAL = 1.0
 
@@ -117,3 +121,33 @@ class CheckObserver(Observer):
         while True:
             self._troubled.add(await self.forwards.troubled())
             self.nudge()
+
+
+class TrafficObserver(Observer):
+    """Notes what went through the ports, whenever that has changed. It brings no events."""
+
+    def __init__(
+        self,
+        forwards: Forwards,
+        *,
+        clock: Clock,
+        world: Callable[[], World],
+        note: Callable[[Moment, tuple[Traffic, ...]], None],
+    ) -> None:
+        super().__init__(clock=clock, world=world, take=lambda event: None)
+        self.forwards = forwards
+        self._note = note
+        self._noted: tuple[Traffic, ...] = ()
+        self._looked = 0.0
+
+    def look(self) -> float | None:
+        if not self._world().forwards:
+            return None
+        now = self._clock.now()
+        if now.steady >= self._looked + TRAFFIC_INTERVAL:
+            self._looked = now.steady
+            traffic = self.forwards.traffic()
+            if traffic != self._noted:
+                self._note(now, traffic)
+                self._noted = traffic
+        return self._looked + TRAFFIC_INTERVAL
