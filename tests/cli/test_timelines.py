@@ -34,8 +34,9 @@ Monday 2026-11-23
 10:03:22  frontend is restarted, attempt 1 of 3: it was cut off by the outage
           10:03:22  the cluster took the restart; it must be ready within 5 min
           10:03:50  ready after 28 s: restarted, 3 of 3 available
-10:03:40  agent was not running for 18 s at most, it had been ended by force,
-          and the machine was started anew
+10:03:40  agent was not running for 18 s by its clock, it had been ended by
+          force, and the machine was started anew: for how long nobody watched
+          is not known
 10:03:40  agent started, version 0.1.0 (pid 99)
 10:04:40  grafana gave up: all 3 attempts are spent: CrashLoopBackOff
 10:04:40  link RECOVERING -> ONLINE: the recovery is over: 1 of 2 services are

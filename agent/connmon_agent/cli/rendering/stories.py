@@ -160,12 +160,14 @@ def _tell_gap(previous: Recorded | None, row: Recorded) -> Iterator[Line]:
         return
     watched = row.event.heartbeat or previous.at  # an older agent did not tell
     gap = row.at.steady - watched.steady
-    rebooted = ", and the machine was started anew" if previous.boot_id != row.boot_id else ""
+    rebooted = previous.boot_id != row.boot_id
     if gap < BLINK and not rebooted:
         return
-    if isinstance(previous.event, AgentStopped):
-        yield Line(previous.seq, previous.at, f"agent was not running for {say_duration(gap)}{rebooted}")
-        return
-    exact = "" if row.event.heartbeat else " at most"
-    sentence = f"agent was not running for {say_duration(gap)}{exact}, it had been ended by force{rebooted}"
-    yield Line(row.seq, row.at, sentence)
+    stopped = isinstance(previous.event, AgentStopped)
+    exact = " by its clock" if rebooted else "" if row.event.heartbeat or stopped else " at most"
+    span = f"agent was not running for {say_duration(gap)}{exact}"
+    anew = ", and the machine was started anew: for how long nobody watched is not known" if rebooted else ""
+    if stopped:
+        yield Line(previous.seq, previous.at, f"{span}{anew}")
+    else:
+        yield Line(row.seq, row.at, f"{span}, it had been ended by force{anew}")
