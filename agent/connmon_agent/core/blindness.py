@@ -43,6 +43,13 @@ def note_blindness(draft: Draft, event: WentBlind) -> bool:
     return True
 
 
+def note_boot(draft: Draft, boot_id: str) -> bool:
+    """Remember the boot in which the agent runs now; whether it last ran in another one."""
+    before = draft.world.boot
+    draft.change(boot=boot_id)
+    return before not in ("", boot_id)
+
+
 def note_absence(draft: Draft, heartbeat: Moment, *, rebooted: bool) -> bool:
     """Record that no agent ran since ``heartbeat``; whether what was known is to be judged afresh.
 

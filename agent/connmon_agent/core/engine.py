@@ -7,7 +7,7 @@ from typing import Any
 
 from . import forward_rules, link_rules, service_rules
 from .assignments import assign_ports, plans_of
-from .blindness import note_absence, note_blindness
+from .blindness import note_absence, note_blindness, note_boot
 from .chart import Chart
 from .draft import Draft, ForwardContext, LinkContext, ServiceContext, Trigger
 from .events import (
@@ -88,8 +88,7 @@ class Engine:
 
     def _on_start(self, draft: Draft, event: AgentStarted) -> None:
         draft.note("agent", f"started, version {event.version} (pid {event.pid})")
-        rebooted = draft.world.boot not in ("", event.boot_id)
-        draft.change(boot=event.boot_id)
+        rebooted = note_boot(draft, event.boot_id)
         draft.change_link(good=0, bad=0, confirmed=False, heard=())
         for name in draft.world.names:
             if draft.service(name).healthy_since is not None:
@@ -117,8 +116,7 @@ class Engine:
                 draft.resolutions.append(Resolution(service.name, service.intent.token, "abandoned", reason))
         services = {plan.name: known.get(plan.name, Service(plan.name)) for plan in event.plan.services}
         draft.change(services=services)
-        # Seen anew, with other targets and services or by another agent.
-        draft.change_link_where_new({"sight": None, "cluster": None, "api": None})
+        draft.change_link_where_new({"sight": None, "cluster": None, "api": None})  # with other targets, seen anew
         for name in known.keys() - services.keys():
             draft.disarm(service_rules.backoff_timer(name))
         self._configure_forwards(draft, ports)
@@ -155,9 +153,7 @@ class Engine:
         context = LinkContext(draft, cause=diagnosis.cause, detail=diagnosis.detail)
         draft.fire(LINK, LINK, ROUND_TRIGGERS[diagnosis.good])
         self._run(draft, context)
-        if (
-            diagnosis.good is False and draft.link.state == LinkState.DEGRADED != before
-        ):  # it may be the verdict already
+        if diagnosis.good is False and draft.link.state == LinkState.DEGRADED != before:  # it may be the verdict
             draft.fire(LINK, LINK, "round_bad")
             self._run(draft, context)
 

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from .. import __version__
-from ..core.blindness import is_blind
 from ..core.effects import Listen, Restart
 from ..core.engine import Engine
 from ..core.events import (
@@ -36,7 +35,7 @@ from ..core.steps import Step
 from ..core.world import World
 from ..errors import InvariantError, StoreError
 from ..ports import Clock, Cluster, Forwards, Journal, LinkWatch, LocalPorts, Prober
-from .blindness import Vigil
+from .blindness import Vigil, was_blind
 from .evidence import EvidenceObserver
 from .no_forwards import NoForwards, NoPorts
 from .observers import InspectionObserver, Observer, RoundObserver, TimerObserver
@@ -189,8 +188,7 @@ class Agent:
     def _wake(self) -> bool:
         """Notice a time in which nobody watched; whether there was one."""
         events = self._vigil.wake()
-        blind = any(is_blind(event) for event in events)
-        if blind:
+        if blind := was_blind(events):
             self._rounds.forget()
             self._quality.forget()
         for event in events:

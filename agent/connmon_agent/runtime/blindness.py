@@ -6,9 +6,10 @@ It costs no wake-up of its own, and nothing that the agent did not see is taken 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from ..core.blindness import BLIND_AFTER
+from ..core.blindness import BLIND_AFTER, is_blind
 from ..core.events import WentBlind
 from ..core.moments import Moment
 from ..core.wording import in_words
@@ -68,6 +69,11 @@ def compare(last: Reading, now: Reading, *, due: float | None) -> list[WentBlind
     if slept + still >= BLIND_AFTER:
         found.append(WentBlind(now.at, now.at.plus(-slept - still), _tell_gap(slept, still)))
     return found
+
+
+def was_blind(events: Iterable[WentBlind]) -> bool:
+    """Whether one of them is a time in which nobody watched, or may be one; else the clock was merely set."""
+    return any(is_blind(event) for event in events)
 
 
 def _tell_step(seconds: float) -> str:
