@@ -44,6 +44,7 @@ def test_a_healthy_site_has_no_problem(agent: LocalAgent) -> None:
     assert result.exit_code == 0
     marked = [line for line in result.output.splitlines() if line[:2] in ("ok", "--", "!!", "XX")]
     assert [line[:2] for line in marked if line[:2] in ("!!", "XX")] == []
+    marked = [line for line in marked if "target gateway" not in line]  # this machine's own, where it has one
     found = [f"{line[4:]} " for line in marked]  # a long path begins a line of its own
     assert [line for line, about in zip(found, HEALTHY, strict=True) if not line.startswith(about)] == []
     assert result.output.splitlines()[-1] == "Nothing stops the agent."

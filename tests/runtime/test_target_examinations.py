@@ -114,3 +114,19 @@ async def look_at_targets(
 
 async def gather(findings: AsyncIterator[Finding]) -> dict[str, Finding]:
     return {finding.about: finding async for finding in findings}
+
+
+def test_the_gateway_that_the_system_names_is_asked_too(tmp_path: Path) -> None:
+    by_loopback = Evidence(carrier=True, default_route=True, interface="lo", gateway="127.0.0.1")
+    findings = asyncio.run(look_at_targets(tmp_path, cut=None, evidence=by_loopback))
+    assert (findings["target gateway 127.0.0.1"].health, findings["link"].text) == ("good", ALL)
+
+
+@pytest.mark.skipif(find_obstacle(None) is None, reason="this user may open ping sockets")
+def test_why_nothing_can_be_probed_is_told_once(tmp_path: Path) -> None:
+    settings = replace(built_in_settings(tmp_path), targets=(icmp_target("127.0.0.1"),))
+
+    async def look() -> list[Finding]:
+        return [finding async for finding in examine_targets(settings, look=lambda: NOTHING_TOLD)]
+
+    assert [finding.about for finding in asyncio.run(look())] == ["target icmp 127.0.0.1", "link"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..core.causes import ADVICE, find_unheard, tell_verdict
 from ..core.rounds import judge_alone
-from ..core.sightings import Evidence, ProbeResult
+from ..core.sightings import Evidence, Failure, ProbeResult
 from ..core.world import Link
 from ..errors import ConnmonError
 from ..presence import find_agent
@@ -42,7 +42,7 @@ async def examine_targets(settings: Settings, *, look: Callable[[], Evidence] | 
     finally:
         await prober.close()
     unheard = {result.name for result in find_unheard(results, link.heard)}
-    for result in results:
+    for result in (result for result in results if result.name not in prober.left_out):
         yield _judge_probe(result, unheard=result.name in unheard)
     for name, obstacle in prober.left_out.items():
         yield warning(f"target {name}", f"is left out: {obstacle}", "Do so, or remove the target under link.targets")
@@ -85,6 +85,8 @@ def _judge_probe(result: ProbeResult, *, unheard: bool) -> Finding:
     if result.ok:
         return good(about, "answers" if result.latency_ms is None else f"answers after {result.latency_ms:.1f} ms")
     reason = result.reason or "no answer"
+    if result.kind == "gateway" and result.failure is Failure.SILENT:
+        return note(about, f"{reason}: many routers never answer")  # the verdict says where it matters
     if unheard:
         told = f"{reason}; it has never answered as expected since the agent's start, and does not count"
         return warning(about, told, "Check its address and what is expected of it, or remove it under link.targets")
