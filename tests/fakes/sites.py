@@ -35,8 +35,9 @@ from connmon_agent.core.steps import Step
 from connmon_agent.core.world import World
 from connmon_agent.errors import CommitError, StoreError
 from connmon_agent.ports import Journal
-from connmon_agent.runtime.agent import Agent, Surroundings
+from connmon_agent.runtime.agent import Agent
 from connmon_agent.runtime.sentences import Sentence
+from connmon_agent.runtime.surroundings import Surroundings
 
 CALL = 0.02  # seconds a call of the API takes
 PROBE = 0.01  # seconds an answered probe takes

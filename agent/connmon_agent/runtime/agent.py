@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from .. import __version__
 from ..core.effects import Listen, Restart
@@ -34,14 +33,11 @@ from ..core.sightings import ProbeResult, Traffic
 from ..core.steps import Step
 from ..core.world import World
 from ..errors import InvariantError, StoreError
-from ..ports import Clock, Cluster, Forwards, Journal, LinkWatch, LocalPorts, Prober
+from ..ports import Cluster, Forwards, Prober
 from .blindness import Vigil, was_blind
-from .evidence import EvidenceObserver
-from .no_forwards import NoForwards, NoPorts
-from .observers import InspectionObserver, Observer, RoundObserver, TimerObserver
-from .port_observers import CheckObserver, PortObserver, TrafficObserver
 from .quality_meter import QualityMeter
 from .sentences import Sentence, tell_damage, tell_step
+from .surroundings import Listener, Lookout, Surroundings
 
 # Seconds between attempts to open the state file again after a commit failed.
 REOPEN_INTERVAL = 5.0
@@ -51,25 +47,6 @@ OVERTAKEN = (RoundFinished, Inspected, TimerDue)
 WATCHED = (RoundFinished, EvidenceChanged, WentBlind)
 # Of it, kept in memory while nothing can be recorded; only what changes something counts.
 MOST_UNRECORDED = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """All that the agent reaches the world outside by. ``boot_id`` names the machine's boot.
-
-    ``publish`` is called with the world whenever the local ports in it have changed.
-    """
-
-    clock: Clock
-    watch: LinkWatch
-    prober: Prober
-    cluster: Cluster
-    journal: Journal
-    boot_id: str
-    say: Callable[[Sentence], None]
-    ports: LocalPorts = field(default_factory=NoPorts)
-    forwards: Forwards = field(default_factory=NoForwards)
-    publish: Callable[[World], None] = lambda world: None
 
 
 class Agent:
@@ -93,40 +70,22 @@ class Agent:
         self.world = surroundings.journal.load()
         self._vigil = Vigil(self._clock)
         self._quality = QualityMeter(world=self._get_world, take=self.take)
-        self._rounds = RoundObserver(
-            surroundings.prober,
-            clock=self._clock,
-            world=self._get_world,
-            take=self.take,
-            note=self._note_round,
-            wake=self._wake,
-            rest=self._vigil.rest,
-        )
-        self._inspections = InspectionObserver(
-            surroundings.cluster, clock=self._clock, world=self._get_world, take=self.take
-        )
-        self._port_watch = PortObserver(
-            surroundings.ports, surroundings.forwards, clock=self._clock, world=self._get_world, take=self.take
-        )
-        self._checks = CheckObserver(surroundings.forwards, clock=self._clock, world=self._get_world, take=self.take)
-        self._flow = TrafficObserver(
-            surroundings.forwards, clock=self._clock, world=self._get_world, note=self._note_traffic
-        )
-        self._observers: tuple[Observer, ...] = (
-            # First: no round is judged by the evidence of an agent that ran before.
-            EvidenceObserver(surroundings.watch, clock=self._clock, world=self._get_world, take=self.take),
-            self._rounds,
-            self._inspections,
-            self._port_watch,
-            self._checks,
-            self._flow,
-            TimerObserver(clock=self._clock, world=self._get_world, take=self.take),
+        self._lookout = Lookout(
+            surroundings,
+            Listener(
+                world=self._get_world,
+                take=self.take,
+                note_round=self._note_round,
+                note_traffic=self._note_traffic,
+                wake=self._wake,
+                rest=self._vigil.rest,
+            ),
         )
 
     async def run(self) -> None:
         """Watch and act until ``end`` is called."""
         self._begin(self._out.journal.last_sign_of_life())
-        tasks = [asyncio.ensure_future(observer.run()) for observer in self._observers]
+        tasks = self._lookout.start()
         ending = asyncio.ensure_future(self._ending.wait())
         try:
             await asyncio.wait([ending, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -151,15 +110,10 @@ class Agent:
     ) -> None:
         """Take over another plan; the prober, the cluster and the forwards are exchanged where new ones are given."""
         self._plan = plan
-        if forwards is not None:
-            self._out = replace(self._out, forwards=forwards)
-            self._port_watch.forwards = self._checks.forwards = self._flow.forwards = forwards
+        self._lookout.turn_to(prober=prober, cluster=cluster, forwards=forwards)
+        self._out = replace(self._out, cluster=cluster or self._out.cluster, forwards=forwards or self._out.forwards)
         if prober is not None:
-            self._rounds.prober = prober
             self._quality.forget()
-        if cluster is not None:
-            self._inspections.turn_to(cluster)
-            self._out = replace(self._out, cluster=cluster)
         self.take(self._configured())
 
     def obey(self, order: Order, services: tuple[str, ...], by: str) -> str | None:
@@ -189,7 +143,7 @@ class Agent:
         """Notice a time in which nobody watched; whether there was one."""
         events = self._vigil.wake()
         if blind := was_blind(events):
-            self._rounds.forget()
+            self._lookout.rounds.forget()
             self._quality.forget()
         for event in events:
             self._decide(event)
@@ -305,7 +259,7 @@ class Agent:
         """A kind of probe that has become suspect begins anew: the fault may lie in what it has kept."""
         suspects = set(world.link.suspects) - set(self.world.link.suspects)
         if suspects:
-            self._rounds.prober.renew(suspects)
+            self._lookout.rounds.prober.renew(suspects)
 
     def _note_round(self, at: Moment, results: tuple[ProbeResult, ...]) -> None:
         sight = self._quality.see(at, results)
@@ -385,7 +339,7 @@ class Agent:
             self.take(AgentStopped(self._clock.now(), self._end_reason))
         await self._out.forwards.close()
         await self._out.watch.close()
-        await self._rounds.prober.close()
+        await self._lookout.rounds.prober.close()
         await self._out.cluster.close()
 
     def _say(self, level: str, text: str) -> None:
@@ -395,5 +349,4 @@ class Agent:
         return self.world
 
     def _nudge(self) -> None:
-        for observer in self._observers:
-            observer.nudge()
+        self._lookout.nudge()

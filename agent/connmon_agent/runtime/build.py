@@ -25,13 +25,14 @@ from ..settings import KubernetesSettings, Settings
 from ..sockets.examining import SocketPorts
 from ..store import DATABASE_FILE
 from ..store.journal import SqliteJournal
-from .agent import Agent, Surroundings
+from .agent import Agent
 from .api_addresses import ApiAddress
 from .clocks import SystemClock, anchor_time, boot_id, boottime, walltime
 from .control import ControlServer
 from .endpoint_files import EndpointFiles
 from .forwarding import Forwarding
 from .sentences import Sentence, tell_damage
+from .surroundings import Surroundings
 
 CREDENTIALS_FOLDER = "credentials"
 

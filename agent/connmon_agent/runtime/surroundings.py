@@ -1,0 +1,95 @@
+"""What is around one agent: all the ports that it reaches the world outside by, and the observers that look at it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..core.events import Event
+from ..core.moments import Moment
+from ..core.sightings import ProbeResult, Traffic
+from ..core.world import World
+from ..ports import Clock, Cluster, Forwards, Journal, LinkWatch, LocalPorts, Prober
+from .evidence import EvidenceObserver
+from .no_forwards import NoForwards, NoPorts
+from .observers import InspectionObserver, Observer, RoundObserver, TimerObserver
+from .port_observers import CheckObserver, PortObserver, TrafficObserver
+from .sentences import Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All that the agent reaches the world outside by. ``boot_id`` names the machine's boot.
+
+    ``publish`` is called with the world whenever the local ports in it have changed.
+    """
+
+    clock: Clock
+    watch: LinkWatch
+    prober: Prober
+    cluster: Cluster
+    journal: Journal
+    boot_id: str
+    say: Callable[[Sentence], None]
+    ports: LocalPorts = field(default_factory=NoPorts)
+    forwards: Forwards = field(default_factory=NoForwards)
+    publish: Callable[[World], None] = lambda world: None
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What the observers want of the agent: its world, and where what they saw goes.
+
+    ``note_round`` and ``note_traffic`` take what decides nothing; ``wake`` is called before each look at the link, and
+    ``rest`` after it with the time of the next one.
+    """
+
+    world: Callable[[], World]
+    take: Callable[[Event], object]
+    note_round: Callable[[Moment, tuple[ProbeResult, ...]], None]
+    note_traffic: Callable[[Moment, tuple[Traffic, ...]], None]
+    wake: Callable[[], object]
+    rest: Callable[[float], object]
+
+
+class Lookout:
+    """Every observer of one agent."""
+
+    def __init__(self, out: Surroundings, to: Listener) -> None:
+        clock, world, take = out.clock, to.world, to.take
+        self.rounds = RoundObserver(
+            out.prober, clock=clock, world=world, take=take, note=to.note_round, wake=to.wake, rest=to.rest
+        )
+        self._inspections = InspectionObserver(out.cluster, clock=clock, world=world, take=take)
+        self._ports = PortObserver(out.ports, out.forwards, clock=clock, world=world, take=take)
+        self._checks = CheckObserver(out.forwards, clock=clock, world=world, take=take)
+        self._traffic = TrafficObserver(out.forwards, clock=clock, world=world, note=to.note_traffic)
+        self._observers: tuple[Observer, ...] = (
+            # First: no round is judged by the evidence of an agent that ran before.
+            EvidenceObserver(out.watch, clock=clock, world=world, take=take),
+            self.rounds,
+            self._inspections,
+            self._ports,
+            self._checks,
+            self._traffic,
+            TimerObserver(clock=clock, world=world, take=take),
+        )
+
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin to look, each in a task of its own, which never ends by itself."""
+        return [asyncio.create_task(observer.run()) for observer in self._observers]
+
+    def nudge(self) -> None:
+        """Tell that the world changed."""
+        for observer in self._observers:
+            observer.nudge()
+
+    def turn_to(self, *, prober: Prober | None, cluster: Cluster | None, forwards: Forwards | None) -> None:
+        """Look with other eyes from now on, where they are given."""
+        if prober is not None:
+            self.rounds.prober = prober
+        if cluster is not None:
+            self._inspections.turn_to(cluster)
+        if forwards is not None:
+            self._ports.forwards = self._checks.forwards = self._traffic.forwards = forwards
