@@ -36,6 +36,7 @@ def cluster(*, replicas: int = 1, port_name: str | None = None, pace: Pace | Non
     """A cluster with the Deployment and the Service ``web``, whose pods are ready at once."""
     api = EmbeddedKubernetes(pace=pace or Pace(ready_after=0.0, linger=0.05))
     template = manifests.pod_template("web", port_name=port_name)
+    template["spec"]["terminationGracePeriodSeconds"] = 30  # or a pod would be gone at once, whatever the pace says
     api.create(manifests.deployment("web", replicas=replicas, template=template))
     api.create(manifests.service("web", target=port_name or 8080))
     return api
@@ -119,7 +120,11 @@ async def connect(port: int) -> socket.socket:
     """A client. The test closes it."""
     client = socket.socket()
     client.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", port))
+    try:
+        await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", port))
+    except OSError:
+        client.close()
+        raise
     return client
 
 

@@ -43,7 +43,7 @@ class Gate:
 
 
 class Connector:
-    """Makes connections for one destination. ``noted`` is told each failed try: the backend's name, and why."""
+    """Makes connections for one destination. ``noted`` is told why a try failed."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Connector:
         seeker: Seeker,
         transports: Transports,
         gate: Gate,
-        noted: Callable[[str, str], None],
+        noted: Callable[[str], None],
     ) -> None:
         self._destination = destination
         self._seeker = seeker
@@ -144,7 +144,7 @@ class Connector:
                 if error.kind == "timeout":
                     self._patience = min(2 * self._patience, LONGEST_TRY)
                 self.shun(end)
-                self._noted(end.name, str(error))
+                self._noted(str(error))
                 raise
             self._patience = min(max(SHORTEST_TRY, 4 * (self._now() - began)), LONGEST_TRY)
             return stream

@@ -60,7 +60,7 @@ class Forward:
         self._say = say
         self._failed = failed
         self._tally = Tally()
-        self._said: dict[tuple[str, str], float] = {}  # when, by whom it is about and what was said
+        self._said: dict[str, float] = {}  # when which sentence was said
         self._listeners: Listeners | None = None
         self._visits: set[asyncio.Task[None]] = set()
         self._expected: dict[tuple[str, int], asyncio.Future[Visit]] = {}  # the agent's own checks, by their source
@@ -99,7 +99,7 @@ class Forward:
             self.leave()
             old = None
         try:
-            self._listeners = Listeners(order.port, order.bind, arrived=self._admit, noted=self._note_port)
+            self._listeners = Listeners(order.port, order.bind, arrived=self._admit, noted=self._note)
         except PortRefused as refused:
             return explain_refusal(refused)
         if old is not None:
@@ -144,8 +144,8 @@ class Forward:
         self._patience = forwarding.backend_wait
         self._turns = asyncio.Semaphore(min(forwarding.max_connections, surface.slots))
         self._seeker = Seeker(destination, surface.mirrors)
-        connector = Connector(destination, self._seeker, surface.transports, surface.gate, self._note_backend)
-        self._host = Host(connector, Spares(self._make_spare, self._seeker), self._note_backend)
+        connector = Connector(destination, self._seeker, surface.transports, surface.gate, self._note)
+        self._host = Host(connector, Spares(self._make_spare, self._seeker), self._note)
 
     def _admit(self, local: socket.socket) -> None:
         """One client was accepted. Raises OSError: it is gone already."""
@@ -167,7 +167,7 @@ class Forward:
             await self._take_turn(visit)
         except Astray as trouble:
             self._tally.fail(str(trouble), time.time())
-            self._note("", str(trouble))
+            self._note(str(trouble))
             self._failed()
         finally:
             self._tally.open -= 1
@@ -199,18 +199,12 @@ class Forward:
     async def _make_spare(self) -> Connected:
         return await self._host.connector.connect(asyncio.get_running_loop().time() + MAKING)
 
-    def _note_backend(self, backend: str, words: str) -> None:
-        self._note(backend, words)
-
-    def _note_port(self, words: str) -> None:
-        self._note("port", words)
-
-    def _note(self, about: str, words: str) -> None:
+    def _note(self, words: str) -> None:
         """Say it, unless the same was said just now."""
         now = time.monotonic()
         self._said = {sentence: at for sentence, at in self._said.items() if now - at < REPEAT}
-        if (about, words) not in self._said:
-            self._said[about, words] = now
+        if words not in self._said:
+            self._said[words] = now
             self._say(words)
 
     def _let_end(self, work: Coroutine[Any, Any, None]) -> None:

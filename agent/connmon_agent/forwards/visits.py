@@ -32,11 +32,11 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What visits need of the port they come through. ``noted`` is told what a backend said: its name, and that."""
+    """What visits need of the port they come through. ``noted`` is told what a backend said."""
 
     connector: Connector
     spares: Spares
-    noted: Callable[[str, str], None]
+    noted: Callable[[str], None]
 
 
 async def lead(visit: Visit, host: Host, tally: Tally, *, patience: float) -> None:
@@ -63,7 +63,7 @@ async def _lead(visit: Visit, host: Host, tally: Tally, deadline: float) -> None
             return await _relay(visit, connected, tally)
         except PodBroke as error:
             host.connector.shun(connected.end)
-            host.noted(connected.end.name, str(error))
+            host.noted(str(error))
             visit.trouble = Astray(str(error))
             if not visit.upload.may_go_elsewhere(error) or asyncio.get_running_loop().time() > deadline:
                 raise visit.trouble from error
