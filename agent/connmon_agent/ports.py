@@ -39,7 +39,7 @@ class Prober(Protocol):
         """
 
     def watch_gateway(self, address: str | None) -> None:
-        """Ask the gateway with this address (None: none) beside the rounds, without one waiting for it."""
+        """Ask the gateway with this address (None: none) beside the rounds, which hardly wait for it."""
 
     def renew(self, kinds: Collection[str]) -> None:
         """Let go of all that the probes of these kinds keep from one round to the next, as if it were at fault."""

@@ -50,6 +50,43 @@ def test_it_is_asked_once_at_a_time_and_not_too_often() -> None:
     run_virtually(story())
 
 
+def test_an_answer_that_is_kept_is_told_again_for_a_while() -> None:
+    async def story() -> None:
+        companion = Companion(answer_after(0.1, []), keep=3.0)
+        companion.begin()
+        await companion.linger(1.0)
+        found = [companion.take()]
+        for _ in range(2):
+            await asyncio.sleep(2.0)
+            found.append(companion.take())
+        assert found == [[FOUND], [FOUND], []]
+
+    run_virtually(story())
+
+
+def test_a_kept_answer_can_be_forgotten() -> None:
+    async def story() -> None:
+        companion = Companion(answer_after(0.1, []), keep=3.0)
+        companion.begin()
+        await companion.linger(1.0)
+        assert companion.take() == [FOUND]
+        companion.forget()
+        assert companion.take() == []
+
+    run_virtually(story())
+
+
+def test_it_is_waited_for_only_as_long_as_said() -> None:
+    async def story() -> None:
+        companion = Companion(answer_after(5.0, []))
+        companion.begin()
+        await companion.linger(0.5)
+        assert (asyncio.get_running_loop().time(), companion.take()) == (0.5, [])
+        await companion.close()
+
+    run_virtually(story())
+
+
 def test_nothing_to_be_asked_is_nothing_to_be_told() -> None:
     async def ask() -> ProbeResult | None:
         return None
@@ -122,7 +159,8 @@ def test_a_gateway_is_asked_while_it_is_watched() -> None:
         prober.watch_gateway("127.0.0.1")
         found = await rounds_until(prober, "gateway")
         prober.watch_gateway(None)
-        await prober.probe_all()
+        await prober.probe_all()  # what was under way is still told
+        prober.watch_gateway(None)
         assert await prober.probe_all() == ()
         await prober.close()
         return found

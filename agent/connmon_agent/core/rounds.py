@@ -186,7 +186,11 @@ def note_news(draft: Draft, before: Link) -> None:
     """Tell of a cause or suspects that have come or gone while the state stays: no transition tells of them."""
     link = draft.link
     moved = link.state != before.state or any(one.chart == "link" for one in draft.transitions)
-    if moved or link.state == LinkState.STARTING or (link.state == LinkState.DEGRADED and not is_poor(link)):
+    if (
+        moved
+        or link.state == LinkState.STARTING
+        or (link.state == LinkState.DEGRADED and (link.bad or not is_poor(link)))
+    ):
         return
     if link.cause != before.cause and not {link.cause, before.cause} <= _ALIKE:
         if link.cause is not None:

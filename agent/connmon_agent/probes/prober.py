@@ -22,6 +22,10 @@ from .proxies import choose_proxy
 
 # Seconds between two questions to the API server, at least: how fast rounds come is a matter of the link.
 API_PAUSE = 2.0
+# Seconds for which the gateway's answer is told again: rounds in doubt overlap, and each is to know it. Seconds that a
+# round in doubt waits for it, when its targets are done: silence on both sides is over at the same time.
+GATEWAY_KEPT = 3.0
+GATEWAY_GRACE = 0.05
 
 
 class TargetProber:
@@ -59,7 +63,7 @@ class TargetProber:
         self._api_lookup = Lookup(resolve)
         self._api = Companion(self._ask_api, pause=API_PAUSE)
         self._gateway: GatewayTarget | None = None
-        self._gateway_asked = Companion(self._ask_gateway)
+        self._gateway_asked = Companion(self._ask_gateway, keep=GATEWAY_KEPT)
 
     @property
     def proxies(self) -> dict[str, str]:
@@ -82,7 +86,10 @@ class TargetProber:
         """Ask the gateway with this address (None: none) beside the rounds, where no target already does."""
         asked = any(isinstance(target, GatewayTarget) for target in self._targets)
         wanted = address is not None and not asked
-        self._gateway = GatewayTarget(f"gateway {address}", address) if wanted else None
+        name = f"gateway {address}"
+        if not wanted or self._gateway is None or self._gateway.name != name:
+            self._gateway_asked.forget()
+        self._gateway = GatewayTarget(name, address) if wanted else None
 
     async def probe_all(self, *, patience: float | None = None) -> tuple[ProbeResult, ...]:
         """Probe every target at once and return one result a target, in their order. A failure is a result.
@@ -90,11 +97,12 @@ class TargetProber:
         No target is waited for longer than ``patience`` seconds (None: than the timeout).
         """
         limit = self._timeout if patience is None else min(patience, self._timeout)
+        self._begin_companions()  # first: their time is up first
         tasks = [asyncio.create_task(self._probe(target, limit)) for target in self._targets]
         self._running.update(tasks)
         try:
-            self._begin_companions()
             results = await asyncio.gather(*tasks)
+            await self._gateway_asked.linger(GATEWAY_GRACE)
             return (*self._hopeless, *results, *self._gateway_asked.take(), *self._api.take())
         except asyncio.CancelledError:
             # The first to end would end the waiting; the others may still have sockets to close.
