@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import forward_rules, link_rules, service_rules
-from .assignments import assign_ports, plans_of
+from .assignments import plans_of
 from .blindness import note_absence, note_blindness, note_boot
 from .chart import Chart
 from .draft import Draft, ForwardContext, LinkContext, ServiceContext, Trigger
@@ -31,8 +31,8 @@ from .events import (
 )
 from .machine import Choice, Chooser, MachineChooser, TableChooser
 from .orders import refuse_order
-from .plan import ForwardPlan
 from .policy import parse_token
+from .port_decisions import PortDecisions
 from .quality import is_poor
 from .rounds import ROUND_TRIGGERS, note_cluster, note_news, note_quality, note_round
 from .sightings import Sighting, Unseen
@@ -56,6 +56,7 @@ class Engine:
         self._choosers: dict[str, Chooser[Any]] = {
             name: chooser(chart, _RULES[name].VOCABULARY) for name, chart in charts.items() if name in _RULES
         }
+        self._ports = PortDecisions(self._fire)
         self._handlers: dict[type, Callable[[Draft, Any], None]] = {
             AgentStarted: self._on_start,
             AgentStopped: self._on_stop,
@@ -67,9 +68,9 @@ class Engine:
             Inspected: self._on_inspection,
             RestartAnswered: self._on_answer,
             TimerDue: self._on_timer,
-            PortsSeen: self._on_ports,
-            ListenAnswered: self._on_listen_answer,
-            ForwardChecked: self._on_check,
+            PortsSeen: self._ports.on_ports,
+            ListenAnswered: self._ports.on_answer,
+            ForwardChecked: self._ports.on_check,
             Ordered: self._on_order,
         }
 
@@ -119,21 +120,9 @@ class Engine:
         draft.change_link_where_new({"sight": None, "cluster": None, "api": None})  # with other targets, seen anew
         for name in known.keys() - services.keys():
             draft.disarm(service_rules.backoff_timer(name))
-        self._configure_forwards(draft, ports)
+        self._ports.on_configuration(draft, before=ports)
         self._return_to_charts(draft)
         draft.note("agent", f"configured: {counted(len(services), 'service')}")
-
-    def _configure_forwards(self, draft: Draft, before: Mapping[str, ForwardPlan]) -> None:
-        """Take over the local ports. One that is not the service's any more, or is bound elsewhere, is left."""
-        known, plans = draft.world.forwards, plans_of(draft.world)
-        for name in (name for name in before if name in known and name not in plans):
-            if (intent := known[name].intent) is not None:
-                reason = "the service has no local port any more"
-                draft.resolutions.append(Resolution(name, intent.token, "abandoned", reason))
-        draft.change(forwards={name: known.get(name, Forward(name)) for name in plans})
-        for name, plan in plans.items():
-            if name in known and name in before and before[name] != plan:
-                draft.fire(FORWARD, name, "reconfigured")
 
     def _return_to_charts(self, draft: Draft) -> None:
         """A state that the chart no longer has is left for the initial one: nothing is known, nothing is done."""
@@ -257,43 +246,6 @@ class Engine:
         draft.note(LINK, "the link was calm for long enough, restarts are no longer damped")
         draft.fire(LINK, LINK, "damping_elapsed")
 
-    def _on_ports(self, draft: Draft, event: PortsSeen) -> None:
-        if draft.world.taken != event.taken:
-            draft.change(taken=event.taken)
-        self._assign(draft, busy=event.busy)
-
-    def _on_listen_answer(self, draft: Draft, event: ListenAnswered) -> None:
-        forward = draft.world.forwards.get(event.service)
-        if forward is None or forward.intent is None or forward.intent.token != event.token:
-            return  # the answer to an order that has been settled otherwise
-        draft.fire(FORWARD, event.service, "listen_opened" if event.refusal is None else "listen_refused")
-        self._run_forward(draft, ForwardContext(draft, event.service, refusal=event.refusal or ""))
-        if event.refusal is not None:
-            self._assign(draft, busy=None)
-
-    def _on_check(self, draft: Draft, event: ForwardChecked) -> None:
-        forward = draft.world.forwards.get(event.service)
-        if forward is None or forward.port != event.port:
-            return  # it was left meanwhile
-        draft.fire(FORWARD, event.service, "check_passed" if event.trouble is None else "check_failed")
-        self._run_forward(
-            draft,
-            ForwardContext(draft, event.service, began=event.began, trouble=event.trouble or "", lasting=event.lasting),
-        )
-        if event.trouble is None:
-            draft.fire(SERVICE, event.service, "port_proven")
-
-    def _assign(self, draft: Draft, *, busy: Collection[str] | None) -> None:
-        """Give every service the port that it is to have now; one that is asked for already is waited for."""
-        for name, port in assign_ports(draft.world, busy=busy).items():
-            forward = draft.forward(name)
-            if forward.intent is not None or (port is not None and port == forward.port):
-                continue
-            if port is None and forward.port is not None:
-                continue
-            draft.fire(FORWARD, name, "none_left" if port is None else "assigned")
-            self._run_forward(draft, ForwardContext(draft, name, assigned=port))
-
     def _on_order(self, draft: Draft, event: Ordered) -> None:
         draft.by, draft.ordered = event.by, event.services
         draft.refusal = refuse_order(draft.world, event)
@@ -336,9 +288,6 @@ class Engine:
             )
 
     def _run_service(self, draft: Draft, context: ServiceContext) -> None:
-        self._fire(draft, draft.triggers.popleft(), context)
-
-    def _run_forward(self, draft: Draft, context: ForwardContext) -> None:
         self._fire(draft, draft.triggers.popleft(), context)
 
     def _fire(self, draft: Draft, trigger: Trigger, context: Any) -> None:
