@@ -121,6 +121,15 @@ def hold(port: str, seconds: str) -> bool:
     return came
 
 
+def first(port: str, patience: str) -> float:
+    """Seconds of a new connection until the first byte of what a service sends."""
+    began = time.monotonic()
+    with socket.create_connection((HOST, int(port)), float(patience)) as one:
+        if not one.recv(1):
+            raise SystemExit("nothing came")
+    return time.monotonic() - began
+
+
 def crowd(port: str, number: str) -> dict[str, float | None]:
     """How many of so many connections at once got a byte back while all of those were open, and seconds until then."""
     return asyncio.run(_crowd(int(port), int(number)))
@@ -227,7 +236,7 @@ def _tell(document: Any) -> None:
 
 
 ROLES: dict[str, Callable[..., Any]] = {
-    role.__name__: role for role in (ports, download, upload, connect, trip, page, hold, crowd, poll, ready)
+    role.__name__: role for role in (ports, download, upload, connect, trip, page, hold, first, crowd, poll, ready)
 }
 
 if __name__ == "__main__":

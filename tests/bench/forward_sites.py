@@ -147,7 +147,7 @@ class AgentSide:
 
 
 class KubectlSide:
-    """``kubectl port-forward``: one process for each Service, begun again when it has ended. ``deaths`` counts that."""
+    """``kubectl port-forward``: one process for each Service, begun again when it has ended."""
 
     name = "kubectl"
 
@@ -157,11 +157,9 @@ class KubectlSide:
         self._folder = folder
         self._ports = ports
         self._running: dict[str, tuple[subprocess.Popen[str], contextlib.ExitStack]] = {}
-        self.deaths = 0
 
     def port(self, service: str) -> int:
         if not self.lives(service):
-            self.deaths += service in self._running
             self.renew(service)
         return self._ports[service]
 

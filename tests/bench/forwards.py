@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +14,7 @@ from threading import Event
 import psutil
 from tests.bench.agents import BenchError, running_agent
 from tests.bench.figures import Figure, Limit, percentile
+from tests.bench.forward_clients import PATIENCE
 from tests.bench.forward_returns import measure_returns
 from tests.bench.forward_sites import (
     ECHO,
@@ -23,10 +24,12 @@ from tests.bench.forward_sites import (
     KubectlSide,
     Side,
     ask,
+    client_command,
     configure_ports,
     deploy_pods,
     expose,
     running_sides,
+    session,
     wait_until,
 )
 from tests.bench.idleness import SAMPLE, WARM_UP, Sample, sample_costs
@@ -38,6 +41,7 @@ CONNECTIONS = 60  # a run
 TRIPS, TRIP_SIZE = 200, 100
 CROWD = 500
 STALL, FILLED = 20.0, 5.0  # seconds without reading, and of them those in which every buffer is filled
+BESIDE = 10.0  # seconds for which one client does not read, while others come
 LOOK = 0.1  # seconds between looks at the memory
 AFTERWARDS = 3.0  # seconds after the last connection was closed
 IDLE_SAMPLES = 6
@@ -60,6 +64,7 @@ def measure_forwards(place: Place, folder: Path, *, kubectl: str | None, runs: i
         yield _measure_latency(place, sides, runs)
         yield _measure_crowd(place, sides, min(runs, RETURNS))
         yield _measure_stall(place, sides)
+        yield _measure_beside(place, sides, min(runs, RETURNS))
         if lab is not None and peer is not None:
             yield measure_returns(lab, agent, peer, runs=min(runs, RETURNS))
     if lab is not None:
@@ -82,12 +87,13 @@ def _measure_throughput(place: Place, sides: Sequence[Side], runs: int) -> list[
 
 
 def _measure_latency(place: Place, sides: Sequence[Side], runs: int) -> list[Figure]:
+    """A connection that brings nothing counts as the client's whole patience."""
     figures = []
     for how, pause in ((f"every {SPACED * 1e3:g} ms", SPACED), ("one after another", AT_ONCE)):
 
         def visit(side: Side, pause: float = pause) -> list[float]:
             taken = ask(place, "connect", side.port(ECHO), CONNECTIONS, pause)
-            return [math.inf if one is None else one for one in taken]
+            return [PATIENCE * 1e3 if one is None else one for one in taken]
 
         answers = _take_turns(sides, runs, visit)
         figures += _compare(f"new connection and 1 byte, {how} ({place.name})", "ms", answers, _SAME_OR_BETTER)
@@ -147,7 +153,7 @@ def _measure_crowd(place: Place, sides: Sequence[Side], runs: int) -> list[Figur
     answered = _take_turns(sides, runs, gather)
     what = f"{CROWD} connections at once ({place.name})"
     return [
-        *_show(f"{what}: answered while all were open", "", answered, Limit(CROWD, least=True)),
+        *_show(f"{what}: answered while all were open", f"of {CROWD}", answered, Limit(CROWD, least=True)),
         *_show(f"{what}: until the last answer, if all came", "s", seconds),
         *_show(f"{what}: growth of memory, largest", "MB", grown),
         *_show(f"{what}: growth of memory, {AFTERWARDS:g} s after they were closed", "MB", left),
@@ -172,6 +178,20 @@ def _measure_stall(place: Place, sides: Sequence[Side]) -> list[Figure]:
         *_show(what, "MB", whole, Limit(4.0), note=_BUFFERS),
         *_show(f"of it after the first {FILLED:g} s ({place.name})", "MB", later, Limit(0.5)),
     ]
+
+
+def _measure_beside(place: Place, sides: Sequence[Side], runs: int) -> list[Figure]:
+    """Whoever comes while another client of the same port does not read."""
+
+    def come(side: Side) -> list[float]:
+        port = side.port(SOURCE)
+        with session(client_command(place, "hold", port, BESIDE), stdout=subprocess.DEVNULL):
+            time.sleep(1.0)
+            return [ask(place, "first", port, BESIDE / 2)]
+
+    answers = _take_turns(sides, runs, come)
+    note = f"{runs} tries of each; one that is not counted had to wait for longer than {BESIDE / 2:g} s"
+    return _show(f"first byte while another client does not read ({place.name})", "s", answers, note=note)
 
 
 @contextmanager
