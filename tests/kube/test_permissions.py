@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 from tests.fakes.kube_sites import calls_of, plan, write_kubeconfig
 from tests.fakes.loopback import closed_port
 
-from connmon_agent.core.plan import Kind, ServicePlan
+from connmon_agent.core.plan import ForwardPlan, Kind, ServicePlan
 from connmon_agent.embedded.kubernetes import EmbeddedKubernetes
 from connmon_agent.kube.permissions import (
     Permission,
@@ -42,6 +43,33 @@ def test_what_the_services_need_and_nothing_else() -> None:
         ("ops", "pods", "list"),
         ("ops", "poddisruptionbudgets", "list"),
     }
+
+
+def test_a_local_port_needs_what_leads_to_pods() -> None:
+    with_port = replace(plan("web"), forward=ForwardPlan(8080))
+    assert brief(list_permissions((with_port,))) - brief(list_permissions((plan("web"),))) == {
+        ("default", "services", "get"),
+        ("default", "services", "list"),
+        ("default", "services", "watch"),
+        ("default", "pods", "get"),
+        ("default", "pods", "watch"),
+        ("default", "pods/portforward", "get"),
+        ("default", "pods/portforward", "create"),
+        ("default", "endpointslices", "list"),
+        ("default", "endpointslices", "watch"),
+    }
+
+
+def test_a_subresource_is_asked_about_as_one(tmp_path: Path) -> None:
+    async def scenario() -> dict[str, bool | None]:
+        api = EmbeddedKubernetes()
+        api.access.deny("create", "pods/portforward")
+        wanted = list_permissions((replace(plan("web"), forward=ForwardPlan(8080)),))
+        async with api, calls_of(api.write_kubeconfig(tmp_path / "c")) as calls:
+            reviewed = await review_permissions(calls, [one for one in wanted if "portforward" in one.resource])
+        return {one.permission.verb: one.allowed for one in reviewed}
+
+    assert asyncio.run(scenario()) == {"create": False, "get": True}
 
 
 def test_two_services_of_a_kind_need_it_once() -> None:

@@ -61,7 +61,8 @@ def list_permissions(services: Iterable[ServicePlan]) -> tuple[Permission, ...]:
 
 def _list_forwarding(namespace: str) -> set[Permission]:
     """What a local port needs. A WebSocket is a GET; from Kubernetes 1.35 on the API server asks for create, too."""
-    wanted = [(CORE_GROUP, plural, verb) for plural in ("services", "pods") for verb in ("get", "list", "watch")]
+    wanted = [(CORE_GROUP, "services", verb) for verb in ("get", "list", "watch")]
+    wanted += [(CORE_GROUP, "pods", verb) for verb in ("get", "watch")]  # to list them is wanted anyway
     wanted += [(CORE_GROUP, "pods/portforward", verb) for verb in ("create", "get")]
     wanted += [("discovery.k8s.io", "endpointslices", verb) for verb in ("list", "watch")]
     return {Permission(namespace, group, plural, verb, FORWARDING, False) for group, plural, verb in wanted}

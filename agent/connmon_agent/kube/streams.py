@@ -12,6 +12,7 @@ import base64
 import contextlib
 import ipaddress
 import json
+import os
 import socket
 import ssl
 import time
@@ -161,7 +162,7 @@ class ApiStreams:
             wire.abort()
             await wire.closed()
             if isinstance(error, OSError):
-                raise _explain(error, server, timeout=timeout) from error
+                raise _explain(error, server) from error
             raise
         return ApiSocket(wire, server, download.detach())
 
@@ -267,7 +268,7 @@ async def _in_time(reading: Awaitable[_T], timeout: float, server: str) -> _T:
         async with asyncio.timeout(timeout):
             return await reading
     except OSError as error:
-        raise _explain(error, server, timeout=timeout) from error
+        raise _explain(error, server) from error
 
 
 def _parse_event(line: bytes, server: str) -> Json:
@@ -280,10 +281,10 @@ def _parse_event(line: bytes, server: str) -> Json:
     return event
 
 
-def _explain(error: OSError, server: str, *, timeout: float) -> ClusterError:
+def _explain(error: OSError, server: str) -> ClusterError:
     """What went wrong, in words, and in the terms of ``client`` where that meets it, too."""
     if isinstance(error, TimeoutError):
-        return ClusterError("timeout", f"{server} did not answer within {timeout:g} s", delivered=False)
+        return ClusterError("timeout", f"{server} did not answer in time", delivered=False)
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = "Renew the kubeconfig: its certificate authority is not the cluster's, or the clock is wrong"
         return ClusterError("credentials", f"{server} is not trusted: {error.verify_message}", hint=hint)
@@ -294,5 +295,6 @@ def _explain(error: OSError, server: str, *, timeout: float) -> ClusterError:
         return ClusterError("protocol", f"{server} does not speak TLS: {error.reason or error}")
     if isinstance(error, socket.gaierror):
         return ClusterError("unreachable", f"{server} cannot be reached: its name cannot be resolved", delivered=False)
-    words = error.strerror or str(error) or "the connection was closed"
+    # asyncio has words of its own for a connection that fails, and its own error where several addresses were tried
+    words = os.strerror(error.errno) if error.errno else str(error) or "the connection was closed"
     return ClusterError("unreachable", f"{server} cannot be reached: {words}", delivered=False)
