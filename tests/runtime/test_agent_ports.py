@@ -325,6 +325,17 @@ def test_a_port_that_works_is_checked_now_and_then_and_at_once_after_a_failed_co
     live(WEB, story)
 
 
+def test_a_port_is_doubted_as_soon_as_the_api_is_gone() -> None:
+    async def story(site: Site) -> None:
+        await site.start()
+        await site.until(lambda: site.state("web") == "READY")
+        site.cluster.reachable = False
+        site.troubles["web"] = "the API server cannot be reached"
+        await site.until(lambda: forward_state(site, "web") == "LISTENING", within=50)
+
+    live(WEB, story)
+
+
 def test_ports_that_are_all_had_are_looked_at_no_more_and_nothing_is_committed() -> None:
     async def story(site: Site) -> None:
         await site.start()

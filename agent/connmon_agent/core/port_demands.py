@@ -78,7 +78,8 @@ def _earliest_check(world: World, forward: Forward) -> float:
 def _check_interval(world: World, forward: Forward) -> float:
     service = world.services[forward.name]
     if is_reachable(world, forward.name):
-        return CALM_CHECK_INTERVAL
+        # While the API cannot be reached, most ways to the pods are gone too, and `status` is to tell the truth.
+        return CALM_CHECK_INTERVAL if world.link.cluster is None else UNPROVEN_CHECK_INTERVAL
     if forward.trouble is not None and forward.lasting:
         return CALM_CHECK_INTERVAL
     if forward.trouble is None and service.healthy_since is not None:
