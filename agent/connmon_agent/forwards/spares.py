@@ -22,6 +22,7 @@ FRESH = 2.0  # seconds since the last sign of life for which nothing has to be p
 PROOF = 0.3  # seconds for a spare to answer
 REVIEW = 10.0  # seconds between looks at how many are needed, while the port is in use
 MOST = 8
+MADE_TOGETHER = 2  # at a time: a burst of them would crowd out the clients, and a pod that accepts slowly
 DELAY = 0.02  # seconds from a use to the next spare: a handshake keeps the processor from who has just come
 
 
@@ -121,7 +122,7 @@ class Spares:
 
     def _fill(self) -> None:
         self._refill = None
-        while len(self._ready) + len(self._makers) < self._wanted:
+        while len(self._makers) < MADE_TOGETHER and len(self._ready) + len(self._makers) < self._wanted:
             _hold(self._makers, self._add())
 
     async def _add(self) -> None:
@@ -134,6 +135,12 @@ class Spares:
             self._discard(spare)
         else:
             self._ready.append(spare)
+            asyncio.get_running_loop().call_soon(self._fill_again)
+
+    def _fill_again(self) -> None:
+        """One is made: perhaps more are wanted."""
+        if self._keeper is not None and self._refill is None and not self._closed:
+            self._fill()
 
     def _lose(self, spare: _Spare) -> None:
         """The other side ended it: the next use makes another."""
