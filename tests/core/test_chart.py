@@ -202,7 +202,7 @@ TRANSITIONS = st.lists(
 
 
 @given(TRANSITIONS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_rivals_are_found_exactly_where_some_answers_let_two_rules_fire(transitions: list[Data]) -> None:
     """Soundness and completeness against brute force: every assignment of answers that the groups permit."""
     chart = chart_from_data(_shapes(transitions))
@@ -211,7 +211,7 @@ def test_rivals_are_found_exactly_where_some_answers_let_two_rules_fire(transiti
 
 
 @given(TRANSITIONS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_rules_that_never_fire_are_found_exactly(transitions: list[Data]) -> None:
     chart = chart_from_data(_shapes(transitions))
     told = {mistake.path for mistake in find_mistakes(chart, SHAPES) if mistake.message == "can never fire"}

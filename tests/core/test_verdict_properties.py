@@ -158,7 +158,7 @@ def lived(plan: Plan, story: list[tuple[float, object]]) -> Life:
     return life
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(plan=st.sampled_from(PLANS), story=stories)
 def test_no_order_of_evidence_skips_the_doubt_or_acts_in_an_outage(
     plan: Plan, story: list[tuple[float, object]]
@@ -169,7 +169,7 @@ def test_no_order_of_evidence_skips_the_doubt_or_acts_in_an_outage(
     assert all(source == "OFFLINE" or source != "STARTING" for source, dest in life.entered if dest == "RECOVERING")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(plan=st.sampled_from(PLANS), story=stories, failure=st.sampled_from([Failure.SILENT, Failure.UNREACHABLE]))
 def test_bad_rounds_lead_to_an_outage_from_wherever(
     plan: Plan, story: list[tuple[float, object]], failure: Failure
@@ -179,7 +179,7 @@ def test_bad_rounds_lead_to_an_outage_from_wherever(
     assert life.world.link.state == LinkState.OFFLINE
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(plan=st.sampled_from(PLANS), story=stories)
 def test_good_rounds_lead_out_of_every_doubt(plan: Plan, story: list[tuple[float, object]]) -> None:
     life = lived(plan, story)
@@ -206,7 +206,7 @@ endless = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(plan=st.sampled_from(PLANS), story=stories, period=endless)
 def test_no_order_of_evidence_leaves_the_link_unsure_for_ever(
     plan: Plan, story: list[tuple[float, object]], period: list[tuple[ProbeResult, ...]]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 
 import pytest
 from tests.fakes.fates import Fate, Verdict
 from tests.fakes.virtual_time import run_virtually
 
-SEEDS = range(8)
+SEEDS = range(4)
 DAYS = 0.2  # of blows, about 30 of them; then peace, in which everything must settle
 
 
+@cache
 def live(seed: int, days: float) -> Verdict:
     async def life() -> Verdict:
         return await Fate(seed, days).live()
@@ -27,14 +29,14 @@ def test_whatever_happens_nothing_is_restarted_twice_and_everything_settles(seed
 
 
 def test_the_same_seed_lives_the_same_life() -> None:
-    assert live(1, 0.1) == live(1, 0.1)
+    assert live(1, 0.05) == live.__wrapped__(1, 0.05)
 
 
 def test_the_blows_reach_the_cluster() -> None:
     """The simulation proves something: restarts happen in it, and so do commits."""
-    verdicts = [live(seed, DAYS) for seed in (2, 3)]
-    assert sum(verdict.restarts for verdict in verdicts) > 5
-    assert sum(verdict.commits for verdict in verdicts) > 200
+    verdict = live(2, DAYS)
+    assert verdict.restarts > 2
+    assert verdict.commits > 100
 
 
 @pytest.mark.skipif("CONNMON_SIMULATE" not in os.environ, reason="CONNMON_SIMULATE=seconds asks for more seeds")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .blindness import is_blind
@@ -54,7 +54,7 @@ def link_facts(link: Link, results: Sequence[ProbeResult], quality: QualityPlan)
     facts = [
         *evidence_facts(link.evidence),
         *(_probe_fact(result, link, unheard=result.name in unheard) for result in results),
-        *_background_facts(link, quality),
+        *_background_facts(link, quality, asked={result.kind for result in results}),
     ]
     return tuple(sorted(facts, key=lambda fact: ORDER.index(fact.layer) if fact.layer in ORDER else len(ORDER)))
 
@@ -83,9 +83,12 @@ def _probe_fact(result: ProbeResult, link: Link, *, unheard: bool) -> Fact:
     return Fact(result.kind, result.ok, f"{result.name.removeprefix(result.kind + ' ')}: {answer}{doubt}")
 
 
-def _background_facts(link: Link, quality: QualityPlan) -> Iterator[Fact]:
+def _background_facts(link: Link, quality: QualityPlan, *, asked: Collection[str]) -> Iterator[Fact]:
+    """What no probe of this round says. The API's address is not asked in each: what was found last still holds."""
     if link.sight is not None:
         yield Fact("quality", link.sight.quality is Quality.GOOD, explain_quality(link.sight, quality))
+    if link.api is not None and "api" not in asked:
+        yield Fact("api", False, link.api)
     if link.cluster is not None:
         yield Fact("api", False, link.cluster)  # what a request met; the address itself may be well
 

@@ -22,7 +22,7 @@ class Forwarding:
     """Gives the agent its ``Forwards``. ``temp_dir`` is the private folder for credentials; ``say`` writes one sentence
     about a service to the log.
 
-    Without a port nothing of it is imported: what leads connections to pods takes 10 MiB.
+    Without a port nothing of it is imported.
     """
 
     def __init__(self, *, temp_dir: Path, say: Callable[[str, str], None]) -> None:
