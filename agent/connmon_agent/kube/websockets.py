@@ -1,7 +1,7 @@
 """A WebSocket (RFC 6455) towards the API server: binary messages, whole frames, nothing that is not needed for that.
 
-Not a library's: over asyncio's own TLS one keeps 256 KiB for each connection (measured with aiohttp: 218 MB resident after
-500 of them, 73 MB with this), and the server takes no fragments, which a library may send.
+Not a library's: over asyncio's own TLS one keeps 256 KiB for each connection (measured with aiohttp: 218 MB resident
+after 500 of them, 73 MB with this), and the server takes no fragments, which a library may send.
 """
 
 from __future__ import annotations
