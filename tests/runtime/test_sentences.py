@@ -44,3 +44,23 @@ def test_notes_come_first_and_then_the_transitions_in_their_order() -> None:
         ("web", "UNKNOWN -> READY"),
         ("web", "READY -> WAITING"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "source", "dest", "level"),
+    [
+        ("assigned", "CLOSED", "CLOSED", "debug"),
+        ("agent_stopped", "OPEN", "CLOSED", "debug"),
+        ("assigned", "OPEN", "OPEN", "info"),
+        ("listen_opened", "CLOSED", "LISTENING", "info"),
+        ("none_left", "CLOSED", "CONFLICT", "warning"),
+        ("check_failed", "LISTENING", "LISTENING", "warning"),
+        ("check_passed", "LISTENING", "OPEN", "info"),
+    ],
+)
+def test_of_a_port_the_routine_is_quiet_and_what_leads_nowhere_is_a_warning(
+    trigger: str, source: str, dest: str, level: str
+) -> None:
+    moved = Transition("forward", "web", trigger, source, dest, (), (), "so it is")
+    (sentence,) = tell_step(AT, Step(World(store="disk0001"), transitions=(moved,)))
+    assert sentence.level == level

@@ -62,6 +62,8 @@ ROUTINE = frozenset({("assigned", ForwardState.CLOSED), ("agent_stopped", Forwar
 def _level(transition: Transition) -> str:
     if transition.chart == "forward" and (transition.trigger, transition.dest) in ROUTINE:
         return "debug"
+    if transition.trigger == "check_failed":
+        return "warning"
     if transition.source != transition.dest and transition.dest in ALARMING:
         return "warning"
     return "info"
