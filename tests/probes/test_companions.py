@@ -171,7 +171,7 @@ def test_a_gateway_is_asked_while_it_is_watched() -> None:
 
 def test_a_gateway_that_is_a_target_already_is_not_asked_twice() -> None:
     async def story() -> set[str]:
-        prober = TargetProber([GatewayTarget("of the default route")], PATIENT)
+        prober = TargetProber([GatewayTarget("of the default route", HOST)], PATIENT)
         prober.watch_gateway("127.0.0.1")
         names = {result.name for _ in range(3) for result in await prober.probe_all()}
         await prober.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from ..settings import GatewayTarget, Settings
 from ..store import DATABASE_FILE
 from ..store.reading import Reader
 from .findings import Finding, good, note, problem, warning
+
+GATEWAY_PATIENCE = 1.0  # seconds; a router is a wire away
 
 
 async def read_evidence() -> Evidence:
@@ -36,11 +39,15 @@ async def examine_targets(settings: Settings, *, look: Callable[[], Evidence] | 
     """
     link = recall_link(settings.state_dir)
     evidence = await read_evidence() if look is None else look()
-    prober = TargetProber((*settings.targets, *_gateway_of(settings, evidence)), settings.timeout)
+    prober = TargetProber(settings.targets, settings.timeout)
+    # A router that keeps silent, as many do, is not waited for as a target is: it has no vote.
+    gateway = TargetProber(tuple(_gateway_of(settings, evidence)), min(settings.timeout, GATEWAY_PATIENCE))
     try:
-        results = await prober.probe_all()
+        found = await asyncio.gather(prober.probe_all(), gateway.probe_all())
     finally:
         await prober.close()
+        await gateway.close()
+    results = (*found[0], *found[1])
     unheard = {result.name for result in find_unheard(results, link.heard)}
     for result in (result for result in results if result.name not in prober.left_out):
         yield _judge_probe(result, unheard=result.name in unheard)
