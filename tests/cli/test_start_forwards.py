@@ -68,7 +68,7 @@ def test_a_port_leads_to_a_pod_and_everybody_who_asks_is_told_which(agent: Local
     until_open(agent, ports[0])
     assert "hello from pod" in get(ports[0]) and get(ports[1]) == ""
     assert agent.run("replay", "--since", "1d").exit_code == 0
-    assert agent.run("replay", "--verify").exit_code == 0
+    agent.verify()
 
 
 def test_an_agent_that_ends_in_order_leaves_no_port_and_says_so(agent: LocalAgent, ports: list[int]) -> None:
@@ -107,7 +107,7 @@ def test_another_port_is_turned_to_while_it_runs_and_others_come_and_go(agent: L
     agent.reload()
     agent.until(lambda: get(ports[2]) == "" and get(ports[0]) == "", "no port any more")
     assert agent.service("web")["forward"] is None
-    assert agent.run("replay", "--verify").exit_code == 0
+    agent.verify()
 
 
 def test_an_agent_without_ports_gets_its_first_by_a_reload(agent: LocalAgent, ports: list[int]) -> None:

@@ -193,6 +193,11 @@ class LocalAgent:
         """Give another command on the same configuration, in the test's own process."""
         return CliRunner().invoke(command, self._arguments(*arguments))
 
+    def verify(self) -> None:
+        """`replay --verify` must find everything decided as it is recorded."""
+        verified = self.run("replay", "--verify")
+        assert verified.exit_code == 0, verified.stderr
+
     def order(self, *arguments: str) -> Result:
         """Give an order that is carried out; one that stood still just now first judges the link afresh."""
         until = time.monotonic() + PATIENCE
