@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from encodings import utf_8_sig
+from encodings import idna, utf_8_sig
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from connmon_agent.sockets.examining import Obstacle, find_obstacles
 from connmon_agent.sockets.owners import AGENT, Owner, Use
 
 # The command imports what it needs when it is given, and somebody else may not be able to read the modules.
-IMPORTED = (ports, port_tables, port_views, find_obstacles, configuration, utf_8_sig)
+IMPORTED = (ports, port_tables, port_views, find_obstacles, configuration, idna, utf_8_sig)
 ME = f"{psutil.Process().name()} (pid {os.getpid()})"
 AGENTS_PID = 4711
 
