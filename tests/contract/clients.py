@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 import urllib3
 import yaml
+from tests.fakes.spdy_clients import PROTOCOL, SpdyClient, spdy_client
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -140,6 +141,11 @@ class KubernetesClient:
             session.ws_connect(url, protocols=protocols, autoping=False, ssl=self._tls or True) as websocket,
         ):
             yield websocket
+
+    def tunnel(self, pod: str, *, protocol: str = PROTOCOL) -> contextlib.AbstractAsyncContextManager[SpdyClient]:
+        """A port-forward over SPDY to a pod of our namespace. Raises NotUpgraded."""
+        url = self._server + self.path("pods", pod, group="api/v1") + "/portforward"
+        return spdy_client(url, self._headers, self._tls, protocol=protocol)
 
     def close(self) -> None:
         """Close every connection."""

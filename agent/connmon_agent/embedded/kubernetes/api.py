@@ -11,7 +11,7 @@ from .access import Access, Attributes
 from .changes import ChangeLog
 from .discovery import discover
 from .objects import Manifest
-from .port_forwards import PortForward, grant_forward, read_ports
+from .port_forwards import PortForward, grant_forward, grant_tunnel, read_ports
 from .queries import read_flag, read_scope, read_seconds, read_version
 from .registry import Registry
 from .resources import Catalogue
@@ -29,7 +29,7 @@ _FORWARD_NEEDS_CREATE = 35  # the minor version from which on a WebSocket port-f
 class Call:
     """One request as it came. ``authorization`` is the header's value, None without one.
 
-    ``protocols``: what it offers to become a WebSocket with; None: it does not want to.
+    ``protocols``: what it offers to become a WebSocket with; None: it does not want to. ``tunnels``: the same for SPDY.
     """
 
     method: str
@@ -39,6 +39,7 @@ class Call:
     body: bytes = b""
     authorization: str | None = None
     protocols: tuple[str, ...] | None = None
+    tunnels: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ class Api:
             raise forbidden(resource, route.name, self._access.explain(wanted, user))
 
     def _forward(self, route: Route, call: Call, user: str) -> PortForward:
+        if call.tunnels is not None:
+            return grant_tunnel(self._registry.get(route), call.tunnels)
         ports = read_ports(call.query)
         if call.protocols is not None and self._minor >= _FORWARD_NEEDS_CREATE:
             self._authorize(replace(route, verb="create"), user)

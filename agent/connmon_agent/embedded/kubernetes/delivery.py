@@ -114,10 +114,19 @@ def read_query(request: web.BaseRequest) -> dict[str, str]:
 
 def read_protocols(request: web.BaseRequest) -> tuple[str, ...] | None:
     """The protocols a request offers for its WebSocket; None when it wants none."""
+    return _read_offer(request, "websocket", "Sec-WebSocket-Protocol")
+
+
+def read_tunnels(request: web.BaseRequest) -> tuple[str, ...] | None:
+    """The protocols a request offers for its SPDY connection; None when it wants none."""
+    return _read_offer(request, "spdy/3.1", "X-Stream-Protocol-Version")
+
+
+def _read_offer(request: web.BaseRequest, upgrade: str, name: str) -> tuple[str, ...] | None:
     upgrades = [item.strip().lower() for item in request.headers.get("Connection", "").split(",")]
-    if "upgrade" not in upgrades or request.headers.get("Upgrade", "").strip().lower() != "websocket":
+    if "upgrade" not in upgrades or request.headers.get("Upgrade", "").strip().lower() != upgrade:
         return None
-    offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ()))
+    offered = ",".join(request.headers.getall(name, ()))
     return tuple(item.strip() for item in offered.split(",") if item.strip())
 
 

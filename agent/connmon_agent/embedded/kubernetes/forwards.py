@@ -12,6 +12,7 @@ from aiohttp import web
 from .objects import Manifest
 from .port_forwards import PortForward
 from .programs import Programs
+from .spdy_tunnels import SpdyTunnel
 from .tunnels import Tunnel
 
 
@@ -23,24 +24,26 @@ class Forwards:
         self._programs = programs
         self._linger = linger
         self._invoke = invoke
-        self._open: dict[Tunnel, asyncio.Event] = {}  # set when it has ended
+        self._open: dict[Tunnel | SpdyTunnel, asyncio.Event] = {}  # set when it has ended
         self._opened: Counter[tuple[str, str]] = Counter()
+        self.takes_spdy = True  # False: as where a proxy on the way to the API server does not
 
     def count_opened(self, namespace: str, pod: str) -> int:
-        """How many WebSockets were ever opened to pods of this name."""
+        """How many WebSockets and SPDY connections were ever opened to pods of this name."""
         return self._invoke(lambda: self._opened[namespace, pod])
 
     def count_open(self, namespace: str, pod: str) -> int:
-        """How many WebSockets to the pod are open now."""
+        """How many of them are open now."""
         return self._invoke(lambda: len(self._to(namespace, pod)))
 
     def kill(self, namespace: str, pod: str) -> int:
-        """Break every WebSocket to the pod without a word (a client sees 1006). Returns how many."""
+        """Break every one to the pod without a word (a WebSocket's client sees 1006). Returns how many."""
         return self._invoke(lambda: self._break(self._to(namespace, pod)))
 
     async def carry(self, request: web.BaseRequest, forward: PortForward) -> web.StreamResponse:
-        """Answer the request with a WebSocket to the pod's ports."""
-        tunnel = Tunnel(request, forward, partial(self._programs.dial, forward.pod), linger=self._linger)
+        """Answer the request with a WebSocket, or a SPDY connection, to the pod's ports."""
+        kind = Tunnel if forward.protocol is None else SpdyTunnel
+        tunnel = kind(request, forward, partial(self._programs.dial, forward.pod), linger=self._linger)
         await tunnel.open()
         metadata = forward.pod["metadata"]
         self._opened[metadata["namespace"], metadata["name"]] += 1
@@ -65,12 +68,12 @@ class Forwards:
         for ended in ending:
             await ended.wait()
 
-    def _to(self, namespace: str, pod: str) -> list[Tunnel]:
+    def _to(self, namespace: str, pod: str) -> list[Tunnel | SpdyTunnel]:
         metadata = [(tunnel, tunnel.forward.pod["metadata"]) for tunnel in self._open]
         return [tunnel for tunnel, found in metadata if (found["namespace"], found["name"]) == (namespace, pod)]
 
     @staticmethod
-    def _break(tunnels: list[Tunnel]) -> int:
+    def _break(tunnels: list[Tunnel | SpdyTunnel]) -> int:
         for tunnel in tunnels:
             tunnel.kill()
         return len(tunnels)

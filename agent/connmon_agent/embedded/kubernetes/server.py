@@ -19,7 +19,7 @@ from .access import Access
 from .api import Api, Call, Outcome, Reply
 from .changes import ChangeLog
 from .controllers import ControllerManager, Pace
-from .delivery import Delivery, read_protocols, read_query
+from .delivery import Delivery, read_protocols, read_query, read_tunnels
 from .event_streams import EventStreams
 from .faults import Faults
 from .forwards import Forwards
@@ -227,6 +227,7 @@ class EmbeddedKubernetes:
             await request.read(),
             request.headers.get("Authorization"),
             read_protocols(request),
+            read_tunnels(request) if self.forwards.takes_spdy else None,
         )
         mutation = self._note(call) if self._api.is_mutation(call) else None
         return await self._delivery.answer(request, self.faults.take(call), lambda: self._process(call, mutation))

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import WSMsgType, web
 
 from .channels import PROTOCOL, data_message, error_message, opening_messages, read_data
+from .objects import Manifest
 from .port_forwards import PortForward
 
 CHUNK = 32 * 1024  # bytes read from a pod at once, as Go's io.Copy
@@ -123,13 +124,18 @@ class Tunnel:
             return b""
 
     async def _tell_error(self, position: int, reason: str) -> None:
-        uid = self.forward.pod["metadata"]["uid"]
-        text = (
-            f"error forwarding port {self.forward.ports[position]} to pod {uid.replace('-', '')}, uid : "
-            f'failed to execute portforward in network namespace "/var/run/netns/cni-{uid}": {reason}'
-        )
+        text = explain(self.forward.pod, self.forward.ports[position], reason)
         with contextlib.suppress(ConnectionError):  # the client has gone
             await self._socket.send_bytes(error_message(position, text))
+
+
+def explain(pod: Manifest, port: int, reason: str) -> str:
+    """What the kubelet says of a connection to ``port`` that failed."""
+    uid = pod["metadata"]["uid"]
+    return (
+        f"error forwarding port {port} to pod {uid.replace('-', '')}, uid : "
+        f'failed to execute portforward in network namespace "/var/run/netns/cni-{uid}": {reason}'
+    )
 
 
 async def end(task: asyncio.Future[None]) -> None:
