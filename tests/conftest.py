@@ -28,3 +28,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "cluster" in item.keywords:
             item.add_marker(skipped)
+
+
+@pytest.fixture(params=["spdy", "websocket"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether the embedded API of ``tests.forwards.places`` takes SPDY, or WebSockets alone: one and then the other."""
+    monkeypatch.setattr("tests.forwards.places.TAKES_SPDY", request.param == "spdy")
+    return str(request.param)

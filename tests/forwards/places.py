@@ -25,6 +25,7 @@ from connmon_agent.settings import ForwardingSettings, ForwardSettings, Transpor
 AT = Moment(100.0, 1795431600.0)
 BIND = ("127.0.0.1",)
 NOWHERE = Surroundings(())
+TAKES_SPDY = True
 
 
 def run(conversation: Coroutine[Any, Any, None]) -> None:
@@ -35,6 +36,7 @@ def run(conversation: Coroutine[Any, Any, None]) -> None:
 def cluster(*, replicas: int = 1, port_name: str | None = None, pace: Pace | None = None) -> EmbeddedKubernetes:
     """A cluster with the Deployment and the Service ``web``, whose pods are ready at once."""
     api = EmbeddedKubernetes(pace=pace or Pace(ready_after=0.0, linger=0.05))
+    api.forwards.takes_spdy = TAKES_SPDY
     template = manifests.pod_template("web", port_name=port_name)
     template["spec"]["terminationGracePeriodSeconds"] = 30  # or a pod would be gone at once, whatever the pace says
     api.create(manifests.deployment("web", replicas=replicas, template=template))

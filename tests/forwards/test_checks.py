@@ -10,6 +10,7 @@ from tests.forwards.places import AT, Place, cluster, echo, page, place, run, un
 from connmon_agent.core.events import ForwardChecked
 from connmon_agent.embedded.kubernetes import EmbeddedKubernetes
 
+pytestmark = pytest.mark.usefixtures("either_way")
 WEB = ("Deployment", "default", "web")
 
 

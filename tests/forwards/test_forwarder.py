@@ -31,6 +31,7 @@ from tests.forwards.places import (
 from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, Hang, Pace, manifests
 from connmon_agent.settings import ForwardingSettings
 
+pytestmark = pytest.mark.usefixtures("either_way")
 WEB = ("Deployment", "default", "web")
 
 

@@ -11,7 +11,12 @@ from tests.forwards.places import Place, cluster, echo, place, run, until
 
 from connmon_agent.embedded.kubernetes import EmbeddedKubernetes
 from connmon_agent.errors import ClusterError
-from connmon_agent.kube.port_forwards import FRAME, HEADROOM, PodBroke, PodRefused, PodStream, open_pod
+from connmon_agent.kube.pod_failures import PodBroke, PodRefused
+from connmon_agent.kube.pod_frames import FRAME, HEADROOM
+from connmon_agent.kube.port_forwards import PodStream, open_pod
+from connmon_agent.kube.tunnels import TunnelStream
+
+pytestmark = pytest.mark.usefixtures("either_way")
 
 
 def frame(data: bytes) -> memoryview:
@@ -19,7 +24,9 @@ def frame(data: bytes) -> memoryview:
 
 
 @contextlib.asynccontextmanager
-async def pod_of(folder: Path, api: EmbeddedKubernetes, port: int = 8080) -> AsyncIterator[tuple[Place, PodStream]]:
+async def pod_of(
+    folder: Path, api: EmbeddedKubernetes, port: int = 8080
+) -> AsyncIterator[tuple[Place, PodStream | TunnelStream]]:
     async with place(folder, api, listening=False) as here:
         await until_running(api)
         stream = await open_pod(here.streams, "default", here.pods()[0], port, timeout=PATIENT)
@@ -33,7 +40,7 @@ async def until_running(api: EmbeddedKubernetes) -> None:
     await until(lambda: [pod["status"].get("phase") for pod in api.list_objects("Pod")] == ["Running"])
 
 
-async def read_all(stream: PodStream) -> bytes:
+async def read_all(stream: PodStream | TunnelStream) -> bytes:
     data = b""
     while piece := await stream.read():
         data += piece
@@ -80,7 +87,10 @@ def test_the_kubelet_answers_a_ping_while_somebody_reads(tmp_path: Path) -> None
     run(scenario())
 
 
-def test_what_came_before_anybody_listened_is_not_lost(tmp_path: Path) -> None:
+def test_what_came_before_anybody_listened_is_not_lost(tmp_path: Path, either_way: str) -> None:
+    if either_way == "spdy":
+        pytest.skip("nothing is open to the pod before somebody uses it")
+
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 ready\r\n")
 
@@ -115,6 +125,34 @@ def test_a_way_that_breaks_is_not_an_end(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_only_what_has_ended_in_order_is_used_again(tmp_path: Path, either_way: str) -> None:
+    async def scenario() -> None:
+        async with pod_of(tmp_path, echoing()) as (_, stream):
+            await stream.write(frame(b"one"))
+            assert await stream.read() == b"one"
+            renewed = await stream.renew()
+            assert (renewed is not None) == stream.renewable == (either_way == "spdy")
+            if renewed is not None:
+                await renewed.write(frame(b"two"))
+                assert await renewed.read() == b"two"
+
+    run(scenario())
+
+
+def test_without_spdy_it_is_a_websocket_for_a_while(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with pod_of(tmp_path, echoing()) as (here, _):
+            kinds = []
+            for takes in (True, False, True):
+                here.api.forwards.takes_spdy = takes
+                stream = await open_pod(here.streams, "default", here.pods()[0], 8080, timeout=PATIENT)
+                kinds.append(type(stream))
+                await stream.abort()
+            assert kinds[1:] == [PodStream, PodStream]
+
+    run(scenario())
+
+
 class TestRefusals:
     async def refusal(self, folder: Path, api: EmbeddedKubernetes, pod: str | None = None) -> ClusterError:
         async with place(folder, api, listening=False) as here:
@@ -129,7 +167,9 @@ class TestRefusals:
         assert str(error).startswith("there is no pod gone in the namespace default any more")
 
     @pytest.mark.parametrize("verb", ["get", "create"])
-    def test_no_permission(self, tmp_path: Path, verb: str) -> None:
+    def test_no_permission(self, tmp_path: Path, verb: str, either_way: str) -> None:
+        if (verb, either_way) == ("get", "spdy"):
+            pytest.skip("SPDY is asked for by a POST, which takes create alone")
         api = cluster()
         api.access.deny(verb, "pods/portforward")
         error = asyncio.run(self.refusal(tmp_path, api))

@@ -7,7 +7,8 @@ import contextlib
 import socket
 from dataclasses import dataclass, field
 
-from ..kube.port_forwards import FRAME, HEADROOM, PodBroke, PodRefused
+from ..kube.pod_failures import PodBroke, PodRefused
+from ..kube.pod_frames import FRAME, HEADROOM
 from .clients import has_hung_up
 from .tallies import Tally
 from .ways import Stream

@@ -23,6 +23,8 @@ PROOF = 0.3  # seconds for a spare to answer
 REVIEW = 10.0  # seconds between looks at how many are needed, while the port is in use
 MOST = 8
 MADE_TOGETHER = 2  # at a time: a burst of them would crowd out the clients, and a pod that accepts slowly
+AT_HAND = 2  # ways that come back: one is given while the one before is on its way back
+COMING = 0.02  # seconds for one that is on its way back: a round trip, where a new one takes several and two handshakes
 DELAY = 0.02  # seconds from a use to the next spare: a handshake keeps the processor from who has just come
 
 
@@ -72,9 +74,11 @@ class Spares:
         self._seeker = seeker
         self._ready: deque[_Spare] = deque()
         self._makers: set[asyncio.Task[None]] = set()
+        self._returning: set[asyncio.Task[None]] = set()
         self._discarding: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None  # runs while the port is in use
         self._refill: asyncio.TimerHandle | None = None  # the next time to make some; None: no use waits for that
+        self._least = 1
         self._wanted = 1
         self._missed = False  # somebody had to wait since the last review
         self._used_at = 0.0
@@ -82,6 +86,8 @@ class Spares:
 
     async def take(self) -> Connected | None:
         """One that works, the freshest first; None: there is none, and the client must wait for its own."""
+        if self._returning and not self._ready:
+            await asyncio.wait(self._returning, timeout=COMING, return_when=asyncio.FIRST_COMPLETED)
         while self._ready:
             spare = self._ready.pop()
             if not self._seeker.leads_to(spare.connected.end.uid):
@@ -103,17 +109,27 @@ class Spares:
             return
         self._used_at = self._now()
         if self._keeper is None:
-            self._wanted = 1
+            self._wanted = self._least
             self._keeper = asyncio.create_task(self._keep())
         if self._refill is None:
             self._refill = asyncio.get_running_loop().call_later(DELAY, self._fill)
+
+    def take_back(self, connected: Connected) -> bool:
+        """A client has ended in order: the next one may have the way to its backend. False: nobody comes any more, and
+        the stream is still to be closed.
+        """
+        self._least = AT_HAND
+        self._wanted = max(self._least, self._wanted)
+        if not self._closed:
+            _hold(self._returning, self._return(connected))
+        return not self._closed
 
     async def close(self) -> None:
         """End them all, and make no more."""
         self._closed = True
         if self._refill is not None:
             self._refill.cancel()
-        busy = {*self._makers, *(() if self._keeper is None else (self._keeper,))}
+        busy = {*self._makers, *self._returning, *(() if self._keeper is None else (self._keeper,))}
         for task in busy:
             task.cancel()
         await asyncio.gather(*busy, return_exceptions=True)
@@ -122,8 +138,12 @@ class Spares:
 
     def _fill(self) -> None:
         self._refill = None
-        while len(self._makers) < MADE_TOGETHER and len(self._ready) + len(self._makers) < self._wanted:
+        while len(self._makers) < MADE_TOGETHER and self._count() < self._wanted:
             _hold(self._makers, self._add())
+
+    def _count(self) -> int:
+        """Those that are there, or on their way."""
+        return len(self._ready) + len(self._returning) + len(self._makers)
 
     async def _add(self) -> None:
         try:
@@ -141,6 +161,25 @@ class Spares:
         """One is made: perhaps more are wanted."""
         if self._keeper is not None and self._refill is None and not self._closed:
             self._fill()
+
+    async def _return(self, connected: Connected) -> None:
+        stream = connected.stream
+        try:
+            renewed = await stream.renew()
+            if renewed is None:
+                await stream.close()
+            elif self._is_welcome(connected):
+                self._ready.append(_Spare(Connected(renewed, connected.end), self._lose))
+            else:
+                await renewed.abort()
+        except asyncio.CancelledError:
+            await stream.abort()
+            raise
+
+    def _is_welcome(self, connected: Connected) -> bool:
+        """Whether the next client may want one that comes back."""
+        in_use = self._keeper is not None and not self._closed
+        return in_use and len(self._ready) < MOST and self._seeker.leads_to(connected.end.uid)
 
     def _lose(self, spare: _Spare) -> None:
         """The other side ended it: the next use makes another."""
@@ -171,7 +210,7 @@ class Spares:
     def _review(self) -> None:
         """Keep fewer while nobody has to wait."""
         if not self._missed:
-            self._wanted = max(1, self._wanted // 2)
+            self._wanted = max(self._least, self._wanted // 2)
             while len(self._ready) > self._wanted:
                 self._discard(self._ready.popleft())
         self._missed = False

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..kube.port_forwards import PodBroke
+from ..kube.pod_failures import PodBroke
 from .clients import is_waiting, reset, set_options
 from .connecting import Connected, Connector
 from .relays import ClientLeft, Relay, Upload
@@ -60,7 +60,7 @@ async def _lead(visit: Visit, host: Host, tally: Tally, deadline: float) -> None
     while True:
         connected = await _connect(visit, host, deadline)
         try:
-            return await _relay(visit, connected, tally)
+            return await _relay(visit, connected, host, tally)
         except PodBroke as error:
             host.connector.shun(connected.end)
             host.noted(str(error))
@@ -82,16 +82,23 @@ async def _connect(visit: Visit, host: Host, deadline: float) -> Connected:
     return connected
 
 
-async def _relay(visit: Visit, connected: Connected, tally: Tally) -> None:
+async def _relay(visit: Visit, connected: Connected, host: Host, tally: Tally) -> None:
     stream = connected.stream
     visit.upload.written = False
     visit.connected.set()
     try:
         await Relay(visit.local, stream, visit.upload, tally).run()
     except ClientLeft:
-        await stream.close()
+        await _part(visit, connected, host)
         raise
     except BaseException:
         await stream.abort()
         raise
-    await stream.close()
+    await _part(visit, connected, host)
+
+
+async def _part(visit: Visit, connected: Connected, host: Host) -> None:
+    """The visit has ended in order: the next client may have its way to the backend."""
+    kept = connected.stream.renewable and not visit.checked and host.spares.take_back(connected)
+    if not kept:
+        await connected.stream.close()

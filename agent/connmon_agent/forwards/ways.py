@@ -9,7 +9,8 @@ from typing import Protocol
 
 from ..errors import ClusterError
 from ..kube.client import list_socket_options
-from ..kube.port_forwards import HEADROOM, PodBroke, PodRefused
+from ..kube.pod_failures import PodBroke, PodRefused
+from ..kube.pod_frames import HEADROOM
 
 CHUNK = 64 * 1024  # bytes read at once
 
@@ -18,12 +19,15 @@ class Stream(Protocol):
     """A connection to a backend. One task reads at a time, and one writes."""
 
     cheap: bool  # a new one is had as fast as one that was opened before
+    renewable: bool  # another client may have the same way, when the connection has ended in order
 
     async def read(self) -> memoryview | bytes:
         """What came next; empty once everything came. Raises PodRefused or PodBroke."""
 
     async def write(self, frame: memoryview) -> None:
-        """Send what ``frame`` holds after its first HEADROOM bytes, which may be written over. Raises PodBroke."""
+        """Send what ``frame`` holds after its first HEADROOM bytes, which may be written over. Raises PodRefused or
+        PodBroke.
+        """
 
     def finish(self) -> bool:
         """Tell the backend that no more will be written; False: this way cannot tell it."""
@@ -33,6 +37,11 @@ class Stream(Protocol):
 
     async def ping(self, timeout: float) -> bool:
         """Whether the way is still there; within ``timeout`` seconds."""
+
+    async def renew(self) -> Stream | None:
+        """End it in order, and return an unused one that goes the same way. None: there is none, and this one is still
+        to be ended.
+        """
 
     async def close(self) -> None:
         """End it in order: what was written still arrives."""
@@ -45,6 +54,7 @@ class DirectStream:
     """A plain TCP connection. It alone can end one direction and keep the other."""
 
     cheap = True
+    renewable = False
 
     def __init__(self, connected: socket.socket, name: str) -> None:
         self._socket = connected
@@ -77,6 +87,9 @@ class DirectStream:
     async def ping(self, timeout: float) -> bool:
         """It is never older than its use."""
         return True
+
+    async def renew(self) -> None:
+        """See ``Stream``: it cannot."""
 
     async def close(self) -> None:
         """See ``Stream``."""

@@ -60,7 +60,7 @@ def list_permissions(services: Iterable[ServicePlan]) -> tuple[Permission, ...]:
 
 
 def _list_forwarding(namespace: str) -> set[Permission]:
-    """What a local port needs. A WebSocket is a GET; from Kubernetes 1.35 on the API server asks for create, too."""
+    """What a local port needs. SPDY takes create; a WebSocket get, and from Kubernetes 1.35 on both."""
     wanted = [(CORE_GROUP, "services", verb) for verb in ("get", "list", "watch")]
     wanted += [(CORE_GROUP, "pods", verb) for verb in ("get", "watch")]  # to list them is wanted anyway
     wanted += [(CORE_GROUP, "pods/portforward", verb) for verb in ("create", "get")]

@@ -1,5 +1,8 @@
 """One TCP connection to one port of one pod, through the API server and the kubelet: WebSocket, v4.channel.k8s.io.
 
+It is the way where the server, or a proxy before it, does not take SPDY (``tunnels``): each connection takes two TLS
+handshakes of its own, and the container runtime unmasks what it is sent byte by byte.
+
 Each message begins with its channel: 0 carries the data both ways, 1 what the kubelet has to say when it fails. On each
 the first message repeats the port. The protocol has no way to close one direction only. Rules of the far end:
 https://github.com/kubernetes/kubernetes/tree/master/staging/src/k8s.io/kubelet/pkg/cri/streaming/portforward
@@ -12,39 +15,25 @@ from collections import deque
 from urllib.parse import quote
 
 from ..errors import ClusterError
+from .pod_failures import PodBroke, broke, explain, read_words
 from .requests import list_path
 from .streams import ApiStreams
+from .tunnels import PROTOCOL as TUNNEL_PROTOCOL
+from .tunnels import TunnelStream
 from .websockets import HEADROOM as FRAME_HEADROOM
-from .websockets import LARGEST, ApiSocket
+from .websockets import ApiSocket
 
 PROTOCOL = "v4.channel.k8s.io"
-HEADROOM = FRAME_HEADROOM + 1  # bytes before the data of a frame that is written: the frame's head, and the channel
 EARLY = 64 * 1024  # bytes kept of a pod that speaks before anybody listens
-FRAME = FRAME_HEADROOM + LARGEST  # bytes of the largest frame that is written, with its headroom
-TEXT_LENGTH = 300  # characters of the kubelet's own words
 
 _DATA, _ERROR = 0, 1
-_REFUSALS = ("refused", "failed to connect", "failed to dial", "exit status", "no route to host")
-
-_REASONS = {
-    "not-found": "there is no pod {pod} in the namespace {namespace} any more",
-    "invalid": "the pod {pod} runs on no node yet, or no longer",
-    "server-error": "the API server does not reach the node of the pod {pod}",
-}
-
-
-class PodBroke(ClusterError):
-    """A connection to a pod ended otherwise than by the pod's own will."""
-
-
-class PodRefused(PodBroke):
-    """The pod did not accept the connection: nothing that was written has reached it."""
 
 
 class PodStream:
     """A connection to one port of one pod. One task reads at a time, and one writes."""
 
     cheap = False  # a new one takes several round trips and two TLS handshakes
+    renewable = False
 
     def __init__(self, inner: ApiSocket, pod: str, port: int) -> None:
         self._inner = inner
@@ -74,14 +63,14 @@ class PodStream:
             try:
                 message = await self._inner.receive()
             except ClusterError as error:
-                raise PodBroke(error.kind, f"the connection to the pod {self._pod} broke: {error}") from error
+                raise broke(error, self._pod) from error
             if not message:
                 return memoryview(b"")
             channel = message[0]
             if channel not in self._greeted:
                 self._greet(channel, message[1:])
             elif channel == _ERROR:
-                raise self._failed(message[1:])
+                raise read_words(message[1:], self._pod, self._port, answered=self._answered)
             elif channel == _DATA and len(message) > 1:
                 self._answered = True
                 return memoryview(message)[1:]
@@ -94,7 +83,7 @@ class PodStream:
         try:
             await self._inner.send(frame)
         except ClusterError as error:
-            raise PodBroke(error.kind, f"the connection to the pod {self._pod} broke: {error}") from error
+            raise broke(error, self._pod) from error
 
     def finish(self) -> bool:
         """Tell the pod that no more will be written; False: this way cannot tell it."""
@@ -105,6 +94,9 @@ class PodStream:
         not read keeps the kubelet from answering. Somebody must be reading.
         """
         return await self._inner.ping(timeout)
+
+    async def renew(self) -> None:
+        """See ``forwards.ways.Stream``: it cannot."""
 
     async def close(self) -> None:
         """End the connection in order: what was written still arrives."""
@@ -119,31 +111,24 @@ class PodStream:
             raise PodBroke("protocol", f"the port-forward to the pod {self._pod} began with {port[:16]!r}")
         self._greeted.add(channel)
 
-    def _failed(self, text: bytes) -> PodBroke:
-        words = " ".join(text.decode("utf-8", "replace").split())
-        if not self._answered and any(mark in words for mark in _REFUSALS):
-            why = words.rpartition('": ')[2][-TEXT_LENGTH:]  # before it come the names of namespaces and containers
-            return PodRefused("unreachable", f"the pod {self._pod} accepts no connection on port {self._port}: {why}")
-        return PodBroke("unreachable", f"the connection to the pod {self._pod} broke: {words[-TEXT_LENGTH:]}")
 
-
-async def open_pod(streams: ApiStreams, namespace: str, pod: str, port: int, *, timeout: float) -> PodStream:
-    """Connect to a port of a pod within ``timeout`` seconds. Raises ClusterError with what failed, in words.
+async def open_pod(
+    streams: ApiStreams, namespace: str, pod: str, port: int, *, timeout: float
+) -> PodStream | TunnelStream:
+    """Connect to a port of a pod within ``timeout`` seconds: by SPDY, and by a WebSocket where the server does not take
+    that. Raises ClusterError with what failed, in words.
 
     That the pod itself refuses comes to light by reading only.
     """
-    target = f"{list_path('api/v1', namespace, 'pods')}/{quote(pod, safe='')}/portforward?ports={port}"
+    target = f"{list_path('api/v1', namespace, 'pods')}/{quote(pod, safe='')}/portforward"
     try:
-        return PodStream(await streams.connect(target, protocol=PROTOCOL, timeout=timeout), pod, port)
+        async with asyncio.timeout(timeout):
+            if (tunnel := await streams.tunnel(target, protocol=TUNNEL_PROTOCOL, timeout=timeout)) is not None:
+                return TunnelStream(tunnel, pod, port)
+            opened = await streams.connect(f"{target}?ports={port}", protocol=PROTOCOL, timeout=timeout)
+            streams.do_without_spdy()
+            return PodStream(opened, pod, port)
+    except TimeoutError as error:
+        raise ClusterError("timeout", f"the API server did not answer within {timeout:g} s", delivered=False) from error
     except ClusterError as error:
-        raise _explain(error, namespace, pod) from error
-
-
-def _explain(error: ClusterError, namespace: str, pod: str) -> ClusterError:
-    if error.kind == "forbidden":
-        hint = "Grant create and get of pods/portforward; connmon-agent doctor prints a Role that does"
-        message = f"the API server does not allow connections to pods in the namespace {namespace}"
-        return ClusterError("forbidden", message, delivered=False, hint=hint)
-    if (reason := _REASONS.get(error.kind)) is None:
-        return error
-    return ClusterError(error.kind, f"{reason.format(pod=pod, namespace=namespace)} ({error})", delivered=False)
+        raise explain(error, namespace, pod) from error

@@ -1,4 +1,4 @@
-"""WebSockets, watches and lists on the API server, from the event loop.
+"""WebSockets, SPDY connections, watches and lists on the API server, from the event loop.
 
 Each has a TCP connection of its own, made for it: one that a link took down with it while it was pooled would cost a
 whole timeout, at the very moment when the link is back. Nothing but sockets and TLS is imported for it: aiohttp would
@@ -30,12 +30,17 @@ from .client import MAX_BODY, USER_AGENT, is_loopback
 from .downloads import Download, Head
 from .kubeconfig import Access, refuse
 from .requests import Json, Request, get
+from .spdy import SpdyConnection
+from .spdy import upgrade_request as spdy_request
 from .tls import build_context
 from .websockets import ApiSocket, upgrade_request
 from .wires import Buffers, Wire
 
+WITHOUT_SPDY = 300.0  # seconds for which a server that did not take SPDY is not asked again
 FRESH = 1.0  # seconds for which nobody asks whether the kubeconfig has changed
 HAPPY_EYEBALLS = 0.25  # seconds that one address is given before the next is tried beside it; RFC 8305
+_NOT_UPGRADED = (405, 426, 501)  # statuses of a server, or a proxy, that does not know what is asked of it
+_UPGRADE_REQUIRED = b"pgrade request required"  # the API server, where a proxy took the wish out of the request
 
 _T = TypeVar("_T")
 
@@ -61,6 +66,10 @@ class _Way:
         return {**common, "Authorization": self.access.authorization} if self.access.authorization else common
 
 
+class _NoSpdy(Exception):
+    """The server does not take SPDY."""
+
+
 class ApiStreams:
     """The streams of one Kubernetes API.
 
@@ -83,6 +92,7 @@ class ApiStreams:
         self._lock = asyncio.Lock()
         self._way: _Way | None = None
         self._fresh_until = 0.0
+        self._without_spdy: dict[str, float] = {}  # until when, by the server's address
         self.connect_timeout = connect_timeout
 
     async def connect(self, target: str, *, protocol: str, timeout: float | None = None) -> ApiSocket:
@@ -91,6 +101,26 @@ class ApiStreams:
         """
         limit = self.connect_timeout if timeout is None else min(timeout, self.connect_timeout)
         return await self._try(lambda way: self._upgrade(way, target, protocol, limit))
+
+    async def tunnel(self, target: str, *, protocol: str, timeout: float) -> SpdyConnection | None:
+        """A SPDY connection to ``target`` (a path) for ``protocol``, within ``timeout`` seconds. None: the server, or a
+        proxy on the way, does not take it. Raises ClusterError; the kind of a refusal is that of its status.
+        """
+        now = asyncio.get_running_loop().time
+
+        async def ask(way: _Way) -> SpdyConnection | None:
+            if self._without_spdy.get(way.access.server, 0.0) > now():
+                return None
+            self._without_spdy.pop(way.access.server, None)
+            return await self._upgrade_to_spdy(way, target, protocol, min(timeout, self.connect_timeout))
+
+        return await self._try(ask)
+
+    def do_without_spdy(self) -> None:
+        """A WebSocket was opened where SPDY was not taken: ask this server for no more SPDY for a while."""
+        if self._way is not None:
+            until = asyncio.get_running_loop().time() + WITHOUT_SPDY
+            self._without_spdy.setdefault(self._way.access.server, until)
 
     async def fetch(self, request: Request, *, timeout: float) -> Json:
         """The object in the answer, complete within ``timeout`` seconds. Raises ClusterError."""
@@ -147,24 +177,49 @@ class ApiStreams:
             return self._way
 
     async def _upgrade(self, way: _Way, target: str, protocol: str, timeout: float) -> ApiSocket:
-        server = way.access.server
-        request = upgrade_request(way.server.path.rstrip("/") + target, way.server.netloc, protocol, way.headers)
+        server, path = way.access.server, way.server.path.rstrip("/") + target
+        request = upgrade_request(path, way.server.netloc, protocol, way.headers)
+        async with self._asking(way, request, timeout) as (wire, head, download):
+            if head.status != 101:
+                body = await _read_all(download, server)
+                _read(way, get(target.partition("?")[0], None), head, body)
+            if head.status != 101 or head.headers.get("sec-websocket-protocol") != protocol:
+                raise ClusterError("protocol", f"{server} does not speak {protocol}", delivered=False)
+            return ApiSocket(wire, server, download.detach())
+
+    async def _upgrade_to_spdy(self, way: _Way, target: str, protocol: str, timeout: float) -> SpdyConnection | None:
+        server, path = way.access.server, way.server.path.rstrip("/") + target
+        request = spdy_request(path, way.server.netloc, protocol, way.headers)
+        try:
+            async with self._asking(way, request, timeout) as (wire, head, download):
+                if head.status == 101:
+                    if not _takes_spdy(head, protocol):
+                        raise _NoSpdy
+                    return SpdyConnection(wire, server, download.detach())
+                body = await _read_all(download, server)
+                if not _is_answer(head, body):
+                    raise _NoSpdy
+                _read(way, get(target, None), head, body)
+                raise _NoSpdy
+        except _NoSpdy:
+            return None
+
+    @contextlib.asynccontextmanager
+    async def _asking(self, way: _Way, request: bytes, timeout: float) -> AsyncIterator[tuple[Wire, Head, Download]]:
+        """A wire of its own and the head of the answer to ``request``, within ``timeout`` seconds. Where the block
+        fails the wire is closed. Raises ClusterError.
+        """
         wire = Wire(self._buffers)
         try:
             async with asyncio.timeout(timeout):
                 head, download = await self._open(way, wire, request)
-                if head.status != 101:
-                    body = await _read_all(download, server)
-                    _read(way, get(target.partition("?")[0], None), head, body)
-            if head.status != 101 or head.headers.get("sec-websocket-protocol") != protocol:
-                raise ClusterError("protocol", f"{server} does not speak {protocol}", delivered=False)
+                yield wire, head, download
         except BaseException as error:
             wire.abort()
             await wire.closed()
             if isinstance(error, OSError):
-                raise _explain(error, server) from error
+                raise _explain(error, way.access.server) from error
             raise
-        return ApiSocket(wire, server, download.detach())
 
     @contextlib.asynccontextmanager
     async def _ask(self, way: _Way, request: Request) -> AsyncIterator[tuple[Head, Download]]:
@@ -210,6 +265,18 @@ async def _pass_proxy(wire: Wire, proxy: SplitResult, server: SplitResult) -> No
     head = await Download(wire, f"the proxy {name}").ask("\r\n".join([*lines, "", ""]).encode("latin-1"))
     if not 200 <= head.status < 300:
         raise ClusterError("unreachable", f"the proxy {name} answered with {head.status}", hint="Correct HTTPS_PROXY")
+
+
+def _takes_spdy(head: Head, protocol: str) -> bool:
+    chosen = head.headers.get("x-stream-protocol-version", protocol)
+    return head.headers.get("upgrade", "").lower() == "spdy/3.1" and chosen == protocol
+
+
+def _is_answer(head: Head, body: bytes) -> bool:
+    """Whether the API server itself answered, and knew what it was asked for. A proxy speaks of itself, in HTML."""
+    if head.status in _NOT_UPGRADED or (head.status == 400 and _UPGRADE_REQUIRED in body):
+        return False
+    return head.headers.get("content-type", "").startswith("application/json")
 
 
 def choose_proxy(access: Access, environment: Mapping[str, str] | None = None) -> SplitResult | None:

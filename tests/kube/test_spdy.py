@@ -1,0 +1,287 @@
+"""A SPDY connection to a server that says what the test wants."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.fakes.kube_sites import PATIENT, http, read_request, speak
+from tests.fakes.loopback import Handler
+from tests.forwards.places import run
+from tests.kube.test_streams import streams_to
+
+from connmon_agent.errors import ClusterError
+from connmon_agent.kube.pod_failures import PodRefused
+from connmon_agent.kube.pod_frames import HEADROOM
+from connmon_agent.kube.spdy import SpdyConnection
+from connmon_agent.kube.streams import ApiStreams
+from connmon_agent.kube.tunnels import TunnelStream
+from connmon_agent.spdy.frames import (
+    Frame,
+    FrameReader,
+    Ping,
+    SynStream,
+    write_data_head,
+    write_go_away,
+    write_ping,
+    write_rst_stream,
+)
+
+TARGET = "/api/v1/namespaces/default/pods/web/portforward"
+PROTOCOL = "portforward.k8s.io"
+UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"
+FORBIDDEN = b'{"kind": "Status", "status": "Failure", "reason": "Forbidden", "message": "no", "code": 403}'
+
+
+async def ask(streams: ApiStreams) -> SpdyConnection | None:
+    return await streams.tunnel(TARGET, protocol=PROTOCOL, timeout=PATIENT)
+
+
+@contextlib.asynccontextmanager
+async def connection_to(handle: Handler, folder: Path) -> AsyncIterator[SpdyConnection]:
+    async with streams_to(handle, folder) as streams:
+        connection = await ask(streams)
+        assert connection is not None
+        try:
+            yield connection
+        finally:
+            await connection.abort()
+
+
+class TestUpgrade:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            http(b'{"message": "Upgrade request required"}', status="400 Bad Request"),
+            http(b"", status="405 Method Not Allowed"),
+            http(b"", status="426 Upgrade Required"),
+            http(b"{}"),
+            http(b"<html>", status="403 Forbidden", content_type="text/html"),
+            http(b"<html>", status="502 Bad Gateway", content_type="text/html"),
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+            UPGRADED.replace(b"\r\n\r\n", b"\r\nX-Stream-Protocol-Version: other.k8s.io\r\n\r\n"),
+        ],
+        ids=[
+            "the proxy took the wish away",
+            "405",
+            "426",
+            "200",
+            "403 of a proxy",
+            "502",
+            "another protocol",
+            "another version",
+        ],
+    )
+    def test_a_server_that_does_not_take_it_is_asked_once(self, tmp_path: Path, answer: bytes) -> None:
+        asked: list[bytes] = []
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append(await read_request(reader))
+            writer.write(answer)
+
+        async def scenario() -> None:
+            async with streams_to(handle, tmp_path) as streams:
+                assert await ask(streams) is None
+                streams.do_without_spdy()
+                assert await ask(streams) is None
+            assert [one.split(b" HTTP")[0] for one in asked] == [b"POST " + TARGET.encode()]
+
+        run(scenario())
+
+    def test_it_is_asked_again_after_a_while(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("connmon_agent.kube.streams.WITHOUT_SPDY", -1.0)
+        answers = [http(b"", status="405 Method Not Allowed"), UPGRADED]
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            writer.write(answers.pop(0))
+            await reader.read()
+
+        async def scenario() -> None:
+            async with streams_to(handle, tmp_path) as streams:
+                assert await ask(streams) is None
+                streams.do_without_spdy()
+                connection = await ask(streams)
+                assert connection is not None
+                await connection.abort()
+
+        run(scenario())
+
+    @pytest.mark.parametrize(
+        ("answer", "kind"),
+        [
+            (http(FORBIDDEN, status="403 Forbidden"), "forbidden"),
+            (http(FORBIDDEN.replace(b"403", b"404"), status="404 Not Found"), "not-found"),
+            (http(FORBIDDEN.replace(b"403", b"400"), status="400 Bad Request"), "invalid"),
+            (b"", "unreachable"),
+        ],
+        ids=["403", "404", "400", "nothing"],
+    )
+    def test_a_refusal_is_an_answer(self, tmp_path: Path, answer: bytes, kind: str) -> None:
+        async def scenario() -> None:
+            async with streams_to(speak(answer), tmp_path) as streams:
+                for _ in range(2):
+                    with pytest.raises(ClusterError) as caught:
+                        await ask(streams)
+                    assert caught.value.kind == kind
+
+        run(scenario())
+
+
+def saying(*frames: bytes, hold: bool = True) -> Handler:
+    """A server that says ``frames`` once a client has opened both of its streams."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(UPGRADED)
+        frames_in, opened = FrameReader(), 0
+        while opened < 2 and (data := await reader.read(65_536)):
+            opened += sum(isinstance(frame, SynStream) for frame in frames_in.feed(memoryview(data)))
+        for frame in frames:
+            writer.write(frame)
+        if hold:
+            await reader.read()
+
+    return handle
+
+
+def data(stream: int, payload: bytes = b"", *, last: bool = False) -> bytes:
+    return write_data_head(stream, len(payload), last=last) + payload
+
+
+class TestConnection:
+    def test_data_and_errors_and_the_end(self, tmp_path: Path) -> None:
+        said = (data(3, b"one"), data(1, b"oh"), data(1, b" dear", last=True), data(3, last=True))
+
+        async def scenario() -> None:
+            async with connection_to(saying(*said), tmp_path) as connection:
+                pair = connection.begin(80)
+                assert await connection.receive(pair) == b"one"
+                assert await connection.receive(pair) == b""
+                assert bytes(pair.text) == b"oh dear"
+
+        run(scenario())
+
+    @pytest.mark.parametrize(
+        ("frame", "words"),
+        [
+            (write_rst_stream(3, 2), "reset the stream with status 2"),
+            (write_rst_stream(1, 3), "reset the stream with status 3"),
+            (b"\x80\x02\x00\x06\x00\x00\x00\x00", "does not keep to SPDY: a frame is of version 2"),
+        ],
+    )
+    def test_how_it_breaks(self, tmp_path: Path, frame: bytes, words: str) -> None:
+        async def scenario() -> None:
+            async with connection_to(saying(data(3, b"one"), frame), tmp_path) as connection:
+                pair = connection.begin(80)
+                assert await connection.receive(pair) == b"one"
+                with pytest.raises(ClusterError, match=words):
+                    await connection.receive(pair)
+                assert not await connection.part(pair)
+
+        run(scenario())
+
+    def test_an_end_without_a_word_on_errors_is_none(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            async with connection_to(saying(data(3, b"one"), data(3, last=True), hold=False), tmp_path) as connection:
+                pair = connection.begin(80)
+                assert await connection.receive(pair) == b"one"
+                with pytest.raises(ClusterError, match="broke the connection off"):
+                    await connection.receive(pair)
+
+        run(scenario())
+
+    def test_what_was_never_sent_may_go_elsewhere(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            async with connection_to(speak(UPGRADED), tmp_path) as connection:
+                await connection.attend()
+                stream = TunnelStream(connection, "web-1", 80)
+                with pytest.raises(PodRefused, match="the way to the pod web-1 is gone"):
+                    await stream.write(memoryview(bytearray(HEADROOM + 1)))
+
+        run(scenario())
+
+    def test_the_server_hangs_up(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            async with connection_to(speak(UPGRADED), tmp_path) as connection:
+                with pytest.raises(ClusterError, match="broke the connection off"):
+                    await connection.receive(connection.begin(80))
+                await connection.attend()
+                assert not await connection.ping(PATIENT)
+                with pytest.raises(ClusterError, match="broke the connection off"):
+                    connection.begin(80)
+
+        run(scenario())
+
+    def test_no_client_comes_after_a_farewell(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            async with connection_to(speak(UPGRADED, write_go_away(0, 0), then_hold=True), tmp_path) as connection:
+                await connection.attend()
+
+        run(scenario())
+
+    def test_what_comes_for_streams_of_the_past_is_for_nobody(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            async with connection_to(answering(data(3, b"late"), data(7, b"two")), tmp_path) as connection:
+                assert await connection.part(connection.begin(80))
+                assert await connection.receive(connection.begin(80)) == b"two"
+
+        run(scenario())
+
+    def test_whoever_does_not_answer_gets_no_other_client(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("connmon_agent.kube.spdy.FAREWELL", 0.05)
+
+        async def scenario() -> None:
+            async with connection_to(saying(), tmp_path) as connection:
+                assert not await connection.part(connection.begin(80))
+
+        run(scenario())
+
+    def test_a_connection_has_so_many_clients(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("connmon_agent.kube.spdy.MOST_CLIENTS", 2)
+
+        async def scenario() -> None:
+            async with connection_to(answering(), tmp_path) as connection:
+                assert [await connection.part(connection.begin(80)) for _ in range(2)] == [True, False]
+
+        run(scenario())
+
+    def test_the_server_s_own_pings_are_answered(self, tmp_path: Path) -> None:
+        answered: asyncio.Queue[Frame] = asyncio.Queue()
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            writer.write(UPGRADED + write_ping(2))
+            frames = FrameReader()
+            while came := await reader.read(65_536):
+                for frame in frames.feed(memoryview(came)):
+                    answered.put_nowait(frame)
+
+        async def scenario() -> None:
+            async with connection_to(handle, tmp_path):
+                assert await answered.get() == Ping(2)
+
+        run(scenario())
+
+
+def answering(*late: bytes) -> Handler:
+    """A server that answers pings, and says ``late`` once a second client has opened its streams."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(UPGRADED)
+        frames, opened = FrameReader(), 0
+        while came := await reader.read(65_536):
+            for frame in frames.feed(memoryview(came)):
+                if isinstance(frame, Ping):
+                    writer.write(write_ping(frame.number))
+                elif isinstance(frame, SynStream):
+                    opened += 1
+                    writer.write(b"".join(late) if opened == 4 else b"")
+
+    return handle
