@@ -33,9 +33,11 @@ def run(conversation: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(conversation, PATIENT))
 
 
-def cluster(*, replicas: int = 1, port_name: str | None = None, pace: Pace | None = None) -> EmbeddedKubernetes:
+def cluster(
+    *, replicas: int = 1, port_name: str | None = None, pace: Pace | None = None, version: str = "v1.36.0"
+) -> EmbeddedKubernetes:
     """A cluster with the Deployment and the Service ``web``, whose pods are ready at once."""
-    api = EmbeddedKubernetes(pace=pace or Pace(ready_after=0.0, linger=0.05))
+    api = EmbeddedKubernetes(pace=pace or Pace(ready_after=0.0, linger=0.05), version=version)
     api.forwards.takes_spdy = TAKES_SPDY
     template = manifests.pod_template("web", port_name=port_name)
     template["spec"]["terminationGracePeriodSeconds"] = 30  # or a pod would be gone at once, whatever the pace says

@@ -175,3 +175,13 @@ class TestRefusals:
         error = asyncio.run(self.refusal(tmp_path, api))
         assert error.kind == "forbidden"
         assert "Grant create and get of pods/portforward" in str(error)
+
+
+def test_a_role_that_may_only_get_goes_by_websocket_where_that_is_enough(tmp_path: Path, either_way: str) -> None:
+    async def scenario() -> None:
+        api = cluster(version="v1.34.0")
+        api.access.deny("create", "pods/portforward")
+        async with pod_of(tmp_path, api) as (_, stream):
+            assert type(stream) is PodStream
+
+    asyncio.run(scenario())

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from ..errors import ClusterError
 from .pod_failures import PodBroke, broke, explain, read_words
 from .requests import list_path
+from .spdy import SpdyConnection
 from .streams import ApiStreams
 from .tunnels import PROTOCOL as TUNNEL_PROTOCOL
 from .tunnels import TunnelStream
@@ -123,7 +124,7 @@ async def open_pod(
     target = f"{list_path('api/v1', namespace, 'pods')}/{quote(pod, safe='')}/portforward"
     try:
         async with asyncio.timeout(timeout):
-            if (tunnel := await streams.tunnel(target, protocol=TUNNEL_PROTOCOL, timeout=timeout)) is not None:
+            if (tunnel := await _open_tunnel(streams, target, timeout)) is not None:
                 return TunnelStream(tunnel, pod, port)
             opened = await streams.connect(f"{target}?ports={port}", protocol=PROTOCOL, timeout=timeout)
             streams.do_without_spdy()
@@ -132,3 +133,15 @@ async def open_pod(
         raise ClusterError("timeout", f"the API server did not answer within {timeout:g} s", delivered=False) from error
     except ClusterError as error:
         raise explain(error, namespace, pod) from error
+
+
+async def _open_tunnel(streams: ApiStreams, target: str, timeout: float) -> SpdyConnection | None:
+    """None where the server takes no SPDY, and where the role forbids it: SPDY asks by POST, which needs ``create``; a
+    WebSocket asks by GET, and ``get`` was all that a role needed before Kubernetes 1.35.
+    """
+    try:
+        return await streams.tunnel(target, protocol=TUNNEL_PROTOCOL, timeout=timeout)
+    except ClusterError as error:
+        if error.kind != "forbidden":
+            raise
+        return None
