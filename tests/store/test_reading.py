@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.fakes.statefiles import deciding, moment, opened, tampered, tick, with_outage
@@ -135,6 +137,24 @@ def test_the_bytes_are_those_of_the_database_and_its_log(tmp_path: Path) -> None
         with Reader(path) as reader:
             on_disk = path.stat().st_size + path.with_name("connmon.db-wal").stat().st_size
             assert reader.counts() == (1, on_disk)
+
+
+def test_an_agent_that_writes_meanwhile_breaks_no_chain(tmp_path: Path) -> None:
+    """Every question to the database is followed by one more event, as beside an agent that has a busy night."""
+    path = tmp_path / "connmon.db"
+    with opened(path) as journal:
+        world = Step(journal.load())
+
+        class Beside(Reader):
+            def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+                rows = super()._rows(sql, *parameters)
+                journal.commit(tick(next(seconds)), world)
+                return rows
+
+        seconds = itertools.count(1)
+        journal.commit(tick(0), world)
+        with Beside(path) as reader:
+            assert reader.verify_chain() is None
 
 
 def test_a_flipped_byte_is_found(history: Path) -> None:

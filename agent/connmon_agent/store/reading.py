@@ -154,13 +154,14 @@ class Reader:
 
     def verify_chain(self) -> int | None:
         """The number of the first event that is not as it was written, or is missing; None: all of them stand."""
+        # First: an agent may add events while they are read, and a snapshot must not be of one that came later.
+        snapshot = self._first("SELECT seq FROM snapshot")
         number, before = 0, GENESIS
         for row in self._events(0, _NO_MORE):
             number += 1
             if row.seq != number or row.previous != before or row.hash != row.expected_hash():
                 return number
             before = row.hash
-        snapshot = self._first("SELECT seq FROM snapshot")
         return number + 1 if snapshot is not None and snapshot[0] > number else None
 
     def open_intents(self) -> list[IntentRow]:
