@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from encodings import idna, utf_8_sig
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +20,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.sockets.holders import as_somebody_else, free_port, held, held_by_another
 
-from connmon_agent.cli import connmon_agent, ports
-from connmon_agent.cli.rendering import port_tables, port_views
+from connmon_agent.cli import connmon_agent
 from connmon_agent.cli.rendering.port_tables import ports_document, render_ports
 from connmon_agent.cli.rendering.port_views import view_services
 from connmon_agent.cli.rendering.tones import Tone
 from connmon_agent.cli.wording import width_of
 from connmon_agent.core.plan import ForwardPlan
-from connmon_agent.loading import configuration
 from connmon_agent.loading.defaults import PORTS
 from connmon_agent.presence import AgentLock
 from connmon_agent.sockets.binding import PortRefused
-from connmon_agent.sockets.examining import Obstacle, find_obstacles
+from connmon_agent.sockets.examining import Obstacle
 from connmon_agent.sockets.owners import AGENT, Owner, Use
 
-# The command imports what it needs when it is given, and somebody else may not be able to read the modules.
-IMPORTED = (ports, port_tables, port_views, find_obstacles, configuration, idna, utf_8_sig)
 ME = f"{psutil.Process().name()} (pid {os.getpid()})"
 AGENTS_PID = 4711
 
@@ -336,6 +331,7 @@ def test_without_rights_it_works_and_names_the_user(public_folder: Path) -> None
             assert found["remedy"] == f"See who has {port} as root, or give web another port"
             assert found["ports"][0]["holder"] == {"name": None, "pid": None, "user": "root"}
 
+        machine.see()  # imports what the command needs: somebody else may not be able to read the modules
         assert as_somebody_else(work) == 0
 
 
