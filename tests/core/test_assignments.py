@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from connmon_agent.core.assignments import assign_ports, explain_choice, explain_conflict
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import ForwardPlan, Kind, Plan, Reclaim, ServicePlan
+from connmon_agent.core.port_demands import wanted_ports
 from connmon_agent.core.world import Forward, ForwardState, ListenIntent, World
 
 PORTS = range(8080, 8086)
@@ -60,6 +61,21 @@ def test_a_lease_that_is_another_services_primary_port_is_given_up() -> None:
     assert assign_ports(world, busy=()) == {"web": 8083, "admin": 8082}
 
 
+def test_who_stands_in_the_way_of_another_moves_while_nobody_is_connected() -> None:
+    plans = {"web": ForwardPlan(8080, (8082, 8083), reclaim=Reclaim.NEVER), "admin": ForwardPlan(8082)}
+    world = world_of(plans, [8080], web=on("web", 8082))
+    assert assign_ports(world, busy=()) == {"web": 8083, "admin": 8082}
+    assert wanted_ports(world).keys() == {8080, 8083}, "where it could move is looked at, though it never goes back"
+    for busy in (("web",), None):
+        assert assign_ports(world, busy=busy) == {"web": 8082, "admin": None}
+    nowhere = world_of(plans, [8080, 8083], web=on("web", 8082))
+    assert assign_ports(nowhere, busy=()) == {"web": 8082, "admin": None}, "neither is worth more than the other"
+    content = world_of(
+        plans | {"admin": ForwardPlan(8082, (8084,))}, [8080], web=on("web", 8082), admin=on("admin", 8084)
+    )
+    assert assign_ports(content, busy=())["web"] == 8082
+
+
 def test_a_lease_that_the_configuration_no_longer_knows_is_forgotten() -> None:
     world = world_of({"web": ForwardPlan(8080, (8081,))}, [8080], web=Forward("web", lease=9999))
     assert assign_ports(world, busy=()) == {"web": 8081}
@@ -70,6 +86,9 @@ def test_why_a_port_was_chosen_is_told_by_what_is_better_and_cannot_be_had() -> 
     world = world_of(plans, [8080])
     assert explain_choice(world, "web", 8080) == ""
     assert explain_choice(world, "web", 8083) == "8080 is held by nginx (pid 99); 8082 is admin's"
+    assert explain_choice(world_of(plans, [8080, 8082]), "web", 8083) == (
+        "8080 is held by nginx (pid 99); 8082 is held by nginx (pid 99)"
+    )
     assert explain_conflict(world_of(plans, [8080, 8083]), "web") == (
         "8080 is held by nginx (pid 99); 8082 is admin's; 8083 is held by nginx (pid 99)"
     )

@@ -28,7 +28,24 @@ def assign_ports(world: World, *, busy: Collection[str] | None) -> dict[str, int
         if port is not None and port not in held.values():
             held[name] = port
     _give_up_primaries_of_others(held, plans, taken, world.forwards)
+    for name in [name for name in held if busy is not None and name not in busy and stands_in_the_way(world, name)]:
+        others = {other: port for other, port in held.items() if other != name}
+        if allocate(plans, taken=taken, held=others)[name] is not None:
+            held = others
     return allocate(plans, taken=taken, held=held)
+
+
+def stands_in_the_way(world: World, name: str) -> bool:
+    """Whether the service listens on the primary port of another one, which has no port: after a change of the
+    configuration it may.
+    """
+    forward = world.forwards[name]
+    if forward.port is None or forward.intent is not None or forward.port in dict(world.taken):
+        return False
+    return any(
+        other != name and plan.port == forward.port and _has_none(world.forwards[other])
+        for other, plan in plans_of(world).items()
+    )
 
 
 def _has_none(forward: Forward) -> bool:
@@ -69,7 +86,8 @@ def explain_choice(world: World, name: str, port: int) -> str:
     if world.forwards[name].lease == port:
         reasons.append("it had this port before")
     else:
-        reasons += [f"{other} is {owner}'s" for other in better if (owner := _find_owner(world, other, name))]
+        free = (other for other in better if other not in taken)
+        reasons += [f"{other} is {owner}'s" for other in free if (owner := _find_owner(world, other, name))]
     return "; ".join(reasons)
 
 

@@ -64,7 +64,7 @@ class PortDecisions:
         """Give every service the port that it is to have now; one that is asked for already is waited for."""
         for name, port in assign_ports(draft.world, busy=busy).items():
             forward = draft.forward(name)
-            if forward.intent is not None:
+            if forward.intent is not None or _is_to_be_left(draft, name, port):
                 continue
             if port is not None and port != forward.port:
                 self._work(draft, "assigned", ForwardContext(draft, name, assigned=port))
@@ -73,3 +73,9 @@ class PortDecisions:
 
     def _work(self, draft: Draft, trigger: str, context: ForwardContext) -> None:
         self._fire(draft, Trigger("forward", context.name, trigger), context)
+
+
+def _is_to_be_left(draft: Draft, name: str, port: int | None) -> bool:
+    """Whether ``port`` is still listened on for another service, which is about to move."""
+    others = (forward for forward in draft.world.forwards.values() if forward.name != name)
+    return port is not None and any(forward.port == port for forward in others)

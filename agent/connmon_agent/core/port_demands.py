@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .assignments import plans_of
+from .assignments import plans_of, stands_in_the_way
 from .plan import ForwardPlan, Reclaim
 from .reach import is_reachable
 from .world import Forward, ServiceState, World
@@ -29,11 +29,13 @@ class CheckDemand:
 
 def wanted_ports(world: World) -> dict[int, tuple[str, ...]]:
     """The ports to be looked at, with the addresses on which each is wanted: those that a service without a port could
-    have, and the primary port of one that would go back to it. Our own are none of them.
+    have, the primary port of one that would go back to it, and those to which one could move that stands in the way of
+    another. Our own are none of them.
     """
     wanted: dict[int, tuple[str, ...]] = {}
     for name, plan in plans_of(world).items():
-        wanted |= dict.fromkeys(_wishes(world.forwards[name], plan), plan.bind)
+        wishes = plan.candidates if stands_in_the_way(world, name) else _wishes(world.forwards[name], plan)
+        wanted |= dict.fromkeys(wishes, plan.bind)
     return {port: bind for port, bind in wanted.items() if port not in ports_held(world.forwards)}
 
 
