@@ -105,8 +105,10 @@ class Forwards(Protocol):
     def traffic(self) -> tuple[Traffic, ...]:
         """What has gone through each port. The agent's own checks do not count."""
 
-    async def troubled(self) -> str:
-        """Return the name of a service, when a connection through its port has just failed."""
+    async def worth_checking(self) -> str:
+        """Return the name of a service, when a connection through its port has just failed, or succeeded where the one
+        before had failed.
+        """
 
     async def close(self) -> None:
         """Leave every port, and end every connection."""

@@ -417,7 +417,7 @@ def test_an_agent_that_never_read_a_configuration_has_no_charts_to_ask(tmp_path:
 
 
 def test_a_service_is_told_with_its_local_port_and_why_on_that_one() -> None:
-    world = world_of(Service("grafana", ServiceState.READY, reason="available, reached on port 3001"))
+    world = world_of(Service("grafana", ServiceState.READY, reason="available, reached through its local port"))
     forward = Forward(
         "grafana",
         ForwardState.LISTENING,

@@ -12,6 +12,7 @@ from connmon_agent.cli.rendering.snapshots import Snapshot
 from connmon_agent.cli.rendering.status_document import status_document, without_pulse
 from connmon_agent.cli.rendering.status_text import render_status
 from connmon_agent.cli.wording import say_bytes, width_of
+from connmon_agent.core.plan import Reclaim
 from connmon_agent.core.sightings import Traffic
 from connmon_agent.core.world import Forward, ForwardState
 
@@ -40,11 +41,14 @@ FLOWS = (
 )
 
 
+TAKEN = ((8080, "held by nginx (pid 99)"),)
+
+
 def site(*, running: bool = True) -> Snapshot:
     world = world_of(ready("frontend"), ready("grafana"), ready("jaeger"), ready("worker"))
     plan = with_ports(world.plan, frontend=(8080, 8081), grafana=(3000,), jaeger=(16686, 16687))
     forwards = {forward.name: forward for forward in (ON_ALTERNATIVE, LEADS_NOWHERE, WITHOUT)}
-    snapshot = replace(snapshot_of(replace(world, plan=plan, forwards=forwards)), traffic=FLOWS)
+    snapshot = replace(snapshot_of(replace(world, plan=plan, forwards=forwards, taken=TAKEN)), traffic=FLOWS)
     return snapshot if running else replace(snapshot, pid=None)
 
 
@@ -112,6 +116,40 @@ def test_a_port_as_a_document() -> None:
     assert (grafana["listening"], grafana["open"], grafana["reason"]) == (True, False, LEADS_NOWHERE.reason)
     assert (jaeger["state"], jaeger["port"], jaeger["url"]) == ("CONFLICT", None, None)
     assert worker is None
+
+
+def test_why_a_port_is_not_the_primary_one_is_told_as_it_is_now() -> None:
+    freed = replace(site(), world=replace(site().world, taken=()))
+    told = "8080 is free again: it goes back there once no connection through 8081 is open"
+    assert status_document(freed)["services"][0]["forward"]["reason"] == told
+    assert told in " ".join(ports_block(freed).split())
+
+
+def test_it_never_goes_back_where_that_is_configured() -> None:
+    world = site().world
+    stays = tuple(
+        plan if plan.forward is None else replace(plan, forward=replace(plan.forward, reclaim=Reclaim.NEVER))
+        for plan in world.plan.services
+    )
+    snapshot = replace(site(), world=replace(world, plan=replace(world.plan, services=stays)))
+    assert status_document(snapshot)["services"][0]["forward"]["reason"] == (
+        "8080 is held by nginx (pid 99); it does not go back to 8080 (reclaim: never)"
+    )
+
+
+def test_a_ready_service_whose_port_was_lost_tells_so() -> None:
+    jaeger = status_document(site())["services"][2]
+    assert (jaeger["state"], jaeger["reason"]) == (
+        "READY",
+        f"no local port leads to it: {WITHOUT.reason}; before that {ready('jaeger').reason}",
+    )
+
+
+def test_an_agent_that_is_just_starting_has_no_ports_yet() -> None:
+    fresh = replace(site(), pid=(site().pid or 0) + 1)
+    assert ports_block(fresh) == "Local ports: none yet, because the agent is just starting"
+    frontend = status_document(fresh)["services"][0]["forward"]
+    assert (frontend["state"], frontend["port"], frontend["reason"]) == ("CLOSED", None, "the agent is just starting")
 
 
 def test_what_goes_through_is_no_news_to_watch() -> None:

@@ -141,11 +141,16 @@ def test_what_happens_to_a_port_does_not_break_into_the_story_of_a_restart() -> 
         recorded(2, 0, moved("a", "WAITING", "RESTARTING", "attempt 1 of 3: cut off")),
         recorded(3, 1, moved("a", "RESTARTING", "VERIFYING", "the cluster took the restart")),
         recorded(4, 2, port("a", "OPEN", "LISTENING", "port 8081 does not lead to the service: refused")),
-        recorded(5, 4, port("a", "LISTENING", "OPEN", taken), moved("a", "VERIFYING", "READY", "reached on port 8081")),
+        recorded(
+            5,
+            4,
+            port("a", "LISTENING", "OPEN", taken),
+            moved("a", "VERIFYING", "READY", "reached through its local port"),
+        ),
     ) == [
         "a is restarted, attempt 1 of 3: cut off",
         "- the cluster took the restart",
-        "- ready after 4 s: reached on port 8081",
+        "- ready after 4 s: reached through its local port",
         "a, local port: port 8081 does not lead to the service: refused",
         f"a, local port: {taken}",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.fakes.local_ports import with_ports
 from tests.fakes.sites import plan_of
-from tests.fakes.statefiles import opened, tick
+from tests.fakes.statefiles import moment, opened
 
 from connmon_agent.cli import connmon_agent
+from connmon_agent.core.events import AgentStarted
 from connmon_agent.core.steps import Step
 from connmon_agent.core.world import Forward, ForwardState, World
 from connmon_agent.presence import AgentLock
@@ -24,13 +26,18 @@ def url(folder: Path, service: str) -> Result:
     return CliRunner().invoke(connmon_agent, ["--state-dir", str(folder), "url", service])
 
 
-@pytest.fixture
-def remembered(tmp_path: Path) -> Path:
+def remember(tmp_path: Path, *, pid: int) -> Path:
+    """What the agent ``pid`` wrote last."""
     with opened(tmp_path / "connmon.db") as journal:
         plan = with_ports(plan_of("web", "db", "worker"), web=(8080, 8081), db=(5432,))
         world = World(store=journal.load().store, plan=plan, forwards={"web": WEB, "db": DB})
-        journal.commit(tick(1), Step(world))
+        journal.commit(AgentStarted(moment(1), pid, "0.1.0", "boot-1"), Step(world))
     return tmp_path
+
+
+@pytest.fixture
+def remembered(tmp_path: Path) -> Path:
+    return remember(tmp_path, pid=os.getpid())
 
 
 @pytest.fixture
@@ -57,6 +64,13 @@ def test_why_there_is_none(running: Path, service: str, code: int, words: str) -
     assert result.exit_code == code
     assert words in result.stderr
     assert result.stdout == ""
+
+
+def test_the_ports_of_an_earlier_agent_are_not_told(tmp_path: Path) -> None:
+    with AgentLock(remember(tmp_path, pid=os.getpid() + 1)):
+        result = url(tmp_path, "web")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "the agent is just starting, and has opened no local port yet" in result.stderr
 
 
 def test_without_an_agent_nothing_is_open(remembered: Path) -> None:

@@ -31,7 +31,7 @@ def link(mode: str) -> Act:
 @pytest.mark.parametrize(
     ("fail", "mend", "cause"),
     [
-        pytest.param(link("drop"), link("up"), "unreachable", id="drop"),
+        pytest.param(link("drop"), link("up"), "gateway", id="drop"),
         pytest.param(link("reject"), link("up"), "unreachable", id="reject"),
         pytest.param(link("down"), link("up"), "no-carrier", id="carrier down"),
         pytest.param(in_site("ip", "route", "del", "default"), link("up"), "no-route", id="route removed"),

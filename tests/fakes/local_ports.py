@@ -78,7 +78,7 @@ class FakeForwards:
     def traffic(self) -> tuple[Traffic, ...]:
         return tuple(Traffic(name, open=self.open.get(name, 0)) for name in sorted(self.listening))
 
-    async def troubled(self) -> str:
+    async def worth_checking(self) -> str:
         return await self._failed.get()
 
     def fail_connection(self, service: str) -> None:

@@ -258,7 +258,7 @@ class TestFailures:
         """A client's connection is reset; what is said of it."""
         with pytest.raises(ConnectionResetError):
             await exchange(here.port, b"GET / HTTP/1.1\r\n\r\n")
-        assert await here.forwarder.troubled() == "web"
+        assert await here.forwarder.worth_checking() == "web"
         traffic = here.traffic
         assert (traffic.failed, traffic.error_at is not None) == (1, True)
         return traffic.error or ""
@@ -271,6 +271,21 @@ class TestFailures:
                 error = await self.fail(here)
                 assert "accepts no connection on port 8080" in error
                 assert here.said == [("web", error)]
+
+        run(scenario())
+
+    def test_a_success_after_a_failure_is_worth_a_check_and_one_after_another_is_not(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            api = cluster()
+            api.programs.refuse(*WEB, 8080)
+            async with place(tmp_path, api, backend_wait=0.5) as here:
+                await self.fail(here)
+                api.programs.forget(*WEB, 8080)
+                await page(here.port)
+                assert await here.forwarder.worth_checking() == "web"
+                await page(here.port)
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(here.forwarder.worth_checking(), 0.1)
 
         run(scenario())
 
@@ -296,7 +311,7 @@ class TestFailures:
                 with pytest.raises(ConnectionResetError):
                     await receive(client, 1)
                 client.close()
-                assert await here.forwarder.troubled() == "web"
+                assert await here.forwarder.worth_checking() == "web"
                 assert "broke" in (here.traffic.error or "")
 
         run(scenario())

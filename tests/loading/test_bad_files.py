@@ -25,6 +25,24 @@ MESSAGES = {
         "2: forwards.bind: must be an IP address (got wan0); write localhost, 127.0.0.1, or a list of addresses of "
         "this machine",
     ],
+    "bind-everything": [
+        "3: forwards.bind: 0.0.0.0 comprises 127.0.0.1 (got [0.0.0.0, 127.0.0.1]); keep 0.0.0.0, or the others",
+    ],
+    "bind-localhost": [
+        "2: forwards.bind[1]: localhost stands for 127.0.0.1 and ::1 (got localhost); write it alone, or the "
+        "addresses that you mean",
+    ],
+    "bind-mapped": [
+        '2: forwards.bind: is an IPv4 address written as IPv6 (got "::ffff:127.0.0.1"); write 127.0.0.1',
+    ],
+    "bind-multicast": [
+        "2: forwards.bind: is a multicast address, on which nothing can listen (got 224.0.0.1); write an address of "
+        "this machine",
+    ],
+    "variables": [
+        "3: services.a.b.port: A_B_URL in endpoints.env would be a-b's too (got 8082); give one of the two another "
+        "name",
+    ],
     "check": [
         '2: services.web.check: must be the path of a URL (got "http://web/"); write it as /healthz; %20 for a blank',
         "3: services.api.check: has no effect without port (got /healthz); add port, or remove this key",

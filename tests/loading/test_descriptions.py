@@ -170,9 +170,14 @@ def forwards(draw: st.DrawFn, plans: tuple[ServicePlan, ...]) -> dict[str, Forwa
 @st.composite
 def forwardings(draw: st.DrawFn) -> ForwardingSettings:
     remote = draw(st.booleans())
-    addresses = ["127.0.0.1", "::1", "127.0.0.2"] + (["192.0.2.7", "0.0.0.0", "2001:db8::7"] if remote else [])
+    addresses = ["127.0.0.1", "::1", "127.0.0.2"] + (["192.0.2.7", "2001:db8::7"] if remote else [])
+    bind = (
+        st.just(["0.0.0.0", "::1"])
+        if draw(st.booleans()) and remote
+        else st.lists(st.sampled_from(addresses), min_size=1, unique=True)
+    )
     return ForwardingSettings(
-        tuple(draw(st.lists(st.sampled_from(addresses), min_size=1, unique=True))),
+        tuple(draw(bind)),
         remote,
         draw(st.sampled_from(Reclaim)),
         draw(seconds(0, 300)),

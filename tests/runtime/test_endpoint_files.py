@@ -13,9 +13,9 @@ from tests.fakes.local_ports import with_ports
 from tests.fakes.sites import plan_of
 
 from connmon_agent.core.plan import ForwardPlan
-from connmon_agent.core.urls import host_of, url_of
+from connmon_agent.core.urls import host_of, url_of, variable_of
 from connmon_agent.core.world import Forward, ForwardState, World
-from connmon_agent.runtime.endpoint_files import EndpointFiles, variable_of
+from connmon_agent.runtime.endpoint_files import EndpointFiles
 
 
 def world_of(**forwards: Forward) -> World:
@@ -57,7 +57,8 @@ def test_a_service_without_a_port_is_in_neither(tmp_path: Path) -> None:
     files.publish(OPEN)
     files.publish(replace(OPEN, forwards={}))
     assert json.loads((tmp_path / "endpoints.json").read_text())["services"] == {}
-    assert "=" not in (tmp_path / "endpoints.env").read_text()
+    variables = [line for line in (tmp_path / "endpoints.env").read_text().splitlines() if not line.startswith("#")]
+    assert variables == [f"CONNMON_AGENT_PID={os.getpid()}"]
 
 
 def test_nothing_else_is_left_in_the_folder(tmp_path: Path) -> None:

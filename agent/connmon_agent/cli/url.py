@@ -21,10 +21,11 @@ def url(invocation: Invocation, service: str) -> None:
     Ends with 1 when it has no port just now, and with 3 when the agent is not running: without it no port is open.
     """
     database = invocation.database()
-    if find_agent(database.parent) is None:
+    pid = find_agent(database.parent)
+    if pid is None:
         raise NotRunning("the agent is not running, so no local port is open", hint="connmon-agent start runs it")
     with Reader(database) as reader:
-        world = reader.world()
+        world, agent = reader.world(), reader.agent()
     plans = {} if world is None else {plan.name: plan.forward for plan in world.plan.services}
     if world is None or service not in plans:
         known = ", ".join(plans) or "none"
@@ -32,6 +33,9 @@ def url(invocation: Invocation, service: str) -> None:
     plan = plans[service]
     if plan is None:
         raise ConnmonError(f"{service} has no local port", hint=f"Give it one: services.{service}.port")
+    if agent is None or pid not in (0, agent.pid):
+        # What is remembered are the ports of an earlier agent: somebody else may have them by now.
+        raise ConnmonError("the agent is just starting, and has opened no local port yet", hint="Try again in a second")
     forward = world.forwards.get(service) or Forward(service)
     if forward.port is None:
         raise ConnmonError(f"{service} has no local port now: {forward.reason}", hint="connmon-agent ports tells more")

@@ -91,6 +91,18 @@ def explain_choice(world: World, name: str, port: int) -> str:
     return "; ".join(reasons)
 
 
+def explain_staying(world: World, name: str) -> str:
+    """Why the service is still not on its primary port, in words; empty where it is, or has no port."""
+    plan, forward = plans_of(world)[name], world.forwards.get(name)
+    if forward is None or forward.port in (None, plan.port):
+        return ""
+    if plan.reclaim is Reclaim.NEVER:
+        return f"{forward.choice}; it does not go back to {plan.port} (reclaim: never)"
+    if plan.port in dict(world.taken) or plan.port in (other.port for other in world.forwards.values()):
+        return forward.choice
+    return f"{plan.port} is free again: it goes back there once no connection through {forward.port} is open"
+
+
 def explain_conflict(world: World, name: str) -> str:
     """Why the service has no port at all, in words."""
     taken = dict(world.taken)

@@ -55,7 +55,7 @@ def describe_port(world: World, name: str) -> str:
     forward = world.forwards.get(name)
     if forward is None:
         return ""
-    return f"reached on port {forward.port}" if is_reachable(world, name) else _describe(forward)
+    return "reached through its local port" if is_reachable(world, name) else _describe(forward)
 
 
 def _describe(forward: Forward) -> str:

@@ -43,7 +43,8 @@ class Surface:
 class Forward:
     """A service's port, its clients, and the way to its pods.
 
-    ``say`` writes one sentence to the log, ``failed`` is called when a client's connection has just failed.
+    ``say`` writes one sentence to the log, ``turned`` is called when a client's connection has just failed, or
+    succeeded where the one before had failed.
     """
 
     def __init__(
@@ -54,11 +55,12 @@ class Forward:
         surface: Surface,
         *,
         say: Callable[[str], None],
-        failed: Callable[[], None],
+        turned: Callable[[], None],
     ) -> None:
         self.name = name
         self._say = say
-        self._failed = failed
+        self._turned = turned
+        self._reaches = True  # the last connection did, a check's too
         self._tally = Tally()
         self._said: dict[str, float] = {}  # when which sentence was said
         self._listeners: Listeners | None = None
@@ -168,7 +170,12 @@ class Forward:
         except Astray as trouble:
             self._tally.fail(str(trouble), time.time())
             self._note(str(trouble))
-            self._failed()
+            self._reaches = False
+            self._turned()
+        else:
+            if not self._reaches:
+                self._reaches = True
+                self._turned()
         finally:
             self._tally.open -= 1
 
@@ -193,6 +200,9 @@ class Forward:
             await lead(visit, self._host, Tally(), patience=min(self._patience, CHECK_PATIENCE))
         except Astray as trouble:
             visit.trouble = trouble
+            self._reaches = False
+        else:
+            self._reaches = True
         finally:
             visit.ended.set()
 

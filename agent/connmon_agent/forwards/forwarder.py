@@ -43,7 +43,7 @@ class Forwarder:
         self._say = say
         self._read_surroundings = surroundings
         self._forwards: dict[str, Forward] = {}
-        self._troubled: dict[str, None] = {}  # services, in the order in which they were troubled
+        self._turned: dict[str, None] = {}  # services, in the order of their turns
         self._news = asyncio.Event()
         self._slots = raise_limit()
         self._surface = self._make_surface()
@@ -96,13 +96,13 @@ class Forwarder:
         """See ``Forwards``."""
         return tuple(forward.traffic() for forward in self._forwards.values())
 
-    async def troubled(self) -> str:
+    async def worth_checking(self) -> str:
         """See ``Forwards``."""
-        while not self._troubled:
+        while not self._turned:
             self._news.clear()
             await self._news.wait()
-        name = next(iter(self._troubled))
-        del self._troubled[name]
+        name = next(iter(self._turned))
+        del self._turned[name]
         return name
 
     async def close(self) -> None:
@@ -118,12 +118,12 @@ class Forwarder:
                 self._forwarding,
                 self._surface,
                 say=lambda text: self._say(name, text),
-                failed=lambda: self._note_trouble(name),
+                turned=lambda: self._note_turn(name),
             )
         return self._forwards[name]
 
-    def _note_trouble(self, name: str) -> None:
-        self._troubled[name] = None
+    def _note_turn(self, name: str) -> None:
+        self._turned[name] = None
         self._news.set()
 
     def _make_surface(self) -> Surface:

@@ -69,13 +69,32 @@ def _read_bind(value: Value) -> tuple[str, ...]:
     repeated = {address for index, address in enumerate(addresses) if address in addresses[:index]}
     if repeated:
         value.reject(f"{', '.join(sorted(repeated))} is here twice", "name each address once")
+    _check_overlap(value, addresses)
     return addresses
 
 
+def _check_overlap(value: Value, addresses: tuple[str, ...]) -> None:
+    """One socket on all addresses and another on one of them cannot both listen on a port."""
+    parsed = [ip_address(address) for address in addresses]
+    for every in (address for address in parsed if address.is_unspecified):
+        others = [str(other) for other in parsed if other != every and other.version == every.version]
+        if others:
+            value.reject(f"{every} comprises {', '.join(others)}", f"keep {every}, or the others")
+
+
 def _read_address(value: Value) -> str:
-    address = _parse(read_text(value))
+    text = read_text(value)
+    if text == LOCALHOST:
+        value.reject(
+            f"{LOCALHOST} stands for {' and '.join(LOOPBACK)}", "write it alone, or the addresses that you mean"
+        )
+    address = _parse(text)
     if address is None:
         value.reject("must be an IP address", f"write {LOCALHOST}, 127.0.0.1, or a list of addresses of this machine")
+    if address.is_multicast:
+        value.reject("is a multicast address, on which nothing can listen", "write an address of this machine")
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        value.reject("is an IPv4 address written as IPv6", f"write {address.ipv4_mapped}")
     return str(address)
 
 

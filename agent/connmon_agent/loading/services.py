@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ..core.plan import Kind, ServicePlan, find_cycle, with_stages
+from ..core.urls import variable_of
 from ..settings import ForwardSettings, Transport
 from .defaults import PORTS, default_forwards, services_of
 from .forwardings import read_check, read_transport
@@ -60,6 +61,7 @@ def read_services(root: Section, namespace: str, transport: Transport) -> Servic
     noted = len(root.problems.found)
     candidates = _read_candidates(value, namespace, transport)
     check_primaries([(c.plan.name, c.forward.port, c.section) for c in candidates if c.forward], key="port")
+    _check_variables(candidates)
     _check_workloads(candidates)
     _check_dependencies(candidates)
     plans = tuple(candidate.plan for candidate in candidates)
@@ -165,6 +167,17 @@ def check_primaries(ports: Iterable[tuple[str, int, Section]], *, key: str) -> N
         if port in owners:
             section.report(key, f"is the local port of {owners[port]} already", remedy="give each service its own port")
         owners.setdefault(port, name)
+
+
+def _check_variables(candidates: Sequence[_Candidate]) -> None:
+    """Two services whose names differ only in what a shell's variable cannot hold would have one in endpoints.env."""
+    owners: dict[str, str] = {}
+    for candidate in (candidate for candidate in candidates if candidate.forward is not None):
+        name = candidate.plan.name
+        owner = owners.setdefault(variable_of(name), name)
+        if owner != name:
+            message = f"{variable_of(name)}_URL in endpoints.env would be {owner}'s too"
+            candidate.section.report("port", message, remedy="give one of the two another name")
 
 
 def _check_workloads(candidates: Sequence[_Candidate]) -> None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..core.urls import host_of, url_of
+from ..core.urls import host_of, url_of, variable_of
 from ..core.world import World
 
 JSON_FILE = "endpoints.json"
@@ -32,8 +31,12 @@ class EndpointFiles:
         """Write where each service of ``world`` is reached. Never raises."""
         entries = dict(list_endpoints(world))
         try:
-            _replace(self._folder / JSON_FILE, describe_as_json(entries))
-            _replace(self._folder / ENV_FILE, describe_as_env(entries))
+            _replace(
+                {
+                    self._folder / JSON_FILE: describe_as_json(entries),
+                    self._folder / ENV_FILE: describe_as_env(entries),
+                }
+            )
         except OSError as error:
             if not self._failed:
                 self._complain(f"{JSON_FILE} and {ENV_FILE} cannot be written: {error.strerror or error}")
@@ -68,7 +71,9 @@ def describe_as_json(entries: dict[str, dict[str, Any]]) -> str:
 def describe_as_env(entries: dict[str, dict[str, Any]]) -> str:
     """Lines for a shell to source: FRONTEND_CUSTOM_URL, _HOST and _PORT of the service frontend-custom."""
     lines = [
-        "# Where the services are reached now. connmon-agent writes this file; a service without a port is not in it."
+        "# Where the services are reached now. connmon-agent writes this file; a service without a port is not in it.",
+        "# Where the process with this number is gone, so are the ports.",
+        f"CONNMON_AGENT_PID={os.getpid()}",
     ]
     for name, entry in entries.items():
         prefix = variable_of(name)
@@ -76,14 +81,10 @@ def describe_as_env(entries: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def variable_of(service: str) -> str:
-    """The service's name as the beginning of a shell variable's."""
-    name = re.sub(r"[^A-Z0-9]", "_", service.upper())
-    return f"_{name}" if name[0].isdigit() else name
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write beside it and rename: readers see the old or the new file, never a part of one."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+def _replace(texts: dict[Path, str]) -> None:
+    """Write beside each file and rename: readers see the old or the new one, never a part, and all or none are new."""
+    besides = {path.with_name(f".{path.name}.new"): path for path in texts}
+    for beside, path in besides.items():
+        beside.write_text(texts[path], encoding="utf-8")
+    for beside, path in besides.items():
+        os.replace(beside, path)

@@ -28,7 +28,7 @@ class NoForwards:
     def traffic(self) -> tuple[Traffic, ...]:
         return ()
 
-    async def troubled(self) -> str:
+    async def worth_checking(self) -> str:
         return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]  # never
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from .observers import Observer
 
 # Seconds between looks at what goes through the ports, for people: it decides nothing.
 TRAFFIC_INTERVAL = 2.0
-# A port is not checked more often than this, however many connections through it fail.
+# A port is not checked more often than this, however many connections through it tell something new.
 SHORTEST_CHECK_INTERVAL = 1.0
 
 
@@ -62,7 +62,9 @@ class PortObserver(Observer):
 
 
 class CheckObserver(Observer):
-    """Connects through each local port now and then, and at once where a connection of somebody else has failed."""
+    """Connects through each local port now and then, and at once where one of somebody else tells
+    something new.
+    """
 
     def __init__(
         self, forwards: Forwards, *, clock: Clock, world: Callable[[], World], take: Callable[[Event], object]
@@ -71,7 +73,7 @@ class CheckObserver(Observer):
         self.forwards = forwards
         self._checked: dict[str, tuple[float, int | None]] = {}  # when each was last checked, and on which port
         self._checking: set[str] = set()
-        self._troubled: set[str] = set()
+        self._turned: set[str] = set()
 
     async def run(self) -> None:
         listening = asyncio.ensure_future(self._listen())
@@ -96,11 +98,11 @@ class CheckObserver(Observer):
         last, port = self._checked.get(name, (0.0, None))
         if port != self._world().forwards[name].port:
             return demand.earliest
-        return max(demand.earliest, last + (SHORTEST_CHECK_INTERVAL if name in self._troubled else demand.interval))
+        return max(demand.earliest, last + (SHORTEST_CHECK_INTERVAL if name in self._turned else demand.interval))
 
     def _begin(self, name: str, now: float) -> None:
         self._checked[name] = (now, self._world().forwards[name].port)
-        self._troubled.discard(name)
+        self._turned.discard(name)
         self._checking.add(name)
         self._start(asyncio.ensure_future(self._check(name)))
 
@@ -119,7 +121,7 @@ class CheckObserver(Observer):
 
     async def _listen(self) -> None:
         while True:
-            self._troubled.add(await self.forwards.troubled())
+            self._turned.add(await self.forwards.worth_checking())
             self.nudge()
 
 

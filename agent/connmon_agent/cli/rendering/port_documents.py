@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from ...core.assignments import explain_staying
 from ...core.plan import ServicePlan
 from ...core.sightings import Traffic
 from ...core.urls import url_of
@@ -12,25 +13,27 @@ from ...core.world import Forward, ForwardState
 from .snapshots import Snapshot
 
 NOT_RUNNING = "the agent is not running"
+JUST_STARTED = "the agent is just starting"
 
 
 def forward_document(plan: ServicePlan, snapshot: Snapshot) -> dict[str, Any] | None:
-    """Where the service is reached now; None: it has no local port. Nothing is listened on without a running agent,
-    whatever the last one remembered.
+    """Where the service is reached now; None: it has no local port. Nothing is listened on without a running agent
+    that has begun, whatever the last one remembered.
     """
     if plan.forward is None:
         return None
     forward = snapshot.world.forwards.get(plan.name) or Forward(plan.name)
-    port = forward.port if snapshot.running else None
+    current = snapshot.running and not snapshot.fresh
+    port = forward.port if current else None
     return {
-        "state": str(forward.state if snapshot.running else ForwardState.CLOSED),
+        "state": str(forward.state if current else ForwardState.CLOSED),
         "port": port,
         "primary": plan.forward.port,
         "url": None if port is None else url_of(plan.forward.bind, port),
-        "reason": _reason(forward) if snapshot.running else NOT_RUNNING,
+        "reason": _reason(forward, snapshot) if current else JUST_STARTED if snapshot.running else NOT_RUNNING,
         "listening": port is not None,
-        "open": snapshot.running and forward.state == ForwardState.OPEN,
-        **_flow(snapshot.traffic_of(plan.name) or Traffic(plan.name), running=snapshot.running),
+        "open": current and forward.state == ForwardState.OPEN,
+        **_flow(snapshot.traffic_of(plan.name) or Traffic(plan.name), running=current),
     }
 
 
@@ -44,9 +47,11 @@ def without_flow(document: dict[str, Any] | None) -> dict[str, Any] | None:
 _FLOW = ("connections", "served", "failed", "bytes_received", "bytes_sent", "last_error", "last_error_at")
 
 
-def _reason(forward: Forward) -> str | None:
+def _reason(forward: Forward, snapshot: Snapshot) -> str | None:
     """Why it is not proven to lead to its service, or not on its primary port; None: there is nothing to tell."""
-    return forward.reason if forward.state != ForwardState.OPEN else forward.choice or None
+    if forward.state != ForwardState.OPEN:
+        return forward.reason
+    return explain_staying(snapshot.world, forward.name) or None
 
 
 def _flow(flow: Traffic, *, running: bool) -> dict[str, Any]:

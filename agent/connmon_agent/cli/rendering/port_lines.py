@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...core.assignments import explain_staying
 from ...core.sightings import Traffic
 from ...core.world import Forward, ForwardState
 from ..wording import say_bytes, wrap
@@ -22,6 +23,9 @@ def port_lines(snapshot: Snapshot, width: int, paint: Paint) -> Iterator[str]:
     if not snapshot.running:
         yield "Local ports: none, because the agent is not running"
         return
+    if snapshot.fresh:
+        yield "Local ports: none yet, because the agent is just starting"
+        return
     reached = sum(forward.state == ForwardState.OPEN for forward in forwards)
     yield f"Local ports, {reached} of {len(forwards)} open"
     rows = [HEAD, *(_row(forward, snapshot.traffic_of(forward.name)) for forward in forwards)]
@@ -30,18 +34,19 @@ def port_lines(snapshot: Snapshot, width: int, paint: Paint) -> Iterator[str]:
     for line, forward in zip(lines, forwards, strict=True):
         yield paint(line, FORWARD_TONES[ForwardState(forward.state)])
     for forward in forwards:
-        if note := note_of(forward, snapshot.traffic_of(forward.name)):
+        if note := note_of(forward, snapshot):
             yield from wrap(f"{forward.name}: {note}", width=width, indent=INDENT * 2, first=INDENT)
 
 
-def note_of(forward: Forward, traffic: Traffic | None) -> str:
+def note_of(forward: Forward, snapshot: Snapshot) -> str:
     """What is to be known of a port besides its numbers: what is wrong, else why it is not the primary one, else the
     last failure of a connection; empty where there is nothing.
     """
     if forward.state != ForwardState.OPEN:
         return forward.reason
-    if forward.choice:
-        return forward.choice
+    if choice := explain_staying(snapshot.world, forward.name):
+        return choice
+    traffic = snapshot.traffic_of(forward.name)
     return f"last failure: {traffic.error}" if traffic is not None and traffic.error else ""
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...core.blindness import BLIND_AFTER, SILENT_ROUNDS
 from ...core.demands import round_interval
 from ...core.plan import ServicePlan
+from ...core.reach import describe_port, is_tried_in_vain
 from ...core.sightings import Traffic
-from ...core.world import Forward, Service, World
+from ...core.world import Forward, Service, ServiceState, World
 from ...store.records import AgentRow, LatestRound
 
 
@@ -61,14 +62,21 @@ class Snapshot:
         return self.running and self.agent is not None and not self.fresh and self.silent_for is None
 
     def services(self) -> list[tuple[ServicePlan, Service]]:
-        """The services in the order of the configuration."""
+        """The services in the order of the configuration; what is wrong with a READY one by now is in its reason."""
         known = self.world.services
-        return [(plan, known.get(plan.name) or Service(plan.name)) for plan in self.world.plan.services]
+        return [(plan, self._as_it_is(known.get(plan.name) or Service(plan.name))) for plan in self.world.plan.services]
 
     def forwards(self) -> list[Forward]:
         """The local ports in the order of the configuration."""
         known = self.world.forwards
         return [known.get(plan.name) or Forward(plan.name) for plan in self.world.plan.services if plan.forward]
+
+    def _as_it_is(self, service: Service) -> Service:
+        """A service stays READY when its port is lost or leads nowhere by now: that is told by the port's state."""
+        name = service.name
+        if service.state != ServiceState.READY or not self.watched or not is_tried_in_vain(self.world, name):
+            return service
+        return replace(service, reason=f"{describe_port(self.world, name)}; before that {service.reason}")
 
     def traffic_of(self, service: str) -> Traffic | None:
         """What has gone through the service's local port; None: nothing is known of it."""
