@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from tests.sockets.holders import as_somebody_else, free_port, held, held_by_ano
 
 from connmon_agent.cli import connmon_agent
 from connmon_agent.cli.rendering.port_tables import ports_document, render_ports
-from connmon_agent.cli.rendering.port_views import view_services
+from connmon_agent.cli.rendering.port_views import ServiceView, view_services
 from connmon_agent.cli.rendering.tones import Tone
 from connmon_agent.cli.wording import width_of
-from connmon_agent.core.plan import ForwardPlan
+from connmon_agent.core.plan import ForwardPlan, Reclaim
+from connmon_agent.core.world import Forward
 from connmon_agent.loading.defaults import PORTS
 from connmon_agent.presence import AgentLock
 from connmon_agent.sockets.binding import PortRefused
@@ -100,8 +102,38 @@ def test_what_the_agent_listens_on_is_ours() -> None:
 
 def test_a_service_on_an_alternative_keeps_it_until_the_agent_moves_it() -> None:
     lines = shown({8081: obstacle(OUR_AGENT)}, "frontend")
-    assert lines[6] == "  !! frontend uses 8081 (ours): 8080 is free again"
-    assert lines[7] == ""
+    assert lines[6:8] == [
+        "  !! frontend uses 8081 (ours): 8080 is free again, and is taken back once no",
+        "     connection is open",
+    ]
+    assert lines[8] == ""
+
+
+def test_a_service_gets_the_port_again_that_it_had() -> None:
+    had = {"frontend": Forward("frontend", lease=8083)}
+    plans = {"frontend": ForwardPlan(8080, (8081, 8083))}
+
+    def find(obstacles: dict[int, Obstacle], plan: ForwardPlan) -> ServiceView:
+        return view_services(plans | {"frontend": plan}, obstacles, agent=None, remembered=had)[0]
+
+    idle, never = plans["frontend"], replace(plans["frontend"], reclaim=Reclaim.NEVER)
+    assert find({8080: obstacle(NGINX)}, idle).assigned == 8083
+    assert find({8080: obstacle(NGINX), 8083: obstacle(NGINX)}, idle).assigned == 8081
+    assert find({}, idle).assigned == 8080
+    kept = find({}, never)
+    assert (kept.assigned, kept.reason) == (8083, "8080 is free again, but it keeps what it had (reclaim: never)")
+
+
+def test_whose_the_agents_port_is_comes_from_its_memory() -> None:
+    plans = {"web": ForwardPlan(8080, (8081,)), "zed": ForwardPlan(8081)}
+    web, zed = view_services(
+        plans,
+        {8080: obstacle(NGINX), 8081: obstacle(OUR_AGENT)},
+        agent=AGENTS_PID,
+        remembered={"web": Forward("web", port=8081), "zed": Forward("zed")},
+    )
+    assert (web.assigned, web.ours) == (8081, True)
+    assert (zed.assigned, zed.reason) == (None, "8081 is held by connmon-agent (pid 4711), and it has no alternative")
 
 
 def test_a_primary_port_that_is_ours_is_not_the_alternative_of_another() -> None:

@@ -14,7 +14,10 @@ from . import screens
 from .invocations import Invocation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..core.plan import ForwardPlan
+    from ..core.world import Forward
     from ..settings import Settings
     from .rendering.port_views import ServiceView
 
@@ -25,8 +28,8 @@ if TYPE_CHECKING:
 def ports(ctx: click.Context, json: bool) -> None:
     """Show every local port of every service: free, ours, or held by whom; which one the service gets; what to do.
 
-    It asks this machine only: neither the agent nor the cluster has to run. As root it sees every process. It changes
-    nothing. Ends with 1 when a service has no port.
+    It asks this machine and the agent's memory: neither the agent nor the cluster has to run. As root it sees every
+    process. It changes nothing. Ends with 1 when a service has no port.
     """
     from .rendering.port_tables import ports_document, render_ports
 
@@ -47,12 +50,26 @@ def look_at_ports(settings: Settings) -> list[ServiceView]:
 
     plans = _plans(settings)
     wanted = {port: plan.bind for plan in plans.values() for port in plan.candidates}
-    return view_services(plans, find_obstacles(wanted), agent=_find_agent(settings.state_dir))
+    agent, remembered = _find_agent(settings.state_dir), _recall(settings.state_dir)
+    return view_services(plans, find_obstacles(wanted), agent=agent, remembered=remembered)
 
 
 def _plans(settings: Settings) -> dict[str, ForwardPlan]:
     """What each service asks for, in the configuration's order. One without a local port is left out."""
     return {service.name: service.forward for service in settings.plan.services if service.forward is not None}
+
+
+def _recall(state_dir: Path) -> Mapping[str, Forward] | None:
+    """What the state file knows of the ports; None: there is none, or none that this user can read."""
+    from ..store import DATABASE_FILE
+    from ..store.reading import Reader
+
+    try:
+        with Reader(state_dir / DATABASE_FILE) as reader:
+            world = reader.world()
+    except ConnmonError:
+        return None
+    return None if world is None else world.forwards
 
 
 def _find_agent(state_dir: Path) -> int | None:

@@ -21,18 +21,30 @@ def assign_ports(world: World, *, busy: Collection[str] | None) -> dict[str, int
     ``busy`` are the services through whose port a connection is open; None: it is not known, all may be.
     """
     plans, taken = plans_of(world), frozenset(port for port, _ in world.taken)
-    held: dict[str, int] = {}
-    # Who has a port goes before who had it once: two leases may be of one port.
-    for name, plan in sorted(plans.items(), key=lambda item: _has_none(world.forwards[item[0]])):
-        port = _find_kept(world.forwards[name], plan, taken, movable=busy is not None and name not in busy)
-        if port is not None and port not in held.values():
-            held[name] = port
-    _give_up_primaries_of_others(held, plans, taken, world.forwards)
+    held = keep_ports(plans, world.forwards, taken=taken, busy=busy)
     for name in [name for name in held if busy is not None and name not in busy and stands_in_the_way(world, name)]:
         others = {other: port for other, port in held.items() if other != name}
         if allocate(plans, taken=taken, held=others)[name] is not None:
             held = others
     return allocate(plans, taken=taken, held=held)
+
+
+def keep_ports(
+    plans: Mapping[str, ForwardPlan],
+    forwards: Mapping[str, Forward],
+    *,
+    taken: Collection[int],
+    busy: Collection[str] | None,
+) -> dict[str, int]:
+    """The services that keep the port which they have, or get the one again that they had. ``busy``: as above."""
+    held: dict[str, int] = {}
+    # Who has a port goes before who had it once: two leases may be of one port.
+    for name, plan in sorted(plans.items(), key=lambda item: _has_none(forwards[item[0]])):
+        port = _find_kept(forwards[name], plan, taken, movable=busy is not None and name not in busy)
+        if port is not None and port not in held.values():
+            held[name] = port
+    _give_up_primaries_of_others(held, plans, taken, forwards)
+    return held
 
 
 def stands_in_the_way(world: World, name: str) -> bool:

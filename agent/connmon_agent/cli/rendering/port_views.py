@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ...core.allocation import allocate
-from ...core.plan import ForwardPlan
+from ...core.assignments import keep_ports
+from ...core.plan import ForwardPlan, Reclaim
+from ...core.world import Forward
 from ...sockets.binding import Cause
 from ...sockets.examining import Obstacle
 from ...sockets.owners import Owner, Use, describe
@@ -85,19 +87,43 @@ class ServiceView:
         return self.assigned == self.primary
 
 
-def view_services(plans: Plans, obstacles: Mapping[int, Obstacle], *, agent: int | None) -> list[ServiceView]:
+def view_services(
+    plans: Plans,
+    obstacles: Mapping[int, Obstacle],
+    *,
+    agent: int | None,
+    remembered: Mapping[str, Forward] | None = None,
+) -> list[ServiceView]:
     """Every service of ``plans``, in their order. ``agent`` is the process id of ours; None or 0: not to be known.
 
-    What our agent listens on is kept by the service whose port it is. No record is asked for that: it follows from the
-    ports alone, by the rules that they were given out by.
+    ``remembered`` is what the state file knows of their ports. None: there is none that can be read. Which service has
+    which of the agent's ports then follows from the ports alone, by the rules that they were given out by.
     """
     ours = {port for port, obstacle in obstacles.items() if _is_ours(obstacle, agent)}
-    everything = {port for plan in plans.values() for port in plan.candidates}
-    used = {name: port for name, port in allocate(plans, taken=everything - ours, held={}).items() if port is not None}
-    assigned = allocate(plans, taken=obstacles.keys() - ours, held=used)
+    used = _guess(plans, ours) if remembered is None else _recall(plans, ours, remembered)
+    forwards = {name: Forward(name, port=used.get(name), lease=_lease(name, remembered)) for name in plans}
+    taken = obstacles.keys() - ours
+    assigned = allocate(plans, taken=taken, held=keep_ports(plans, forwards, taken=taken, busy=None))
     return [
-        _view(name, _ports_of(plan, obstacles, ours), assigned[name], ours=name in used) for name, plan in plans.items()
+        _view(name, plan, _ports_of(plan, obstacles, ours), assigned[name], ours=name in used)
+        for name, plan in plans.items()
     ]
+
+
+def _guess(plans: Plans, ours: set[int]) -> dict[str, int]:
+    everything = {port for plan in plans.values() for port in plan.candidates}
+    return {name: port for name, port in allocate(plans, taken=everything - ours, held={}).items() if port is not None}
+
+
+def _recall(plans: Plans, ours: set[int], remembered: Mapping[str, Forward]) -> dict[str, int]:
+    """The ports that services have by the record and, by the system, our agent."""
+    ports = {name: remembered[name].port for name in plans if name in remembered}
+    return {name: port for name, port in ports.items() if port in ours and port in plans[name].candidates}
+
+
+def _lease(name: str, remembered: Mapping[str, Forward] | None) -> int | None:
+    forward = (remembered or {}).get(name)
+    return None if forward is None else forward.lease
 
 
 def _is_ours(obstacle: Obstacle, agent: int | None) -> bool:
@@ -120,14 +146,23 @@ def _state_of(obstacle: Obstacle | None, *, mine: bool) -> PortState:
     return PortState.HELD if obstacle.held else PortState.RESERVED
 
 
-def _view(name: str, ports: tuple[PortView, ...], assigned: int | None, *, ours: bool) -> ServiceView:
+def _view(
+    name: str, plan: ForwardPlan, ports: tuple[PortView, ...], assigned: int | None, *, ours: bool
+) -> ServiceView:
     primary = ports[0]
     if assigned == primary.port:
         return ServiceView(name, ports, assigned, ours, None, None)
-    reason = f"{primary.sentence} again" if primary.state is PortState.FREE else primary.sentence
+    reason = primary.sentence if primary.state is not PortState.FREE else f"{primary.sentence} again, {_say_when(plan)}"
     if assigned is None:
         reason += ", and it has no alternative" if len(ports) == 1 else ", and no alternative can be had"
     return ServiceView(name, ports, assigned, ours, reason, _advise(name, primary))
+
+
+def _say_when(plan: ForwardPlan) -> str:
+    """When a service goes back to its primary port."""
+    if plan.reclaim is Reclaim.NEVER:
+        return "but it keeps what it had (reclaim: never)"
+    return "and is taken back once no connection is open"
 
 
 def _advise(name: str, primary: PortView) -> str | None:
