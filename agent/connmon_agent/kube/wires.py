@@ -168,7 +168,8 @@ class Wire(asyncio.BufferedProtocol):
             return
         self._flush()
         shaken, self._shaken = self._shaken, None
-        shaken.set_result(None)
+        if not shaken.done():  # whoever waited for it may have given up just now
+            shaken.set_result(None)
         self._decipher(self._tls)
 
     def _decipher(self, tls: ssl.SSLObject) -> None:

@@ -106,6 +106,9 @@ async def _run(program: Program, sock: socket.socket) -> None:
         with contextlib.suppress(OSError, EOFError, asyncio.LimitOverrunError):
             await program(reader, writer)
             await writer.drain()
+    except asyncio.CancelledError:
+        writer.transport.abort()  # closing would wait for a client that does not read
+        raise
     finally:
         writer.close()
 
