@@ -19,6 +19,9 @@ T = TypeVar("T")
 # Steady and wall time at the start of every simulation; wall is a whole second in November 2026.
 STEADY_START = 1_000.0
 WALL_START = 1_795_000_000.0
+# The shortest sleep. asyncio takes a timer that is due within 1 ns for due: two sleepers whose moments differ from the
+# loop's time by a rounding error would wake each other for ever, without time passing between.
+TICK = 1e-6
 PATIENCE = 60.0  # seconds of real time; only a test that fails waits so long
 
 
@@ -95,7 +98,7 @@ class SimulatedClock:
         return asyncio.get_running_loop().time() + self.away
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(max(0.0, seconds))
+        await asyncio.sleep(max(TICK, seconds) if seconds > 0.0 else 0.0)
 
 
 def run_virtually(main: Coroutine[Any, Any, T]) -> T:
