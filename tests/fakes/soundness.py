@@ -12,7 +12,7 @@ from tests.fakes.sites import Commit, Site
 from connmon_agent.core.assignments import plans_of
 from connmon_agent.core.effects import LISTEN_TOKEN, Effect, Listen
 from connmon_agent.core.engine import Engine
-from connmon_agent.core.events import Event
+from connmon_agent.core.events import Event, ListenAnswered
 from connmon_agent.core.quality import is_poor
 from connmon_agent.core.recovery import BUSY, UNSETTLED, may_act
 from connmon_agent.core.replay import first_difference
@@ -20,6 +20,7 @@ from connmon_agent.core.service_rules import backoff_timer
 from connmon_agent.core.steps import Resolution, Step, Transition
 from connmon_agent.core.world import ForwardState, LinkState, ServiceState, World
 
+MOST_REFUSALS = 20  # of one local port in a minute, of agents that are killed and started again too
 IN_AN_OUTAGE = (LinkState.OFFLINE, LinkState.RECOVERING)
 
 
@@ -164,6 +165,7 @@ class Witness:
     _read: int = 0  # commits
     _world: World = field(default_factory=lambda: World(store="disk0001"))
     _committed: Counter[str] = field(default_factory=Counter)  # sendings of each token that the disk allows
+    _refusals: dict[int, list[float]] = field(default_factory=dict)  # of each local port, when it was refused
     _charged: dict[str, list[str]] = field(default_factory=dict)  # tokens of each service since its budget came back
 
     def __post_init__(self) -> None:
@@ -198,7 +200,18 @@ class Witness:
                 self._accuse(f"commit {self._read + 1} ({type(commit.event).__name__}): {fault}")
             self._read += 1
             self._charge(commit.step)
+            self._count_refusals(commit.event)
             self._world = commit.step.world
+
+    def _count_refusals(self, event: Event) -> None:
+        """A port that cannot be had is not asked for as fast as the disk can write."""
+        if isinstance(event, ListenAnswered) and event.refusal is not None:
+            known = self._world.forwards.get(event.service)
+            if known is not None and known.intent is not None and known.intent.token == event.token:
+                times = self._refusals.setdefault(known.intent.port, [])
+                times.append(event.at.steady)
+                if len(times) > MOST_REFUSALS and times[-1] - times[-1 - MOST_REFUSALS] < 60.0:
+                    self._accuse(f"port {known.intent.port} was refused more than {MOST_REFUSALS} times in a minute")
 
     def _charge(self, step: Step) -> None:
         """Hold the attempts that are charged against the ones that were made."""

@@ -85,6 +85,36 @@ def test_a_port_that_looked_free_and_is_refused_makes_room_for_the_next() -> Non
     live(WEB, story)
 
 
+def test_a_port_that_looks_free_and_is_refused_again_and_again_is_asked_for_less_and_less_often() -> None:
+    async def story(site: Site) -> None:
+        site.machine.surprises = {8080: "is reserved by Windows"}
+        await site.start()
+        await site.until(lambda: forward_state(site, "web") == "CONFLICT")
+        await site.wait(3600)
+        assert site.world.forwards["web"].reason == "8080 is reserved by Windows"
+        assert 12 <= len(site.forwards.orders) <= 20
+        site.machine.surprises.clear()
+        await site.wait(310)
+        assert ports_of(site) == {"web": 8080}
+        assert site.world.refused == ()
+
+    live(with_ports(plan_of("web"), web=(8080,)), story)
+
+
+def test_a_restart_of_the_agent_asks_at_once_for_a_port_that_was_refused() -> None:
+    async def story(site: Site) -> None:
+        site.machine.surprises = {8080: "is reserved by Windows"}
+        await site.start()
+        await site.wait(3600)
+        await site.stop()
+        site.machine.surprises.clear()
+        await site.start()
+        await site.wait(2)
+        assert ports_of(site) == {"web": 8080}
+
+    live(with_ports(plan_of("web"), web=(8080,)), story)
+
+
 def test_without_any_port_a_service_is_in_conflict_the_others_are_not_and_it_is_tried_again() -> None:
     plan = with_ports(plan_of("web", "admin"), web=(8080, 8081), admin=(8090,))
 

@@ -95,8 +95,7 @@ class Engine:
             if draft.service(name).healthy_since is not None:
                 draft.change_service(name, healthy_since=None)
             draft.fire(SERVICE, name, "agent_started")
-        for name in plans_of(draft.world):
-            draft.fire(FORWARD, name, "agent_started")
+        self._ports.on_start(draft)
         if event.heartbeat is not None and note_absence(draft, event.heartbeat, rebooted=rebooted):
             self._judge_afresh(draft)
         else:

@@ -8,6 +8,7 @@ from .assignments import explain_choice, explain_conflict
 from .draft import ForwardContext
 from .effects import LISTEN_TOKEN, Listen
 from .reach import is_reachable, is_tried_in_vain
+from .refusals import forget_refusals, note_refusal
 from .steps import Resolution
 from .vocabulary import OWN_SOCKET, Action, Guard, Vocabulary
 from .wording import tell_obstacle
@@ -44,14 +45,14 @@ def _request_port(context: ForwardContext) -> None:
 def _take_port(context: ForwardContext) -> None:
     intent = _settle(context, "applied", "it is listened on")
     _forget_checks(context)
+    forget_refusals(context.draft, [intent.port])
     context.draft.change_forward(context.name, port=intent.port, lease=intent.port, choice=intent.choice)
 
 
 def _drop_request(context: ForwardContext) -> None:
     """Whoever holds the port is remembered, so that the next choice is another one."""
     intent = _settle(context, "refused", context.refusal)
-    others = tuple(entry for entry in context.draft.world.taken if entry[0] != intent.port)
-    context.draft.change(taken=(*others, (intent.port, context.refusal)))
+    note_refusal(context.draft, intent.port, context.refusal)
 
 
 def _leave_port(context: ForwardContext) -> None:

@@ -8,6 +8,7 @@ from .assignments import assign_ports, plans_of
 from .draft import Draft, ForwardContext, Trigger
 from .events import ForwardChecked, ListenAnswered, PortsSeen
 from .plan import ForwardPlan
+from .refusals import forget_refusals, note_taken
 from .steps import Resolution
 from .world import Forward
 
@@ -20,8 +21,15 @@ class PortDecisions:
     def __init__(self, fire: Fire) -> None:
         self._fire = fire
 
+    def on_start(self, draft: Draft) -> None:
+        """A socket dies with its process: whatever was listened on is not any more."""
+        forget_refusals(draft)
+        for name in plans_of(draft.world):
+            draft.fire("forward", name, "agent_started")
+
     def on_configuration(self, draft: Draft, *, before: Mapping[str, ForwardPlan]) -> None:
         """Take over the ports of the new plan. One that is no longer the service's, or is bound elsewhere, is left."""
+        forget_refusals(draft)  # who configures anew wants to see at once what comes of it
         known, plans = draft.world.forwards, plans_of(draft.world)
         for name in (name for name in before if name in known and name not in plans):
             if (intent := known[name].intent) is not None:
@@ -34,8 +42,7 @@ class PortDecisions:
 
     def on_ports(self, draft: Draft, event: PortsSeen) -> None:
         """Remember who holds what, and give every service the best that is left."""
-        if draft.world.taken != event.taken:
-            draft.change(taken=event.taken)
+        note_taken(draft, event.taken)
         self._assign(draft, busy=event.busy)
 
     def on_answer(self, draft: Draft, event: ListenAnswered) -> None:

@@ -177,6 +177,16 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedPort:
+    """A port that was refused when it was asked for, though a look at it may find it free: it is let be for a while."""
+
+    port: int
+    why: str
+    until: float  # steady seconds
+    times: int = 1  # that it was refused, one after another
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """Everything. ``store`` is the random name of the database, a part of every restart token."""
 
@@ -194,6 +204,7 @@ class World:
     blind: Blindness | None = None  # the last time in which nobody watched; None: there was none
     forwards: Mapping[str, Forward] = field(default_factory=dict)  # by service; one without a local port has none
     taken: tuple[tuple[int, str], ...] = ()  # wanted local ports that cannot be had, as last seen, each with why
+    refused: tuple[RefusedPort, ...] = ()  # since the agent was started or configured; what a look explains is not here
     listens: int = 0  # orders to listen so far: no two of their tokens are equal
 
     @property
