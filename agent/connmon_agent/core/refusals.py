@@ -7,7 +7,6 @@ forgotten at the next look, and the port asked for as fast as the disk can write
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 
 from .draft import Draft
 from .world import RefusedPort
