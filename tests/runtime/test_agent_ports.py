@@ -103,6 +103,22 @@ def test_a_port_that_looks_free_and_is_refused_again_and_again_is_asked_for_less
     live(with_ports(plan_of("web"), web=(8080,)), story)
 
 
+def test_a_refusal_that_a_look_explains_is_forgotten_and_the_port_taken_as_soon_as_it_is_free() -> None:
+    async def story(site: Site) -> None:
+        site.machine.surprises = {8080: "is reserved by Windows"}
+        await site.start()
+        await site.wait(3600)
+        site.machine.surprises, site.machine.holders = {}, {8080: "nginx (pid 99)"}
+        await site.wait(10)
+        assert site.world.forwards["web"].reason == "8080 is held by nginx (pid 99)"
+        assert site.world.refused == ()
+        site.machine.holders.clear()
+        await site.wait(6)
+        assert ports_of(site) == {"web": 8080}
+
+    live(with_ports(plan_of("web"), web=(8080,)), story)
+
+
 def test_a_restart_of_the_agent_asks_at_once_for_a_port_that_was_refused() -> None:
     async def story(site: Site) -> None:
         site.machine.surprises = {8080: "is reserved by Windows"}
