@@ -22,7 +22,7 @@ class PortDecisions:
         self._fire = fire
 
     def on_start(self, draft: Draft) -> None:
-        """A socket dies with its process: whatever was listened on is not any more, and what was refused is tried anew."""
+        """A socket dies with its process: what was listened on is not any more. What was refused is tried anew."""
         forget_refusals(draft)
         for name in plans_of(draft.world):
             draft.fire("forward", name, "agent_started")
