@@ -113,7 +113,7 @@ class ForwardSettings:
     service: str  # the Kubernetes Service; default: the service's name
     port: int  # the primary local port
     alternatives: tuple[int, ...] = ()
-    target: str | None = None  # Service port, by name or number; None: its first
+    target: str | None = None  # Service port, by name or number; None: chosen by kube.backends.find_port
     check: str | None = None  # path that HTTP must answer with less than 400; None: a TCP connection is enough
     transport: Transport = Transport.AUTO
 

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.fakes.statefiles import opened, tick
 
 from connmon_agent.cli.config import config
+from connmon_agent.core.steps import Step
+from connmon_agent.core.world import Forward
 from connmon_agent.errors import ConfigurationError
+from connmon_agent.kube.backends import SET_TARGET
 from connmon_agent.loading.configuration import load_settings
 from connmon_agent.settings import Settings
+from connmon_agent.store import DATABASE_FILE
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -72,3 +77,32 @@ def test_show_prints_what_can_be_used_again(tmp_path: Path, name: str) -> None:
     again.write_text(result.stdout)
     assert Given(again).settings().plan == given.settings().plan
     assert Given(again).settings().forwards == given.settings().forwards
+
+
+def remember(folder: Path, trouble: str | None) -> None:
+    """The state file of an agent whose last check of the local port of web failed with ``trouble``."""
+    with opened(folder / DATABASE_FILE) as journal:
+        world = replace(journal.load(), forwards={"web": Forward("web", trouble=trouble)})
+        journal.commit(tick(1.0), Step(world=world))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "target", "asks"),
+    [
+        pytest.param(f"the Service web has several TCP ports: a (1), b (2); {SET_TARGET}", "", True, id="a choice"),
+        pytest.param(
+            f"the Service web has several TCP ports: a (1), b (2); {SET_TARGET}", ", target: b", False, id="made"
+        ),
+        pytest.param("there is no Service web", "", False, id="something else"),
+        pytest.param(None, "", False, id="nothing"),
+    ],
+)
+def test_check_asks_for_a_target_once_an_agent_has_seen_several_ports(
+    tmp_path: Path, trouble: str | None, target: str, asks: bool
+) -> None:
+    path = tmp_path / "connmon.yaml"
+    path.write_text(f"services: {{web: {{port: 8080{target}}}}}\n")
+    remember(tmp_path, trouble)
+    result = CliRunner().invoke(config, ["check"], obj=Given(path, tmp_path))
+    said = " ".join(result.stdout.split())
+    assert (result.exit_code, "services.web.target is missing: the Service web has several" in said) == (0, asks)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from connmon_agent.kube.backends import Backend, Backends, NoBackend, find_backends
+from connmon_agent.kube.backends import AmbiguousPort, Backend, Backends, NoBackend, find_backends
 from connmon_agent.kube.inventory import Pod, Service, Slice, read_pod, read_service, read_slice
 
 READY = 1000.0
@@ -39,11 +39,18 @@ def port(number: int, name: str | None = None, **fields: Any) -> dict[str, Any]:
     return {"port": number, **({"name": name} if name else {}), **fields}
 
 
-def find(*pods: Pod, of: Service | None = None, target: str | None = None, slices: tuple[Slice, ...] = ()) -> Backends:
+def find(
+    *pods: Pod,
+    of: Service | None = None,
+    target: str | None = None,
+    slices: tuple[Slice, ...] = (),
+    local_port: int = 1,
+) -> Backends:
     found = of or service()
     return find_backends(
         "web",
         target,
+        local_port=local_port,
         services={found.name: found},
         pods={one.name: one for one in pods},
         slices={one.name: one for one in slices},
@@ -121,6 +128,47 @@ class TestWhichPort:
         assert find(pod("a"), of=both).ends[0].port == 5353
 
 
+def ports(*named: tuple[str, int]) -> list[dict[str, Any]]:
+    """The ports of a Service, in order; the number of each target is a thousand more."""
+    return [port(number, name, targetPort=number + 1000) for name, number in named]
+
+
+JAEGER = ports(("admin", 5778), ("grpc-query", 16685), ("http-query", 16686), ("http-collector", 14268))
+
+
+class TestSeveralPortsAndNoTarget:
+    """The first one is often for programs: a wrong one answers, and looks as if all were well."""
+
+    @pytest.mark.parametrize(
+        ("spec", "local_port", "number"),
+        [
+            pytest.param(JAEGER, 16686, 16686, id="the number of the local port"),
+            pytest.param(JAEGER, 14268, 14268, id="that counts before any name"),
+            pytest.param(JAEGER, 9999, 16686, id="the only one for people"),
+            pytest.param(ports(("metrics", 9090), ("http", 80)), 8080, 80, id="http"),
+            pytest.param(ports(("ui", 81), ("http", 80)), 8080, 80, id="http before ui"),
+            pytest.param(ports(("http-metrics", 9090), ("http-web", 80)), 8080, 80, id="a word in the name"),
+            pytest.param(ports(("grpc-web", 9090), ("query-frontend", 80)), 8080, 80, id="not one for programs"),
+        ],
+    )
+    def test_the_port_that_is_meant(self, spec: list[dict[str, Any]], local_port: int, number: int) -> None:
+        assert find(pod("a"), of=service(ports=spec), local_port=local_port).ends[0].port == number + 1000
+
+    @pytest.mark.parametrize(
+        ("spec", "listed"),
+        [
+            pytest.param(ports(("a", 5778), ("b", 16685)), "a (5778), b (16685)", id="names that say nothing"),
+            pytest.param(ports(("http-a", 1), ("http-b", 2)), "http-a (1), http-b (2)", id="two for people"),
+            pytest.param(ports(("https", 443), ("metrics", 90)), "https (443), metrics (90)", id="none for people"),
+            pytest.param([*ports(("a", 1), ("b", 2)), port(3, "c", protocol="UDP")], "a (1), b (2)", id="no UDP"),
+        ],
+    )
+    def test_where_a_choice_is_left_it_is_asked_for(self, spec: list[dict[str, Any]], listed: str) -> None:
+        with pytest.raises(AmbiguousPort) as caught:
+            find(pod("a"), of=service(ports=spec), local_port=8080)
+        assert str(caught.value) == f"the Service web has several TCP ports: {listed}; set target to one of them"
+
+
 class TestWhatAPersonMustMend:
     @pytest.mark.parametrize(
         ("found", "target", "words"),
@@ -130,7 +178,7 @@ class TestWhatAPersonMustMend:
             (
                 service(ports=[port(53, "dns", protocol="UDP")]),
                 "dns",
-                "the Service web cannot be forwarded: its port dns speaks UDP, and only TCP can be led here",
+                "the Service web cannot be forwarded: its port dns speaks UDP, only TCP can be forwarded",
             ),
             (
                 service(type="ExternalName", externalName="db.example.com", selector=None),
@@ -146,7 +194,7 @@ class TestWhatAPersonMustMend:
 
     def test_a_service_that_is_not_there(self) -> None:
         with pytest.raises(NoBackend, match=r"^there is no Service wbe; there is: web$"):
-            find_backends("wbe", None, services={"web": service()}, pods={})
+            find_backends("wbe", None, local_port=1, services={"web": service()}, pods={})
 
     def test_a_container_port_that_no_pod_has(self) -> None:
         with pytest.raises(NoBackend, match=r"leads to the container port 'http', which none .* \(a has: api\)$"):

@@ -40,8 +40,8 @@ MESSAGES = {
         "this machine",
     ],
     "variables": [
-        "3: services.a.b.port: A_B_URL in endpoints.env would be a-b's too (got 8082); give one of the two another "
-        "name",
+        "3: services.a.b.port: A_B_URL in endpoints.env would be a-b's too (got 8082); rename one of the two here, and "
+        "keep what it stands for with deployment: and service:",
     ],
     "check": [
         '2: services.web.check: must be the path of a URL (got "http://web/"); write it as /healthz; %20 for a blank',

@@ -103,13 +103,17 @@ def calls(tmp_path: Path) -> Iterator[Calls]:
 
 
 def ends_of(folder: Path, calls: Calls, **forwards: ForwardSettings) -> list[tuple[str, str, str]]:
+    return told(findings_of(folder, calls, **forwards))
+
+
+def findings_of(folder: Path, calls: Calls, **forwards: ForwardSettings) -> list[Finding]:
     async def whole() -> list[Finding]:
         try:
             return [finding async for finding in examine_ends(settings_of(folder, forwards), calls)]
         finally:
             await calls.close()
 
-    return told(asyncio.run(whole()))
+    return asyncio.run(whole())
 
 
 def test_services_that_are_there_are_one_good_finding(tmp_path: Path, calls: Calls) -> None:
@@ -129,3 +133,15 @@ def test_what_leads_nowhere_is_told_with_what_there_is(
     tmp_path: Path, calls: Calls, forward: ForwardSettings, trouble: str
 ) -> None:
     assert ends_of(tmp_path, calls, web=forward) == [("warning", "local port of web", f"leads nowhere: {trouble}")]
+
+
+def test_a_service_with_several_ports_asks_for_a_target(tmp_path: Path) -> None:
+    found = manifests.service("web", "shop")
+    found["spec"]["ports"] = [{"name": "a", "port": 81}, {"name": "b", "port": 82}]
+    with ThreadedKubernetes(EmbeddedKubernetes(namespaces=("shop",))) as api:
+        api.create(found)
+        settings = KubernetesSettings(kubeconfig=api.write_kubeconfig(tmp_path / "kubeconfig"), namespace="shop")
+        opened = open_calls(settings, temp_dir=tmp_path / "private")
+        (finding,) = findings_of(tmp_path, opened, web=ForwardSettings("web", 8080))
+    assert "a (81), b (82)" in finding.text
+    assert finding.remedy == "Set services.web.target to the name or number of the port that is meant"

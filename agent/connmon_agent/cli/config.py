@@ -27,8 +27,10 @@ def config() -> None:
 @click.pass_obj
 def check(invocation: Invocation) -> None:
     """Say whether the configuration can be used; if not, name every mistake in it (exit code 2)."""
-    for line in wrap(summarise(invocation.settings()), width=screens.width_of_output(), indent="  ", first=""):
-        click.echo(line)
+    settings = invocation.settings()
+    for text in (summarise(settings), *list_missing_targets(settings)):
+        for line in wrap(text, width=screens.width_of_output(), indent="  ", first=""):
+            click.echo(line)
 
 
 @config.command()
@@ -53,6 +55,29 @@ def summarise(settings: Settings) -> str:
     ]
     shadow = "" if plan.recovery.act else "; shadow mode: nothing is restarted"
     return f"{settings.source}: good: {', '.join(parts)}{shadow}"
+
+
+def list_missing_targets(settings: Settings) -> list[str]:
+    """A sentence for each service whose Service had several ports to choose from when an agent last looked.
+
+    It is read from the state file; the cluster is not asked. Empty where no agent has looked yet.
+    """
+    from ..errors import ConnmonError
+    from ..kube.backends import SET_TARGET
+    from ..store import DATABASE_FILE
+    from ..store.reading import Reader
+
+    try:
+        with Reader(settings.state_dir / DATABASE_FILE) as reader:
+            world = reader.world()
+    except ConnmonError:
+        return []  # there is none yet, or this user may not read it: the configuration is good all the same
+    known = {} if world is None else world.forwards
+    return [
+        f"services.{name}.target is missing: {known[name].trouble}"
+        for name, forward in settings.forwards.items()
+        if forward.target is None and name in known and SET_TARGET in (known[name].trouble or "")
+    ]
 
 
 def _count(number: int, noun: str) -> str:

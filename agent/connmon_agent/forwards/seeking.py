@@ -49,6 +49,7 @@ class Seeker:
             return find_backends(
                 settings.service,
                 settings.target,
+                local_port=settings.port,
                 services=self._services.items,
                 pods=self._pods.items,
                 slices=slices,

@@ -5,11 +5,19 @@ https://github.com/kubernetes/kubectl/blob/master/pkg/util/service_port.go, podu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .inventory import Pod, Service, ServicePort, Slice
 from .selectors import match_labels
+
+SET_TARGET = "set target to one of them"
+# Words in the names of ports that a browser can use, the likeliest first; "query" is Jaeger's user interface. A name
+# that also has one of the others is a port for programs: "http-metrics", "grpc-web".
+_WEB_WORDS = ("http", "web", "www", "ui", "query", "dashboard", "console", "frontend", "gui")
+_MACHINE_WORDS = frozenset(
+    {"admin", "collector", "debug", "envoy", "grpc", "health", "healthz", "internal", "metrics", "peer", "probe", "tls"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +51,25 @@ class NoBackend(Exception):
     """What was configured leads nowhere, and a person must mend it; the text says what there is instead."""
 
 
+class AmbiguousPort(NoBackend):
+    """The Service has several TCP ports, and nothing says which of them is meant; the text names them."""
+
+
 def find_backends(
     name: str,
     target: str | None,
     *,
+    local_port: int,
     services: Mapping[str, Service],
     pods: Mapping[str, Pod],
     slices: Mapping[str, Slice] | None = None,
 ) -> Backends:
-    """Where port ``target`` (name or number; None: the first that speaks TCP) of the Service ``name`` leads.
+    """The backends of one port of the Service ``name``, chosen by ``target`` and ``local_port``: see ``find_port``.
 
     ``slices`` count only where the Service has no selector. Raises NoBackend.
     """
     service = find_service(name, services)
-    port = find_port(service, target)
+    port = find_port(service, target, local_port)
     if service.selector is None:
         ends, absence = _follow_slices(service, port, pods, (slices or {}).values())
     else:
@@ -74,18 +87,43 @@ def find_service(name: str, services: Mapping[str, Service]) -> Service:
     return service
 
 
-def find_port(service: Service, target: str | None) -> ServicePort:
-    """The port that ``target`` names. Raises NoBackend."""
+def find_port(service: Service, target: str | None, local_port: int) -> ServicePort:
+    """The port of ``service`` to forward to.
+
+    ``target`` is its name or number. None: its only TCP port; of several the one with the number of ``local_port`` (the
+    primary local port), else the one that is named for people, as http or web. Raises NoBackend, and AmbiguousPort
+    where that leaves a choice: the first of several ports is often one for machines, and answers all the same.
+    """
     named = [port for port in service.ports if target is None or target in (port.name, str(port.number))]
     if not named:
         which = "no port" if target is None else f"no port {target}"
-        raise NoBackend(f"the Service {service.name} has {which}; it has: {_list_ports(service)}")
-    for port in named:
-        if port.protocol == "TCP":
-            return port
-    spoken = " and ".join(sorted({port.protocol for port in named}))
-    which = "its ports speak" if target is None else f"its port {target} speaks"
-    raise NoBackend(f"the Service {service.name} cannot be forwarded: {which} {spoken}, and only TCP can be led here")
+        raise NoBackend(f"the Service {service.name} has {which}; it has: {list_ports(service.ports)}")
+    spoken = [port for port in named if port.protocol == "TCP"]
+    if not spoken:
+        protocols = " and ".join(sorted({port.protocol for port in named}))
+        which = "its ports speak" if target is None else f"its port {target} speaks"
+        raise NoBackend(
+            f"the Service {service.name} cannot be forwarded: {which} {protocols}, only TCP can be forwarded"
+        )
+    if len(spoken) == 1 or target is not None:
+        return spoken[0]
+    chosen = next((port for port in spoken if port.number == local_port), None) or _find_web_port(spoken)
+    if chosen is None:
+        raise AmbiguousPort(f"the Service {service.name} has several TCP ports: {list_ports(spoken)}; {SET_TARGET}")
+    return chosen
+
+
+def _find_web_port(ports: Sequence[ServicePort]) -> ServicePort | None:
+    """The one whose name is a word for web pages, else the only one with such a word in it; None: there is none."""
+    for word in _WEB_WORDS:
+        if (exact := next((port for port in ports if port.name == word), None)) is not None:
+            return exact
+    described = [port for port in ports if _is_for_people(port.name.split("-"))]
+    return described[0] if len(described) == 1 else None
+
+
+def _is_for_people(words: Sequence[str]) -> bool:
+    return not _MACHINE_WORDS.intersection(words) and any(word in words for word in _WEB_WORDS)
 
 
 def rank(pod: Pod) -> tuple[object, ...]:
@@ -147,7 +185,6 @@ def _explain_absence(service: Service, matching: int) -> str:
     return f"none of the {matching} pods of the Service {service.name} is ready"
 
 
-def _list_ports(service: Service) -> str:
-    return (
-        ", ".join(f"{port.name} ({port.number})" if port.name else str(port.number) for port in service.ports) or "none"
-    )
+def list_ports(ports: Iterable[ServicePort]) -> str:
+    """Their names and numbers, for people."""
+    return ", ".join(f"{port.name} ({port.number})" if port.name else str(port.number) for port in ports) or "none"

@@ -177,7 +177,9 @@ def _check_variables(candidates: Sequence[_Candidate]) -> None:
         owner = owners.setdefault(variable_of(name), name)
         if owner != name:
             message = f"{variable_of(name)}_URL in endpoints.env would be {owner}'s too"
-            candidate.section.report("port", message, remedy="give one of the two another name")
+            key = next(word for word, kind in _KINDS.items() if kind is candidate.plan.kind)
+            remedy = f"rename one of the two here, and keep what it stands for with {key}: and service:"
+            candidate.section.report("port", message, remedy=remedy)
 
 
 def _check_workloads(candidates: Sequence[_Candidate]) -> None:

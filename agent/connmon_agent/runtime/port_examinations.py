@@ -10,7 +10,7 @@ from ..core.allocation import allocate
 from ..core.plan import ForwardPlan, ServicePlan
 from ..core.wording import counted, tell_obstacle
 from ..errors import ClusterError
-from ..kube.backends import NoBackend, find_port, find_service
+from ..kube.backends import SET_TARGET, NoBackend, find_port, find_service
 from ..kube.calls import Calls
 from ..kube.inventory import read_service
 from ..kube.requests import get, list_path
@@ -44,6 +44,8 @@ async def examine_ends(settings: Settings, calls: Calls) -> AsyncIterator[Findin
     for (plan, _), trouble in zip(asked, troubles, strict=True):
         if trouble is not None:
             remedy = f"Correct services.{plan.name}.service or .target, or make the Service"
+            if SET_TARGET in trouble:
+                remedy = f"Set services.{plan.name}.target to the name or number of the port that is meant"
             yield warning(f"local port of {plan.name}", f"leads nowhere: {trouble}", remedy)
     if asked and not any(troubles):
         yield good("local ports' ends", f"{counted(len(asked), 'Service')} found, with the port that is wanted")
@@ -82,7 +84,7 @@ async def _find_trouble(calls: Calls, plan: ServicePlan, forward: ForwardSetting
     path = f"{list_path('api/v1', plan.namespace, 'services')}/{forward.service}"
     try:
         service = read_service(await calls.send(get(path, "Service")))
-        find_port(find_service(service.name, {service.name: service}), forward.target)
+        find_port(find_service(service.name, {service.name: service}), forward.target, forward.port)
     except NoBackend as error:
         return str(error)
     except ClusterError as error:
