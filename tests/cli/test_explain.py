@@ -210,27 +210,48 @@ def test_each_fault_is_explained_with_its_cause_evidence_advice_and_end(fault: F
 WAITING_ON_A_PHONE = """\
 grafana WAITING: to be recovered
   Attempts: 0 of 3 spent, 3 left
-  Looked at next: once it is its turn
+  Looked at next: within 1 s
 
 What could come next
-  RESTARTING or GAVE_UP or READY or UNKNOWN,
-    when the cluster was asked for the service
-    no: my_turn says no: restarts are damped for
-      3 min, until 10:15 UTC: the link failed 2
-      times in the last hour; `connmon-agent
-      recover` does not wait for it
-    next: the next look, once it is its turn
+  RESTARTING, when the cluster was asked for the
+    service
+    perhaps: it depends on whether nothing
+      speaks against a restart
+    next: the next look, within 1 s
+  GAVE_UP, when the cluster was asked for the
+    service
+    no: budget_left says yes: only once all
+      attempts are spent; 3 of 3 are left
+    next: the next look, within 1 s
+  READY, when the cluster was asked for the
+    service
+    perhaps: it depends on whether there is a
+      reason to leave it alone and it is there,
+      rolled out, and every replica is available
+    next: the next look, within 1 s
+  UNKNOWN, when the cluster was asked for the
+    service
+    perhaps: it depends on whether there is a
+      reason to leave it alone and it is not so
+      that it is there, rolled out, and every
+      replica is available
+    next: the next look, within 1 s
+  UNKNOWN, when the cluster was asked for the
+    service
+    no: tried_in_vain says no: it has no local
+      port
+    next: the next look, within 1 s
 
 Why nothing is restarted
-  restarts are damped for 3 min, until 10:15
-    UTC: the link failed 2 times in the last
-    hour; `connmon-agent recover` does not wait
-    for it"""
+  restarts of available services are damped for
+    3 min, until 10:15 UTC: the link failed 2
+    times in the last hour; `connmon-agent
+    recover` does not wait for it"""
 
 
 def test_a_service_that_waits_is_told_what_for() -> None:
     link = Link(LinkState.RECOVERING, confirmed=True, damped_until=at(900), falls=(at(1).steady, at(100).steady))
-    waiting = Service("grafana", ServiceState.WAITING, reason="to be recovered")
+    waiting = Service("grafana", ServiceState.WAITING, reason="to be recovered", healthy_since=at(610))
     outage = Outage(3, started=at(0), cause="drop", back=at(600), hold_over=True)
     snapshot = snapshot_of(world_of(waiting, link=link, outage=outage))
     explanation = explain_service(snapshot.world, real_charts(), at(720), name="grafana")

@@ -55,7 +55,10 @@ def test_other_figures_of_the_same_quality_are_no_news() -> None:
 
 def test_a_link_that_flaps_tells_until_when_restarts_wait_and_what_ends_it_earlier() -> None:
     text = render_status(damped_snapshot(), zone=UTC, width=120)
-    assert "restarts are damped until 2026-11-23 10:42:00, the link failed 7 times in the last hour" in text
+    assert (
+        "restarts of available services are damped until 2026-11-23 10:42:00, the link failed 7 times in the last hour"
+        in text
+    )
     assert "connmon-agent recover: restarts at once, without waiting for the link to calm down" in text
 
 

@@ -130,8 +130,8 @@ def test_states_out_of_reach_are_reached_by_others() -> None:
                 outage=BACK,
             ),
             [
-                "restarts are damped for 1 min, until 10:13 UTC: the link failed 1 time in the last hour; "
-                "`connmon-agent recover` does not wait for it"
+                "restarts of available services are damped for 1 min, until 10:13 UTC: the link failed 1 time in the "
+                "last hour; `connmon-agent recover` does not wait for it"
             ],
         ),
     ],

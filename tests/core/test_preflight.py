@@ -10,9 +10,9 @@ from tests.fakes.sites import plan_of
 
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import RecoveryPlan, When
-from connmon_agent.core.preflight import Obstacle, Ruling, Verdict, judge
+from connmon_agent.core.preflight import Ruling, Verdict, judge
 from connmon_agent.core.sightings import Rollout, Sighting, Unseen
-from connmon_agent.core.world import LinkState, Outage, Service, ServiceState, World
+from connmon_agent.core.world import LinkState, Obstacle, Outage, Service, ServiceState, World
 
 BEGAN = Moment(1_000.0, 1_795_000_000.0)
 BACK = BEGAN.plus(60.0)
@@ -29,6 +29,7 @@ def decide(
     *,
     recovery: dict[str, Any] | None = None,
     outage: dict[str, Any] | None = None,
+    link: dict[str, Any] | None = None,
     **service: Any,
 ) -> Verdict:
     plan = plan_of("web")
@@ -40,7 +41,7 @@ def decide(
         outage=replace(Outage(1, BEGAN, "no answer", back=BACK, hold_over=True), **(outage or {})),
         services={"web": web},
     )
-    world = replace(world, link=replace(world.link, state=LinkState.RECOVERING, confirmed=True))
+    world = replace(world, link=replace(world.link, state=LinkState.RECOVERING, confirmed=True, **(link or {})))
     return judge(world, web, seen, NOW)
 
 
@@ -157,6 +158,42 @@ def test_what_no_waiting_helps_against_is_let_go(kind: str, seconds: float, ruli
 )
 def test_a_disruption_budget(seen: Sighting, service: dict[str, Any], ruling: str) -> None:
     assert decide(replace(seen, blocked_by="web-pdb"), **service).ruling == ruling
+
+
+DAMPED = {"damped_until": NOW.plus(2820.0)}
+HELD = "postponed: it is available, and restarts of available services are damped"
+UNTIL = "until 11:55:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("seen", "service", "expected"),
+    [
+        pytest.param(
+            HEALTHY,
+            {},
+            f"{HELD} {UNTIL}, because the link flaps",
+            id="available",
+        ),
+        pytest.param(
+            HEALTHY,
+            put_off(Obstacle.DAMPING, 6000.0),
+            f"{HELD} {UNTIL}, because the link flaps",
+            id="available, however long it takes",
+        ),
+        pytest.param(
+            HUNG,
+            {},
+            f"due: 1 of 2 available; the damping {UNTIL} only holds back restarts of available services",
+            id="not available",
+        ),
+        pytest.param(
+            HEALTHY, {"attempts": 3}, "needless: all 3 attempts are spent, and it is available", id="no attempt left"
+        ),
+    ],
+)
+def test_damping_holds_back_what_is_available_alone(seen: Sighting, service: dict[str, Any], expected: str) -> None:
+    verdict = decide(seen, link=DAMPED, **service)
+    assert f"{verdict.ruling}: {verdict.reason}" == expected
 
 
 LONGER = {"when": When.OUTAGE_LONGER_THAN}

@@ -14,7 +14,7 @@ from connmon_agent.core.effects import LISTEN_TOKEN, Effect, Listen
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import Event, ListenAnswered
 from connmon_agent.core.quality import is_poor
-from connmon_agent.core.recovery import BUSY, UNSETTLED, may_act
+from connmon_agent.core.recovery import BUSY, UNSETTLED, is_damped, is_held_by_damping, may_act
 from connmon_agent.core.replay import first_difference
 from connmon_agent.core.service_rules import backoff_timer
 from connmon_agent.core.steps import Resolution, Step, Transition
@@ -97,6 +97,8 @@ def find_faults_of_step(before: World, step: Step) -> Iterator[str]:
     for effect in step.effects:
         if not may_act(after):
             yield f"a restart of {effect.service} while the link is {after.link.state}, paused: {after.paused}"
+        if is_damped(after) and after.services[effect.service].healthy_since is not None:
+            yield f"a restart of {effect.service}, which is available, while restarts are damped"
         intent = after.services[effect.service].intent
         if intent is None or intent.token != effect.token:
             yield f"a restart of {effect.service} without an intent"
@@ -107,7 +109,11 @@ def find_faults_of_step(before: World, step: Step) -> Iterator[str]:
 def _find_faults_of_turn(before: World, after: World, effect: Effect) -> Iterator[str]:
     stage = after.plan.service(effect.service).stage
     earlier = [
-        plan.name for plan in after.plan.services if plan.stage < stage and after.services[plan.name].state in UNSETTLED
+        plan.name
+        for plan in after.plan.services
+        if plan.stage < stage
+        and after.services[plan.name].state in UNSETTLED
+        and not is_held_by_damping(after, after.services[plan.name])
     ]
     if earlier:
         yield f"{effect.service} of stage {stage} is restarted before {earlier}"

@@ -9,8 +9,8 @@ from tests.fakes.soundness import Witness
 from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.events import Order
-from connmon_agent.core.plan import DampingPlan, Plan
-from connmon_agent.core.world import LinkState
+from connmon_agent.core.plan import DampingPlan, Plan, with_stages
+from connmon_agent.core.world import LinkState, ServiceState
 
 # The third outage within a minute is the first to be damped, for half an hour at most.
 DAMPING = DampingPlan(penalty=1000.0, half_life=600.0, suppress=2500.0, reuse=1000.0, ceiling=8000.0)
@@ -33,7 +33,11 @@ async def flap(site: Site, times: int) -> None:
 
 async def damped_site(*names: str) -> tuple[Site, Witness]:
     """A site whose link has just come back from so many outages that restarts wait."""
-    site = Site(damping_plan(*names))
+    return await damped_site_of(damping_plan(*names))
+
+
+async def damped_site_of(plan: Plan) -> tuple[Site, Witness]:
+    site = Site(plan)
     witness = Witness(site)
     await site.start()
     await site.until_link("ONLINE")
@@ -60,7 +64,7 @@ def test_restarts_wait_until_the_penalty_has_decayed_and_then_they_come() -> Non
 def test_the_services_and_the_log_say_until_when_and_why() -> None:
     async def story() -> None:
         site, _ = await damped_site("web")
-        told = "restarts are damped for "
+        told = "restarts of available services are damped for "
         assert f"to be recovered; {told}" in site.world.services["web"].reason
         assert site.world.services["web"].reason.endswith("the link failed 3 times in the last hour")
         assert any(sentence.about == "link" and sentence.text.startswith(told) for sentence in site.said)
@@ -167,6 +171,81 @@ def test_a_damping_that_ends_during_an_outage_does_not_start_a_restart_in_it() -
         site.link.up = True
         await site.until_link("ONLINE")
         assert site.restarts("web") == 1
+        assert witness.testify() == []
+
+    run_virtually(story())
+
+
+def test_damping_holds_back_what_works_and_not_what_is_broken() -> None:
+    async def story() -> None:
+        site, witness = await damped_site("web", "db")
+        site.cluster.workloads["db"].stuck = True
+        await site.until(lambda: site.restarts("db") == 1, within=30.0)
+        [told] = [
+            one.reason
+            for commit in site.disk.commits
+            for one in commit.step.transitions
+            if one.instance == "db" and one.dest == ServiceState.RESTARTING
+        ]
+        assert "the damping until " in told and "only holds back restarts of available services" in told
+        web = site.world.services["web"]
+        assert (web.state, web.postponed_for) == (ServiceState.WAITING, "damping")
+        assert web.reason.startswith("it is available, and restarts of available services are damped until ")
+        before = len(site.disk.commits)
+        await site.wait(300.0)
+        assert len(site.disk.commits) - before < 20  # the looks at what is held find nothing new
+        assert (site.restarts("web"), site.restarts("db")) == (0, 1)
+        until = site.world.link.damped_until
+        assert until is not None
+        await site.until_link("ONLINE", within=3600.0)
+        assert site.clock.now().steady >= until.steady
+        assert (site.restarts("web"), site.restarts("db")) == (1, 1)
+        assert witness.testify() == []
+
+    run_virtually(story())
+
+
+def test_what_works_when_the_damping_begins_and_breaks_in_it_is_restarted() -> None:
+    async def story() -> None:
+        site, witness = await damped_site("web")
+        await site.wait(60.0)
+        assert site.restarts("web") == 0
+        site.cluster.workloads["web"].stuck = True
+        await site.until(lambda: site.restarts("web") == 1, within=60.0)
+        assert witness.testify() == []
+
+    run_virtually(story())
+
+
+def test_what_is_broken_in_the_damping_is_restarted_no_more_often_than_its_budget_allows() -> None:
+    async def story() -> None:
+        site, witness = await damped_site("web")
+        site.cluster.workloads["web"].failures = 9
+        site.cluster.workloads["web"].stuck = True
+        limit = site.plan.recovery.max_restart_attempts
+        await site.until(lambda: site.world.services["web"].state == ServiceState.GAVE_UP, within=3600.0)
+        assert site.restarts("web") == limit
+        await flap(site, 2)
+        await site.wait(120.0)
+        assert site.restarts("web") == limit
+        assert witness.testify() == []
+
+    run_virtually(story())
+
+
+def test_what_damping_holds_does_not_hold_back_a_broken_service_that_depends_on_it() -> None:
+    async def story() -> None:
+        plan = damping_plan("web", "db")
+        web, db = plan.services
+        site, witness = await damped_site_of(
+            replace(plan, services=with_stages([replace(web, depends_on=("db",)), db]))
+        )
+        site.cluster.workloads["web"].stuck = True
+        await site.until(lambda: site.restarts("web") == 1, within=30.0)
+        assert site.restarts("db") == 0
+        assert site.world.services["db"].postponed_for == "damping"
+        await site.until_link("ONLINE", within=3600.0)
+        assert (site.restarts("web"), site.restarts("db")) == (1, 1)
         assert witness.testify() == []
 
     run_virtually(story())

@@ -1,7 +1,7 @@
 """Damping of a link that flaps, after RFC 2439: every outage adds a penalty, which decays by half in ``half_life``.
 
-Above ``suppress`` restarts wait until the penalty has decayed to ``reuse``. Only restarts wait: the link is judged as
-ever.
+Above ``suppress`` restarts of available services wait until the penalty has decayed to ``reuse``. Nothing else waits:
+the link is judged as ever, and a service that is not available is restarted within its budget.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def describe_damping(link: Link, now: Moment) -> str:
         return ""
     left = max(0.0, link.damped_until.steady - now.steady)
     end = clock_time(link.damped_until.wall, exactly=left < 60)  # else the time may seem to be over already
-    told = f"restarts are damped for {left_in_words(left)}, until {end} UTC"
+    told = f"restarts of available services are damped for {left_in_words(left)}, until {end} UTC"
     return f"{told}: the link failed {count_failures(link, now)}"
 
 

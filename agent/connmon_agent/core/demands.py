@@ -7,10 +7,10 @@ from math import inf
 
 from .doubts import is_void, is_wavering
 from .quality import is_poor
-from .recovery import next_in_turn
+from .recovery import is_held_by_damping, next_in_turn
 from .world import LinkState, Service, ServiceState, World
 
-IDLE_INTERVAL = 30.0  # seconds between looks at a service that is well, or that nothing can be done for
+IDLE_INTERVAL = 30.0  # seconds between looks at a service that is well, even if damping holds it, or beyond help
 UNKNOWN_INTERVAL = 5.0  # seconds between looks at a service of which nothing good is certain
 BUSY_INTERVAL = 1.0  # seconds between looks while a restart is to be decided, verified or read back
 POSTPONED_INTERVAL = 3.0  # seconds between looks at a service whose restart was put off
@@ -99,16 +99,23 @@ def inspections(world: World, now: float) -> dict[str, Demand]:
     close_look_after = min(CLOSE_LOOK_AFTER, CLOSE_LOOK_SHARE * world.plan.recovery.ready_timeout)
     demands = {}
     for service in world.services.values():
-        demand = _demand(service, now, in_turn=service.name in turn, close_look_after=close_look_after)
+        demand = _demand(
+            service,
+            now,
+            in_turn=service.name in turn,
+            held=is_held_by_damping(world, service),
+            close_look_after=close_look_after,
+        )
         if demand is not None:
             demands[service.name] = demand
     return demands
 
 
-def _demand(service: Service, now: float, *, in_turn: bool, close_look_after: float) -> Demand | None:
+def _demand(service: Service, now: float, *, in_turn: bool, held: bool, close_look_after: float) -> Demand | None:
     earliest = service.next.steady if service.next is not None else 0.0
     if service.state == ServiceState.WAITING:
         interval = BUSY_INTERVAL if service.postponed_since is None else POSTPONED_INTERVAL
+        interval = IDLE_INTERVAL if held else interval
         return Demand(interval, earliest, closely=True) if in_turn else None
     if service.state == ServiceState.RESTARTING:
         doubt = service.intent is not None and service.intent.in_doubt

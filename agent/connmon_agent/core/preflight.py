@@ -8,10 +8,10 @@ from math import floor
 
 from .moments import Moment
 from .plan import RecoveryPlan, When
-from .recovery import darkness
+from .recovery import darkness, is_damped
 from .sightings import OURSELVES, Rollout, Sighting, Unseen
-from .wording import in_words
-from .world import Outage, Service, World
+from .wording import clock_time, in_words
+from .world import Link, Obstacle, Outage, Service, World
 
 # Wall clocks of the cluster and of the agent may differ a little; a revision made within this many seconds after our
 # own restart is taken for ours.
@@ -27,14 +27,6 @@ class Ruling(StrEnum):
     DUE = "due"
     NEEDLESS = "needless"
     POSTPONED = "postponed"
-
-
-class Obstacle(StrEnum):
-    """What a restart is put off for. The time for which it may be is counted for each anew."""
-
-    UNSEEN = "unseen"
-    ROLLOUT = "rollout"
-    DISRUPTION = "disruption"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +50,10 @@ def judge(world: World, service: Service, seen: Sighting | Unseen, at: Moment) -
         or _rolling(service, seen, at, recovery)
         or _restarted_by_others(service, seen, outage, at)
         or _not_wanted(world, service, seen, at)
+        or _held_by_damping(world, seen)
         or _disruption_forbidden(service, seen, at, recovery)
         or _only_watched(recovery)
-        or Verdict(Ruling.DUE, _why_due(seen, outage))
+        or Verdict(Ruling.DUE, _why_due(world, seen, outage))
     )
 
 
@@ -148,6 +141,19 @@ def _not_wanted(world: World, service: Service, seen: Sighting, at: Moment) -> V
     return None
 
 
+def _held_by_damping(world: World, seen: Sighting) -> Verdict | None:
+    """Damping spares services that work the restarts of a link that flaps; one that is broken is worth its attempt."""
+    if not is_damped(world) or not seen.healthy:
+        return None
+    reason = f"it is available, and restarts of available services are damped {_end_of_damping(world.link)}"
+    return Verdict(Ruling.POSTPONED, f"{reason}, because the link flaps", Obstacle.DAMPING)
+
+
+def _end_of_damping(link: Link) -> str:
+    """``until 15:42:07 UTC``: what stays the same from look to look."""
+    return "" if link.damped_until is None else f"until {clock_time(link.damped_until.wall, exactly=True)} UTC"
+
+
 def _disruption_forbidden(service: Service, seen: Sighting, at: Moment, recovery: RecoveryPlan) -> Verdict | None:
     """A PodDisruptionBudget protects pods that work; where none is available there is nothing to protect."""
     if seen.blocked_by is None or seen.available == 0:
@@ -169,7 +175,10 @@ def _postponed_too_long(service: Service, obstacle: Obstacle, at: Moment, recove
     return at.steady - since.steady >= recovery.postpone_limit
 
 
-def _why_due(seen: Sighting, outage: Outage) -> str:
+def _why_due(world: World, seen: Sighting, outage: Outage) -> str:
     if seen.healthy:
         return "it was cut off by the outage" if not outage.by_operator else "an operator ordered it"
-    return seen.trouble or seen.progress or f"{seen.available} of {seen.desired} are available"
+    ailing = seen.trouble or seen.progress or f"{seen.available} of {seen.desired} are available"
+    if not is_damped(world):
+        return ailing
+    return f"{ailing}; the damping {_end_of_damping(world.link)} only holds back restarts of available services"

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from .moments import Moment
 from .quality import is_poor
-from .world import LinkState, Outage, ServiceState, World
+from .world import LinkState, Obstacle, Outage, Service, ServiceState, World
 
 BUSY = frozenset({ServiceState.RESTARTING, ServiceState.VERIFYING})
 UNSETTLED = BUSY | {ServiceState.WAITING, ServiceState.BACKOFF}
 
 
 def may_act(world: World) -> bool:
-    """Whether services may be touched at all: the link is back, has held, is good now and not damped, and nobody paused
-    the agent.
+    """Whether services may be touched at all: the link is back, has held and is good now, and the agent is not paused.
+
+    Damping is no part of it: it only holds back restarts of available services (``core.preflight``).
     """
-    return link_is_back(world) and world.link.confirmed and not is_damped(world) and not world.paused
+    return link_is_back(world) and world.link.confirmed and not world.paused
 
 
 def is_damped(world: World) -> bool:
-    """Whether restarts wait because the link flaps. The timer of the damping ends it, or an operator."""
+    """Whether restarts of available services wait because the link flaps. The timer of the damping ends it, or an
+    operator.
+    """
     return world.link.damped_until is not None
+
+
+def is_held_by_damping(world: World, service: Service) -> bool:
+    """Whether the service waits for nothing but the end of the damping. It was available when it was last seen."""
+    return is_damped(world) and service.state == ServiceState.WAITING and service.postponed_for == Obstacle.DAMPING
 
 
 def degraded_by_quality(world: World) -> bool:
@@ -40,8 +48,12 @@ def all_settled(world: World) -> bool:
 
 
 def open_stage(world: World) -> int | None:
-    """The lowest stage with an unsettled service, the only one that is worked on; None when all are settled."""
-    stages = (plan.stage for plan in world.plan.services if world.services[plan.name].state in UNSETTLED)
+    """The lowest stage with an unsettled service, the only one that is worked on; None when all are settled.
+
+    A service that is held by damping is available, and what depends on it may be broken: it opens the next stage.
+    """
+    unsettled = (plan for plan in world.plan.services if world.services[plan.name].state in UNSETTLED)
+    stages = (plan.stage for plan in unsettled if not is_held_by_damping(world, world.services[plan.name]))
     return min(stages, default=None)
 
 
@@ -49,6 +61,7 @@ def next_in_turn(world: World) -> list[str]:
     """The waiting services whose turn it is, in the order of the plan.
 
     Postponed ones come last and are all looked at, so that they take no place from the others nor from each other.
+    Those that damping holds are looked at in every stage: one that fails meanwhile is restarted.
     """
     busy = sum(service.state in BUSY for service in world.services.values())
     free = world.plan.recovery.parallel - busy
@@ -59,7 +72,8 @@ def next_in_turn(world: World) -> list[str]:
     waiting = [
         plan.name
         for plan in world.plan.services
-        if plan.stage == stage and states[plan.name].state == ServiceState.WAITING
+        if states[plan.name].state == ServiceState.WAITING
+        and (plan.stage == stage or is_held_by_damping(world, states[plan.name]))
     ]
     postponed = [name for name in waiting if states[name].postponed_since is not None]
     return [name for name in waiting if name not in postponed][:free] + postponed

@@ -17,14 +17,14 @@ from .reach import describe_port
 from .recovery import BUSY, UNSETTLED, is_damped, next_in_turn, open_stage
 from .service_rules import FIELDS, backoff_timer
 from .wording import counted, in_words, left_in_words
-from .world import LinkState, ServiceState, World
+from .world import LinkState, Service, ServiceState, World
 
 WHOLE = 2.0  # seconds from which on a pause between rounds is told in whole ones: in an outage it grows all the time
 
 
 def find_holds(world: World, now: Moment) -> list[str]:
     """Everything that keeps the services from being touched now; empty: nothing does."""
-    return [*_link_holds(world, now), *_other_holds(world, now)]
+    return [*_link_holds(world, now), *_damping_holds(world, now), *_pause_holds(world)]
 
 
 def tell_shadow(world: World) -> list[str]:
@@ -46,13 +46,20 @@ def _link_holds(world: World, now: Moment) -> list[str]:
     return ["the newest round was bad" if world.link.bad else "no round has been good since the agent started"]
 
 
-def _other_holds(world: World, now: Moment) -> list[str]:
-    holds = []
-    if is_damped(world):
-        holds.append(f"{describe_damping(world.link, now)}; `connmon-agent recover` does not wait for it")
-    if world.paused:
-        holds.append("an operator paused the agent; `connmon-agent resume` lets restarts go on")
-    return holds
+def _damping_holds(world: World, now: Moment) -> list[str]:
+    if not is_damped(world):
+        return []
+    return [f"{describe_damping(world.link, now)}; `connmon-agent recover` does not wait for it"]
+
+
+def _pause_holds(world: World) -> list[str]:
+    return ["an operator paused the agent; `connmon-agent resume` lets restarts go on"] if world.paused else []
+
+
+def _holds_of(world: World, service: Service, now: Moment) -> list[str]:
+    """What keeps this service from being touched: damping only where it was available when it was last seen."""
+    damping = _damping_holds(world, now) if service.healthy_since is not None else []
+    return [*_link_holds(world, now), *damping, *_pause_holds(world)]
 
 
 def find_service_holds(world: World, name: str, now: Moment) -> list[str]:
@@ -60,11 +67,11 @@ def find_service_holds(world: World, name: str, now: Moment) -> list[str]:
     plan, service = world.plan.recovery, world.services[name]
     spent = service.attempts >= plan.max_restart_attempts
     if not spent and service.state != ServiceState.GAVE_UP:
-        return [*find_holds(world, now), *tell_shadow(world)]
+        return [*_holds_of(world, service, now), *tell_shadow(world)]
     why = f"all {plan.max_restart_attempts} attempts are spent (max_restart_attempts)" if spent else "it was given up"
     back = f"`connmon-agent rearm {name}` gives them back, or being available for {in_words(plan.healthy_for)}"
     budget = f"{why}: neither an outage nor `connmon-agent recover` restarts it; {back} without a break"
-    others = [] if world.link.state == LinkState.ONLINE else find_holds(world, now)
+    others = [] if world.link.state == LinkState.ONLINE else _holds_of(world, service, now)
     return [budget, *others, *tell_shadow(world)]
 
 
@@ -72,7 +79,7 @@ def explain_turn(world: World, name: str, now: Moment) -> str:
     """Why it is not the service's turn, or that it is."""
     if name in next_in_turn(world):
         return "it is its turn"
-    holds = find_holds(world, now)
+    holds = [*_link_holds(world, now), *_pause_holds(world)]
     if holds:
         return "; ".join(holds)
     stage = open_stage(world)

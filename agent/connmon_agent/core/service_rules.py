@@ -13,7 +13,7 @@ from .moments import Moment
 from .policy import make_token, pause_after
 from .preflight import Ruling, Verdict, judge
 from .reach import describe_port, is_reachable, is_tried_in_vain, needs_person
-from .recovery import BUSY, link_is_back, may_act, next_in_turn
+from .recovery import BUSY, is_damped, link_is_back, may_act, next_in_turn
 from .sightings import Rollout, Sighting, Unseen
 from .steps import Resolution
 from .vocabulary import Action, Guard, Vocabulary
@@ -129,7 +129,8 @@ def _refused_otherwise(context: ServiceContext) -> bool:
 
 
 def _may_act(context: ServiceContext) -> bool:
-    return may_act(context.draft.world)
+    world = context.draft.world
+    return may_act(world) and not (is_damped(world) and _healthy(context))
 
 
 def _recovery_runs(context: ServiceContext) -> bool:
@@ -159,7 +160,12 @@ def _port_given_up(context: ServiceContext) -> bool:
 GUARDS: tuple[Guard[ServiceContext], ...] = (
     Guard("healthy", "it is there, rolled out, and every replica is available", _healthy),
     Guard("wanted", "this recovery is for it", _wanted),
-    Guard("may_act", "the link is back, good and not damped, and nobody paused the agent", _may_act, RECOVERING),
+    Guard(
+        "may_act",
+        "the link is back and good, the agent is not paused, and damping does not hold it",
+        _may_act,
+        RECOVERING,
+    ),
     Guard("my_turn", "its stage is open and a place is free", _my_turn, RECOVERING),
     Guard("recovery_runs", "the link is RECOVERING, and this recovery is for it", _recovery_runs, RECOVERING),
     Guard("link_back", "the link is back and has stayed good for `hold`", _link_back, RECOVERING),

@@ -36,6 +36,15 @@ class ForwardState(StrEnum):
     CONFLICT = "CONFLICT"
 
 
+class Obstacle(StrEnum):
+    """What a restart is put off for. The time for which it may be is counted for each anew."""
+
+    UNSEEN = "unseen"
+    ROLLOUT = "rollout"
+    DISRUPTION = "disruption"
+    DAMPING = "damping"
+
+
 BEGINNING = Moment(0.0, 0.0)
 
 
@@ -145,7 +154,7 @@ class Service:
     healthy_since: Moment | None = None
     done: int | None = None  # the id of the outage in which it was last settled
     postponed_since: Moment | None = None  # since when its restart has been put off for one and the same obstacle
-    postponed_for: str | None = None  # that obstacle (core.preflight)
+    postponed_for: str | None = None  # an Obstacle; None: it is not put off
 
 
 @dataclass(frozen=True, slots=True)

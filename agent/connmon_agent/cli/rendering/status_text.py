@@ -195,7 +195,8 @@ def _tell_open_things(snapshot: Snapshot, zone: tzinfo | None) -> Iterator[str]:
     link = snapshot.world.link
     if link.damped_until is not None:
         end = say_date_and_time(link.damped_until.wall, zone=zone)
-        yield f"restarts are damped until {end}, the link failed {count_failures(link, _now(snapshot))}"
+        failures = count_failures(link, _now(snapshot))
+        yield f"restarts of available services are damped until {end}, the link failed {failures}"
     for _, service in snapshot.services():
         intent = service.intent
         if intent is not None:
