@@ -134,7 +134,8 @@ def test_a_stateful_set_and_a_daemon_set_are_restarted_exactly_once(
 def test_a_disruption_budget_postpones_the_restart_until_it_is_lifted(
     breakable: Site, namespace: Namespace, new_agent: NewAgent
 ) -> None:
-    namespace.apply(deployment("guarded", breakable.image), disruption_budget("guarded"))
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+    namespace.apply(deployment("guarded", breakable.image, strategy=strategy), disruption_budget("guarded"))
     namespace.until_available()
     agent = new_agent(namespace, ["guarded"])
     agent.start_calm()

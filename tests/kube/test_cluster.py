@@ -59,9 +59,12 @@ def small_cluster(**options: Any) -> EmbeddedKubernetes:
     return EmbeddedKubernetes(pace=AT_ONCE, now=lambda: AT.wall, **options)
 
 
+ONE_FOR_ONE = {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}  # a pod goes before the next one comes
+
+
 def cluster_with_web() -> EmbeddedKubernetes:
     api = small_cluster()
-    api.create(manifests.deployment("web"))
+    api.create(manifests.deployment("web", strategy=ONE_FOR_ONE))
     return api
 
 
@@ -115,11 +118,36 @@ class TestInspect:
     ) -> None:
         async def scenario() -> Sighting | Unseen:
             api = small_cluster(policy_versions=versions)
-            api.create(manifests.deployment("web"))
+            api.create(manifests.deployment("web", strategy=ONE_FOR_ONE))
             api.create(manifests.disruption_budget("keep", app="web", version=created, minAvailable=1))
             async with site(tmp_path, api) as cluster:
                 await until_complete(cluster, WEB)
                 return await cluster.inspect(WEB, closely=True)
+
+        seen = asyncio.run(scenario())
+        assert isinstance(seen, Sighting)
+        assert seen.blocked_by == blocked_by
+
+    @pytest.mark.parametrize(
+        ("service", "manifest", "blocked_by"),
+        [
+            pytest.param(WEB, manifests.deployment("web"), None, id="a Deployment of one replica with a surge"),
+            pytest.param(WEB, manifests.deployment("web", replicas=4), "keep", id="one of four may be missing"),
+            pytest.param(WEB, manifests.deployment("web", strategy={"type": "Recreate"}), "keep", id="Recreate"),
+            pytest.param(plan("web", Kind.STATEFUL_SET), manifests.stateful_set("web"), "keep", id="StatefulSet"),
+            pytest.param(plan("web", Kind.DAEMON_SET), manifests.daemon_set("web"), "keep", id="DaemonSet"),
+        ],
+    )
+    def test_a_budget_forbids_only_what_takes_a_working_pod_away(
+        self, tmp_path: Path, service: ServicePlan, manifest: Manifest, blocked_by: str | None
+    ) -> None:
+        async def scenario() -> Sighting | Unseen:
+            api = small_cluster()
+            api.create(manifest)
+            api.create(manifests.disruption_budget("keep", app="web", minAvailable="100%"))
+            async with site(tmp_path, api) as cluster:
+                await until_complete(cluster, service)
+                return await cluster.inspect(service, closely=True)
 
         seen = asyncio.run(scenario())
         assert isinstance(seen, Sighting)

@@ -22,6 +22,7 @@ from .requests import Json, Request, get, workload_path
 from .restarts import patch_workload
 from .revisions import UNKNOWN, Revision, find_revision, list_revisions
 from .rollouts import read_template, read_workload
+from .strategies import most_unavailable
 
 # The server answered that it did not do it, and the same request would be answered the same.
 _FINAL = ("conflict", "invalid", "forbidden", "not-found")
@@ -80,7 +81,7 @@ class KubernetesCluster:
     async def _look_closely(self, service: ServicePlan, workload: Json, seen: Sighting) -> Sighting:
         revision, blocked_by, trouble = await asyncio.gather(
             self._find_revision(service, workload),
-            self._find_blocking(service, workload),
+            self._find_blocking(service, workload, seen),
             self._find_trouble(service, workload),
         )
         return replace(seen, revised_at=revision.at, revised_by=revision.by, blocked_by=blocked_by, trouble=trouble)
@@ -93,7 +94,10 @@ class KubernetesCluster:
         items = await self._list(list_pods(service.namespace, workload))
         return None if items is None else find_trouble(items)
 
-    async def _find_blocking(self, service: ServicePlan, workload: Json) -> str | None:
+    async def _find_blocking(self, service: ServicePlan, workload: Json, seen: Sighting) -> str | None:
+        """A rollout that takes no pod away before the next one works needs nobody's leave."""
+        if most_unavailable(service.kind, workload, seen.desired) == 0:
+            return None
         version = await self._discover_policy()
         items = None if version is None else await self._list(list_budgets(service.namespace, version))
         return None if version is None or items is None else find_blocking(workload, items, version=version)

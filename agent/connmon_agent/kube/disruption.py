@@ -2,6 +2,7 @@
 
 Controllers are not bound by these budgets when they roll out a new template, so the agent asks before it restarts:
 https://kubernetes.io/docs/concepts/workloads/pods/disruptions/
+Only a rollout that takes working pods away (``strategies``) has to be asked about.
 """
 
 from __future__ import annotations

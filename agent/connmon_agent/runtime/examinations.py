@@ -218,7 +218,8 @@ def _judge_service(name: str, what: str, seen: Sighting | Unseen) -> Finding:
     if seen.blocked_by is not None:
         return warning(
             about,
-            f"{what} is available, but PodDisruptionBudget {seen.blocked_by} allows no disruption: no restart either",
-            "Allow one disruption, or run one more replica",
+            f"{what} is available, but PodDisruptionBudget {seen.blocked_by} allows no disruption, "
+            "and a restart takes a pod away before the next one is available",
+            "Allow one disruption, run one more replica, or let a Deployment roll out with maxUnavailable 0",
         )
     return good(about, f"{what}, {seen.available} of {seen.desired} available")
