@@ -34,7 +34,7 @@ from .orders import refuse_order
 from .policy import parse_token
 from .port_decisions import PortDecisions
 from .quality import is_poor
-from .rounds import ROUND_TRIGGERS, note_cluster, note_news, note_quality, note_round
+from .rounds import ROUND_TRIGGERS, forget_rounds, note_cluster, note_news, note_quality, note_round
 from .sightings import Sighting, Unseen
 from .steps import Resolution, Step, Transition
 from .wording import counted, tell_evidence
@@ -116,7 +116,7 @@ class Engine:
                 draft.resolutions.append(Resolution(service.name, service.intent.token, "abandoned", reason))
         services = {plan.name: known.get(plan.name, Service(plan.name)) for plan in event.plan.services}
         draft.change(services=services)
-        draft.change_link_where_new({"sight": None, "cluster": None, "api": None})  # with other targets, seen anew
+        forget_rounds(draft)
         for name in known.keys() - services.keys():
             draft.disarm(service_rules.backoff_timer(name))
         self._ports.on_configuration(draft, before=ports)

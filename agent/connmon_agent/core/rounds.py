@@ -63,6 +63,26 @@ def note_round(draft: Draft, results: Sequence[ProbeResult]) -> Diagnosis:
     return diagnosis
 
 
+def forget_rounds(draft: Draft) -> None:
+    """Count afresh: the rounds so far asked other targets, or expected other answers. The state stays as it is."""
+    draft.change_link_where_new(
+        {
+            "good": 0,
+            "bad": 0,
+            "void": 0,
+            "wavering": 0,
+            "confirmed": False,
+            "doubts": {},
+            "suspects": (),
+            "heard": (),
+            "answering": (),
+            "sight": None,
+            "cluster": None,
+            "api": None,
+        }
+    )
+
+
 def judge_alone(results: Sequence[ProbeResult], plan: LinkPlan, link: Link) -> tuple[Diagnosis, Votes]:
     """What one round says by itself, by the same rules, with what ``link`` knows of the targets, kinds and evidence."""
     background = _background(plan, replace(link, api=note_api(link, results)), _hear(link, results), link.doubts)

@@ -108,8 +108,14 @@ class Agent:
         cluster: Cluster | None = None,
         forwards: Forwards | None = None,
     ) -> None:
-        """Take over another plan; the prober, the cluster and the forwards are exchanged where new ones are given."""
+        """Take over another plan; the prober, the cluster and the forwards are exchanged where new ones are given.
+
+        A round that is under way belongs to the old configuration: it is dropped, and the next one is due at once.
+        """
         self._plan = plan
+        self._lookout.rounds.forget()
+        if prober is not None:
+            self._keep(asyncio.ensure_future(self._lookout.rounds.prober.close()))
         self._lookout.turn_to(prober=prober, cluster=cluster, forwards=forwards)
         self._out = replace(self._out, cluster=cluster or self._out.cluster, forwards=forwards or self._out.forwards)
         if prober is not None:

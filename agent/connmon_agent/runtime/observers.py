@@ -99,7 +99,7 @@ class RoundObserver(Observer):
         self._spread = 0.0
 
     def forget(self) -> None:
-        """Nobody watched: what is under way tells of the past, and a round is due at once."""
+        """A round that is under way tells of the past, or of other targets: it is dropped, and one is due at once."""
         self._delivered = self._number + 1
         self._started = None
 
