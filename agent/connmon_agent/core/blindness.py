@@ -5,6 +5,7 @@ What was not seen is neither uptime nor outage, and proves nothing: counters, ho
 
 from __future__ import annotations
 
+from .doubts import begin_counting
 from .draft import Draft
 from .events import WentBlind
 from .moments import Moment
@@ -93,7 +94,8 @@ def blind_outage(number: int, blind: Blindness) -> Outage:
 def _forget(draft: Draft, blind: Blindness) -> None:
     draft.change(blind=blind)
     _count(draft, blind.since)
-    draft.change_link_where_new({"good": 0, "bad": 0, "confirmed": False, "first_failure": None, "sight": None})
+    counters = begin_counting(draft.link, draft.plan.link)
+    draft.change_link_where_new(counters | {"confirmed": False, "first_failure": None, "sight": None})
     for name in draft.world.names:
         if draft.service(name).healthy_since is not None:
             draft.change_service(name, healthy_since=None)

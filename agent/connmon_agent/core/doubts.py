@@ -6,6 +6,8 @@ ever. Here such a doubt ends, as dpinger's does, with a verdict of its own: the 
 
 from __future__ import annotations
 
+from typing import Any
+
 from .plan import LinkPlan
 from .world import Link
 
@@ -35,3 +37,13 @@ def describe_wavering(plan: LinkPlan) -> str:
     return (
         f"good and bad rounds take turns, in {rounds} rounds neither {plan.rise} good nor {plan.fall} bad ones in a row"
     )
+
+
+def begin_counting(link: Link, plan: LinkPlan) -> dict[str, Any]:
+    """The counters of rounds after a time without rounds: what went before is part of no row and of no doubt.
+
+    Rounds of another life of the agent must not add up with those of this one to a verdict that neither of them saw.
+    A doubt about a kind or an IP version that has become a verdict stays until an answer ends it.
+    """
+    verdicts = {about: rounds for about, rounds in link.doubts.items() if rounds >= plan.fall}
+    return {"good": 0, "bad": 0, "wavering": 0, "void": 0, "doubts": verdicts}

@@ -9,6 +9,7 @@ from . import forward_rules, link_rules, service_rules
 from .assignments import plans_of
 from .blindness import note_absence, note_blindness, note_boot
 from .chart import Chart
+from .doubts import begin_counting
 from .draft import Draft, ForwardContext, LinkContext, ServiceContext, Trigger
 from .events import (
     AgentStarted,
@@ -90,7 +91,7 @@ class Engine:
     def _on_start(self, draft: Draft, event: AgentStarted) -> None:
         draft.note("agent", f"started, version {event.version} (pid {event.pid})")
         rebooted = note_boot(draft, event.boot_id)
-        draft.change_link(good=0, bad=0, confirmed=False, heard=())
+        draft.change_link(confirmed=False, heard=(), **begin_counting(draft.link, draft.plan.link))
         for name in draft.world.names:
             if draft.service(name).healthy_since is not None:
                 draft.change_service(name, healthy_since=None)

@@ -34,6 +34,8 @@ UNREACHABLE_KINDS = frozenset({"unreachable", "timeout"})
 ROUND_TRIGGERS = {True: "round_good", False: "round_bad", None: "round_void"}
 # Which of them it is depends on where the few answers happen to come from: no news that is worth a sentence.
 _ALIKE = frozenset({Cause.PARTIAL, Cause.UNREACHABLE})
+# The kinds whose silence means more once they have answered.
+_HEARD = frozenset({*LAYERS, "gateway"})
 
 
 def note_round(draft: Draft, results: Sequence[ProbeResult]) -> Diagnosis:
@@ -166,12 +168,14 @@ def _background(plan: LinkPlan, link: Link, heard: tuple[str, ...], doubts: Mapp
 
 
 def _hear(link: Link, results: Sequence[ProbeResult]) -> tuple[str, ...]:
-    """The targets that have answered since the start; those that are no longer asked are forgotten.
+    """The targets that have answered since the start; those that are no longer configured are forgotten.
 
-    The operating system's gateway is asked only in doubt, and known for as long as it is the gateway.
+    A round asks all of them, and beside them what is not asked in every round: the API server, of which nothing is kept
+    here, and the operating system's gateway, which is known for as long as it is the gateway. What came and went with
+    the rounds would be written to the journal with each of them.
     """
     names = {result.name for result in results} | {f"gateway {link.evidence.gateway_address}"}
-    answered = {result.name for result in results if result.ok}
+    answered = {result.name for result in results if result.ok and result.kind in _HEARD}
     return tuple(sorted((answered | set(link.heard)) & names))
 
 
