@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .texts import shorten
+
 
 class ConnmonError(Exception):
     """A failure that is told to the user in one line.
@@ -98,7 +100,8 @@ class ClusterError(ConnmonError):
     ``conflict`` (409), ``invalid`` (422 and 400), ``throttled`` (429), ``server-error`` (5xx), ``credentials`` (the
     kubeconfig cannot be used) or ``protocol`` (an answer that is not Kubernetes').
     ``delivered`` is False when the request certainly never took effect, None when nobody knows.
-    ``retry_after`` is the server's wish in seconds (None: it named none).
+    ``retry_after`` is the server's wish in seconds (None: it named none). ``message`` and ``hint`` are cut where they
+    are long: they may quote what a server or a plugin wrote.
     """
 
     def __init__(
@@ -110,7 +113,7 @@ class ClusterError(ConnmonError):
         retry_after: float | None = None,
         hint: str | None = None,
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(shorten(message), hint=None if hint is None else shorten(hint))
         self.kind = kind
         self.delivered = delivered
         self.retry_after = retry_after

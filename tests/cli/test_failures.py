@@ -6,6 +6,7 @@ from click.testing import CliRunner, Result
 
 from connmon_agent import errors
 from connmon_agent.cli.groups import RootGroup
+from connmon_agent.texts import LONGEST_REASON, LONGEST_SENTENCE
 
 
 def end_with(error: BaseException, *, environment: dict[str, str] | None = None) -> Result:
@@ -67,3 +68,14 @@ def test_the_traceback_of_our_own_mistake_is_shown_on_request() -> None:
     last = result.stderr.splitlines()[-1]
     assert last.startswith("Error: internal error (ZeroDivisionError: oops): please report it. Try: ")
     assert result.exit_code == 1
+
+
+def test_an_error_of_any_length_is_told_in_a_bounded_line() -> None:
+    told = end_with(errors.StoreError("x" * 3_000_000 + "\nsecond", hint="y" * 1000)).output
+    assert len(told) < 2 * LONGEST_SENTENCE
+    assert "3000000 characters in all" in told and "second" in told
+
+
+def test_what_a_server_or_a_plugin_wrote_is_bounded_where_it_becomes_an_error() -> None:
+    error = errors.ClusterError("credentials", "x" * 3_000_000, hint="y" * 3_000_000)
+    assert (len(error.message), len(error.hint or "")) == (LONGEST_REASON, LONGEST_REASON)

@@ -96,6 +96,22 @@ def test_a_word_longer_than_a_line_is_broken_inside() -> None:
     assert wording.wrap("abcdefghij", width=6, indent="  ") == ["  abcd", "  efgh", "  ij"]
 
 
+def test_a_giant_is_shown_bounded_and_looked_at_once_or_twice_a_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older agents recorded reasons of any length. Each character of a word was measured once for every line left."""
+    asked, columns = 0, wording._columns
+
+    def count(char: str) -> int:
+        nonlocal asked
+        asked += 1
+        return columns(char)
+
+    monkeypatch.setattr(wording, "_columns", count)
+    lines = wording.wrap("because " + "x" * 3_000_000, width=40, indent="  ")
+    assert asked < 4 * wording.LONGEST_SHOWN
+    assert sum(map(len, lines)) < 2 * wording.LONGEST_SHOWN
+    assert "(3000008 characters in all)" in " ".join(line.strip() for line in lines)
+
+
 @given(anything, st.integers(1, 100))
 def test_a_cut_text_never_exceeds_its_width(text: str, width: int) -> None:
     assert wording.width_of(wording.cut(text, width)) <= width

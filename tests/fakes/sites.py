@@ -179,6 +179,7 @@ class FakeCluster:
     requests: list[Restart] = field(default_factory=list)
     watches: list[Callable[[Restart], None]] = field(default_factory=list)  # called with each request that is sent
     forbidden: set[str] = field(default_factory=set)  # workloads that may not be looked at
+    unseen: tuple[str, str] | None = None  # (kind, reason): nothing may be looked at
     busiest: int = 0  # the most workloads that were rolling at once
     closed: bool = False
     dead: bool = False  # the agent that asks has been killed: what it sends from now on was never sent
@@ -187,6 +188,8 @@ class FakeCluster:
         await asyncio.sleep(CALL if self.reachable else 5.0)
         if not self.reachable:
             return Unseen("timeout", "the Kubernetes API did not answer within 5 s")
+        if self.unseen is not None:
+            return Unseen(*self.unseen)
         if service.workload in self.forbidden:
             return Unseen("forbidden", f"deployments.apps {service.workload} is forbidden")
         return self.workloads[service.workload].show(self.clock.now().steady)
@@ -275,6 +278,7 @@ class FakeDisk:
     world: World = field(default_factory=lambda: World(store="disk0001"))
     commits: list[Commit] = field(default_factory=list)
     rounds: int = 0
+    results: tuple[ProbeResult, ...] = ()  # of the newest round
     sight: QualitySight | None = None  # of the newest round
     traffic: tuple[Traffic, ...] = ()
     heartbeat: Moment | None = None
@@ -313,6 +317,7 @@ class FakeDisk:
             raise StoreError("disk full")
         self.rounds += 1
         self.heartbeat = at
+        self.results = tuple(results)
         self.sight = sight
 
     def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:

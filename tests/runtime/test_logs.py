@@ -13,6 +13,7 @@ from connmon_agent.errors import ConnmonError
 from connmon_agent.runtime.logs import FILE_NAME, MEGABYTE, Log
 from connmon_agent.runtime.sentences import Sentence
 from connmon_agent.settings import LoggingSettings
+from connmon_agent.texts import LONGEST_RECORD
 
 AT = Moment(1_000.0, 1_795_000_000.25)
 
@@ -34,6 +35,14 @@ def test_a_sentence_is_one_line_whatever_it_says(text: str, capsys: pytest.Captu
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert lines[0].endswith(f"info     web: {' '.join(text.splitlines())}")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_record_is_bounded(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Log(LoggingSettings(format=form))(Sentence(AT, "error", "agent", "x" * 3_000_000))
+    line = capsys.readouterr().err
+    assert len(line) < LONGEST_RECORD + 200
+    assert "3000000 characters in all" in line
 
 
 def test_a_line_of_json_tells_time_level_subject_and_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,8 +69,8 @@ def test_a_folder_that_cannot_be_is_refused_with_a_remedy(tmp_path: Path) -> Non
 
 
 def long_lines(log: Log, *, megabytes: int) -> None:
-    for _ in range(megabytes * 4):
-        log(Sentence(AT, "info", "link", "x" * (MEGABYTE // 4)))
+    for _ in range(megabytes * 256):
+        log(Sentence(AT, "info", "link", "x" * (MEGABYTE // 256)))
 
 
 @pytest.mark.parametrize(

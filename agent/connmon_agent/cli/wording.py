@@ -8,7 +8,9 @@ from datetime import UTC, datetime, tzinfo
 
 from ..core.moments import Moment
 from ..core.wording import in_words
+from ..texts import shorten
 
+LONGEST_SHOWN = 4000  # characters
 ELLIPSIS = "…"
 
 
@@ -56,8 +58,11 @@ def count_of(number: int, noun: str) -> str:
 
 
 def clean(text: str) -> str:
-    """``text`` on one line, without characters that command a terminal: reasons may quote what a server sent."""
-    kept = (" " if unicodedata.category(char) in _COMMANDING else char for char in text)
+    """``text`` on one line, without characters that command a terminal: reasons may quote what a server sent.
+
+    Cut where it is longer than a terminal can use: older agents recorded reasons of any length.
+    """
+    kept = (" " if unicodedata.category(char) in _COMMANDING else char for char in shorten(text, LONGEST_SHOWN))
     return " ".join("".join(kept).split())
 
 
@@ -119,11 +124,11 @@ def _take(text: str, width: int) -> str:
 
 def _breakable(text: str, width: int) -> Iterator[str]:
     for word in text.split():
-        rest = word
-        while width_of(rest) > width:
-            # At least one character, or a column too narrow for it would never end.
-            piece = _take(rest, width) or rest[0]
-            yield piece
-            rest = rest[len(piece) :]
-        if rest:
-            yield rest
+        piece, used = "", 0
+        for char in word:
+            columns = _columns(char)
+            if piece and used + columns > width:  # one character stands even in a column too narrow for it
+                yield piece
+                piece, used = "", 0
+            piece, used = piece + char, used + columns
+        yield piece

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ..texts import LONGEST_SENTENCE, shorten
 from .sightings import Evidence, Failure, ProbeResult, Quality, QualitySight
 
 # The kinds whose answer proves that the internet can be used, each with how much of the way it proves: what answers on
@@ -285,12 +286,13 @@ def describe_quality(sight: QualitySight) -> str:
 
 
 def describe_failures(results: Iterable[ProbeResult]) -> str:
-    """The targets that did not answer, in words; those with one reason are told together."""
+    """The targets that did not answer, in words; those with one reason are told together. Cut where it grows long."""
     reasons: dict[str, list[str]] = {}
     for result in results:
         if not result.ok:
             reasons.setdefault(result.reason or "no answer", []).append(result.name)
-    return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+    told = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+    return shorten(told, LONGEST_SENTENCE)
 
 
 def _of(results: Iterable[ProbeResult], failure: Failure) -> list[ProbeResult]:

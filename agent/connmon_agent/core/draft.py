@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..texts import LONGEST_SENTENCE, shorten
 from .copies import Copier
 from .effects import Effect, Listen
 from .moments import Moment
@@ -104,7 +105,7 @@ class Draft:
         self.triggers.append(Trigger(chart, instance, name))
 
     def note(self, instance: str, sentence: str) -> None:
-        self.notes.append((instance, sentence))
+        self.notes.append((instance, shorten(sentence, LONGEST_SENTENCE)))
 
     def finish(self) -> Step:
         return Step(

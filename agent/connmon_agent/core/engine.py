@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..texts import LONGEST_SENTENCE, shorten
 from . import forward_rules, link_rules, service_rules
 from .assignments import plans_of
 from .blindness import note_absence, note_blindness, note_boot
@@ -338,11 +339,11 @@ _CONTEXTS: Mapping[str, Callable[[Draft, str], Any]] = {SERVICE: ServiceContext,
 
 
 def _reason(choice: Choice, fields: Mapping[str, Callable[[Any], str]], context: Any) -> str:
-    """The rule's sentence, its fields told as they are before its actions run."""
+    """The rule's sentence, its fields told as they are before its actions run, cut where it grows long."""
     text = choice.rule.reason
     for name, tell in fields.items():
         if "{" not in text:
             break
         if f"{{{name}}}" in text:
             text = text.replace(f"{{{name}}}", tell(context))
-    return text
+    return shorten(text, LONGEST_SENTENCE)

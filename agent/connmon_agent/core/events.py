@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .bounds import Words
 from .moments import Moment
 from .plan import Plan
 from .sightings import Evidence, ProbeResult, QualitySight, Sighting, Unseen
@@ -32,7 +33,7 @@ class AgentStopped:
     """The agent ended in order."""
 
     at: Moment
-    reason: str
+    reason: Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class WentBlind:
 
     at: Moment
     since: Moment
-    cause: str
+    cause: Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class RestartAnswered:
     service: str
     token: str
     outcome: Outcome
-    reason: str
+    reason: Words
     kind: str | None = None
     generation: int | None = None
     retry_after: float | None = None
@@ -133,7 +134,7 @@ class PortsSeen:
     """
 
     at: Moment
-    taken: tuple[tuple[int, str], ...]
+    taken: tuple[tuple[int, Words], ...]
     busy: tuple[str, ...] = ()
 
 
@@ -144,7 +145,7 @@ class ListenAnswered:
     at: Moment
     service: str
     token: str
-    refusal: str | None = None
+    refusal: Words | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ class ForwardChecked:
     began: Moment
     service: str
     port: int
-    trouble: str | None = None
+    trouble: Words | None = None
     lasting: bool = False
 
 
@@ -179,7 +180,7 @@ class Ordered:
     at: Moment
     order: Order
     services: tuple[str, ...]
-    by: str
+    by: Words
 
 
 Event = (

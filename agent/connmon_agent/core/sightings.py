@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .bounds import Sentences, Words
+
 # How a restart of ours is told in ``Sighting.revised_by``.
 OURSELVES = "connmon-agent"
 
@@ -38,7 +40,7 @@ class ProbeResult:
     kind: str  # tcp, dns, http, icmp, gateway, interface or api
     ok: bool
     latency_ms: float | None = None
-    reason: str | None = None
+    reason: Words | None = None
     family: str | None = None
     failure: Failure | None = None
     attempts: int = 1
@@ -104,18 +106,18 @@ class Sighting:
     uid: str | None = None
     generation: int = 0
     rollout: Rollout = Rollout.COMPLETE
-    progress: str = ""  # in words: "1 of 3 new pods are available", "ProgressDeadlineExceeded: ..."
+    progress: Words = ""  # in words: "1 of 3 new pods are available", "ProgressDeadlineExceeded: ..."
     rolling: bool = False  # a changed pod template is being rolled out now; False for pods that merely are not ready
     desired: int = 0  # replicas wanted (DaemonSet: nodes to run on)
     available: int = 0  # replicas available (StatefulSet: ready, the status knows no better before 1.22)
     paused: bool = False
-    restartable: str | None = None  # why a patch would restart nothing ("its strategy is OnDelete"); None: it would
+    restartable: Words | None = None  # why a patch would restart nothing ("its strategy is OnDelete"); None: it would
     token: str | None = None  # connmon.io/restart-token on the pod template; None: never restarted by us
     annotated: bool = False  # the pod template has annotations (a JSON Patch must know)
     revised_at: float | None = None  # Unix seconds at which the current pod template was made; None: unknown
-    revised_by: str | None = None  # how it was made, in words: "kubectl rollout restart"; None: unknown
-    blocked_by: str | None = None  # the name of a PodDisruptionBudget that allows no disruption now; None: none does
-    trouble: str | None = None  # what ails its pods, in words: "web-7d9: ImagePullBackOff"; None: nothing seen
+    revised_by: Words | None = None  # how it was made, in words: "kubectl rollout restart"; None: unknown
+    blocked_by: Words | None = None  # the name of a PodDisruptionBudget that allows no disruption now; None: none does
+    trouble: Sentences | None = None  # what ails its pods, in words: "web-7d9: ImagePullBackOff"; None: nothing seen
 
     @property
     def healthy(self) -> bool:
@@ -131,7 +133,7 @@ class Unseen:
     """
 
     kind: str
-    reason: str
+    reason: Words
     retry_after: float | None = None
 
 
@@ -150,5 +152,5 @@ class Traffic:
     failed: int = 0
     received: int = 0
     sent: int = 0
-    error: str | None = None
+    error: Words | None = None
     error_at: float | None = None

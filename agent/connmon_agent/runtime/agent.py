@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from .. import __version__
+from ..core.bounds import bound_words
 from ..core.effects import Listen, Restart
 from ..core.engine import Engine
 from ..core.events import (
@@ -135,7 +136,7 @@ class Agent:
         return step.refusal
 
     def take(self, event: Event) -> Step:
-        """Decide on one event. Nothing is done before the decision is durable.
+        """Decide on one event. Nothing is done before the decision is durable, and its words are cut where too long.
 
         Where nobody watched since the last one, that comes first, and what was found out before is looked at again.
         """
@@ -143,7 +144,7 @@ class Agent:
             if isinstance(event, OVERTAKEN):
                 return Step(self.world)
             event = replace(event, at=self._clock.now())
-        return self._decide(event)
+        return self._decide(bound_words(event))
 
     def _wake(self) -> bool:
         """Notice a time in which nobody watched; whether there was one."""
@@ -268,6 +269,7 @@ class Agent:
             self._lookout.rounds.prober.renew(suspects)
 
     def _note_round(self, at: Moment, results: tuple[ProbeResult, ...]) -> None:
+        results = bound_words(results)
         sight = self._quality.see(at, results)
         if self._trouble is None:
             try:
@@ -278,7 +280,7 @@ class Agent:
     def _note_traffic(self, at: Moment, traffic: tuple[Traffic, ...]) -> None:
         if self._trouble is None:
             try:
-                self._out.journal.note_traffic(at, traffic)
+                self._out.journal.note_traffic(at, bound_words(traffic))
             except StoreError as error:
                 self._lose_memory(error)
 

@@ -14,6 +14,7 @@ from typing import TextIO
 
 from ..errors import ConnmonError
 from ..settings import LoggingSettings
+from ..texts import LONGEST_RECORD, shorten
 from .sentences import Sentence
 
 FILE_NAME = "connmon-agent.log"
@@ -77,7 +78,10 @@ class FileHandler(RotatingFileHandler):
 
 
 class Log:
-    """Called with a sentence, writes it. Raises ConnmonError when it is made and its folder cannot be written."""
+    """Called with a sentence, writes it, cut at ``LONGEST_RECORD``.
+
+    Raises ConnmonError when it is made and its folder cannot be written.
+    """
 
     def __init__(self, settings: LoggingSettings) -> None:
         self._logger = _open_logger(settings)
@@ -85,7 +89,9 @@ class Log:
     def __call__(self, sentence: Sentence) -> None:
         level = logging.getLevelNamesMapping()[sentence.level.upper()]
         if self._logger.isEnabledFor(level):
-            record = self._logger.makeRecord("", level, "", 0, sentence.text, (), None, extra={"about": sentence.about})
+            record = self._logger.makeRecord(
+                "", level, "", 0, shorten(sentence.text, LONGEST_RECORD), (), None, extra={"about": sentence.about}
+            )
             record.created = sentence.at.wall
             self._logger.handle(record)
 

@@ -1,0 +1,96 @@
+"""The bounds of what events say in words, so that no reason of others fills the journal."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ..texts import LONGEST_REASON, LONGEST_SENTENCE, shorten
+
+T = TypeVar("T")
+Bound = Callable[[Any], Any]  # gives the same object back where nothing is too long
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Longest:
+    """Marks a text for people: ``bound_words`` cuts it to so many characters."""
+
+    characters: int
+
+
+# A text for people in an event or in what was seen. Identities (names, tokens, uids) are plain strings: cut, they would
+# name something else.
+Words = Annotated[str, Longest(LONGEST_REASON)]
+# One that is made of several reasons: of each of some pods, say.
+Sentences = Annotated[str, Longest(LONGEST_SENTENCE)]
+
+
+def bound_words(value: T) -> T:
+    """``value``, a dataclass or a tuple of them, with every ``Words`` and ``Sentences`` in it cut to its length.
+
+    The very same object where nothing is too long.
+    """
+    bounded: T = _bound_any(value)
+    return bounded
+
+
+def _bound_any(value: Any) -> Any:
+    """By the class that it is, so that unions need no telling apart."""
+    if isinstance(value, tuple):
+        return _bound_items(_bound_any)(value)
+    cls: Any = type(value)
+    changes = {}
+    for name, bound in _bounds_of(cls):
+        was = getattr(value, name)
+        now = was if was is None else bound(was)
+        if now is not was:
+            changes[name] = now
+    return dataclasses.replace(value, **changes) if changes else value
+
+
+@cache
+def _bounds_of(cls: Any) -> tuple[tuple[str, Bound], ...]:
+    """What is done to which fields of ``cls``; nothing where it is no dataclass."""
+    if not dataclasses.is_dataclass(cls):
+        return ()
+    hints = get_type_hints(cls, include_extras=True).items()
+    return tuple((name, bound) for name, hint in hints if (bound := _find_bound(hint)) is not None)
+
+
+def _find_bound(hint: Any) -> Bound | None:
+    """What bounds the values of ``hint``; None: they hold no words."""
+    if get_origin(hint) is Annotated:
+        longest = next((mark.characters for mark in get_args(hint) if isinstance(mark, Longest)), None)
+        return None if longest is None else lambda text: shorten(text, longest)
+    if isinstance(hint, type):
+        return _bound_any if _bounds_of(hint) else None
+    found = [(inner, _find_bound(inner)) for inner in get_args(hint)]
+    if all(bound is None for _, bound in found):
+        return None
+    if get_origin(hint) in (Union, UnionType):  # of several dataclasses, or of words and None
+        bounds = [bound for _, bound in found if bound is not None]
+        return bounds[0] if len(bounds) == 1 else _bound_any
+    if get_origin(hint) is not tuple:
+        raise TypeError(f"words in {hint} cannot be bounded")
+    if found[-1][0] is Ellipsis:
+        return _bound_items(found[0][1] or _bound_any)
+    return _bound_row([bound for _, bound in found])
+
+
+def _bound_items(bound: Bound) -> Bound:
+    def bound_all(items: tuple[Any, ...]) -> tuple[Any, ...]:
+        bounded = tuple(bound(item) for item in items)
+        return items if all(now is was for now, was in zip(bounded, items, strict=True)) else bounded
+
+    return bound_all
+
+
+def _bound_row(bounds: list[Bound | None]) -> Bound:
+    def bound_each(row: tuple[Any, ...]) -> tuple[Any, ...]:
+        bounded = tuple(item if bound is None else bound(item) for item, bound in zip(row, bounds, strict=True))
+        return row if all(now is was for now, was in zip(bounded, row, strict=True)) else bounded
+
+    return bound_each

@@ -1,0 +1,140 @@
+"""No reason of others fills the journal: what an event says in words is bounded, what it names is left whole."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fakes.values import events
+
+from connmon_agent.core.bounds import Longest, bound_words
+from connmon_agent.core.events import Configured, Event, Inspected, PortsSeen, RoundFinished
+from connmon_agent.core.moments import Moment
+from connmon_agent.core.sightings import ProbeResult, Traffic, Unseen
+from connmon_agent.texts import LONGEST_REASON, LONGEST_SENTENCE, shorten
+
+NOW = Moment(10.0, 1_795_000_000.0)
+GIANT = "x" * 3_000_000
+
+# What names something, of every class that an event may hold: cut, it would name something else.
+NAMES = {
+    ("AgentStarted", "version"),
+    ("AgentStarted", "boot_id"),
+    ("ProbeResult", "name"),
+    ("ProbeResult", "kind"),
+    ("ProbeResult", "family"),
+    ("ProbeResult", "proxy"),
+    ("Evidence", "interface"),
+    ("Evidence", "gateway"),
+    ("Inspected", "service"),
+    ("Sighting", "uid"),
+    ("Sighting", "token"),
+    ("Unseen", "kind"),
+    ("RestartAnswered", "service"),
+    ("RestartAnswered", "token"),
+    ("RestartAnswered", "kind"),
+    ("TimerDue", "timer"),
+    ("PortsSeen", "busy"),
+    ("ListenAnswered", "service"),
+    ("ListenAnswered", "token"),
+    ("ForwardChecked", "service"),
+    ("Ordered", "services"),
+    ("Traffic", "service"),
+}
+
+
+def texts_of(cls: Any) -> Iterator[tuple[str, str, bool]]:
+    """Class, field and whether it is bounded, of every text that a value of ``cls`` holds."""
+    if cls is Configured:
+        return  # the configuration bounds itself, and its names are compared
+    for name, hint in get_type_hints(cls, include_extras=True).items():
+        for leaf in leaves_of(hint):
+            if dataclasses.is_dataclass(leaf):
+                yield from texts_of(leaf)
+            elif leaf is str or get_origin(leaf) is Annotated:
+                yield cls.__name__, name, any(isinstance(mark, Longest) for mark in get_args(leaf))
+
+
+def leaves_of(hint: Any) -> Iterator[Any]:
+    if get_origin(hint) in (Union, UnionType, tuple):
+        for inner in get_args(hint):
+            yield from leaves_of(inner)
+    else:
+        yield hint
+
+
+KINDS = [*get_args(Event), Traffic]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.__name__))
+def test_every_text_of_every_event_is_bounded_or_a_name(kind: type) -> None:
+    unbounded = {(cls, name) for cls, name, bounded in texts_of(kind) if not bounded}
+    assert unbounded <= NAMES, "mark it as Words, or name it here"
+
+
+def test_every_name_is_one() -> None:
+    assert {(cls, name) for kind in KINDS for cls, name, bounded in texts_of(kind) if not bounded} == NAMES
+
+
+def swell(value: Any) -> Any:
+    """``value`` with every text that is none of ``NAMES`` made giant."""
+    if isinstance(value, tuple):
+        return tuple(swell(item) for item in value)
+    if type(value) is str:
+        return GIANT
+    if not dataclasses.is_dataclass(value) or isinstance(value, type | Configured):
+        return value
+    fields = [field.name for field in dataclasses.fields(value) if (type(value).__name__, field.name) not in NAMES]
+    return dataclasses.replace(value, **{name: swell(getattr(value, name)) for name in fields})
+
+
+def longest_text_of(value: Any) -> int:
+    if isinstance(value, tuple):
+        return max(map(longest_text_of, value), default=0)
+    if dataclasses.is_dataclass(value) and not isinstance(value, Configured):
+        return max((longest_text_of(getattr(value, field.name)) for field in dataclasses.fields(value)), default=0)
+    return len(value) if isinstance(value, str) else 0
+
+
+@given(events)
+def test_whatever_an_event_says_it_is_bounded(event: Event) -> None:
+    assert longest_text_of(bound_words(swell(event))) <= LONGEST_SENTENCE
+
+
+@given(events)
+def test_what_is_short_enough_is_the_same_object(event: Event) -> None:
+    assert bound_words(event) is event
+
+
+def test_what_is_not_too_long_is_left_beside_what_is() -> None:
+    good, bad = ProbeResult("a", "tcp", True), ProbeResult("b", "tcp", False, reason=GIANT)
+    bounded = bound_words(RoundFinished(NOW, (good, bad)))
+    assert bounded.results[0] is good
+    assert bounded.results[1] == dataclasses.replace(bad, reason=shorten(GIANT))
+
+
+def test_what_is_seen_of_ports_and_workloads_is_bounded_where_it_is_nested() -> None:
+    assert bound_words(PortsSeen(NOW, ((8080, GIANT), (80, "held")))).taken == ((8080, shorten(GIANT)), (80, "held"))
+    assert bound_words(Inspected(NOW, "web", Unseen("timeout", GIANT))).seen == Unseen("timeout", shorten(GIANT))
+    assert bound_words((Traffic("web", error=GIANT),)) == (Traffic("web", error=shorten(GIANT)),)
+
+
+def test_the_cut_is_marked_with_the_length_and_keeps_both_ends() -> None:
+    text = shorten("the plugin failed: " + GIANT + ": no such host")
+    assert text.startswith("the plugin failed: xxx")
+    assert text.endswith("xxx: no such host")
+    assert " … (3000033 characters in all) … " in text
+    assert len(text) == LONGEST_REASON
+
+
+@given(st.text(max_size=200), st.integers(60, 120))
+def test_a_shortened_text_is_never_longer_than_asked_for_and_a_short_one_is_itself(text: str, most: int) -> None:
+    short = shorten(text, most)
+    assert len(short) <= most
+    assert short == text or len(text) > most
+    assert shorten(short, most) == short
