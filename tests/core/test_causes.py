@@ -317,14 +317,30 @@ def test_what_counts(results: tuple[ProbeResult, ...], names: list[str]) -> None
         pytest.param((fail("http 1", Failure.WRONG), answer("http 2")), False, id="wrong and right"),
         pytest.param((fail("http 1"), fail("http 2", Failure.REFUSED)), False, id="silent and refused"),
         pytest.param((fail("dns 1", Failure.WRONG), answer("tcp 1")), False, id="no http"),
-        pytest.param((fail("http 1", Failure.DECLINED), answer("tcp 1")), True, id="declined, and answered before"),
-        pytest.param((fail("http 2", Failure.DECLINED), answer("tcp 1")), False, id="declined ever since the start"),
-        pytest.param((fail("http 2", Failure.WRONG), answer("tcp 1")), True, id="wrong ever since the start"),
+        pytest.param((fail("http 1", Failure.DECLINED), answer("tcp 1")), False, id="a server's own trouble"),
+        pytest.param((fail("http 2", Failure.WRONG), answer("tcp 1")), True, id="wrong, whatever answers"),
         pytest.param((fail("http 2", Failure.WRONG), answer("http 1")), False, id="wrong, and another right"),
     ],
 )
 def test_what_a_portal_is(results: tuple[ProbeResult, ...], portal: bool) -> None:
-    assert bool(find_portal(results, frozenset({"http 1"}))) is portal
+    assert bool(find_portal(results)) is portal
+
+
+@pytest.mark.parametrize("heard", [frozenset(), frozenset({"tcp 1", "dns 1", "http 1"}), None], ids=["new", "old", "-"])
+@pytest.mark.parametrize("failure", [failure for failure in Failure if failure is not Failure.WRONG])
+@pytest.mark.parametrize("failing", ["tcp 1", "dns 1", "http 1"])
+def test_one_target_in_trouble_never_outvotes_the_quorum(
+    failing: str, failure: Failure, heard: frozenset[str] | None
+) -> None:
+    results = tuple(fail(name, failure) if name == failing else answer(name) for name in ("tcp 1", "dns 1", "http 1"))
+    found = diagnose(results, replace(TWO, heard=heard))
+    assert (found.good, found.cause) == (True, None)
+
+
+@pytest.mark.parametrize("failure", [Failure.SILENT, Failure.DECLINED])
+def test_a_server_that_declines_is_reached(failure: Failure) -> None:
+    found = diagnose((fail("tcp 1"), fail("dns 1"), fail("http 1", failure)), TWO)
+    assert found.cause is (Cause.PARTIAL if failure is Failure.DECLINED else Cause.UNREACHABLE)
 
 
 @pytest.mark.parametrize(

@@ -87,9 +87,7 @@ def event_of(told: Any, at: Moment) -> Event:
         pytest.param([PORTAL] * 20, ["DEGRADED", "OFFLINE"], id="a portal is never ONLINE"),
         pytest.param([BAD] * 3 + [PORTAL] * 20, ["DEGRADED", "OFFLINE"], id="a portal ends no outage"),
         pytest.param(["tcp+ dns+ http?"] * 3, ["ONLINE"], id="a target that says 404 since the start is misconfigured"),
-        pytest.param(
-            [GOOD] * 3 + ["tcp+ dns+ http?"] * 3, ["ONLINE", "DEGRADED", "OFFLINE"], id="one that did not is a portal"
-        ),
+        pytest.param([GOOD] * 3 + ["tcp+ dns+ http?"] * 9, ["ONLINE"], id="one that begins to say 503 is in trouble"),
         pytest.param(["tcp+ dns+ http? http+"] * 3, ["ONLINE"], id="another one shows that there is no portal"),
         pytest.param(
             ["tcp+ http? http?"] * 3, ["DEGRADED", "OFFLINE"], id="one answer of three is none, whatever they say"

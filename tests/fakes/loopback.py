@@ -143,3 +143,11 @@ def has_ipv6() -> bool:
     except OSError:
         return False
     return True
+
+
+def tls_error(kind: type[ssl.SSLError], **says: object) -> ssl.SSLError:
+    """An error with the attributes that OpenSSL's own have."""
+    error = kind(1, "it fails")
+    for name, value in says.items():
+        setattr(error, name, value)
+    return error

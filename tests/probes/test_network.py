@@ -5,11 +5,16 @@ import socket
 import ssl
 
 import pytest
-from tests.fakes.loopback import HOST, closed_port, serve_tcp, silent_port
+from tests.fakes.loopback import HOST, PATIENT, closed_port, serve_tcp, silent_port, tls_error
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.probes.lookups import Address, Lookup
-from connmon_agent.probes.network import Network, connect_first, interleave_families
+from connmon_agent.core.sightings import Failure
+from connmon_agent.probes.failures import WrongAnswer
+from connmon_agent.probes.http import naming_this_machine
+from connmon_agent.probes.lookups import Address, Lookup, is_name
+from connmon_agent.probes.network import Network, connect_first, find_own_address, interleave_families
+from connmon_agent.probes.prober import TargetProber
+from connmon_agent.settings import HttpTarget, IcmpTarget, Target, TcpTarget
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 LONG = 600.0  # seconds; so long that a test which waits for it fails
@@ -115,3 +120,75 @@ def test_a_refusal_is_an_answer_and_not_asked_about_again() -> None:
 )
 def test_families_take_turns(found: list[Address], order: list[Address]) -> None:
     assert interleave_families(found) == order
+
+
+def resolved_to(*addresses: str) -> TargetProber:
+    found = [
+        (socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80))
+        for address in addresses
+    ]
+    targets: list[Target] = [
+        TcpTarget("blocked.example", 80, "tcp"),
+        HttpTarget("http://blocked.example/", "http"),
+        IcmpTarget("blocked.example", "icmp"),
+    ]
+    return TargetProber(targets, PATIENT, resolve=lambda host, port, type: found)
+
+
+@pytest.mark.parametrize("blocked", ["0.0.0.0", "127.0.0.1", "127.0.1.1", "::", "::1", "::ffff:127.0.0.1"])
+def test_a_name_that_a_filter_leads_to_this_machine_is_not_asked(blocked: str) -> None:
+    results = asyncio.run(resolved_to(blocked).probe_all())
+
+    told = f"resolves to {blocked}, which is this machine: look for a DNS filter or /etc/hosts"
+    reason = f'the name "blocked.example" {told}'
+    assert {result.kind for result in results} >= {"tcp", "http"}  # and icmp, where this user may ping
+    assert {(result.ok, result.failure, result.reason) for result in results} == {(False, Failure.NAME, reason)}
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "::1", "[::1]"])
+def test_what_is_this_machine_by_its_own_name_may_be_a_target(host: str) -> None:
+    assert not is_name(host.strip("[]"))
+
+
+def test_a_connection_to_this_machine_is_told_by_its_two_ends() -> None:
+    async def run() -> str | None:
+        async with serve_tcp(hold) as port:
+            with await connect_first([at(port)]) as sock:
+                return find_own_address(sock)
+
+    assert asyncio.run(run()) == HOST
+    with socket.socket() as lone:
+        assert find_own_address(lone) is None, "nobody is at its other end"
+
+
+ELSEWHERE = "answered HTTP 200, expected 204"
+
+
+@pytest.mark.parametrize(
+    ("own", "error", "reason", "failure"),
+    [
+        pytest.param(None, WrongAnswer(ELSEWHERE), ELSEWHERE, Failure.WRONG, id="another machine's page"),
+        pytest.param(
+            "192.0.2.7",
+            WrongAnswer(ELSEWHERE),
+            f"{ELSEWHERE}: by this machine, as the name resolves to 192.0.2.7",
+            Failure.DECLINED,
+            id="the default page of its own ingress",
+        ),
+        pytest.param(
+            "192.0.2.7",
+            tls_error(ssl.SSLCertVerificationError, verify_message="Hostname mismatch"),
+            "the certificate is not trusted: Hostname mismatch: by this machine, as the name resolves to 192.0.2.7",
+            Failure.DECLINED,
+            id="the certificate of its own ingress",
+        ),
+    ],
+)
+def test_an_answer_of_this_very_machine_is_never_a_portals(
+    own: str | None, error: Exception, reason: str, failure: Failure
+) -> None:
+    seen = Network(ssl.create_default_context, Lookup())
+    seen.own = own
+    with pytest.raises(WrongAnswer) as caught, naming_this_machine(seen):
+        raise error
+    assert (caught.value.reason, caught.value.failure) == (reason, failure)

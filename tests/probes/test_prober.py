@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from tests.fakes.loopback import HOST, IMPATIENT, PATIENT, closed_port, serve_tcp, silent_port
+from tests.fakes.loopback import HOST, IMPATIENT, PATIENT, closed_port, serve_tcp, silent_port, tls_error
 from tests.fakes.virtual_time import let_pass, run_held, run_virtually, until
 
 from connmon_agent.core.causes import LAYERS
@@ -140,12 +140,14 @@ def test_a_suspect_kind_gets_new_lookups_and_new_authorities() -> None:
     assert len(asked) == 2 and trusted == []
 
 
-@pytest.mark.parametrize(("family", "reason"), [("ipv4", None), ("ipv6", 'the name "v4.example" has no IPv6 address')])
+@pytest.mark.parametrize(
+    ("family", "reason"), [("ipv4", None), ("ipv6", 'the name "v4.localhost" has no IPv6 address')]
+)
 def test_a_target_is_held_to_its_family(family: str, reason: str | None) -> None:
     async def run() -> list[tuple[str | None, str | None]]:
         async with serve_tcp(lambda reader, writer: reader.read()) as port:
             found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (HOST, port))]
-            targets = [TcpTarget("v4.example", port, "held", family)]
+            targets = [TcpTarget("v4.localhost", port, "held", family)]
             prober = TargetProber(targets, PATIENT, resolve=lambda host, port, type: found)
             return [(result.family, result.reason) for result in await prober.probe_all()]
 
@@ -229,7 +231,11 @@ def test_an_error_of_the_system_in_words(error: OSError, words: str) -> None:
         (ConnectionResetError("Connection lost"), Failure.REFUSED),
         (ssl.SSLEOFError(8, "EOF occurred in violation of protocol"), Failure.REFUSED),
         (ssl.SSLCertVerificationError(1, "certificate verify failed"), Failure.WRONG),
-        (ssl.SSLError(1, "wrong version number"), Failure.WRONG),
+        (tls_error(ssl.SSLCertVerificationError, verify_code=62), Failure.WRONG),  # of another name
+        (tls_error(ssl.SSLCertVerificationError, verify_code=10), Failure.DECLINED),  # has expired
+        (tls_error(ssl.SSLCertVerificationError, verify_code=9), Failure.DECLINED),  # is not valid yet
+        (tls_error(ssl.SSLError, reason="WRONG_VERSION_NUMBER"), Failure.WRONG),  # plain HTTP
+        (tls_error(ssl.SSLError, reason="TLSV1_ALERT_INTERNAL_ERROR"), Failure.DECLINED),
         (OSError(errno.ENETUNREACH, ""), Failure.UNREACHABLE),
         (OSError(errno.EHOSTUNREACH, ""), Failure.UNREACHABLE),
         (OSError(errno.EPERM, ""), Failure.UNREACHABLE),

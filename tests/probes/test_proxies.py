@@ -171,7 +171,7 @@ def test_a_proxy_is_asked_for_the_whole_url(by_environment: bool) -> None:
         (503, Failure.UNREACHABLE),
         (504, Failure.UNREACHABLE),
         (407, Failure.REFUSED),
-        (302, Failure.WRONG),
+        (302, Failure.DECLINED),
         (403, Failure.DECLINED),
     ],
 )
@@ -190,8 +190,8 @@ def test_a_proxy_that_cannot_get_through_is_no_portal(status: int, failure: Fail
         (b"HTTP/1.1 403 No\r\n\r\n", "the proxy answered HTTP 403", Failure.REFUSED),
         (b"HTTP/1.1 2", "hung up before the answer was complete", Failure.REFUSED),
         (b"", "hung up before the answer was complete", Failure.REFUSED),
-        (b"SSH-2.0\r\n", "the answer is not HTTP", Failure.WRONG),
-        (b"HTTP/1.1 200 " + b"x" * 20_000 + b"\r\n\r\n", "the answer has a line longer than 16 KiB", Failure.WRONG),
+        (b"SSH-2.0\r\n", "the answer is not HTTP", Failure.DECLINED),
+        (b"HTTP/1.1 200 " + b"x" * 20_000 + b"\r\n\r\n", "the answer has a line longer than 16 KiB", Failure.DECLINED),
     ],
     ids=[
         "no way",

@@ -101,7 +101,7 @@ class Background:
 
 def diagnose(results: Sequence[ProbeResult], background: Background) -> Diagnosis:
     """The verdict on one round of probes."""
-    if portal := find_portal(results, background.heard):
+    if portal := find_portal(results):
         return Diagnosis(False, Cause.PORTAL, describe_failures(portal))
     counted = count_results(results, background)
     if not counted:
@@ -144,17 +144,13 @@ def tell_verdict(diagnosis: Diagnosis, votes: Votes) -> str:
     return told if diagnosis.cause is None else f"{told}; {diagnosis.cause}: {diagnosis.detail}"
 
 
-def find_portal(results: Sequence[ProbeResult], heard: frozenset[str] | None = None) -> list[ProbeResult]:
+def find_portal(results: Sequence[ProbeResult]) -> list[ProbeResult]:
     """The answers given in the internet's place; none where an HTTP target answers as expected.
 
-    What a web server itself would say (404, say) is a portal's only from a target that has answered as expected before:
-    one that never has is most likely misconfigured. ``heard``: as in ``Background``.
+    A web server's own trouble (503, say) is none of them: it costs that target its vote, and no more.
     """
     http = [result for result in results if result.kind == "http"]
-    if any(result.ok for result in http):
-        return []
-    declined = [result for result in _of(http, Failure.DECLINED) if heard is None or result.name in heard]
-    return [*_of(http, Failure.WRONG), *declined]
+    return [] if any(result.ok for result in http) else _of(http, Failure.WRONG)
 
 
 def find_unheard(results: Iterable[ProbeResult], heard: Collection[str]) -> list[ProbeResult]:
@@ -208,7 +204,8 @@ def _find_cause(
         return nearby
     if answered and all(_is_dns(result) for result in counted if not result.ok):
         return Cause.DNS, failing
-    return (Cause.PARTIAL if answered else Cause.UNREACHABLE), failing
+    spoke = answered or _of(counted, Failure.DECLINED)  # a server that declines is reached
+    return (Cause.PARTIAL if spoke else Cause.UNREACHABLE), failing
 
 
 def _find_nearby(results: Sequence[ProbeResult], heard: frozenset[str] | None) -> tuple[Cause, str] | None:

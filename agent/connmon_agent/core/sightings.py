@@ -17,8 +17,10 @@ class Failure(StrEnum):
     SILENT = "silent"  # nothing answered in time
     REFUSED = "refused"  # the target, or a firewall in its place, said no: somebody is there
     UNREACHABLE = "unreachable"  # this machine or a router has no way there
-    WRONG = "wrong"  # an answer that is not the expected one, as a portal gives: body, redirection elsewhere, TLS name
-    DECLINED = "declined"  # another answer than expected, as a web server itself gives: 404, 401, 500, a moved page
+    WRONG = (
+        "wrong"  # an answer in somebody else's place, as a portal gives it: a page, another host, TLS of another name
+    )
+    DECLINED = "declined"  # the server's own trouble or refusal: 404, 429, 500, a moved page, a certificate out of date
     NXDOMAIN = "nxdomain"  # the name server says that the name does not exist
     SERVFAIL = "servfail"  # the name server could not find out
     NAME = "name"  # the target's own name could not be resolved

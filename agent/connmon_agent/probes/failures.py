@@ -34,6 +34,10 @@ _NO_WAY |= {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTO, errno.ENOPROT
 _NO_WAY |= {getattr(errno, "ENONET", errno.EHOSTUNREACH)}
 
 
+_OUT_OF_DATE = (9, 10)  # OpenSSL: X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
+
+
 class ProbeFailure(Exception):
     """The target did not prove that the link works; ``reason`` says why, in words, and ``failure`` to programs.
 
@@ -58,12 +62,23 @@ def classify_error(error: OSError) -> Failure:
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError)):
         return Failure.REFUSED
     if isinstance(error, ssl.SSLError):
-        return Failure.WRONG  # whoever answers is not who was asked: as a rule, a portal
+        return Failure.WRONG if _is_impostor(error) else Failure.DECLINED
     if error.errno in _REFUSALS:
         return Failure.REFUSED
     if error.errno in _NO_WAY:
         return Failure.UNREACHABLE
     return Failure.SILENT if error.errno == errno.ETIMEDOUT else Failure.BROKEN
+
+
+def _is_impostor(error: ssl.SSLError) -> bool:
+    """Whether whoever answers is not who was asked: as a rule, a portal. All else is the server's own trouble.
+
+    A certificate that has run out, or is not valid yet (or our clock is wrong), is the right server's; an alert is its
+    refusal. Plain HTTP where TLS was asked for is what a portal answers that redirects port 443.
+    """
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return getattr(error, "verify_code", None) not in _OUT_OF_DATE
+    return error.reason in _NO_TLS
 
 
 def explain_error(error: OSError) -> str:

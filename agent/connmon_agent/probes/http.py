@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from ..core.sightings import Failure
 from ..settings import HttpTarget
-from .failures import ProbeFailure, WrongAnswer
+from .failures import ProbeFailure, WrongAnswer, explain_error
 from .lookups import encode_host
 from .network import Network
 from .proxies import Proxy, choose_proxy
@@ -59,16 +60,30 @@ async def probe_http(target: HttpTarget, network: Network) -> None:
     request = build_request(target.url)
     proxy = choose_proxy(target.proxy, request.host, network.environment, secure=request.secure)
     if proxy is None:
-        sock = await network.connect(request.host, request.port, target.family)
+        sock = await network.connect(request.host, request.port, target.family, abroad=True)
     else:
         network.proxy = str(proxy)
         request = build_request(target.url, proxy)
         sock = await network.connect(proxy.host, proxy.port, target.family)
-    async with _open_stream(sock, request, network) as (reader, writer):
-        if request.tunnel is not None:
-            await _open_tunnel(reader, writer, request, network)
-        writer.write(request.text)
-        await check_response(reader, target, proxied=proxy is not None and not request.secure)
+    with naming_this_machine(network):
+        async with _open_stream(sock, request, network) as (reader, writer):
+            if request.tunnel is not None:
+                await _open_tunnel(reader, writer, request, network)
+            writer.write(request.text)
+            await check_response(reader, target, proxied=proxy is not None and not request.secure)
+
+
+@contextmanager
+def naming_this_machine(network: Network) -> Iterator[None]:
+    """What this very machine answers, because a name leads to it, is never a portal's."""
+    try:
+        yield
+    except (WrongAnswer, ssl.SSLError) as error:
+        if network.own is None:
+            raise
+        reason = error.reason if isinstance(error, WrongAnswer) else explain_error(error)
+        told = f"{reason}: by this machine, as the name resolves to {network.own}"
+        raise WrongAnswer(told, Failure.DECLINED) from None
 
 
 @asynccontextmanager
@@ -165,21 +180,21 @@ async def check_response(reader: asyncio.StreamReader, target: HttpTarget, *, pr
 def judge_status(head: Head, url: str) -> Failure:
     """What an unexpected status says: ``WRONG`` where a portal answers so, ``DECLINED`` where a web server itself does.
 
-    A portal sends a page of its own, 511 (RFC 6585, section 6) or to another host. A page that has moved within its
-    site, and any other refusal, comes from the site.
+    A portal sends a page of its own (a success), to another host, or 511 (RFC 6585, section 6). Everything else is the
+    server's own: a page that has moved within its site, a refusal, a limit, an error.
     """
     if 300 <= head.status < 400:
-        return Failure.DECLINED if _stays(head.fields.get(b"location", b""), url) else Failure.WRONG
-    return Failure.DECLINED if head.status >= 400 and head.status != _LOGIN_REQUIRED else Failure.WRONG
+        return Failure.WRONG if _leads_away(head.fields.get(b"location", b""), url) else Failure.DECLINED
+    return Failure.WRONG if 200 <= head.status < 300 or head.status == _LOGIN_REQUIRED else Failure.DECLINED
 
 
-def _stays(location: bytes, url: str) -> bool:
-    """Whether a redirection leads to the same host, with "www." or without. Without a host it leads nowhere else."""
+def _leads_away(location: bytes, url: str) -> bool:
+    """Whether a redirection names another host; with "www." or without, it is the same."""
     try:
         host = urlsplit(location.decode("ascii", errors="replace")).hostname
     except ValueError:
         return False
-    return bool(location) and host in (None, *_names_of(urlsplit(url).hostname or ""))
+    return host is not None and host not in _names_of(urlsplit(url).hostname or "")
 
 
 def _names_of(host: str) -> tuple[str, str]:
@@ -194,7 +209,7 @@ def _wording_breaks() -> Iterator[None]:
     except asyncio.IncompleteReadError:
         raise WrongAnswer("hung up before the answer was complete", Failure.REFUSED) from None
     except asyncio.LimitOverrunError:
-        raise WrongAnswer(f"the answer has a line longer than {HEAD_LIMIT // 1024} KiB") from None
+        raise _malformed(f"the answer has a line longer than {HEAD_LIMIT // 1024} KiB") from None
 
 
 def _compare_body(body: bytes, expected: bytes) -> None:
@@ -217,7 +232,7 @@ async def _read_head(reader: asyncio.StreamReader, room: int) -> tuple[Head, int
     line = await reader.readuntil(b"\n")
     match = _STATUS_LINE.fullmatch(_strip_line(line))
     if match is None:
-        raise WrongAnswer("the answer is not HTTP")
+        raise _malformed("the answer is not HTTP")
     fields: dict[bytes, bytes] = {}
     used = len(line)
     while used <= room:
@@ -228,13 +243,13 @@ async def _read_head(reader: asyncio.StreamReader, room: int) -> tuple[Head, int
             return Head(int(match[1]), fields), used
         if not text.startswith((b" ", b"\t")):  # an obsolete continuation, never of a field that matters here
             _add_field(fields, text)
-    raise WrongAnswer(f"the answer's head is longer than {HEAD_LIMIT // 1024} KiB")
+    raise _malformed(f"the answer's head is longer than {HEAD_LIMIT // 1024} KiB")
 
 
 def _add_field(fields: dict[bytes, bytes], line: bytes) -> None:
     name, colon, value = line.partition(b":")
     if not colon or not name or name != name.strip():
-        raise WrongAnswer("the answer is malformed HTTP")
+        raise _malformed("the answer is malformed HTTP")
     name, value = name.lower(), value.strip()
     fields[name] = fields[name] + b"," + value if name in fields else value
 
@@ -251,7 +266,7 @@ async def _read_body(reader: asyncio.StreamReader, head: Head) -> bytes:
     encoding = head.fields.get(b"transfer-encoding")
     if encoding is not None:
         if encoding.lower() != b"chunked":
-            raise WrongAnswer("the answer comes in a transfer coding that was not asked for")
+            raise _malformed("the answer comes in a transfer coding that was not asked for")
         return await _read_chunks(reader)
     if b"content-length" in head.fields:
         return await _read_exactly(reader, _parse_length(head.fields[b"content-length"]), b"")
@@ -262,7 +277,7 @@ def _parse_length(field: bytes) -> int:
     lengths = {part.strip() for part in field.split(b",")}
     length = lengths.pop()
     if lengths or not length.isdigit() or len(length) > 18:
-        raise WrongAnswer("the answer is malformed HTTP")
+        raise _malformed("the answer is malformed HTTP")
     return int(length)
 
 
@@ -271,13 +286,13 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
     while True:
         match = _CHUNK_SIZE.fullmatch(_strip_line(await reader.readuntil(b"\n")))
         if match is None:
-            raise WrongAnswer("the answer is malformed HTTP")
+            raise _malformed("the answer is malformed HTTP")
         size = int(match[1], 16)
         if size == 0:
             return body
         body = await _read_exactly(reader, size, body)
         if _strip_line(await reader.readuntil(b"\n")):
-            raise WrongAnswer("the answer is malformed HTTP")
+            raise _malformed("the answer is malformed HTTP")
 
 
 async def _read_exactly(reader: asyncio.StreamReader, count: int, body: bytes) -> bytes:
@@ -293,6 +308,11 @@ async def _read_to_end(reader: asyncio.StreamReader) -> bytes:
         if len(body) > BODY_LIMIT:
             raise _oversized()
     return body
+
+
+def _malformed(reason: str) -> WrongAnswer:
+    """A browser could show nobody such an answer, so that no portal gives it: the server is in trouble."""
+    return WrongAnswer(reason, Failure.DECLINED)
 
 
 def _oversized() -> WrongAnswer:

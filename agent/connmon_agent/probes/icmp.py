@@ -11,7 +11,7 @@ from .network import ATTEMPT_DELAY, Network, run_staggered
 
 async def probe_icmp(target: IcmpTarget, network: Network) -> None:
     """Send ``target.host`` an echo. Raises OSError and ProbeFailure when it does not come back as it was."""
-    addresses = await network.find_addresses(target.host, 0, target.family)
+    addresses = await network.find_addresses(target.host, 0, target.family, abroad=True)
     if len(addresses) == 1:
         await network.ask_again(partial(send_echo, addresses[0]))
     else:

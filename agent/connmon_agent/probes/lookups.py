@@ -7,6 +7,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from ..core.sightings import Failure
@@ -45,6 +46,34 @@ def encode_host(host: str) -> bytes:
 def name_family(family: int) -> str | None:
     """The word for an address family: "ipv4" or "ipv6"; None for any other."""
     return next((name for name, known in FAMILIES.items() if known == family), None)
+
+
+def is_name(host: str) -> bool:
+    """Whether ``host`` is a name that somebody has to resolve: no address, and not this machine's (RFC 6761, 6.3)."""
+    name = host.lower().rstrip(".")
+    return parse_address(host, 0) is None and name != "localhost" and not name.endswith(".localhost")
+
+
+def refuse_loopback(host: str, found: Iterable[Address]) -> list[Address]:
+    """The addresses without those that lead to this machine and to nobody else. Raises ProbeFailure when none is left.
+
+    DNS filters (Pi-hole, AdGuard) and lists in /etc/hosts give 0.0.0.0, :: or a loopback address for a name they
+    block. Linux connects 0.0.0.0 to itself, so that a web server of this machine would answer in the internet's place.
+    """
+    addresses = list(found)
+    abroad = [address for address in addresses if not _is_loopback(address)]
+    if addresses and not abroad:
+        blocked = addresses[0][1][0]
+        reason = f'the name "{host}" resolves to {blocked}, which is this machine: look for a DNS filter or /etc/hosts'
+        raise ProbeFailure(reason, Failure.NAME)
+    return abroad
+
+
+def _is_loopback(address: Address) -> bool:
+    parsed = ip_address(str(address[1][0]).partition("%")[0])
+    inner = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    parsed = inner or parsed
+    return parsed.is_loopback or parsed.is_unspecified
 
 
 class Lookup:

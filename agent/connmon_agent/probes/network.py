@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from ..core.sightings import Failure
 from .failures import ProbeFailure
-from .lookups import FAMILIES, Address, Lookup, name_family
+from .lookups import FAMILIES, Address, Lookup, is_name, name_family, refuse_loopback
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Network:
     costs a megabyte and some 20 ms. ``timeout`` is how many seconds the probe has in all, for those that share them
     out; ``environment`` is where proxies may be named. ``family`` and ``proxy`` are what the probe leaves behind:
     the IP version it used and the proxy it went through (None: none, or it did not get so far as to choose), and how
-    often it had to ask.
+    often it had to ask. ``own`` is the address of this machine that a name has led to (None: it has not).
     """
 
     def __init__(
@@ -55,12 +55,20 @@ class Network:
         self.environment = environment or {}
         self.family: str | None = None
         self.proxy: str | None = None
+        self.own: str | None = None
         self.attempts = 1
 
-    async def find_addresses(self, host: str, port: int, family: str | None = None) -> list[Address]:
-        """The addresses of ``host`` in ``family`` (None: in both), in the order to try them. Raises ProbeFailure."""
+    async def find_addresses(
+        self, host: str, port: int, family: str | None = None, *, abroad: bool = False
+    ) -> list[Address]:
+        """The addresses of ``host`` in ``family`` (None: in both), in the order to try them. Raises ProbeFailure.
+
+        ``abroad``: the host is to be on the internet, so that a name for a loopback address is refused.
+        """
         self.family = family
         found = await self.lookup.find_addresses(host, port)
+        if abroad and is_name(host):
+            found = refuse_loopback(host, found)
         addresses = [address for address in found if family is None or address[0] == FAMILIES[family]]
         if not addresses:
             version = "IPv6 address" if family == "ipv6" else "IPv4 address" if family else "address"
@@ -69,14 +77,15 @@ class Network:
             self.family = name_family(addresses[0][0])
         return interleave_families(addresses)
 
-    async def connect(self, host: str, port: int, family: str | None = None) -> socket.socket:
-        """A new TCP connection, the caller's to close. Raises OSError and ProbeFailure."""
-        addresses = await self.find_addresses(host, port, family)
+    async def connect(self, host: str, port: int, family: str | None = None, *, abroad: bool = False) -> socket.socket:
+        """A new TCP connection, the caller's to close; ``abroad`` as above. Raises OSError and ProbeFailure."""
+        addresses = await self.find_addresses(host, port, family, abroad=abroad)
         if len(addresses) == 1:
             sock = await self.ask_again(partial(connect_address, addresses[0]), drop=socket.socket.close)
         else:  # a silent one may be the broken one of two IP versions, and no packet that was lost
             sock = await connect_first(addresses * 2)
         self.family = name_family(sock.family)
+        self.own = find_own_address(sock) if abroad and is_name(host) else None
         return sock
 
     async def ask_again(
@@ -101,6 +110,18 @@ def interleave_families(addresses: Iterable[Address]) -> list[Address]:
     for address in addresses:
         families.setdefault(address[0], []).append(address)
     return [address for turn in zip_longest(*families.values()) for address in turn if address is not None]
+
+
+def find_own_address(sock: socket.socket) -> str | None:
+    """The other end's address, where it is this machine's own; None: it is another machine's.
+
+    The kernel sends to an address of its own from that same address.
+    """
+    try:
+        here, there = sock.getsockname()[0], sock.getpeername()[0]
+    except OSError:  # the other side has hung up already
+        return None
+    return str(there) if here == there else None
 
 
 def report_errors(sock: socket.socket) -> None:

@@ -8,4 +8,4 @@ from .network import Network
 
 async def probe_tcp(target: TcpTarget, network: Network) -> None:
     """Connect and hang up. Raises OSError and ProbeFailure when nobody accepts."""
-    (await network.connect(target.host, target.port, target.family)).close()
+    (await network.connect(target.host, target.port, target.family, abroad=True)).close()
