@@ -97,8 +97,10 @@ class ClusterError(ConnmonError):
     """A call of the Kubernetes API did not succeed.
 
     ``kind`` is one of ``unreachable``, ``timeout``, ``unauthorized`` (401), ``forbidden`` (403), ``not-found`` (404),
-    ``conflict`` (409), ``invalid`` (422 and 400), ``throttled`` (429), ``server-error`` (5xx), ``credentials`` (the
-    kubeconfig cannot be used) or ``protocol`` (an answer that is not Kubernetes').
+    ``conflict`` (409, and 422 where a JSON Patch does not apply), ``denied`` (a policy or webhook of admission refused
+    it, or such a webhook could not be called; whatever the code), ``invalid`` (other 422 and 400), ``throttled`` (429),
+    ``server-error`` (5xx), ``credentials`` (the kubeconfig cannot be used) or ``protocol`` (an answer that is not
+    Kubernetes').
     ``delivered`` is False when the request certainly never took effect, None when nobody knows.
     ``retry_after`` is the server's wish in seconds (None: it named none). ``message`` and ``hint`` are cut where they
     are long: they may quote what a server or a plugin wrote.

@@ -57,7 +57,7 @@ EVIDENCE = (
 
 names = st.sampled_from(["db", "web", "api", "new", "nobody"])
 some_names = st.lists(names, max_size=2, unique=True).map(tuple)
-kinds = st.sampled_from([None, "conflict", "invalid", "not-found", "forbidden", "timeout", "no such kind"])
+kinds = st.sampled_from([None, "conflict", "denied", "invalid", "not-found", "forbidden", "timeout", "no such kind"])
 waits = st.sampled_from([None, 0.0, 30.0])
 passing = st.sampled_from([0.0, 0.0, 0.5, 5.0, 31.0, 700.0])  # seconds; time may stand still
 lengths = st.sampled_from([0.0, 2.0, 40.0, 7200.0])  # seconds of blind time

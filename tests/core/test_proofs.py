@@ -127,6 +127,24 @@ def test_a_return_before_the_charge_makes_room_for_it() -> None:
     assert _broken(data) == []
 
 
+def test_what_was_refunded_may_be_charged_again() -> None:
+    data = kettle_data()
+    data["budgets"]["tries"]["refunded_by"] = ["refund_try"]
+    data["transitions"][4]["after"] = ["refund_try", "arm_pause"]
+    assert _broken(data) == []
+    graph = Product(chart_from_data(data), VOCABULARY, "tries", 2)
+    assert {spent for state, spent in graph.walk(("COLD", 0)) if state == "PAUSED"} == {0}
+
+
+def test_a_refund_of_nothing_makes_no_room() -> None:
+    data = kettle_data()
+    data["budgets"]["tries"]["refunded_by"] = ["refund_try"]
+    data["transitions"][0] |= {"conditions": ["powered"], "after": ["refund_try", "switch_on"]}
+    data["transitions"][1] |= {"conditions": [], "unless": ["powered"]}
+    data["transitions"].append(rule("looked", "PAUSED", "HEATING", conditions=["powered"], after=["switch_on"]))
+    assert any(promise.startswith("bounded: switch_on runs once more when 1 of 1 tries") for promise in _broken(data))
+
+
 def test_a_return_after_the_charge_comes_too_late() -> None:
     data = kettle_data()
     data["transitions"][0]["conditions"] = ["powered", "tries_left"]

@@ -33,6 +33,7 @@ ACTIONS = (
     _action("whistle", effect="at-least-once"),
     _action("arm_pause"),
     _action("forget_tries"),
+    _action("refund_try"),
 )
 VOCABULARY: Vocabulary[Kettle] = Vocabulary(
     guards={guard.name: guard for guard in GUARDS},

@@ -235,7 +235,7 @@ class FakeCluster:
                 at, restart.service, restart.token, Outcome.APPLIED, "the patch was taken", generation=generation
             )
         reason = "the precondition of the patch does not hold"
-        return RestartAnswered(at, restart.service, restart.token, Outcome.REFUSED, reason, kind="invalid")
+        return RestartAnswered(at, restart.service, restart.token, Outcome.REFUSED, reason, kind="conflict")
 
     def _apply(self, restart: Restart) -> bool:
         """The compare-and-set, as the API server does it."""

@@ -104,6 +104,19 @@ def find_faults_of_step(before: World, step: Step) -> Iterator[str]:
             yield f"a restart of {effect.service} without an intent"
         if not effect.again:
             yield from _find_faults_of_turn(before, after, effect)
+    yield from _find_faults_of_charges(before, step)
+
+
+def _find_faults_of_charges(before: World, step: Step) -> Iterator[str]:
+    """A restart that was certainly refused costs nothing; what may have taken effect does."""
+    spent = {name: service.attempts for name, service in before.services.items()}
+    for transition in step.transitions:
+        name, refused = transition.instance, transition.trigger == "restart_refused"
+        if refused and transition.dest == ServiceState.BACKOFF and ("resent", True) not in transition.guards:
+            if (left := step.world.services[name].attempts) != max(0, spent[name] - 1):
+                yield f"{name} was refused a restart, and {left} of {spent[name]} attempts are charged still"
+        elif "refund_attempt" in transition.actions:
+            yield f"{name} got an attempt back on {transition.trigger}: {transition.guards}"
 
 
 def _find_faults_of_turn(before: World, after: World, effect: Effect) -> Iterator[str]:
@@ -226,6 +239,8 @@ class Witness:
         for transition in step.transitions:
             if "return_budget" in transition.actions:
                 self._charged[transition.instance] = []
+            if "refund_attempt" in transition.actions and self._charged.get(transition.instance):
+                self._charged[transition.instance].pop()
         for effect in step.effects:
             self._committed[effect.token] += 1
             charged = self._charged.setdefault(effect.service, [])

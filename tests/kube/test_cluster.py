@@ -215,10 +215,12 @@ class TestInspect:
         assert "ImagePullBackOff" in asyncio.run(scenario())
 
 
+NO_RIGHT = 'deployments.apps "web" is forbidden: User "agent" cannot patch resource "deployments"'
+
 FAULTS = [
     pytest.param(Answer(400), "invalid", Outcome.REFUSED, id="400"),
     pytest.param(Answer(401), "unauthorized", Outcome.UNKNOWN, id="401"),
-    pytest.param(Answer(403), "forbidden", Outcome.REFUSED, id="403"),
+    pytest.param(Answer(403, message=NO_RIGHT), "forbidden", Outcome.REFUSED, id="403"),
     pytest.param(Answer(409), "conflict", Outcome.REFUSED, id="409"),
     pytest.param(Answer(422), "invalid", Outcome.REFUSED, id="422"),
     pytest.param(Answer(429, retry_after=7), "throttled", Outcome.UNKNOWN, id="429"),
@@ -323,7 +325,7 @@ class TestRestart:
                 return applied, await cluster.restart(late, AT), await cluster.inspect(WEB, closely=False)
 
         applied, late, seen = asyncio.run(scenario())
-        assert (applied.outcome, late.outcome, late.kind) == (Outcome.APPLIED, Outcome.REFUSED, "invalid")
+        assert (applied.outcome, late.outcome, late.kind) == (Outcome.APPLIED, Outcome.REFUSED, "conflict")
         assert isinstance(seen, Sighting)
         assert (seen.token, seen.generation) == ("b", 3)
 
@@ -343,7 +345,7 @@ class TestRestart:
                 return answered, await cluster.inspect(WEB, closely=False)
 
         answered, seen = asyncio.run(scenario())
-        assert (answered.outcome, answered.kind) == (Outcome.REFUSED, "invalid")
+        assert (answered.outcome, answered.kind) == (Outcome.REFUSED, "conflict")
         assert isinstance(seen, Sighting)
         assert (seen.token, seen.generation) == (None, 1)
 

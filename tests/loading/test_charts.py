@@ -164,6 +164,13 @@ MISTAKES = {
         "27: properties[1].bounded: does not hold: switch_on runs once more when 1 of 1 tries are spent"
         " (COLD -looked-> HEATING -looked-> COLD -looked-> HEATING)",
     ],
+    "bad-hasty-refund": [
+        "26: transitions[3].after[0]: takes a charge back without a pause (got refund_try);"
+        " let the transition arm a timer (arm_pause)",
+    ],
+    "bad-unused-refund": [
+        "16: budgets.tries.refunded_by[0]: no transition runs this action (got refund_try); remove it or use it",
+    ],
     "bad-kept-budget": [
         "16: budgets.tries.returned_by[0]: no transition runs this action (got forget_tries);"
         " a budget that never comes back ends in a dead end",

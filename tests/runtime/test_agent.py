@@ -364,18 +364,6 @@ def test_an_unknown_outcome_is_read_back_and_never_restarts_twice(fault: str) ->
     run_virtually(story())
 
 
-def test_a_cluster_that_always_refuses_is_not_asked_more_often_than_the_attempts_allow() -> None:
-    async def story() -> None:
-        site = Site(plan_of("web"))
-        site.cluster.refusals = [("forbidden", "patching is forbidden")] * 99
-        await site.start()
-        await site.live_through_outage()
-        assert (site.restarts("web"), site.state("web")) == (0, "GAVE_UP")
-        assert len(site.cluster.requests) == 3
-
-    run_virtually(story())
-
-
 def test_a_service_that_is_gone_when_it_is_to_be_restarted_is_let_go() -> None:
     async def story() -> None:
         site = Site(plan_of("web"))
@@ -385,17 +373,6 @@ def test_a_service_that_is_gone_when_it_is_to_be_restarted_is_let_go() -> None:
         left = [t for commit in site.disk.commits for t in commit.step.transitions if t.source == "RESTARTING"]
         assert [(t.dest, t.reason) for t in left] == [("UNKNOWN", "deployments.apps web not found")]
         assert len(site.cluster.requests) == 1
-
-    run_virtually(story())
-
-
-def test_a_conflict_is_looked_at_again_and_costs_an_attempt() -> None:
-    async def story() -> None:
-        site = Site(plan_of("web"))
-        site.cluster.refusals = [("conflict", "somebody was faster")]
-        await site.start()
-        await site.live_through_outage()
-        assert (site.restarts("web"), site.world.services["web"].attempts) == (1, 2)
 
     run_virtually(story())
 

@@ -52,12 +52,13 @@ class Budget:
     """How often charging actions may run between two returns of the budget.
 
     ``limit`` names the setting with the number, ``left`` the guard that is true while something is left,
-    ``returned_by`` the actions that make the budget full again.
+    ``returned_by`` the actions that make the budget full again, ``refunded_by`` those that take one charge back.
     """
 
     limit: str
     left: str
     returned_by: tuple[str, ...]
+    refunded_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +200,12 @@ class _ChartForm(Form):
         return Declared(**{key: self.name(value, (*path, key)) for key, value in entry.items()})
 
     def budget(self, data: object, path: Path) -> Budget:
-        entry = self.table(data, path, required=("limit", "left", "returned_by"))
+        entry = self.table(data, path, required=("limit", "left", "returned_by"), optional=("refunded_by",))
         return Budget(
             limit=self.name(entry.get("limit"), (*path, "limit")),
             left=self.name(entry.get("left"), (*path, "left")),
             returned_by=self.names(entry.get("returned_by"), (*path, "returned_by")),
+            refunded_by=self.names(entry.get("refunded_by"), (*path, "refunded_by")),
         )
 
     def timer(self, data: object, path: Path) -> Timer:

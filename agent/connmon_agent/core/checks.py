@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from string import Formatter
 from typing import Any
 
-from .chart import Chart, Declared, Rule, read_chart
+from .chart import Budget, Chart, Declared, Rule, read_chart
 from .forms import Mistake, Path, suggest
 from .proofs import Product, find_broken_promises, tell_way
 from .vocabulary import OWN_SOCKET, Vocabulary
@@ -168,6 +168,20 @@ def _find_budget_mistakes(chart: Chart, vocabulary: Vocabulary[Any]) -> Iterator
         remedy = "a budget that never comes back ends in a dead end"
         returned_by = (*path, "returned_by")
         yield from _expect_each(returned_by, budget.returned_by, run, "no transition runs this action", remedy)
+        remedy = "remove it or use it"
+        refunded_by = (*path, "refunded_by")
+        yield from _expect_each(refunded_by, budget.refunded_by, run, "no transition runs this action", remedy)
+        yield from _find_hasty_refunds(chart, budget)
+
+
+def _find_hasty_refunds(chart: Chart, budget: Budget) -> Iterator[Mistake]:
+    """A charge that is taken back bounds nothing: a pause must keep what it paid for from being tried again at once."""
+    pauses = {action for timer in chart.timers.values() for action in timer.armed_by}
+    for rule in chart.first_rules():
+        for place, name in enumerate(rule.after):
+            if name in budget.refunded_by and pauses.isdisjoint(rule.after):
+                remedy = f"let the transition arm a timer ({', '.join(sorted(pauses)) or 'none is declared'})"
+                yield Mistake(_at(rule, "after", place), "takes a charge back without a pause", name, remedy)
 
 
 def _find_timer_mistakes(chart: Chart) -> Iterator[Mistake]:

@@ -40,7 +40,7 @@ from .rounds import ROUND_TRIGGERS, forget_rounds, note_cluster, note_news, note
 from .sightings import Sighting, Unseen
 from .steps import Resolution, Step, Transition
 from .wording import counted, tell_evidence
-from .world import Forward, Link, LinkState, Service, World
+from .world import Forward, Link, LinkState, Service, ServiceState, World
 
 LINK, SERVICE, FORWARD = "link", "service", "forward"
 _RULES: Mapping[str, Any] = {LINK: link_rules, SERVICE: service_rules, FORWARD: forward_rules}
@@ -210,7 +210,8 @@ class Engine:
     def _prove_health(self, draft: Draft, name: str) -> None:
         service = draft.service(name)
         since = service.healthy_since
-        if since is not None and service.attempts and draft.at.steady - since.steady >= draft.plan.recovery.healthy_for:
+        owed = service.attempts or service.state == ServiceState.GAVE_UP
+        if since is not None and owed and draft.at.steady - since.steady >= draft.plan.recovery.healthy_for:
             draft.fire(SERVICE, name, "health_proven")
 
     def _on_answer(self, draft: Draft, event: RestartAnswered) -> None:

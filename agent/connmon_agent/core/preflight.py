@@ -9,6 +9,7 @@ from math import floor
 from .moments import Moment
 from .plan import RecoveryPlan, When
 from .recovery import darkness, is_damped
+from .restart_refusals import is_refused_for_good
 from .sightings import OURSELVES, Rollout, Sighting, Unseen
 from .wording import clock_time, in_words
 from .world import Link, Obstacle, Outage, Service, World
@@ -27,6 +28,7 @@ class Ruling(StrEnum):
     DUE = "due"
     NEEDLESS = "needless"
     POSTPONED = "postponed"
+    DENIED = "denied"  # it is due, and the cluster refuses it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ def judge(world: World, service: Service, seen: Sighting | Unseen, at: Moment) -
         or _held_by_damping(world, seen)
         or _disruption_forbidden(service, seen, at, recovery)
         or _only_watched(recovery)
+        or _refused_for_good(service, seen, outage, at, recovery)
         or Verdict(Ruling.DUE, _why_due(world, seen, outage))
     )
 
@@ -162,6 +165,16 @@ def _disruption_forbidden(service: Service, seen: Sighting, at: Moment, recovery
     if _postponed_too_long(service, Obstacle.DISRUPTION, at, recovery):
         return Verdict(Ruling.NEEDLESS, f"{reason} since {in_words(recovery.postpone_limit)}; it is left alone")
     return Verdict(Ruling.POSTPONED, reason, Obstacle.DISRUPTION)
+
+
+def _refused_for_good(
+    service: Service, seen: Sighting, outage: Outage, at: Moment, recovery: RecoveryPlan
+) -> Verdict | None:
+    """What is available is left alone; what is not has been given up, for only a person can change the answer."""
+    if not is_refused_for_good(service, outage, at, recovery):
+        return None
+    ruling = Ruling.NEEDLESS if seen.healthy else Ruling.DENIED
+    return Verdict(ruling, f"every restart was refused for {in_words(recovery.postpone_limit)}: {service.refusal}")
 
 
 def _only_watched(recovery: RecoveryPlan) -> Verdict | None:

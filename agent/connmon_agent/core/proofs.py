@@ -50,6 +50,8 @@ class Product:
             action = self.vocabulary.actions.get(name)
             if name in self.chart.budgets[self.budget].returned_by:
                 counts.append(0)
+            elif name in self.chart.budgets[self.budget].refunded_by:
+                counts.append(max(0, counts[-1] - 1))
             elif action is not None and action.charges == self.budget:
                 counts.append(counts[-1] + 1)
         return counts

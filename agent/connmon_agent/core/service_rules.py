@@ -14,6 +14,14 @@ from .policy import make_token, pause_after
 from .preflight import Ruling, Verdict, judge
 from .reach import describe_port, is_reachable, is_tried_in_vain, needs_person
 from .recovery import BUSY, is_damped, link_is_back, may_act, next_in_turn
+from .restart_refusals import (
+    forget_refusals,
+    is_conflict,
+    is_gone,
+    is_refused_otherwise,
+    refund_attempt,
+    refusal_pause,
+)
 from .sightings import Rollout, Sighting, Unseen
 from .steps import Resolution
 from .vocabulary import Action, Guard, Vocabulary
@@ -116,18 +124,6 @@ def _unseen(context: ServiceContext) -> bool:
     return _sighting(context) is None
 
 
-def _refused_by_conflict(context: ServiceContext) -> bool:
-    return context.answer_kind in ("conflict", "invalid")
-
-
-def _refused_as_gone(context: ServiceContext) -> bool:
-    return context.answer_kind == "not-found"
-
-
-def _refused_otherwise(context: ServiceContext) -> bool:
-    return not _refused_by_conflict(context) and not _refused_as_gone(context)
-
-
 def _may_act(context: ServiceContext) -> bool:
     world = context.draft.world
     return may_act(world) and not (is_damped(world) and _healthy(context))
@@ -173,6 +169,7 @@ GUARDS: tuple[Guard[ServiceContext], ...] = (
     Guard("restart_due", "nothing speaks against a restart", _ruled(Ruling.DUE), group="verdict"),
     Guard("restart_needless", "there is a reason to leave it alone", _ruled(Ruling.NEEDLESS), group="verdict"),
     Guard("restart_postponed", "there is a reason to wait", _ruled(Ruling.POSTPONED), group="verdict"),
+    Guard("restart_denied", "the cluster refused it for `postpone_limit`", _ruled(Ruling.DENIED), group="verdict"),
     Guard("in_doubt", "the outcome of the last request is unknown", _in_doubt),
     Guard("resent", "the request was sent more than once", _resent),
     Guard("own_token_seen", "the cluster shows our token", _token_is("own"), group="read-back"),
@@ -188,9 +185,9 @@ GUARDS: tuple[Guard[ServiceContext], ...] = (
     Guard("reachable", "its local port was tried since then and leads to it, or it has none", _reachable),
     Guard("tried_in_vain", "its local port was tried since then and does not lead to it, or is taken", _tried_in_vain),
     Guard("port_given_up", "what ails its local port needs a person, or lasted for `ready_timeout`", _port_given_up),
-    Guard("refused_by_conflict", "the request's precondition did not hold", _refused_by_conflict, group="refusal"),
-    Guard("refused_as_gone", "the cluster says it does not exist", _refused_as_gone, group="refusal"),
-    Guard("refused_otherwise", "the cluster will not do it", _refused_otherwise, group="refusal"),
+    Guard("refused_by_conflict", "the request's precondition did not hold", is_conflict, group="refusal"),
+    Guard("refused_as_gone", "the cluster says it does not exist", is_gone, group="refusal"),
+    Guard("refused_otherwise", "a policy, a role or the API itself refuses it", is_refused_otherwise, group="refusal"),
 )
 
 
@@ -258,6 +255,7 @@ def _settle_intent(context: ServiceContext, outcome: str, reason: str) -> Intent
 def _confirm_restart(context: ServiceContext) -> None:
     draft = context.draft
     intent = _settle_intent(context, "applied", context.answer or "read back from the cluster")
+    forget_refusals(context)
     deadline = draft.at.steady + draft.plan.recovery.ready_timeout
     draft.change_service(context.name, token=intent.token, restarted=draft.at, deadline=deadline, healthy_since=None)
 
@@ -287,7 +285,10 @@ def _contest_intent(context: ServiceContext) -> None:
 def _arm_backoff(context: ServiceContext) -> None:
     draft, service = context.draft, context.service
     seed = service.token or service.name
-    pause = pause_after(service.attempts, recovery=draft.plan.recovery, seed=seed)
+    if service.refusals:
+        pause = refusal_pause(context, seed=seed)
+    else:
+        pause = pause_after(service.attempts, recovery=draft.plan.recovery, seed=seed)
     due: Moment = draft.at.plus(pause)
     draft.arm(backoff_timer(context.name), due)
     draft.change_service(context.name, next=due, deadline=None)
@@ -297,6 +298,7 @@ def _settle_service(context: ServiceContext) -> None:
     outage = context.draft.outage
     context.draft.change_service(context.name, done=outage.id if outage else None, deadline=None, next=None)
     _forget_obstacle(context)
+    forget_refusals(context)
 
 
 def _extend_deadline(context: ServiceContext) -> None:
@@ -308,6 +310,7 @@ def _return_budget(context: ServiceContext) -> None:
     """All attempts but the one that is under way: that one is not over yet."""
     under_way = context.service.attempts and context.service.state in BUSY
     context.draft.change_service(context.name, attempts=1 if under_way else 0)
+    forget_refusals(context)
 
 
 ACTIONS: tuple[Action[ServiceContext], ...] = (
@@ -318,6 +321,7 @@ ACTIONS: tuple[Action[ServiceContext], ...] = (
     Action("postpone_restart", "remember since when the restart has been put off", _postpone_restart),
     Action("confirm_restart", "settle the intent as applied and set the deadline of the rollout", _confirm_restart),
     Action("drop_intent", "settle the intent as refused", _drop_intent),
+    Action("refund_attempt", "take the charge of a request back that certainly did nothing", refund_attempt),
     Action("abandon_intent", "settle the intent as overtaken by somebody else", _abandon_intent),
     Action("doubt_intent", "read the cluster back before anything else", _doubt_intent),
     Action("contest_intent", "read the cluster back, and send the request no more", _contest_intent),

@@ -155,6 +155,9 @@ class Service:
     done: int | None = None  # the id of the outage in which it was last settled
     postponed_since: Moment | None = None  # since when its restart has been put off for one and the same obstacle
     postponed_for: str | None = None  # an Obstacle; None: it is not put off
+    refusals: int = 0  # restart requests in a row that the cluster refused; none of them is charged
+    refused: Moment | None = None  # when the first of them was refused; None: none was
+    refusal: str = ""  # why the newest of them was, in the cluster's words
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ..errors import ClusterError
+from .admission import is_denied, is_overtaken, policy_words
 from .requests import Json, Request
 
 MAX_RETRY_AFTER = 3600.0  # seconds; a server that wishes for more is asked again after an hour
@@ -18,6 +19,7 @@ _KINDS = {400: "invalid", 401: "unauthorized", 403: "forbidden", 404: "not-found
 _HINTS = {
     "unauthorized": "Renew the kubeconfig's credentials",
     "forbidden": "Grant the permission; connmon-agent doctor prints a Role that does",
+    "denied": "Do what the policy asks for, or exempt the user of connmon-agent from it",
 }
 
 
@@ -47,6 +49,9 @@ def _refusal(answer: Answer, body: Json | None, request: Request, *, server: str
     status, told = answer.status, body if body is not None and body.get("kind") == "Status" else None
     what = f"{request.method} {request.path} at {server}"
     said = f"{what} was answered with {status}{_quote(told)}"
+    message = _read_message(told)
+    if is_denied(status, message, request):
+        return ClusterError("denied", _shorten(policy_words(message)), delivered=False, hint=_HINTS["denied"])
     retry_after = _read_retry_after(answer, told, now) if status in (429, 503) else None
     if status == 429:
         return ClusterError("throttled", said, delivered=False, retry_after=retry_after)
@@ -56,7 +61,7 @@ def _refusal(answer: Answer, body: Json | None, request: Request, *, server: str
         return ClusterError("unauthorized", said, delivered=False, hint=_HINTS["unauthorized"])
     if told is None or status < 400:  # a proxy or a captive portal: only Kubernetes can say that an object is not there
         return _no_kubernetes(answer, server, expected="Status")
-    kind = _KINDS.get(status, "invalid")
+    kind = "conflict" if is_overtaken(status, message, request) else _KINDS.get(status, "invalid")
     return ClusterError(kind, said, delivered=False, hint=_HINTS.get(kind))
 
 
@@ -78,11 +83,18 @@ def _parse(body: bytes) -> Json | None:
     return value if isinstance(value, dict) else None
 
 
+def _read_message(status: Json | None) -> str:
+    """The server's own words on one line; empty: it said nothing."""
+    return " ".join(str((status or {}).get("message") or "").split())
+
+
+def _shorten(message: str) -> str:
+    return message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 1] + "…"
+
+
 def _quote(status: Json | None) -> str:
-    message = " ".join(str((status or {}).get("message") or "").split())
-    if not message:
-        return ""
-    return f": {message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 1] + '…'}"
+    message = _read_message(status)
+    return f": {_shorten(message)}" if message else ""
 
 
 def _read_retry_after(answer: Answer, status: Json | None, now: float) -> float | None:

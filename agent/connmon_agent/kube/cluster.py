@@ -25,7 +25,7 @@ from .rollouts import read_template, read_workload
 from .strategies import most_unavailable
 
 # The server answered that it did not do it, and the same request would be answered the same.
-_FINAL = ("conflict", "invalid", "forbidden", "not-found")
+_FINAL = ("conflict", "denied", "invalid", "forbidden", "not-found")
 
 # What a role may withhold, and an old server may not have.
 _WITHHELD = ("forbidden", "not-found")
