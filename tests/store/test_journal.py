@@ -16,7 +16,7 @@ from tests.fakes.statefiles import BOOT_ID, deciding, moment, opened, resolved, 
 from connmon_agent.core.events import AgentStarted, AgentStopped, Ordered, RoundFinished
 from connmon_agent.core.sightings import ProbeResult
 from connmon_agent.core.steps import Step, Transition
-from connmon_agent.core.world import ServiceState, World
+from connmon_agent.core.world import Outage, ServiceState, World
 from connmon_agent.errors import CommitError, InvariantError
 from connmon_agent.store.journal import COPY_AFTER
 from connmon_agent.store.layout import WORLDS
@@ -243,6 +243,31 @@ def test_the_result_of_an_outage_stands_once_it_has_ended(
         journal.commit(tick(99), Step(replace(world, services=rearmed)))
         (row,) = reader.outages()
     assert (row.result, row.ended, row.by_operator, row.duration) == (result, moment(30), True, 20.0)
+
+
+def test_a_recovery_that_an_outage_overtakes_has_ended(path: Path) -> None:
+    with opened(path) as journal, Reader(path) as reader:
+        ordered = with_outage(journal.load(), back=moment(10), by_operator=True)
+        journal.commit(tick(10), Step(ordered))
+        journal.commit(tick(20), Step(replace(ordered, outage=Outage(2, moment(18), "no-carrier"))))
+        overtaken, running = reader.outages()
+    assert (overtaken.result, overtaken.ended) == ("overtaken by outage 2", moment(20))
+    assert (running.result, running.ended) == ("offline", None)
+
+
+def test_a_recovery_that_was_overtaken_under_an_older_agent_has_ended_too(path: Path) -> None:
+    """It left the row as it was: recovering, without an end."""
+    with opened(path) as journal:
+        ordered = with_outage(journal.load(), back=moment(10), by_operator=True)
+        journal.commit(tick(10), Step(ordered))
+        journal.commit(tick(20), Step(replace(ordered, outage=Outage(2, moment(18), "no-carrier"))))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE outage SET ended_steady = NULL, ended_wall = NULL, result = 'recovering'")
+    with Reader(path) as reader:
+        overtaken, running = reader.outages()
+        assert (overtaken.result, overtaken.ended) == ("overtaken by outage 2", moment(18))
+        assert (running.result, running.ended) == ("recovering", None)
+        assert reader.outage(1) == overtaken
 
 
 # The agent and the rounds.

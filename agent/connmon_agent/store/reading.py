@@ -34,9 +34,16 @@ from .snapshots import read_world
 PAGE = 500  # events a query: a long one would keep the writer from shortening its log
 ALIKE = 1024  # decoded steps kept by a reader: two of three events cause the very step of an earlier one
 
-_OUTAGES = """
-    SELECT id, started_steady, started_wall, back_steady, back_wall, ended_steady, ended_wall,
-           cause, by_operator, relapses, restarts, result, {detail}, {blind} FROM outage
+# Older agents did not write the end of a recovery that the next outage overtook: it is that outage's beginning.
+_NEXT = "(SELECT next.{} FROM outage AS next WHERE next.id > outage.id ORDER BY next.id LIMIT 1)"
+_OUTAGES = f"""
+    SELECT id, started_steady, started_wall, back_steady, back_wall,
+           coalesce(ended_steady, {_NEXT.format("started_steady")}),
+           coalesce(ended_wall, {_NEXT.format("started_wall")}),
+           cause, by_operator, relapses, restarts,
+           CASE WHEN ended_steady IS NULL THEN coalesce('overtaken by outage ' || {_NEXT.format("id")}, result)
+                ELSE result END,
+           {{detail}}, {{blind}} FROM outage
 """
 _EVENTS = f"SELECT {EVENT_COLUMNS} FROM event WHERE seq > ? AND seq <= ?"
 _NO_MORE = 2**63 - 1  # SQLite's largest integer

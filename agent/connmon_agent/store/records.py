@@ -83,8 +83,8 @@ class OutageRow:
     ``duration`` is seconds from start to ``ended`` (to ``back`` where it has not ended; None: still dark);
     ``cause`` is its name (core.causes.Cause, or ``ordered``), ``detail`` the evidence in words (empty: an older agent
     wrote it, and the cause is in words); ``restarts`` counts the restarts applied; ``result`` says how it ended:
-    ``recovered``, ``gave up: a, b; left alone: c``, ``recovering`` or ``offline``. ``blind`` is seconds of it in which
-    nobody watched, which no duration counts.
+    ``recovered``, ``gave up: a, b; left alone: c``, ``overtaken by outage 4``, ``recovering`` or
+    ``offline``. ``blind`` is seconds of it in which nobody watched, which no duration counts.
     """
 
     id: int

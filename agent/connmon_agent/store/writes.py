@@ -38,6 +38,9 @@ _UPSERT_OUTAGE = """
         by_operator = excluded.by_operator, relapses = excluded.relapses,
         result = excluded.result, blind = excluded.blind, closed_seq = excluded.closed_seq
 """
+_END_OVERTAKEN = """
+    UPDATE outage SET ended_steady = ?, ended_wall = ?, result = ? WHERE id < ? AND ended_steady IS NULL
+"""
 _CLOSE_OLDER_OUTAGES = "UPDATE outage SET closed_seq = ? WHERE closed_seq IS NULL AND id <> ?"
 _OPEN_INTENT = "INSERT INTO intent (token, seq, service, outage, attempt, body) VALUES (?, ?, ?, ?, ?, ?)"
 _SETTLE_INTENT = """
@@ -94,20 +97,29 @@ def write_timers(connection: sqlite3.Connection, before: Mapping[str, Moment], a
     connection.executemany(_UPSERT_TIMER, changed)
 
 
-def write_outage(connection: sqlite3.Connection, seq: int, world: World, *, before: Outage | None) -> None:
-    """The history's row of the world's outage, if it has changed. Once it has ended, its result stands."""
-    outage = world.outage
+def write_outage(connection: sqlite3.Connection, row: EventRow, world: World, *, before: Outage | None) -> None:
+    """The history's row of the world's outage, if it has changed. Once it has ended, its result stands.
+
+    ``row`` is the event's. One that had not ended when the next began has ended now: its recovery was overtaken.
+    """
+    outage, seq = world.outage, row.seq
     if outage is None or outage == before:
         return
     if before is None or before.id != outage.id:
+        connection.execute(_END_OVERTAKEN, (row.steady, row.wall, describe_overtaken(outage.id), outage.id))
         connection.execute(_CLOSE_OLDER_OUTAGES, (seq, outage.id))
     nothing = (None, None)
     words = (plain_text(outage.cause), plain_text(outage.detail))
-    row = (*outage.started, *(outage.back or nothing), *(outage.ended or nothing), *words)
+    times = (*outage.started, *(outage.back or nothing), *(outage.ended or nothing))
     closed = None if outage.ended is None else seq
     result = plain_text(describe_result(world, outage))
     rest = (outage.by_operator, outage.relapses, result, outage.blind, seq, closed)
-    connection.execute(_UPSERT_OUTAGE, (outage.id, *row, *rest))
+    connection.execute(_UPSERT_OUTAGE, (outage.id, *times, *words, *rest))
+
+
+def describe_overtaken(by: int) -> str:
+    """The result of a recovery that outage ``by`` cut short: that one recovers its services, too."""
+    return f"overtaken by outage {by}"
 
 
 def describe_result(world: World, outage: Outage) -> str:
