@@ -72,7 +72,9 @@ BY_OTHERS = {"revised_at": BACK.plus(15.0).wall, "revised_by": "kubectl rollout 
         pytest.param(
             ROLLING, put_off(Obstacle.ROLLOUT, 599.0), "postponed", "already rolling out", id="rolling, not for long"
         ),
-        pytest.param(ROLLING, put_off(Obstacle.ROLLOUT, 600.0), "due", "got stuck", id="rolling for too long"),
+        pytest.param(
+            ROLLING, put_off(Obstacle.ROLLOUT, 600.0), "needless", "still rolling out after 10 min", id="for too long"
+        ),
         pytest.param(
             ROLLING, put_off(Obstacle.UNSEEN, 900.0), "postponed", "already rolling out", id="rolling, seen only now"
         ),
@@ -194,6 +196,66 @@ UNTIL = "until 11:55:00 UTC"
 def test_damping_holds_back_what_is_available_alone(seen: Sighting, service: dict[str, Any], expected: str) -> None:
     verdict = decide(seen, link=DAMPED, **service)
     assert f"{verdict.ruling}: {verdict.reason}" == expected
+
+
+STALLED = replace(ROLLING, stalled=True, trouble="web-1: ErrImageNeverPull")
+MARKED = replace(ROLLING, progress_mark="a")
+
+
+def unmoved_for(seconds: float) -> dict[str, Any]:
+    """The rollout was last seen to move so long ago."""
+    return {"progress_mark": "a", "progressed": NOW.plus(-seconds)}
+
+
+@pytest.mark.parametrize(
+    ("seen", "service", "ruling", "words"),
+    [
+        pytest.param(STALLED, {}, "due", "web-1: ErrImageNeverPull", id="its pods cannot start"),
+        pytest.param(STALLED, put_off(Obstacle.ROLLOUT, 9.0), "due", "ErrImageNeverPull", id="they could before"),
+        pytest.param(
+            replace(STALLED, **BY_US), OURS, "postponed", "our restart", id="ours has its time, whatever it shows"
+        ),
+        pytest.param(MARKED, unmoved_for(299.0), "postponed", "already rolling out", id="it has not moved for a while"),
+        pytest.param(MARKED, unmoved_for(300.0), "due", "no progress for 5 min: 1 of 2 new pods", id="for too long"),
+        pytest.param(
+            replace(MARKED, progress_mark="b"), unmoved_for(900.0), "postponed", "already rolling", id="it moves again"
+        ),
+        pytest.param(
+            MARKED,
+            {**unmoved_for(20.0), **put_off(Obstacle.ROLLOUT, 600.0)},
+            "needless",
+            "still rolling out after 10 min",
+            id="it moves, and takes longer than a restart may wait",
+        ),
+        pytest.param(
+            replace(HUNG, trouble="web-1: CrashLoopBackOff"), {}, "due", "CrashLoopBackOff", id="nothing rolls out"
+        ),
+    ],
+)
+def test_a_rollout_is_waited_for_while_it_makes_progress(
+    seen: Sighting, service: dict[str, Any], ruling: str, words: str
+) -> None:
+    verdict = decide(seen, **service)
+    assert (verdict.ruling, words in verdict.reason) == (ruling, True), verdict
+
+
+@pytest.mark.parametrize("seen", [HEALTHY, HUNG, ROLLING, STALLED, FAILED])
+def test_what_waits_for_a_scheduling_gate_is_left_alone_at_once(seen: Sighting) -> None:
+    verdict = decide(replace(seen, gated="web-1 has the scheduling gate a.b/c"))
+    assert verdict.ruling == "needless"
+    assert "web-1 has the scheduling gate a.b/c" in verdict.reason
+
+
+@pytest.mark.parametrize("service", [{}, unmoved_for(900.0)])
+@pytest.mark.parametrize("seen", [STALLED, MARKED, FAILED])
+def test_what_stands_still_is_still_asked_the_other_questions(seen: Sighting, service: dict[str, Any]) -> None:
+    seen = replace(seen, blocked_by="pdb")
+    verdicts = [
+        decide(seen, **service),
+        decide(seen, recovery={"act": False}, **service),
+        decide(seen, recovery={**LONGER, "outage_longer_than": 600.0}, **service),
+    ]
+    assert "due" not in {verdict.ruling for verdict in verdicts}
 
 
 LONGER = {"when": When.OUTAGE_LONGER_THAN}

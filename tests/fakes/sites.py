@@ -125,6 +125,9 @@ class Workload:
     stuck: bool = False  # its pods hang until they are replaced
     ready_after: float | None = 2.0  # None: never
     failures: int = 0  # so many of the next rollouts never get ready
+    stalls: str | None = None  # what the pods of such a rollout show; None: nothing
+    step: float | None = None  # seconds after which a rollout that is under way is seen to move; None: it is not
+    gated: str | None = None  # what waits for somebody's decision
     blocked_by: str | None = None
     revised_at: float = 0.0
     revised_by: str | None = None
@@ -152,6 +155,10 @@ class Workload:
             rollout=Rollout.COMPLETE if healthy else Rollout.UNDER_WAY,
             progress="rolled out" if healthy else f"0 of {self.desired} updated replicas are available",
             rolling=not done,
+            progress_mark=f"{self.generation}/{0 if self.step is None else int((now - self.rolled_at) / self.step)}",
+            stalled=not self.rollout_works and self.stalls is not None,
+            trouble=None if self.rollout_works else self.stalls,
+            gated=self.gated,
             desired=self.desired,
             available=self.desired if healthy else 0,
             paused=self.paused,

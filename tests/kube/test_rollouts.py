@@ -152,6 +152,14 @@ STATEFUL_SETS = [
     ),
     pytest.param(
         stateful(),
+        revisions(2, 3, changed=True),
+        UNDER_WAY,
+        True,
+        "waiting for 1 pods to be ready",
+        id="the last new pod is not ready yet",
+    ),
+    pytest.param(
+        stateful(),
         revisions(2, 0, changed=True),
         UNDER_WAY,
         True,

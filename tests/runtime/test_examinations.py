@@ -268,6 +268,13 @@ def test_a_healthy_cluster_is_good(tmp_path: Path) -> None:
         ),
         pytest.param(
             WEB,
+            change({"spec": {"template": {"spec": {"schedulingGates": [{"name": "example.com/hold"}]}}}}),
+            "warning",
+            "Deployment shop/web would not be restarted: its pod template has the scheduling gate example.com/hold",
+            id="its pods wait for a gate",
+        ),
+        pytest.param(
+            WEB,
             lambda api: api.create(manifests.disruption_budget("guard", "shop", app="web", minAvailable=1)),
             "good",
             "Deployment shop/web, 1 of 1 available",

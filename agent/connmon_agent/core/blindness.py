@@ -10,6 +10,7 @@ from .draft import Draft
 from .events import WentBlind
 from .moments import Moment
 from .plan import LinkPlan
+from .progress import forget_progress
 from .wording import in_words
 from .world import Blindness, Outage
 
@@ -99,6 +100,7 @@ def _forget(draft: Draft, blind: Blindness) -> None:
     for name in draft.world.names:
         if draft.service(name).healthy_since is not None:
             draft.change_service(name, healthy_since=None)
+        forget_progress(draft, name)
 
 
 def _count(draft: Draft, since: Moment) -> None:

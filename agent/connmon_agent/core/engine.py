@@ -35,6 +35,7 @@ from .machine import Choice, Chooser, MachineChooser, TableChooser
 from .orders import refuse_order
 from .policy import parse_token
 from .port_decisions import PortDecisions
+from .progress import note_progress
 from .quality import is_poor
 from .rounds import ROUND_TRIGGERS, forget_rounds, note_cluster, note_news, note_quality, note_round
 from .sightings import Sighting, Unseen
@@ -182,6 +183,7 @@ class Engine:
         if isinstance(event.seen, Sighting):
             self._note_token(draft, service, event.seen.token)
         self._note_health(draft, service, event.seen)
+        note_progress(draft, event.service, event.seen)
         draft.fire(SERVICE, event.service, "inspected")
         self._run_service(draft, ServiceContext(draft, event.service, event.seen))
         self._prove_health(draft, event.service)

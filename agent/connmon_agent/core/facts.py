@@ -27,7 +27,7 @@ from .events import (
 from .plan import QualityPlan
 from .quality import explain_quality
 from .sightings import Evidence, ProbeResult, Quality, Rollout, Sighting, Unseen
-from .wording import tell_obstacle
+from .wording import counted, tell_obstacle
 from .world import Link
 
 # From the cable up. What is not named here comes last.
@@ -117,6 +117,10 @@ def _workload_facts(seen: Sighting) -> Iterator[Fact]:
         yield Fact("budget", False, f"PodDisruptionBudget {seen.blocked_by} allows no disruption")
     if seen.restartable is not None:
         yield Fact("object", False, seen.restartable)
+    if seen.gated is not None:
+        yield Fact("gate", False, f"{seen.gated}; whoever set it must remove it")
+    if seen.old_serving and not seen.healthy:
+        yield Fact("serving", None, f"{counted(seen.old_serving, 'old pod')} ready meanwhile")
     if seen.paused:
         yield Fact("rollout", False, "its rollouts are paused")
     yield Fact("token", None, seen.token or "never restarted by connmon-agent")

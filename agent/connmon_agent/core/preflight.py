@@ -8,9 +8,10 @@ from math import floor
 
 from .moments import Moment
 from .plan import RecoveryPlan, When
+from .progress import is_rolling, makes_progress, still_for
 from .recovery import darkness, is_damped
 from .restart_refusals import is_refused_for_good
-from .sightings import OURSELVES, Rollout, Sighting, Unseen
+from .sightings import OURSELVES, Sighting, Unseen
 from .wording import clock_time, in_words
 from .world import Link, Obstacle, Outage, Service, World
 
@@ -56,7 +57,7 @@ def judge(world: World, service: Service, seen: Sighting | Unseen, at: Moment) -
         or _disruption_forbidden(service, seen, at, recovery)
         or _only_watched(recovery)
         or _refused_for_good(service, seen, outage, at, recovery)
-        or Verdict(Ruling.DUE, _why_due(world, seen, outage))
+        or Verdict(Ruling.DUE, _why_due(world, service, seen, at))
     )
 
 
@@ -76,6 +77,8 @@ def _cannot_be_restarted(seen: Sighting) -> Verdict | None:
         return Verdict(Ruling.NEEDLESS, "it is scaled to 0, there is nothing to restart")
     if seen.restartable is not None:
         return Verdict(Ruling.NEEDLESS, seen.restartable)
+    if seen.gated is not None:
+        return Verdict(Ruling.NEEDLESS, f"skipped: {seen.gated}; a new pod waits until somebody removes it")
     return None
 
 
@@ -98,13 +101,19 @@ def _is_ours(service: Service, seen: Sighting) -> bool:
 
 
 def _rolling(service: Service, seen: Sighting, at: Moment, recovery: RecoveryPlan) -> Verdict | None:
-    """A rollout under way is waited for; one that failed is what a restart is for."""
-    if not seen.rolling or seen.rollout is Rollout.FAILED:
+    """A rollout that makes progress is waited for; one that failed or stands still is what a restart is for.
+
+    It also ends the backoff of an image pull or of a crash loop, which may be 5 minutes long.
+    """
+    if not is_rolling(seen):
         return None
     if _is_ours(service, seen):
         return _rolling_for_us(service, seen, at, recovery)
+    if not makes_progress(service, seen, at, recovery):
+        return None
     if _postponed_too_long(service, Obstacle.ROLLOUT, at, recovery):
-        return Verdict(Ruling.DUE, f"a rollout that is not ours got stuck: {seen.progress}")
+        since = f"it is still rolling out after {in_words(recovery.postpone_limit)}"
+        return Verdict(Ruling.NEEDLESS, f"skipped: {since}, and nothing shows that it is stuck: {seen.progress}")
     return Verdict(Ruling.POSTPONED, f"it is already rolling out: {seen.progress}", Obstacle.ROLLOUT)
 
 
@@ -188,10 +197,13 @@ def _postponed_too_long(service: Service, obstacle: Obstacle, at: Moment, recove
     return at.steady - since.steady >= recovery.postpone_limit
 
 
-def _why_due(world: World, seen: Sighting, outage: Outage) -> str:
+def _why_due(world: World, service: Service, seen: Sighting, at: Moment) -> str:
+    outage = world.outage
     if seen.healthy:
-        return "it was cut off by the outage" if not outage.by_operator else "an operator ordered it"
+        return "an operator ordered it" if outage is not None and outage.by_operator else "it was cut off by the outage"
     ailing = seen.trouble or seen.progress or f"{seen.available} of {seen.desired} are available"
+    if is_rolling(seen) and not seen.stalled and (still := still_for(service, seen, at)):
+        ailing = f"its rollout made no progress for {in_words(still)}: {ailing}"
     if not is_damped(world):
         return ailing
     return f"{ailing}; the damping {_end_of_damping(world.link)} only holds back restarts of available services"

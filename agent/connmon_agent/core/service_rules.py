@@ -346,11 +346,26 @@ def _sight(context: ServiceContext) -> str:
 
 
 def _failure(context: ServiceContext) -> str:
+    """Why the rollout failed: what its pods show, not how many there are, and what serves all the same."""
     seen = _sighting(context)
     if seen is not None and seen.rollout is Rollout.FAILED:
-        return seen.progress
+        return (
+            f"{seen.trouble}; {seen.progress}{_serving(context)}" if seen.trouble else seen.progress + _serving(context)
+        )
     timeout = in_words(context.draft.plan.recovery.ready_timeout)
-    return f"not ready within {timeout}: {_sight(context)}"
+    return f"not ready within {timeout}: {_sight(context)}{_serving(context)}"
+
+
+def _serving(context: ServiceContext) -> str:
+    """What of a service that is not healthy still serves, as the end of a sentence."""
+    seen = _sighting(context)
+    if seen is None or seen.healthy or not seen.available:
+        return ""
+    if seen.old_serving == 1:
+        return "; the old pod still serves"
+    if seen.old_serving:
+        return f"; {seen.old_serving} old pods still serve"
+    return f"; {seen.available} of {seen.desired} replicas still serve"
 
 
 def _plan(context: ServiceContext) -> str:
@@ -383,6 +398,7 @@ FIELDS: dict[str, Callable[[ServiceContext], str]] = {
     "damping": _damping,
     "verdict": lambda context: _verdict(context).reason,
     "failure": _failure,
+    "serving": _serving,
     "port": lambda context: describe_port(context.draft.world, context.name),
     "answer": lambda context: context.answer,
     "attempt": lambda context: str(context.service.attempts),

@@ -118,6 +118,11 @@ class Sighting:
     annotated: bool = False  # the pod template has annotations (a JSON Patch must know)
     revised_at: float | None = None  # Unix seconds at which the current pod template was made; None: unknown
     revised_by: Words | None = None  # how it was made, in words: "kubectl rollout restart"; None: unknown
+    # Equal in two sightings: the rollout has not moved between them. Empty: it was not looked at closely.
+    progress_mark: str = ""
+    stalled: bool = False  # its pods or its own conditions show why the rollout does not go on; `trouble` names it
+    gated: Words | None = None  # what waits for a decision: "web-7d9 has the scheduling gate a.b/c"; None: nothing
+    old_serving: int = 0  # pods of older templates that are ready
     blocked_by: Words | None = None  # the name of a PodDisruptionBudget that allows no disruption now; None: none does
     trouble: Sentences | None = None  # what ails its pods, in words: "web-7d9: ImagePullBackOff"; None: nothing seen
 

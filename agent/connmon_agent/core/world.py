@@ -158,6 +158,8 @@ class Service:
     refusals: int = 0  # restart requests in a row that the cluster refused; none of them is charged
     refused: Moment | None = None  # when the first of them was refused; None: none was
     refusal: str = ""  # why the newest of them was, in the cluster's words
+    progress_mark: str = ""  # how far somebody else's rollout was when it was last seen (Sighting.progress_mark)
+    progressed: Moment | None = None  # since when it has not been seen to move; None: no such rollout is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,19 @@ from ..core.effects import Restart
 from ..core.events import Outcome, RestartAnswered
 from ..core.moments import Moment
 from ..core.plan import ServicePlan
-from ..core.sightings import Sighting, Unseen
+from ..core.sightings import Rollout, Sighting, Unseen
 from ..errors import ClusterError
 from ..settings import KubernetesSettings
 from .annotations import TOKEN
 from .calls import Calls
 from .client import KubernetesClient
 from .disruption import choose_version, discover_policy, find_blocking, list_budgets
-from .pods import find_trouble, list_pods
+from .pods import list_pods
 from .requests import Json, Request, get, workload_path
 from .restarts import patch_workload
-from .revisions import UNKNOWN, Revision, find_revision, list_revisions
+from .revisions import find_newest, find_revision, list_revisions
 from .rollouts import read_template, read_workload
+from .standstills import add_pods
 from .strategies import most_unavailable
 
 # The server answered that it did not do it, and the same request would be answered the same.
@@ -53,6 +54,7 @@ class KubernetesCluster:
         try:
             workload = await self._calls.send(get(path, service.kind.value))
             seen = read_workload(service.kind, workload)
+            closely = closely or seen.rollout is Rollout.FAILED  # why it failed is in its pods
             return await self._look_closely(service, workload, seen) if closely else seen
         except ClusterError as error:
             if error.kind == "not-found":
@@ -79,20 +81,14 @@ class KubernetesCluster:
         await self._calls.close()
 
     async def _look_closely(self, service: ServicePlan, workload: Json, seen: Sighting) -> Sighting:
-        revision, blocked_by, trouble = await asyncio.gather(
-            self._find_revision(service, workload),
+        revisions, blocked_by, pods = await asyncio.gather(
+            self._list(list_revisions(service.kind, service.namespace, workload)),
             self._find_blocking(service, workload, seen),
-            self._find_trouble(service, workload),
+            self._list(list_pods(service.namespace, workload)),
         )
-        return replace(seen, revised_at=revision.at, revised_by=revision.by, blocked_by=blocked_by, trouble=trouble)
-
-    async def _find_revision(self, service: ServicePlan, workload: Json) -> Revision:
-        items = await self._list(list_revisions(service.kind, service.namespace, workload))
-        return UNKNOWN if items is None else find_revision(workload, items)
-
-    async def _find_trouble(self, service: ServicePlan, workload: Json) -> str | None:
-        items = await self._list(list_pods(service.namespace, workload))
-        return None if items is None else find_trouble(items)
+        revision = find_revision(workload, revisions or ())
+        seen = replace(seen, revised_at=revision.at, revised_by=revision.by, blocked_by=blocked_by)
+        return add_pods(seen, service.kind, workload, pods=pods, newest=find_newest(workload, revisions or ()))
 
     async def _find_blocking(self, service: ServicePlan, workload: Json, seen: Sighting) -> str | None:
         """A rollout that takes no pod away before the next one works needs nobody's leave."""

@@ -1,15 +1,37 @@
-"""What ails a workload's pods, in words."""
+"""What a workload's pods show: what ails them, whether its rollout goes on, and what serves meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2s
 
+from ..core.plan import Kind
+from .reasons import Ailment, Plight, examine_pod, explain_reason, is_ready
 from .requests import Json, Request, list_by_selector, list_path
 from .selectors import format_selector
 
 NAMED = 3  # pods told by name; the others are counted
-MESSAGE_LENGTH = 200  # characters; a scheduler's message names every node
-_ON_THE_WAY = ("ContainerCreating", "PodInitializing")
+_FINISHED = ("Failed", "Succeeded")
+_DIGEST = 8  # bytes of a progress mark
+_TEMPLATE_HASH = "controller-revision-hash"  # a label of the pods of StatefulSets and DaemonSets
+
+
+@dataclass(frozen=True, slots=True)
+class PodsSeen:
+    """What the pods of one workload show; the fields are those of Sighting, and ``delay`` tells what the first pod is
+    doing that is not ready, and with which nothing is wrong: "web-7d9: ContainerCreating" (None: there is none).
+
+    ``placeless``: what stalls the rollout is that no node has room.
+    """
+
+    trouble: str | None = None
+    delay: str | None = None
+    stalled: bool = False
+    placeless: bool = False
+    gated: str | None = None
+    old_serving: int = 0
 
 
 def list_pods(namespace: str, workload: Json) -> Request:
@@ -18,41 +40,130 @@ def list_pods(namespace: str, workload: Json) -> Request:
     return list_by_selector(list_path("api/v1", namespace, "pods"), "PodList", selector)
 
 
-def find_trouble(pods: Iterable[Json]) -> str | None:
-    """The first troubles, one a pod: "web-7d9: ImagePullBackOff (Back-off pulling image ...)"; None: nothing is seen.
+def identify_current(kind: Kind, workload: Json, newest: Json | None) -> Callable[[Json], bool] | None:
+    """How a pod of the current template is told from older ones; None: it cannot be.
 
-    Pods that are being deleted are passed over: they end as they were told to.
+    ``newest`` is the newest of the workload's own ReplicaSets or ControllerRevisions (None: not known).
     """
-    troubles = []
-    for pod in sorted(pods, key=_name):
-        if not pod.get("metadata", {}).get("deletionTimestamp") and (trouble := next(_find_troubles(pod), None)):
-            troubles.append(f"{_name(pod)}: {trouble}")
-    if not troubles:
+    if kind is Kind.STATEFUL_SET and (revision := (workload.get("status") or {}).get("updateRevision")):
+        return lambda pod: _labels(pod).get(_TEMPLATE_HASH) == revision
+    if newest is None:
         return None
-    rest = len(troubles) - NAMED
-    return "; ".join(troubles[:NAMED]) + (f"; and {rest} more" if rest > 0 else "")
+    metadata = newest.get("metadata") or {}
+    if kind is Kind.DEPLOYMENT:
+        return lambda pod: any(owner.get("uid") == metadata.get("uid") for owner in _owners(pod))
+    prefix = f"{(workload.get('metadata') or {}).get('name')}-"
+    revision = (metadata.get("labels") or {}).get(_TEMPLATE_HASH) or str(metadata.get("name")).removeprefix(prefix)
+    return lambda pod: _labels(pod).get(_TEMPLATE_HASH) == revision
 
 
-def _find_troubles(pod: Json) -> Iterator[str]:
-    """What is wrong with one pod, the most telling first."""
+def examine_pods(pods: Iterable[Json], *, in_order: bool, is_current: Callable[[Json], bool] | None = None) -> PodsSeen:
+    """What the pods show; those of the current template come first, and those that have ended last.
+
+    ``in_order``: an older pod that is not ready holds up the newer ones, as in a StatefulSet. ``is_current`` None:
+    every pod counts as one of the current template.
+    """
+    known = is_current or (lambda pod: True)
+    ordered = sorted(pods, key=lambda pod: (not known(pod), _name(pod)))
+    finished = [pod for pod in ordered if _phase(pod) in _FINISHED and not _is_going(pod)]
+    going = [pod for pod in ordered if _is_going(pod)]
+    living = [pod for pod in ordered if not _is_going(pod) and _phase(pod) not in _FINISHED]
+    examined = [(pod, ailment) for pod in living if (ailment := examine_pod(pod)) is not None]
+    ailments = [(_name(pod), ailment) for pod, ailment in examined]
+    deciding = [ailment for pod, ailment in examined if in_order or known(pod)]
+    stalled = _is_stalled(deciding, ending=bool(going))
+    return PodsSeen(
+        trouble=_tell_troubles(ailments, finished),
+        delay=next(_tell_delays(ailments, going), None),
+        stalled=stalled,
+        placeless=stalled and all(ailment.plight is Plight.PLACELESS for ailment in deciding),
+        gated=next((f"{name} {one.words}" for name, one in ailments if one.plight is Plight.GATED), None),
+        old_serving=sum(is_ready(pod) for pod in living if not known(pod)),
+    )
+
+
+def find_trouble(pods: Iterable[Json]) -> str | None:
+    """The first troubles, one a pod: "web-7d9: ImagePullBackOff (Back-off ...)"; None: nothing is seen."""
+    return examine_pods(pods, in_order=False).trouble
+
+
+def mark_progress(workload: Json, pods: Iterable[Json]) -> str:
+    """A text that changes when the rollout moves: a count of the status does, a pod comes or goes, finds its node, has
+    one more container started. A container that is started again and again moves nothing.
+    """
+    status = workload.get("status") or {}
+    counts = sorted((name, value) for name, value in status.items() if isinstance(value, int))
+    steps = sorted((_uid(pod), _is_going(pod), *_count_steps(pod)) for pod in pods)
+    generation = (workload.get("metadata") or {}).get("generation")
+    return blake2s(repr((generation, counts, steps)).encode(), digest_size=_DIGEST).hexdigest()
+
+
+def _is_stalled(ailments: Sequence[Ailment], *, ending: bool) -> bool:
+    """Whether no pod that is not ready may get so soon. ``ending``: other pods are just ending, and make room."""
+    hopeless = {Plight.STALLED, Plight.GATED} if ending else {Plight.STALLED, Plight.GATED, Plight.PLACELESS}
+    return bool(ailments) and all(ailment.plight in hopeless for ailment in ailments)
+
+
+def _tell_delays(ailments: Sequence[tuple[str, Ailment]], going: Sequence[Json]) -> Iterator[str]:
+    """The pods with which nothing is wrong; one that does not end, as on a dead node, may be what others wait for."""
+    yield from (f"{name}: {one.words}" for name, one in ailments if one.plight is Plight.STARTING)
+    for pod in going:
+        node = (pod.get("spec") or {}).get("nodeName")
+        yield f"{_name(pod)}: still terminating{f' on {node}' if node else ''}"
+
+
+def _tell_troubles(ailments: Sequence[tuple[str, Ailment]], finished: Sequence[Json]) -> str | None:
+    told = [f"{name}: {one.words}" for name, one in ailments if one.plight is not Plight.STARTING]
+    if told:
+        rest = len(told) - NAMED
+        return "; ".join(told[:NAMED] + ([f"and {rest} more"] if rest > 0 else []) + _count_finished(finished))
+    ended = [f"{_name(pod)}: {_explain_end(pod)}" for pod in finished if _phase(pod) == "Failed"]
+    rest = len(ended) - NAMED
+    return "; ".join(ended[:NAMED] + ([f"and {rest} more"] if rest > 0 else [])) or None
+
+
+def _count_finished(finished: Sequence[Json]) -> list[str]:
+    """Pods that have ended say nothing of those that are to run, and are only counted: "6 ended pods (Evicted)"."""
+    reasons = Counter(str((pod.get("status") or {}).get("reason") or _phase(pod)) for pod in finished)
+    return [f"{number} ended {'pod' if number == 1 else 'pods'} ({reason})" for reason, number in reasons.items()]
+
+
+def _explain_end(pod: Json) -> str:
     status = pod.get("status") or {}
-    for container in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason") and waiting["reason"] not in _ON_THE_WAY:
-            yield _explain(waiting["reason"], waiting.get("message"))
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            yield _explain(condition.get("reason") or "Unschedulable", condition.get("message"))
-    if status.get("phase") == "Failed":
-        yield _explain(status.get("reason") or "Failed", status.get("message"))
+    return explain_reason(str(status.get("reason") or "Failed"), status.get("message"))
 
 
-def _explain(reason: str, message: str | None) -> str:
-    if not message:
-        return reason
-    text = " ".join(message.split())
-    return f"{reason} ({text if len(text) <= MESSAGE_LENGTH else text[: MESSAGE_LENGTH - 1] + '…'})"
+def _count_steps(pod: Json) -> tuple[bool, int]:
+    """How far the start of a pod is, in numbers that never fall: it has a node, containers that were ever started."""
+    status = pod.get("status") or {}
+    containers = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
+    return bool((pod.get("spec") or {}).get("nodeName")), sum(map(_has_started, containers))
+
+
+def _has_started(status: Json) -> bool:
+    ended = (status.get("lastState") or {}).get("terminated")
+    return bool(status.get("restartCount") or ended or {"running", "terminated"} & (status.get("state") or {}).keys())
+
+
+def _is_going(pod: Json) -> bool:
+    return bool((pod.get("metadata") or {}).get("deletionTimestamp"))
+
+
+def _phase(pod: Json) -> str:
+    return str((pod.get("status") or {}).get("phase"))
+
+
+def _labels(pod: Json) -> Json:
+    return (pod.get("metadata") or {}).get("labels") or {}
+
+
+def _owners(pod: Json) -> Sequence[Json]:
+    return (pod.get("metadata") or {}).get("ownerReferences") or ()
+
+
+def _uid(pod: Json) -> str:
+    return str((pod.get("metadata") or {}).get("uid") or _name(pod))
 
 
 def _name(pod: Json) -> str:
-    return str(pod.get("metadata", {}).get("name"))
+    return str((pod.get("metadata") or {}).get("name"))

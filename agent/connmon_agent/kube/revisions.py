@@ -44,13 +44,18 @@ def list_revisions(kind: Kind, namespace: str, workload: Json) -> Request:
     return list_by_selector(path, "ControllerRevisionList", selector)
 
 
-def find_revision(workload: Json, candidates: Iterable[Json]) -> Revision:
-    """The newest of the workload's own revisions among ``candidates``."""
+def find_newest(workload: Json, candidates: Iterable[Json]) -> Json | None:
+    """The newest of the workload's own revisions among ``candidates``; None: there is none."""
     uid = workload.get("metadata", {}).get("uid")
-    owned = [candidate for candidate in candidates if _controlled_by(candidate, uid)]
-    if not owned:
+    owned = (candidate for candidate in candidates if _controlled_by(candidate, uid))
+    return max(owned, key=_revision_number, default=None)
+
+
+def find_revision(workload: Json, candidates: Iterable[Json]) -> Revision:
+    """When and by whom the newest of the workload's own revisions among ``candidates`` was made."""
+    newest = find_newest(workload, candidates)
+    if newest is None:
         return UNKNOWN
-    newest = max(owned, key=_revision_number)
     at = parse_time(newest.get("metadata", {}).get("creationTimestamp"))
     return Revision(at, _find_author(workload, at))
 

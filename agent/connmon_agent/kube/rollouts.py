@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ..core.plan import Kind
 from ..core.sightings import Rollout, Sighting
 from .annotations import TOKEN
+from .reasons import explain_reason, list_gates
 from .requests import Json
 
 _UNOBSERVED = "its controller has not seen the newest change yet"
@@ -51,6 +52,26 @@ def read_workload(kind: Kind, workload: Json) -> Sighting:
         restartable=standing.restartable,
         token=annotations.get(TOKEN),
         annotated=bool(annotations),
+        gated=_find_gates(_part(template, "spec")),
+        trouble=find_failure(workload),
+    )
+
+
+def find_failure(workload: Json) -> str | None:
+    """Why the controller cannot make pods, as a quota or an admission webhook forbids it; None: nothing is said.
+
+    Only a Deployment says so in its status; of the others the events tell.
+    """
+    failure = _condition(_part(workload, "status"), "ReplicaFailure")
+    if failure.get("status") != "True":
+        return None
+    return explain_reason(str(failure.get("reason") or "ReplicaFailure"), failure.get("message"))
+
+
+def _find_gates(pod_spec: Json) -> str | None:
+    gates = list_gates(pod_spec)
+    return (
+        f"its pod template has the scheduling gate{'s' if len(gates) > 1 else ''} {', '.join(gates)}" if gates else None
     )
 
 
@@ -63,7 +84,7 @@ def _read_deployment(deployment: Json) -> _Standing:
     status, wanted = _part(deployment, "status"), _replicas(deployment)
     updated, available = _number(status, "updatedReplicas"), _number(status, "availableReplicas")
     old = _number(status, "replicas") - updated
-    progressing = _progressing(status)
+    progressing = _condition(status, "Progressing")
     reason = progressing.get("reason")
     if not _observed(deployment):
         rollout, progress = Rollout.UNDER_WAY, _UNOBSERVED
@@ -103,7 +124,8 @@ def _read_stateful_set(stateful_set: Json) -> _Standing:
         rollout, progress = Rollout.UNDER_WAY, f"{updated} pods are at revision {status.get('updateRevision')}"
     else:
         rollout, progress = Rollout.COMPLETE, "rolling update complete"
-    rolling = not observed or (changed and updated < to_update and not _on_delete(stateful_set))
+    behind = updated < to_update or ready < wanted  # the last new pod counts as updated before it is ready
+    rolling = not observed or (changed and behind and not _on_delete(stateful_set))
     return _Standing(rollout, progress, rolling, wanted, ready, _why_no_restart(stateful_set, to_update))
 
 
@@ -144,9 +166,9 @@ def _explain_deadline(progressing: Json) -> str:
     return f"ProgressDeadlineExceeded: {message}"
 
 
-def _progressing(status: Json) -> Json:
+def _condition(status: Json, kind: str) -> Json:
     for condition in status.get("conditions") or ():
-        if condition.get("type") == "Progressing":
+        if condition.get("type") == kind:
             return dict(condition)
     return {}
 

@@ -211,6 +211,9 @@ def _judge_service(name: str, what: str, seen: Sighting | Unseen) -> Finding:
         return warning(about, f"{what} is paused and would not be restarted", "kubectl rollout resume")
     if seen.restartable is not None:
         return warning(about, f"{what}: {seen.restartable}", "Use the update strategy RollingUpdate")
+    if seen.gated is not None:
+        remedy = "Remove the gate, or take the service out of services"
+        return warning(about, f"{what} would not be restarted: {seen.gated}", remedy)
     if seen.desired == 0:
         return note(about, f"{what} is scaled to 0 and would not be restarted")
     if not seen.healthy:

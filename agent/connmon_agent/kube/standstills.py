@@ -1,0 +1,52 @@
+"""Whether a rollout stands still, and why: the workload's own conditions and its pods, put together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..core.plan import Kind
+from ..core.sightings import Sighting
+from .pods import PodsSeen, examine_pods, identify_current, mark_progress
+from .requests import Json
+from .rollouts import find_failure
+from .strategies import most_unavailable
+
+_DEADLOCK = (
+    "the rollout keeps the old pod until the new one is available (maxUnavailable 0): "
+    "make room for one more pod, or set maxUnavailable 1"
+)
+
+
+def add_pods(seen: Sighting, kind: Kind, workload: Json, *, pods: list[Json] | None, newest: Json | None) -> Sighting:
+    """The sighting with what the pods show. ``pods`` None: the role does not let them be listed; ``newest`` as in
+    ``identify_current``.
+    """
+    listed = pods or []
+    is_current = identify_current(kind, workload, newest)
+    found = examine_pods(listed, in_order=kind is Kind.STATEFUL_SET, is_current=is_current)
+    failure, ending = (
+        find_failure(workload),
+        any((pod.get("metadata") or {}).get("deletionTimestamp") for pod in listed),
+    )
+    refused = failure is not None and not ending  # a pod that ends may be all that a quota waits for
+    return replace(
+        seen,
+        trouble=_join(failure, found.trouble, _find_deadlock(seen, kind, workload, found, refused=refused)),
+        progress=seen.progress if seen.healthy or not found.delay else f"{seen.progress} ({found.delay})",
+        progress_mark=mark_progress(workload, listed),
+        stalled=found.stalled or refused,
+        gated=seen.gated or found.gated,
+        old_serving=found.old_serving,
+    )
+
+
+def _find_deadlock(seen: Sighting, kind: Kind, workload: Json, found: PodsSeen, *, refused: bool) -> str | None:
+    """Where the new pod has no place because the old one has it, and the old one stays until the new one is there: a
+    host port on one node, a quota without room for one more, a node that is full.
+    """
+    stuck = (refused or found.placeless) and found.old_serving > 0
+    return _DEADLOCK if stuck and most_unavailable(kind, workload, seen.desired) == 0 else None
+
+
+def _join(*parts: str | None) -> str | None:
+    return "; ".join(part for part in parts if part) or None
