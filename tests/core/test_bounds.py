@@ -33,6 +33,7 @@ NAMES = {
     ("Evidence", "gateway"),
     ("Inspected", "service"),
     ("Sighting", "uid"),
+    ("Sighting", "progress_mark"),
     ("Sighting", "token"),
     ("Unseen", "kind"),
     ("RestartAnswered", "service"),
