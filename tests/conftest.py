@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     skipped = pytest.mark.skip(reason="needs a real cluster: --cluster and CONNMON_TEST_KUBECONFIG")
     for item in items:
-        if "cluster" in item.keywords:
+        if item.get_closest_marker("cluster"):
             item.add_marker(skipped)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import json
 import socket
 import ssl
@@ -18,6 +19,8 @@ import aiohttp
 import urllib3
 import yaml
 from tests.fakes.spdy_clients import PROTOCOL, SpdyClient, spdy_client
+
+from connmon_agent.embedded.kubernetes import Version
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -49,6 +52,11 @@ class KubernetesClient:
         self._tls = self._trust(written) if written else None
         self._headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
         self.namespace = namespace
+
+    @functools.cached_property
+    def version(self) -> Version:
+        """The version of Kubernetes that it speaks."""
+        return Version(self.request("GET", "/version").body["gitVersion"])
 
     @staticmethod
     def _write(path: Path, data: str) -> str:

@@ -1,4 +1,6 @@
-"""The cluster under test: the embedded API, or with ``--cluster`` the real one of CONNMON_TEST_KUBECONFIG."""
+"""The cluster under test: the embedded API as the newest and as the oldest version that is supported, and with
+``--cluster`` the real one of CONNMON_TEST_KUBECONFIG, whatever its version is.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,10 @@ import pytest
 from tests.contract.clients import KubernetesClient
 from tests.contract.workloads import complete, deployment, template
 
-from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, Pace, ThreadedKubernetes
+from connmon_agent.embedded.kubernetes import NEWEST, OLDEST, EmbeddedKubernetes, Pace, ThreadedKubernetes
 
 
-@pytest.fixture(scope="session", params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
+@pytest.fixture(scope="session", params=[NEWEST, OLDEST, pytest.param("real", marks=pytest.mark.cluster)])
 def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesClient]:
     """A client with a fresh namespace, which is deleted afterwards."""
     scratch = tmp_path_factory.mktemp("kubernetes")
@@ -23,12 +25,8 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             pytest.skip("the cluster suite needs a kubeconfig in CONNMON_TEST_KUBECONFIG")
         yield from _in_own_namespace(Path(os.environ["CONNMON_TEST_KUBECONFIG"]), scratch)
         return
-    cluster = EmbeddedKubernetes(
-        pace=Pace(ready_after=0.05, terminate_after=0.5, linger=0.05),
-        policy_versions=("v1beta1",),
-        discovery_versions=("v1beta1",),
-        version="v1.20.2",
-    )
+    pace = Pace(ready_after=0.05, terminate_after=0.5, linger=0.05)
+    cluster = EmbeddedKubernetes(pace=pace, version=request.param, etcd_tells_progress=False)  # as the lab's etcd
     with ThreadedKubernetes(cluster) as embedded:
         yield from _in_own_namespace(embedded.write_kubeconfig(scratch / "kubeconfig"), scratch)
 

@@ -19,7 +19,7 @@ from tests.contract.workloads import (
     waiting_reasons,
 )
 
-from connmon_agent.embedded.kubernetes import manifests
+from connmon_agent.embedded.kubernetes import Trait, manifests
 
 
 def test_a_restart_makes_one_replica_set_and_completes(api: KubernetesClient) -> None:
@@ -33,7 +33,7 @@ def test_a_restart_makes_one_replica_set_and_completes(api: KubernetesClient) ->
 
     rolling = api.wait("deployments", "web", lambda d: observed(d) and progress(d) == "ReplicaSetUpdated")
     assert not rolled_out(rolling)
-    done = api.wait("deployments", "web", complete)
+    done = api.wait("deployments", "web", lambda d: complete(d) and not d["status"].get("terminatingReplicas"))
     assert rolled_out(done)
     assert {name: number for name, number in done["status"].items() if name != "conditions"} == {
         "observedGeneration": done["metadata"]["generation"],
@@ -41,6 +41,7 @@ def test_a_restart_makes_one_replica_set_and_completes(api: KubernetesClient) ->
         "updatedReplicas": 2,
         "readyReplicas": 2,
         "availableReplicas": 2,
+        **({"terminatingReplicas": 0} if api.version.has(Trait.TERMINATING_REPLICAS) else {}),
     }
     assert conditions(done)["Available"] == ("True", "MinimumReplicasAvailable")
     assert done["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "2"
@@ -112,7 +113,8 @@ def test_a_deployment_that_recreates(api: KubernetesClient) -> None:
 
 def test_a_stateful_set_rolls_and_moves_its_revision(api: KubernetesClient) -> None:
     made = api.create("statefulsets", manifests.stateful_set("db", api.namespace, replicas=2, template=template("db")))
-    assert made["spec"]["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
+    limit = {"maxUnavailable": 1} if api.version.has(Trait.STATEFUL_SET_UNAVAILABLE) else {}
+    assert made["spec"]["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0, **limit}}
 
     def settled(found: dict[str, Any]) -> bool:
         status = found["status"]

@@ -29,6 +29,8 @@ from connmon_agent.core.events import Outcome, RestartAnswered
 from connmon_agent.core.plan import Kind, ServicePlan
 from connmon_agent.core.sightings import Rollout, Sighting, Unseen
 from connmon_agent.embedded.kubernetes import (
+    NEWEST,
+    OLDEST,
     Answer,
     Drip,
     EmbeddedKubernetes,
@@ -107,17 +109,17 @@ class TestInspect:
         assert (seen.revised_at, seen.blocked_by, seen.trouble) == (1795431600.0, None, None)
 
     @pytest.mark.parametrize(
-        ("versions", "created", "blocked_by"),
+        ("version", "created", "blocked_by"),
         [
-            pytest.param(("v1",), "v1", "keep", id="policy/v1"),
-            pytest.param(("v1beta1",), "v1beta1", "keep", id="policy/v1beta1, before 1.21"),
+            pytest.param(NEWEST, "v1", "keep", id="policy/v1"),
+            pytest.param(OLDEST, "v1beta1", "keep", id="policy/v1beta1, before 1.21"),
         ],
     )
     def test_a_budget_that_allows_nothing_is_named(
-        self, tmp_path: Path, versions: tuple[str, ...], created: str, blocked_by: str | None
+        self, tmp_path: Path, version: str, created: str, blocked_by: str | None
     ) -> None:
         async def scenario() -> Sighting | Unseen:
-            api = small_cluster(policy_versions=versions)
+            api = small_cluster(version=version)
             api.create(manifests.deployment("web", strategy=ONE_FOR_ONE))
             api.create(manifests.disruption_budget("keep", app="web", version=created, minAvailable=1))
             async with site(tmp_path, api) as cluster:

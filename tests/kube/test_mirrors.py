@@ -11,7 +11,16 @@ from tests.fakes.loopback import Handler, serve_tcp
 from tests.forwards.places import cluster, run
 from tests.kube.test_streams import streams_of
 
-from connmon_agent.embedded.kubernetes import Answer, EmbeddedKubernetes, Malformed, Reset, manifests
+from connmon_agent.embedded.kubernetes import (
+    NEWEST,
+    OLDEST,
+    Answer,
+    EmbeddedKubernetes,
+    Malformed,
+    Reset,
+    Version,
+    manifests,
+)
 from connmon_agent.kube.inventory import Pod
 from connmon_agent.kube.mirrors import Mirror, Mirrors
 
@@ -63,11 +72,12 @@ def test_one_namespaces_mirror_is_shared_and_knows_no_other(tmp_path: Path) -> N
     run(scenario())
 
 
-@pytest.mark.parametrize("version", ["v1", "v1beta1"])
+@pytest.mark.parametrize("version", [NEWEST, OLDEST])
 def test_slices_of_whichever_version_the_server_has(tmp_path: Path, version: str) -> None:
     async def scenario() -> None:
-        api = EmbeddedKubernetes(discovery_versions=(version,))
-        api.create(manifests.endpoint_slice("s", service="db", addresses=["192.0.2.7"], port=5432, version=version))
+        api = EmbeddedKubernetes(version=version)
+        (served,) = Version(version).discovery_versions
+        api.create(manifests.endpoint_slice("s", service="db", addresses=["192.0.2.7"], port=5432, version=served))
         async with mirrored(tmp_path, api) as mirrors:
             slices = mirrors.slices("default")
             await slices.changed()

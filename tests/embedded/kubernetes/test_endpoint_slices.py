@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.embedded.kubernetes import ApiError, EmbeddedKubernetes, Pace, manifests
+from connmon_agent.embedded.kubernetes import NEWEST, OLDEST, ApiError, EmbeddedKubernetes, Pace, manifests
 
 Story = Callable[[EmbeddedKubernetes], Awaitable[None]]
 WEB = "/apis/apps/v1/namespaces/default/deployments/web"
@@ -145,7 +145,7 @@ def test_readiness_follows_the_pods() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "left"), [("v1", [{"ready": False, "serving": True, "terminating": True}]), ("v1beta1", [])]
+    ("version", "left"), [(NEWEST, [{"ready": False, "serving": True, "terminating": True}]), (OLDEST, [])]
 )
 def test_a_pod_that_goes_is_not_ready(version: str, left: list[dict[str, bool]]) -> None:
     async def story(api: EmbeddedKubernetes) -> None:
@@ -158,7 +158,7 @@ def test_a_pod_that_goes_is_not_ready(version: str, left: list[dict[str, bool]])
         await asyncio.sleep(11)
         assert [found["endpoints"] for found in slices(api)] == [None]
 
-    tell(story, discovery_versions=(version,))
+    tell(story, version=version)
 
 
 def test_before_v1_the_node_is_in_the_topology() -> None:
@@ -173,7 +173,7 @@ def test_before_v1_the_node_is_in_the_topology() -> None:
         assert isinstance(body, dict) and body["apiVersion"] == "discovery.k8s.io/v1beta1"
         assert api.request("GET", "/apis/discovery.k8s.io/v1/endpointslices").status == 404
 
-    tell(story, discovery_versions=("v1beta1",))
+    tell(story, version=OLDEST)
 
 
 def test_slices_go_with_their_service() -> None:

@@ -228,7 +228,7 @@ def test_a_watch_ends_after_its_time_with_a_last_bookmark() -> None:
             assert await watching.tell() == ("ADDED", "a")
             let_pass(61)
             bookmark = await watching.take()
-            version = {"resourceVersion": newest(api), "creationTimestamp": None}
+            version = {"resourceVersion": newest(api)}
             assert bookmark == {
                 "type": "BOOKMARK",
                 "object": {"kind": "Service", "apiVersion": "v1", "metadata": version},

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, Pace, manifests
+from connmon_agent.embedded.kubernetes import NEWEST, OLDEST, EmbeddedKubernetes, Pace, Version, manifests
 
 Story = Callable[[EmbeddedKubernetes], Awaitable[None]]
 PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
@@ -321,18 +321,19 @@ def test_a_daemon_set_replaces_one_node_at_a_time() -> None:
     tell(story, nodes=("n1", "n2", "n3"))
 
 
-@pytest.mark.parametrize(("version", "allowed"), [("v1", 1), ("v1beta1", 0)])
+@pytest.mark.parametrize(("version", "allowed"), [(NEWEST, 1), (OLDEST, 0)])
 def test_an_empty_budget_selects_all_pods_only_since_policy_v1(version: str, allowed: int) -> None:
     async def story(api: EmbeddedKubernetes) -> None:
         api.create(manifests.deployment("web"))
         await asyncio.sleep(11)
-        manifest = manifests.disruption_budget("all", app="", version=version, minAvailable=0)
+        (served,) = Version(version).policy_versions
+        manifest = manifests.disruption_budget("all", app="", version=served, minAvailable=0)
         api.create({**manifest, "spec": {"minAvailable": 0, "selector": {}}})
         await asyncio.sleep(1)
         budget = api.get("PodDisruptionBudget", "default", "all")
         assert budget is not None and budget["status"]["disruptionsAllowed"] == allowed
 
-    tell(story, policy_versions=(version,))
+    tell(story, version=version)
 
 
 def test_two_clusters_of_one_seed_are_the_same() -> None:

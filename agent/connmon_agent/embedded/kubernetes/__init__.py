@@ -6,6 +6,7 @@ and against a real cluster (tests/contract).
 
 from . import manifests
 from .access import Access, Attributes, Denial
+from .admission import Admission
 from .api import Call, Reply
 from .controllers import Pace
 from .faults import Answer, Delay, Drip, Fault, Faults, Hang, Html, LateDelivery, Malformed, Reset, Rule
@@ -16,10 +17,14 @@ from .programs import Program, Programs
 from .server import EmbeddedKubernetes
 from .statuses import ApiError
 from .threads import ThreadedKubernetes
+from .versions import NEWEST, OLDEST, Trait, Version
 from .workloads import Workloads
 
 __all__ = [
+    "NEWEST",
+    "OLDEST",
     "Access",
+    "Admission",
     "Answer",
     "ApiError",
     "Attributes",
@@ -44,6 +49,8 @@ __all__ = [
     "Reset",
     "Rule",
     "ThreadedKubernetes",
+    "Trait",
+    "Version",
     "Workloads",
     "manifests",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from .access import Access, Attributes
 from .changes import ChangeLog
+from .defaults import unset_time
 from .discovery import discover
 from .objects import Manifest
 from .port_forwards import PortForward, grant_forward, grant_tunnel, read_ports
@@ -18,11 +19,11 @@ from .resources import Catalogue
 from .routes import Route, find_route
 from .statuses import ApiError, Cause, forbidden, invalid
 from .store import ObjectStore
+from .versions import Trait, Version
 from .watches import Watch
 
 MUTATING = ("POST", "PUT", "PATCH", "DELETE")
 _CHANGELESS = ("selfsubjectaccessreviews", "portforward")
-_FORWARD_NEEDS_CREATE = 35  # the minor version from which on a WebSocket port-forward takes the verb create, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +65,24 @@ class Api:
         registry: Registry,
         catalogue: Catalogue,
         access: Access,
-        version: str,
+        version: Version,
+        etcd_tells_progress: bool,
     ) -> None:
+        """``etcd_tells_progress``: as EmbeddedKubernetes takes it."""
         self._store = store
         self._changes = changes
         self._registry = registry
         self._catalogue = catalogue
         self._access = access
         self._version = version
-        self._minor = int(version.split(".")[1])
+        self._etcd_tells_progress = etcd_tells_progress
         self.address = ""  # host:port, once it is known
 
     def handle(self, call: Call) -> Outcome:
         """Do what the request asks for and tell what it comes to. Never raises for the request's sake."""
         try:
             user = self._authenticate(call)
-            document = discover(self._catalogue, call.path, version=self._version, address=self.address)
+            document = discover(self._catalogue, call.path, version=self._version.text, address=self.address)
             if document is not None and call.method == "GET":
                 return Reply(200, document)
             route = find_route(self._catalogue, call.method, call.path, watching=read_flag(call.query, "watch"))
@@ -112,7 +115,7 @@ class Api:
         if call.tunnels is not None:
             return grant_tunnel(self._registry.get(route), call.tunnels)
         ports = read_ports(call.query)
-        if call.protocols is not None and self._minor >= _FORWARD_NEEDS_CREATE:
+        if call.protocols is not None and self._version.has(Trait.FORWARD_NEEDS_CREATE):
             self._authorize(replace(route, verb="create"), user)
         return grant_forward(self._registry.get(route), ports, call.protocols)
 
@@ -156,7 +159,14 @@ class Api:
             since=read_version(query),
             seconds=read_seconds(query),
             bookmarks=read_flag(query, "allowWatchBookmarks"),
+            unset_time=unset_time(self._version),
+            behind=not query.get("resourceVersion") and self._is_behind(route),
         )
+
+    def _is_behind(self, route: Route) -> bool:
+        """Whether the cache of this resource, from which a watch begins, cannot know that it is as new as etcd."""
+        waits = self._version.has(Trait.WATCH_CATCHES_UP) and not self._etcd_tells_progress
+        return waits and self._changes.newest_of(route.resource.kind) < self._changes.newest
 
     def _review(self, route: Route, review: Any) -> Manifest:
         spec = review.get("spec") if isinstance(review, dict) else None
@@ -175,7 +185,7 @@ class Api:
         allowed = self._access.allows(attributes)
         status = {"allowed": allowed} if allowed else {"allowed": False, "reason": self._access.explain(attributes)}
         kind = {"kind": route.resource.kind, "apiVersion": route.resource.api_version}
-        return {**kind, "metadata": {"creationTimestamp": None}, "spec": spec, "status": status}
+        return {**kind, "metadata": unset_time(self._version), "spec": spec, "status": status}
 
 
 def parse_json(body: bytes) -> Any:

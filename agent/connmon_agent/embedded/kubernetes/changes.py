@@ -44,6 +44,13 @@ class ChangeLog:
         """The version of the last change."""
         return self._store.version
 
+    def newest_of(self, kind: str) -> int:
+        """The version of the last remembered change of an object of this kind; 0: none is remembered."""
+        changes = (
+            change for change in reversed(self._changes) if (change.after or change.before or {})["kind"] == kind
+        )
+        return next((change.version for change in changes), 0)
+
     @property
     def news(self) -> asyncio.Event:
         """Set at the next change. Take it before ``since``, and no change is missed."""

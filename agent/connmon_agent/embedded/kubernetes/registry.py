@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .admission import Admission
 from .defaults import complete, initial_status
 from .objects import Key, Manifest, equal, key_of
 from .patches import PatchFailed, PatchMalformed, apply_json_patch, apply_merge_patch
@@ -27,6 +28,7 @@ from .statuses import (
 from .store import ObjectStore, raises_generation
 from .strategic import MergeKeyMissing, apply_strategic_merge_patch
 from .validation import find_causes, find_immutable_changes, find_type_errors
+from .versions import Version
 
 _PATCH_TYPES: dict[str, Callable[[Manifest, Any], Any]] = {
     "application/json-patch+json": apply_json_patch,
@@ -47,9 +49,13 @@ class Patch:
 class Registry:
     """The rules between requests and the store."""
 
-    def __init__(self, store: ObjectStore, *, timestamp: Callable[[], str]) -> None:
+    def __init__(
+        self, store: ObjectStore, *, version: Version, admission: Admission, timestamp: Callable[[], str]
+    ) -> None:
         """``timestamp`` gives this instant as Kubernetes writes it."""
         self._store = store
+        self._version = version
+        self._admission = admission
         self._timestamp = timestamp
         self._services = 0
 
@@ -72,9 +78,9 @@ class Registry:
         manifest = self._accept(route.resource, manifest)
         if self._store.find(key_of(manifest)) is not None:
             raise already_exists(route.resource, metadata["name"])
-        if dry_run:
-            return _present(route.resource, manifest)
-        return _present(route.resource, self._store.create(self._finish_new(manifest)))
+        self._admission.check(route, "create", metadata["name"])
+        made = self._finish_new(manifest)
+        return _present(route.resource, made if dry_run else self._store.create(made))
 
     def replace(self, route: Route, body: Any, *, dry_run: bool = False) -> Manifest:
         """The object with another manifest. Raises ApiError: 400, 404, 409, 422."""
@@ -111,6 +117,7 @@ class Registry:
         wanted = (options.get("preconditions") or {}).get("uid")
         if wanted and wanted != uid:
             raise precondition_failed(route.resource, route.name, wanted, uid)
+        self._admission.check(route, "delete", route.name)
         if route.resource.kind in _GRACEFUL:
             marked = before if dry_run else self._mark_deleted(before)
             return _present(route.resource, marked)
@@ -147,7 +154,7 @@ class Registry:
         return manifest
 
     def _accept(self, resource: Resource, manifest: Manifest) -> Manifest:
-        completed = complete(manifest)
+        completed = complete(manifest, self._version)
         if causes := find_causes(completed):
             raise invalid(resource, completed["metadata"]["name"], causes)
         return completed
@@ -158,7 +165,7 @@ class Registry:
             self._services += 1
             address = f"10.0.{self._services // 250}.{self._services % 250 + 1}"
             manifest = {**manifest, "spec": {**manifest["spec"], "clusterIP": address, "clusterIPs": [address]}}
-        status = initial_status(manifest["kind"])
+        status = initial_status(manifest["kind"], self._version)
         manifest = {name: value for name, value in manifest.items() if name != "status"}
         return manifest if status is None else {**manifest, "status": status}
 
@@ -172,6 +179,7 @@ class Registry:
         if new.get("resourceVersion") not in (None, "", old["resourceVersion"]):
             raise conflict(route.resource, route.name)
         after = _keep_system_fields(before, after)
+        self._admission.check(route, route.verb, route.name)
         if dry_run:
             return _present(route.resource, _foresee(route.resource, before, after))
         return _present(route.resource, self._store.update({**after, "apiVersion": before["apiVersion"]}))

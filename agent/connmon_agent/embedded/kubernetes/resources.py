@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from .versions import Trait, Version
+
 _VERBS = ("create", "delete", "get", "list", "patch", "update", "watch")
 
 
@@ -57,17 +59,18 @@ _SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice",
                    counts=("addressType", "endpoints", "ports"))  # fmt: skip
 
 
+def _count_pods(resource: Resource, version: Version) -> Resource:
+    counted = resource.kind == "Pod" and version.has(Trait.POD_GENERATION)
+    return replace(resource, counts=("spec",)) if counted else resource
+
+
 class Catalogue:
     """What one server serves."""
 
-    def __init__(
-        self, policy_versions: tuple[str, ...] = ("v1",), discovery_versions: tuple[str, ...] = ("v1",)
-    ) -> None:
-        """The versions of the groups policy and discovery.k8s.io, preferred first: a cluster before 1.21 has only
-        ``v1beta1``, one from 1.25 on only ``v1``."""
-        budgets = tuple(replace(_BUDGETS, version=version) for version in policy_versions)
-        slices = tuple(replace(_SLICES, version=version) for version in discovery_versions)
-        self.resources = _RESOURCES + slices + budgets
+    def __init__(self, version: Version) -> None:
+        budgets = tuple(replace(_BUDGETS, version=served) for served in version.policy_versions)
+        slices = tuple(replace(_SLICES, version=served) for served in version.discovery_versions)
+        self.resources = tuple(_count_pods(one, version) for one in _RESOURCES) + slices + budgets
         self._by_kind = {resource.kind: resource for resource in reversed(self.resources)}
 
     def of_kind(self, kind: str) -> Resource:

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from .access import Access
+from .admission import Admission
 from .api import Api, Call, Outcome, Reply
 from .changes import ChangeLog
 from .controllers import ControllerManager, Pace
@@ -32,6 +33,7 @@ from .registry import Registry
 from .resources import Catalogue
 from .routes import Route
 from .store import ObjectStore
+from .versions import NEWEST, Version
 from .workloads import Workloads
 
 T = TypeVar("T")
@@ -44,7 +46,8 @@ class EmbeddedKubernetes:
 
     It lives on the event loop that ``start`` runs on; every other method may be called from any thread.
 
-    - ``workloads`` makes rollouts fail and pods hang, ``faults`` disturbs the traffic, ``access`` denies verbs;
+    - ``workloads`` makes rollouts fail and pods hang, ``faults`` disturbs the traffic, ``access`` denies verbs,
+      ``admission`` refuses changes;
     - ``programs`` puts something behind the ports of pods, ``forwards`` counts and breaks the ways to them;
     - ``history`` holds every mutating request received, in order;
     - ``create``, ``get``, ``list_objects`` and ``request`` act on the cluster without HTTP, faults and history.
@@ -55,9 +58,8 @@ class EmbeddedKubernetes:
         *,
         pace: Pace | None = None,
         token: str | None = None,
-        policy_versions: tuple[str, ...] = ("v1",),
-        discovery_versions: tuple[str, ...] = ("v1",),
-        version: str = "v1.36.0",
+        version: str = NEWEST,
+        etcd_tells_progress: bool = True,
         namespaces: tuple[str, ...] = ("default",),
         nodes: tuple[str, ...] = ("node-1",),
         port: int = 0,
@@ -65,12 +67,13 @@ class EmbeddedKubernetes:
         seed: int | None = None,
         changes_kept: int = 4096,
     ) -> None:
-        """``token``: the bearer token to ask for (None: no authentication); ``policy_versions`` and
-        ``discovery_versions``: ``("v1beta1",)`` for a cluster before 1.21; ``port`` 0: any free one; ``now`` gives Unix
-        seconds, for timestamps only; ``seed`` makes uids and generated names repeatable; ``changes_kept``: how many
-        changes a watch can catch up with.
+        """``token``: the bearer token to ask for (None: no authentication); ``version`` of Kubernetes that it speaks,
+        which ``versions.Trait`` spells out; ``etcd_tells_progress`` False: as on an etcd before 3.4.31 and 3.5.13;
+        ``port`` 0: any free one; ``now`` gives Unix seconds, for timestamps only; ``seed`` makes uids and generated
+        names repeatable; ``changes_kept``: how many changes a watch can catch up with.
         """
-        self._catalogue = Catalogue(policy_versions, discovery_versions)
+        spoken = Version(version)
+        self._catalogue = Catalogue(spoken)
         self._store = ObjectStore(self._catalogue, now=now, seed=seed)
         self._changes = ChangeLog(self._store, changes_kept)
         pace = pace or Pace()
@@ -79,18 +82,21 @@ class EmbeddedKubernetes:
             now=now,
             pace=pace,
             nodes=nodes,
-            empty_budget_selects_all=policy_versions[0] == "v1",
-            slices_version=discovery_versions[0],
+            version=spoken,
         )
         self.access = Access(token)
-        self._registry = Registry(self._store, timestamp=lambda: rfc3339(now()))
+        self.admission = Admission(spoken)
+        self._registry = Registry(
+            self._store, version=spoken, admission=self.admission, timestamp=lambda: rfc3339(now())
+        )
         self._api = Api(
             store=self._store,
             changes=self._changes,
             registry=self._registry,
             catalogue=self._catalogue,
             access=self.access,
-            version=version,
+            version=spoken,
+            etcd_tells_progress=etcd_tells_progress,
         )
         self.workloads = Workloads(self._controllers, self.invoke)
         self.programs = Programs(self._controllers.context.workload_of, self.invoke)

@@ -130,3 +130,10 @@ def forbidden(resource: Resource, name: str, message: str) -> ApiError:
     """403: access control or admission said no."""
     subject = f'{resource.qualified} "{name}"' if name else resource.qualified
     return ApiError(403, f"{subject} is forbidden: {message}", details=_about(resource, name))
+
+
+def too_large_version(newest: int, current: int) -> ApiError:
+    """504: the server's cache did not become as new as etcd in time. It does with the next change of its resource."""
+    causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+    message = f"Timeout: Too large resource version: {newest}, current: {current}"
+    return ApiError(504, message, details={"causes": causes, "retryAfterSeconds": 1})

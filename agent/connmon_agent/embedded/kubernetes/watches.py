@@ -14,7 +14,7 @@ from .changes import Change, ChangeLog, TooOld
 from .objects import Manifest
 from .resources import Resource
 from .selectors import Selector
-from .statuses import ApiError
+from .statuses import ApiError, too_large_version
 from .store import ObjectStore
 
 
@@ -56,9 +56,9 @@ class Scope:
         """The event of an object that was there before the watch began."""
         return self._event("ADDED", manifest)
 
-    def bookmark(self, version: int) -> Manifest:
+    def bookmark(self, version: int, unset_time: Manifest) -> Manifest:
         """The event that only tells how far the watch has come."""
-        return self._event("BOOKMARK", {"metadata": {"resourceVersion": str(version), "creationTimestamp": None}})
+        return self._event("BOOKMARK", {"metadata": {"resourceVersion": str(version), **unset_time}})
 
     def _event(self, kind: str, manifest: Manifest) -> Manifest:
         named = {"kind": self.resource.kind, "apiVersion": self.resource.api_version}
@@ -72,15 +72,28 @@ class Watch:
     """
 
     def __init__(
-        self, scope: Scope, store: ObjectStore, log: ChangeLog, *, since: int, seconds: float, bookmarks: bool
+        self,
+        scope: Scope,
+        store: ObjectStore,
+        log: ChangeLog,
+        *,
+        since: int,
+        seconds: float,
+        bookmarks: bool,
+        unset_time: Manifest,
+        behind: bool = False,
     ) -> None:
-        """``since`` 0: beginning with the objects that are there; ``seconds`` until it ends."""
+        """``since`` 0: beginning with the objects that are there; ``seconds`` until it ends; ``unset_time``: what
+        stands in a bookmark for its creationTimestamp; ``behind``: the server's cache cannot catch up with etcd.
+        """
         self._scope = scope
         self._store = store
         self._log = log
         self._since = since
         self.seconds = seconds
         self.bookmarks = bookmarks
+        self._unset_time = unset_time
+        self._behind = behind
         self.over = False  # an error was its last event
 
     @property
@@ -90,6 +103,9 @@ class Watch:
 
     def take(self) -> list[Manifest]:
         """The events since the last time; the last one is an ERROR when changes are forgotten, and it is over then."""
+        if self._behind:
+            self.over = True
+            return [{"type": "ERROR", "object": self._say_behind().to_status()}]
         since, self._since = self._since, max(self._since, self._log.newest)
         if since == 0:
             return [self._scope.added(found) for found in self._scope.find_objects(self._store)]
@@ -101,6 +117,9 @@ class Watch:
             return [{"type": "ERROR", "object": expired.to_status()}]
         return [event for event in events if event is not None]
 
+    def _say_behind(self) -> ApiError:
+        return too_large_version(self._log.newest, self._log.newest_of(self._scope.resource.kind))
+
     def bookmark(self) -> Manifest:
         """The event that tells how far it has come."""
-        return self._scope.bookmark(self._since)
+        return self._scope.bookmark(self._since, self._unset_time)

@@ -8,7 +8,7 @@ from typing import Literal
 from .controllers import ControllerManager
 from .objects import Key, Manifest, key_of
 
-Failure = Literal["never-ready", "image-pull"]
+Failure = Literal["never-ready", "image-pull", "sidecar-crash"]
 
 
 class Workloads:
@@ -24,8 +24,9 @@ class Workloads:
     ) -> None:
         """The pods of the next ``times`` revisions (None: of all, 0: of none any more) never become Ready.
 
-        ``never-ready``: their containers crash (CrashLoopBackOff); ``image-pull``: ImagePullBackOff. A revision that
-        exists already is not touched.
+        ``never-ready``: their containers crash (CrashLoopBackOff); ``image-pull``: ImagePullBackOff; ``sidecar-crash``:
+        an init container with restartPolicy Always crashes, and the others run. A revision that exists already is not
+        touched.
         """
         self._invoke(lambda: self._controllers.context.ailments.plan(Key(kind, namespace, name), how, times))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..objects import Key, Manifest, labels_of
 from ..selectors import Selector, read_selector
+from ..versions import Trait
 from .context import Context, is_ready
 from .rolling import scale_value
 
@@ -14,10 +15,9 @@ from .rolling import scale_value
 class BudgetController:
     """Keeps the status of PodDisruptionBudgets."""
 
-    def __init__(self, context: Context, *, empty_selects_all: bool) -> None:
-        """``empty_selects_all``: what an empty selector means, all pods in policy/v1 and none in policy/v1beta1."""
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._empty_selects_all = empty_selects_all
+        self._empty_selects_all = context.version.has(Trait.POLICY_V1)  # what an empty selector means
 
     def reconcile(self, budget: Manifest) -> None:
         """Count the pods and tell how many may go."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ..objects import Key, Manifest, controller_of, labels_of, rfc3339
 from ..store import ObjectStore
+from ..versions import Version
 from .timers import Timers
 
 
@@ -22,7 +23,7 @@ class Pace:
 
 @dataclass(slots=True)
 class Ailment:
-    """Revisions that are to fail: ``how`` is never-ready or image-pull, ``times`` how many more (None: all)."""
+    """Revisions that are to fail: ``how`` as in ``workloads.Failure``, ``times`` how many more (None: all)."""
 
     how: str
     times: int | None
@@ -63,6 +64,7 @@ class Context:
     now: Callable[[], float]  # Unix seconds, for timestamps only
     pace: Pace
     nodes: tuple[str, ...]
+    version: Version
     requeue: Callable[[Key, float], None]
     ailments: Ailments = field(default_factory=Ailments)
     paces: dict[Key, float] = field(default_factory=dict)  # workload -> its own ready_after

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..objects import Manifest, equal, hash_template, key_of, labels_of, owner_reference
+from ..versions import Trait
 from .conditions import (
     COMPLETE,
     NEW_REPLICA_SET,
@@ -153,6 +154,8 @@ class DeploymentController:
             availableReplicas=available,
             unavailableReplicas=max(0, total - available),
         )
+        if self._context.version.has(Trait.TERMINATING_REPLICAS):
+            status["terminatingReplicas"] = _sum(sets.all, "terminatingReplicas")
         status["conditions"] = deployment["status"].get("conditions") or []
         _, unavailable = _fenceposts(deployment)
         return set_condition(status, availability(available >= desired - unavailable, self._context.timestamp()))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..objects import Manifest, canonical, key_of, labels_of, owner_reference
 from ..selectors import Requirement, Selector
+from ..versions import Trait
 from .context import Context, is_ready
 
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -28,11 +29,10 @@ class Part:
 class EndpointSliceController:
     """Keeps the slices of Services that select pods."""
 
-    def __init__(self, context: Context, version: str) -> None:
-        """``version`` of discovery.k8s.io: from v1 on, pods that are going have endpoints too, which are not ready."""
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._version = version
-        self._terminating = version != "v1beta1"
+        self._version = context.version.discovery_versions[0]
+        self._terminating = context.version.has(Trait.DISCOVERY_V1)  # pods that are going have endpoints, too
 
     def reconcile(self, service: Manifest) -> None:
         """Let the slices say what is true, in as few changes as it takes."""

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from ..objects import Key, Manifest, key_of
 from .context import Context, is_ready, revision_of
-from .pods import crashing_status, image_trouble, pending_status, running_status, with_addresses
+from .pods import (
+    crashing_status,
+    gated_status,
+    image_trouble,
+    pending_status,
+    running_status,
+    sidecar_crashing_status,
+    with_addresses,
+)
 
 DEFAULT = "default-scheduler"
 HOST = "127.0.0.1"  # the address of every node
@@ -22,16 +30,22 @@ class Kubelet:
         if "deletionTimestamp" in pod["metadata"]:
             self._end(pod)
         elif "startTime" not in pod["status"]:
-            if is_scheduled(pod):
+            if pod["spec"].get("schedulingGates"):
+                self._hold(pod)
+            elif is_scheduled(pod):
                 self._admit(pod)
         else:
             self._follow_health(pod)
+
+    def _hold(self, pod: Manifest) -> None:
+        if "conditions" not in pod["status"]:
+            self._context.store.update_status(pod, gated_status(self._context.timestamp(), self._context.version))
 
     def _admit(self, pod: Manifest) -> None:
         context = self._context
         key, uid = key_of(pod), pod["metadata"]["uid"]
         spec = {"nodeName": context.nodes[0], **pod["spec"]}
-        status = pending_status(with_addresses(pod, hostIP=HOST), context.timestamp())
+        status = pending_status(with_addresses(pod, hostIP=HOST), context.timestamp(), context.version)
         admitted = {**pod, "spec": spec, "status": status}
         context.store.update(admitted, counted=False)
         workload = context.workload_of(pod)
@@ -52,16 +66,19 @@ class Kubelet:
         return f"127.{64 + number // 65_024 % 64}.{number // 254 % 256}.{number % 254 + 1}"
 
     def _outcome(self, pod: Manifest) -> Manifest:
-        at = self._context.timestamp()
+        at, version = self._context.timestamp(), self._context.version
         if trouble := image_trouble(pod):
-            return pending_status(pod, at, reason=trouble[0], message=trouble[1])
+            return pending_status(pod, at, version, reason=trouble[0], message=trouble[1])
         match self._context.ailments.of_revision(pod["metadata"]["namespace"], revision_of(pod)):
             case "image-pull":
                 image = pod["spec"]["containers"][0]["image"]
-                return pending_status(pod, at, reason="ImagePullBackOff", message=f'Back-off pulling image "{image}"')
+                message = f'Back-off pulling image "{image}"'
+                return pending_status(pod, at, version, reason="ImagePullBackOff", message=message)
             case "never-ready":
-                return crashing_status(pod, at, restarts=1)
-        return running_status(pod, at, ready=pod["metadata"]["uid"] not in self._context.ailments.unready)
+                return crashing_status(pod, at, version, restarts=1)
+            case "sidecar-crash":
+                return sidecar_crashing_status(pod, at, version, restarts=1)
+        return running_status(pod, at, version, ready=pod["metadata"]["uid"] not in self._context.ailments.unready)
 
     def _follow_health(self, pod: Manifest) -> None:
         """A running pod becomes unready, or ready again, when it was asked to."""
@@ -69,9 +86,11 @@ class Kubelet:
         if uid not in self._context.ready_since:
             return
         ready = uid not in self._context.ailments.unready
-        running = all("running" in item["state"] for item in pod["status"]["containerStatuses"])
+        status = pod["status"]
+        crashing = any("waiting" in item["state"] for item in status.get("initContainerStatuses", ()))
+        running = not crashing and all("running" in item["state"] for item in status["containerStatuses"])
         if running and ready != is_ready(pod):
-            status = running_status(pod, self._context.timestamp(), ready=ready)
+            status = running_status(pod, self._context.timestamp(), self._context.version, ready=ready)
             self._context.ready_since[uid] = self._context.timers.time()
             self._context.store.update_status(pod, status)
 

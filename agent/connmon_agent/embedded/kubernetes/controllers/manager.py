@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from ..objects import Key, Manifest, controller_of, key_of
 from ..store import ObjectStore
+from ..versions import Version
 from .budgets import BudgetController
 from .context import Context, Pace
 from .daemon_sets import DaemonSetController
@@ -35,26 +36,21 @@ class ControllerManager:
         now: Callable[[], float],
         pace: Pace,
         nodes: tuple[str, ...],
-        empty_budget_selects_all: bool,
-        slices_version: str,
+        version: Version,
     ) -> None:
-        """``nodes`` are the nodes' names; pods that choose no node run on the first.
-
-        ``empty_budget_selects_all``: as from policy/v1 on; ``slices_version`` of the group discovery.k8s.io.
-        """
+        """``nodes`` are the nodes' names; pods that choose no node run on the first."""
         self._store = store
         self.timers = Timers()
-        self.context = Context(store, self.timers, now, pace, nodes, self._requeue)
+        self.context = Context(store, self.timers, now, pace, nodes, version, self._requeue)
         self._waiting: dict[Key, None] = {}
-        budgets = BudgetController(self.context, empty_selects_all=empty_budget_selects_all)
         self._reconcilers: dict[str, Callable[[Manifest], None]] = {
             "Deployment": DeploymentController(self.context).reconcile,
             "ReplicaSet": ReplicaSetController(self.context).reconcile,
             "StatefulSet": StatefulSetController(self.context).reconcile,
             "DaemonSet": DaemonSetController(self.context).reconcile,
             "Pod": Kubelet(self.context).reconcile,
-            "Service": EndpointSliceController(self.context, slices_version).reconcile,
-            "PodDisruptionBudget": budgets.reconcile,
+            "Service": EndpointSliceController(self.context).reconcile,
+            "PodDisruptionBudget": BudgetController(self.context).reconcile,
             "Namespace": self._end_namespace,
         }
         store.subscribe(self._notice)

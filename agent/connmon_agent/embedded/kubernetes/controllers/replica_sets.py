@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..objects import Manifest, key_of, labels_of
+from ..versions import Trait
 from .context import Context, count, is_ready
 from .pods import make_pod
 
@@ -47,5 +48,8 @@ class ReplicaSetController:
             readyReplicas=sum(is_ready(pod) for pod in pods),
             availableReplicas=sum(self._context.is_available(pod, least, key) for pod in pods),
         )
+        if self._context.version.has(Trait.TERMINATING_REPLICAS):
+            owned = self._context.store.owned_by(replica_set["metadata"]["uid"], "Pod")
+            status["terminatingReplicas"] = len(owned) - len(pods)
         status["observedGeneration"] = replica_set["metadata"]["generation"]
         self._context.store.update_status(replica_set, status)

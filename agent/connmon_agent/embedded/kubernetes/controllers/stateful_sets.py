@@ -1,14 +1,16 @@
 """The StatefulSet controller: numbered pods, made in order and replaced in reverse order.
 
-Source: kubernetes pkg/controller/statefulset/stateful_set_control.go (1.20), without volume claims.
+Source: kubernetes pkg/controller/statefulset/stateful_set_control.go (1.20 and 1.37), without volume claims.
 """
 
 from __future__ import annotations
 
-from ..objects import Manifest, labels_of
+from ..objects import Manifest, key_of, labels_of
+from ..versions import Trait
 from .context import Context, count, is_ready
 from .pods import make_pod
 from .revisions import ensure_revision, forget_revisions, list_revisions, template_of
+from .rolling import scale_value
 
 _HASH = "controller.kubernetes.io/hash"  # on the ControllerRevision
 REVISION = "controller-revision-hash"  # on the pods; a StatefulSet's holds the revision's whole name
@@ -46,7 +48,7 @@ class StatefulSetController:
         for number in condemned[: 1 if in_order else None]:
             self._context.delete_pod(pods[number])
         if not condemned and workload["spec"]["updateStrategy"]["type"] == "RollingUpdate":
-            self._replace_one(workload, pods, update["metadata"]["name"])
+            self._replace_some(workload, pods, update["metadata"]["name"])
 
     def _fill(self, workload: Manifest, current: Manifest, update: Manifest, *, in_order: bool) -> bool:
         """Make missing pods; True when the rest must wait for a pod that is not there or not ready."""
@@ -56,9 +58,37 @@ class StatefulSetController:
             if pod is None:
                 revision = current if number < _partition(workload) else update
                 self._context.store.create(_make_pod(workload, number, revision))
-            if in_order and (pod is None or _is_going(pod) or not is_ready(pod)):
+            if in_order and (pod is None or _is_going(pod) or not self._is_available(workload, pod)):
                 return True
         return False
+
+    def _replace_some(self, workload: Manifest, pods: dict[int, Manifest], update: str) -> None:
+        if self._context.version.has(Trait.STATEFUL_SET_UNAVAILABLE):
+            self._replace_up_to_the_limit(workload, pods, update)
+        else:
+            self._replace_one(workload, pods, update)
+
+    def _replace_up_to_the_limit(self, workload: Manifest, pods: dict[int, Manifest], update: str) -> None:
+        """Delete pods of an old revision, the highest first, as long as few enough are unavailable. Where pods are not
+        kept in order, old ones that do not work go first, and count for nothing.
+        """
+        rolling = workload["spec"]["updateStrategy"]["rollingUpdate"]
+        limit = max(1, scale_value(rolling["maxUnavailable"], workload["spec"]["replicas"], round_up=False))
+        old = [
+            pod
+            for number, pod in sorted(pods.items(), reverse=True)
+            if labels_of(pod).get(REVISION) != update and not _is_going(pod) and number >= _partition(workload)
+        ]
+        missing = [pod for pod in pods.values() if _is_going(pod) or not self._is_available(workload, pod)]
+        parallel = workload["spec"]["podManagementPolicy"] == "Parallel"
+        broken = [pod for pod in old if pod in missing] if parallel else []
+        working = [pod for pod in old if pod not in broken]
+        for pod in [*broken, *working[: max(0, limit - len(missing))]]:
+            self._context.delete_pod(pod)
+
+    def _is_available(self, workload: Manifest, pod: Manifest) -> bool:
+        """Ready, and for ``minReadySeconds`` where this version knows them for a StatefulSet."""
+        return self._context.is_available(pod, workload["spec"].get("minReadySeconds", 0), key_of(workload))
 
     def _replace_one(self, workload: Manifest, pods: dict[int, Manifest], update: str) -> None:
         """Delete the highest pod of an old revision, unless a pod above it is not healthy yet."""
@@ -80,9 +110,11 @@ class StatefulSetController:
         rolling = workload["spec"]["updateStrategy"]["type"] == "RollingUpdate"
         if rolling and updated == len(pods) == replicas == ready:
             current = update
+        available = sum(self._is_available(workload, pod) for pod in pods)
         status = {
             "observedGeneration": workload["metadata"]["generation"],
             "replicas": len(pods),
+            **({"availableReplicas": available} if self._context.version.has(Trait.STATEFUL_SET_AVAILABLE) else {}),
             **count(
                 readyReplicas=ready,
                 currentReplicas=sum(labels_of(pod).get(REVISION) == current for pod in living),
