@@ -15,7 +15,7 @@ from tests.fakes.kube_sites import PATIENT, calls_of
 from connmon_agent.core.effects import Listen
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.sightings import Traffic
-from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, Pace, manifests
+from connmon_agent.embedded.kubernetes import NEWEST, EmbeddedKubernetes, Pace, manifests
 from connmon_agent.forwards.forwarder import Forwarder
 from connmon_agent.forwards.networks import Surroundings
 from connmon_agent.forwards.seeking import Destination
@@ -34,7 +34,7 @@ def run(conversation: Coroutine[Any, Any, None]) -> None:
 
 
 def cluster(
-    *, replicas: int = 1, port_name: str | None = None, pace: Pace | None = None, version: str = "v1.36.0"
+    *, replicas: int = 1, port_name: str | None = None, pace: Pace | None = None, version: str = NEWEST
 ) -> EmbeddedKubernetes:
     """A cluster with the Deployment and the Service ``web``, whose pods are ready at once."""
     api = EmbeddedKubernetes(pace=pace or Pace(ready_after=0.0, linger=0.05), version=version)

@@ -15,7 +15,7 @@ from tests.fakes.memories import live_through_an_outage
 from tests.fakes.statefiles import tampered
 
 from connmon_agent.core.plan import Kind, ServicePlan
-from connmon_agent.embedded.kubernetes import Answer, EmbeddedKubernetes, Pace, manifests
+from connmon_agent.embedded.kubernetes import NEWEST, Answer, EmbeddedKubernetes, Pace, manifests
 from connmon_agent.loading.charts import PLACES
 from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.presence import AgentLock
@@ -233,7 +233,7 @@ def guard_against_recreation(api: EmbeddedKubernetes) -> None:
 def test_a_healthy_cluster_is_good(tmp_path: Path) -> None:
     findings = asyncio.run(look_at_cluster(tmp_path, WEB, nothing))
     assert {finding.health for finding in findings.values()} == {"good"}
-    assert findings["kubernetes API"].text.startswith("v1.36.0 at http://127.0.0.1:")
+    assert findings["kubernetes API"].text.startswith(f"{NEWEST} at http://127.0.0.1:")
     assert findings["permissions"].text == "all 5 that are needed are granted"
     assert findings["service web"].text == "Deployment shop/web, 1 of 1 available"
 

@@ -408,7 +408,7 @@ def test_a_protocol_that_is_not_spoken() -> None:
 
 @pytest.mark.parametrize(
     ("version", "denied", "status"),
-    [("v1.36.0", "get", 403), ("v1.36.0", "create", 403), ("v1.34.2", "get", 403), ("v1.34.2", "create", 101)],
+    [("v1.35.0", "get", 403), ("v1.35.0", "create", 403), ("v1.34.2", "get", 403), ("v1.34.2", "create", 101)],
 )
 def test_since_1_35_a_websocket_takes_the_verb_create_too(version: str, denied: str, status: int) -> None:
     async def story(api: EmbeddedKubernetes, forward: Forward, pod: str) -> None:
