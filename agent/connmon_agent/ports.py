@@ -10,7 +10,7 @@ from .core.effects import Listen, Restart
 from .core.events import Event, ForwardChecked, ListenAnswered, RestartAnswered
 from .core.moments import Moment
 from .core.plan import ServicePlan
-from .core.sightings import Evidence, ProbeResult, QualitySight, Sighting, Traffic, Unseen
+from .core.sightings import Evidence, InternalErrors, ProbeResult, QualitySight, Sighting, Traffic, Unseen
 from .core.steps import Step
 from .core.world import World
 
@@ -141,6 +141,9 @@ class Journal(Protocol):
 
     def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
         """Remember what went through the local ports, without waiting for the disk. Raises StoreError."""
+
+    def note_errors(self, errors: InternalErrors) -> None:
+        """Remember what failed in the agent itself, without waiting for the disk. Raises StoreError."""
 
     def last_sign_of_life(self) -> Moment | None:
         """When the agent that wrote last stopped in order, else when it last finished a round. None: none ever ran.

@@ -24,6 +24,7 @@ from connmon_agent.core.plan import Kind, Plan, ServicePlan, with_stages
 from connmon_agent.core.sightings import (
     Evidence,
     Failure,
+    InternalErrors,
     ProbeResult,
     QualitySight,
     Rollout,
@@ -44,7 +45,7 @@ PROBE = 0.01  # seconds an answered probe takes
 TIMEOUT = 1.0  # seconds after which a silent target is given up
 
 
-class Killed(Exception):
+class Killed(BaseException):  # as the death of a process, it is no error that anybody handles
     """The agent died at this instruction."""
 
 
@@ -288,6 +289,7 @@ class FakeDisk:
     results: tuple[ProbeResult, ...] = ()  # of the newest round
     sight: QualitySight | None = None  # of the newest round
     traffic: tuple[Traffic, ...] = ()
+    errors: InternalErrors | None = None
     heartbeat: Moment | None = None
     fail: str | None = None
     damage: str | None = None
@@ -330,6 +332,10 @@ class FakeDisk:
     def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
         if not self.dead:
             self.traffic = tuple(traffic)
+
+    def note_errors(self, errors: InternalErrors) -> None:
+        if not self.dead:
+            self.errors = errors
 
     def last_sign_of_life(self) -> Moment | None:
         return self.heartbeat

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connmon_agent.errors import ClusterError
 from connmon_agent.kube.kubeconfig import Access, Places, find_kubeconfigs, read_access
+from connmon_agent.kube.kubeconfig_types import SHAPES
 
 SERVER = "https://10.0.0.1:6443"
 
@@ -193,3 +196,95 @@ def test_what_cannot_be_used_is_told(
 def test_the_contexts_that_there_are_are_listed(tmp_path: Path) -> None:
     path = write_config(tmp_path / "c")
     assert refusal(path, "other").message == f"{path} has no context 'other' (it has: site)"
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
+    max_leaves=6,
+)
+PLACES: list[tuple[str | int, ...]] = [
+    (),
+    ("clusters",),
+    ("clusters", 0),
+    ("clusters", 0, "name"),
+    ("clusters", 0, "cluster"),
+    *(("clusters", 0, "cluster", key) for key in SHAPES["cluster"]),
+    ("users",),
+    ("users", 0),
+    ("users", 0, "user"),
+    *(("users", 0, "user", key) for key in SHAPES["user"]),
+    *(("users", 0, "user", "exec", key) for key in ("apiVersion", "command", "args", "env", "installHint")),
+    ("contexts",),
+    ("contexts", 0),
+    ("contexts", 0, "context"),
+    *(("contexts", 0, "context", key) for key in SHAPES["context"]),
+    ("current-context",),
+]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)) or "everything")
+@given(value=JSON_VALUES)
+@settings(max_examples=8)
+def test_whatever_stands_anywhere_is_an_access_or_a_refusal(
+    place: tuple[str | int, ...], value: object, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "config"
+    write_config(path, user={"exec": {"command": "login", "args": ["a"], "env": [{"name": "A", "value": "b"}]}})
+    path.write_text(yaml.safe_dump(put(yaml.safe_load(path.read_text()), place, value)))
+    try:
+        access = read_access(path, None, Places({}, home=Path("/nonexistent")))
+    except ClusterError as error:
+        assert error.kind == "credentials"
+    else:
+        assert isinstance(access.verify, bool)
+        assert hash((access.server, access.server_name, access.proxy)) is not None
+
+
+def put(config: Any, place: tuple[str | int, ...], value: object) -> Any:
+    """``config`` with ``value`` at ``place``."""
+    if not place:
+        return value
+    inner = config
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("clusters: 5", "clusters is a number, not a list"),
+        ("clusters: {a: b}", "clusters is a mapping, not a list"),
+        ("current-context: [x]", "current-context is a list, not text"),
+        ("clusters: 2001-99-99", "is not YAML: month must be in 1..12"),
+        ("? [a]\n: b", "is not YAML: "),
+        ("a: " + "[" * 5000, "is not YAML: "),
+    ],
+)
+def test_a_value_of_another_type_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "c").write_text(text)
+    assert message in refusal(tmp_path / "c").message
+
+
+@pytest.mark.parametrize(
+    ("cluster", "user", "message"),
+    [
+        (
+            {"server": SERVER, "insecure-skip-tls-verify": "false"},
+            {},
+            "insecure-skip-tls-verify is text, not true or false, in the cluster site",
+        ),
+        (None, {"token": 123456}, "token is a number, not text, in the user site"),
+        (None, {"exec": ["login"]}, "exec is a list, not a mapping, in the user site"),
+        (None, {"exec": {"command": "a", "args": "b"}}, "exec.args is text, not a list, in the user site"),
+        (None, {"exec": {"command": "a", "env": [{"name": 1}]}}, "exec.env[0].name is a number, not text"),
+    ],
+)
+def test_a_value_of_another_type_is_named_without_the_value(
+    tmp_path: Path, cluster: dict[str, Any] | None, user: dict[str, Any], message: str
+) -> None:
+    error = refusal(write_config(tmp_path / "c", cluster=cluster, user=user))
+    assert message in error.message
+    assert "123456" not in error.message

@@ -54,10 +54,11 @@ def take_snapshot(database: Path) -> Snapshot:
         with Reader(database) as reader:
             world, agent, latest = reader.world(), reader.agent(), reader.latest_round()
             events, size = reader.counts()
-            traffic = reader.latest_traffic()
+            traffic, errors = reader.latest_traffic(), reader.internal_errors()
     except NothingRecorded:
         return Snapshot(time.time(), str(database), World(store=""), pid, None, None, 0, 0)
-    return Snapshot(time.time(), str(database), world or World(store=""), pid, agent, latest, events, size, traffic)
+    world = world or World(store="")
+    return Snapshot(time.time(), str(database), world, pid, agent, latest, events, size, traffic, errors)
 
 
 def watch_status(

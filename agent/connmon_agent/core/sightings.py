@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .bounds import Sentences, Words
+from .moments import Moment
 
 # How a restart of ours is told in ``Sighting.revised_by``.
 OURSELVES = "connmon-agent"
@@ -142,6 +143,19 @@ class Unseen:
     kind: str
     reason: Words
     retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InternalErrors:
+    """What failed unforeseen in the agent itself since its start: mistakes of ours, none of which ended it.
+
+    ``task`` is what failed last, in words, with ``error`` ("KeyError: 'web' (kube/pods.py:41)"), at ``at``.
+    """
+
+    count: int
+    task: str
+    error: str
+    at: Moment
 
 
 @dataclass(frozen=True, slots=True)

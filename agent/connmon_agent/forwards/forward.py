@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from ..core.effects import Listen
 from ..core.sightings import Traffic
@@ -16,6 +16,7 @@ from ..kube.mirrors import Mirrors
 from ..settings import ForwardingSettings
 from ..sockets.binding import PortRefused
 from ..sockets.examining import explain_refusal
+from ..supervision import Tasks, supervise
 from .clients import reset
 from .connecting import Connected, Connector, Gate
 from .listening import Listeners
@@ -64,9 +65,9 @@ class Forward:
         self._tally = Tally()
         self._said: dict[str, float] = {}  # when which sentence was said
         self._listeners: Listeners | None = None
-        self._visits: set[asyncio.Task[None]] = set()
+        self._visits: Tasks = set()
         self._expected: dict[tuple[str, int], asyncio.Future[Visit]] = {}  # the agent's own checks, by their source
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending: Tasks = set()
         self._configured: tuple[object, ...] = ()
         self._apply(destination, forwarding, surface)
 
@@ -75,7 +76,7 @@ class Forward:
         if (destination, forwarding, surface) != self._configured:
             old = self._host.spares
             self._apply(destination, forwarding, surface)
-            self._let_end(old.close())
+            self._let_end(old.close)
 
     @property
     def destination(self) -> Destination:
@@ -158,9 +159,9 @@ class Forward:
             raise
         arrival = self._expected.get((address, port))
         visit = Visit(local, checked=arrival is not None)
-        if arrival is not None:
+        if arrival is not None and not arrival.done():
             arrival.set_result(visit)
-        self._hold(self._visits, self._serve_check(visit) if visit.checked else self._serve(visit))
+        self._hold(self._visits, "serve a client", partial(self._serve_check if visit.checked else self._serve, visit))
 
     async def _serve(self, visit: Visit) -> None:
         self._tally.served += 1
@@ -217,10 +218,8 @@ class Forward:
             self._said[words] = now
             self._say(words)
 
-    def _let_end(self, work: Coroutine[Any, Any, None]) -> None:
-        self._hold(self._ending, work)
+    def _let_end(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._hold(self._ending, "end what is not used any more", work)
 
-    def _hold(self, tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+    def _hold(self, tasks: Tasks, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        supervise(f"{what} of {self.name}", work, tasks=tasks, again=False)

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ..sockets.binding import open_listeners
+from ..supervision import Tasks, report, supervise
 
 BREATH = 0.1  # seconds until accepting is tried again, where the system has no file descriptor left
 
@@ -29,7 +31,9 @@ class Listeners:
         self._arrived = arrived
         self._noted = noted
         self._sockets = open_listeners(port, bind)
-        self._tasks = [asyncio.create_task(self._accept(listener)) for listener in self._sockets]
+        self._tasks: Tasks = set()
+        for listener in self._sockets:
+            supervise(f"accept clients on port {port}", partial(self._accept, listener), tasks=self._tasks)
 
     @property
     def addresses(self) -> Sequence[str]:
@@ -53,8 +57,13 @@ class Listeners:
                 self._noted(f"no connection can be accepted on port {self.port}: {error.strerror or error}")
                 await asyncio.sleep(BREATH)
                 continue
-            with contextlib.suppress(OSError):  # it is gone already
+            try:
                 self._arrived(local)
+            except OSError:
+                continue  # it is gone already
+            except Exception as error:  # a mistake of ours costs this client, not the next one
+                local.close()
+                report(f"take in a client on port {self.port}", error)
 
 
 async def _accept_one(listener: socket.socket) -> socket.socket:

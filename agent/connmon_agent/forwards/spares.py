@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from ..errors import ClusterError
+from ..supervision import Tasks, supervise
 from .connecting import Connected
 from .seeking import Astray, Seeker
 
@@ -35,7 +36,8 @@ class _Spare:
         self.connected = connected
         self._ended = ended
         self._alive_at = self._now()
-        self._attention = asyncio.create_task(self._attend())
+        self._tasks: Tasks = set()
+        self._attention = supervise("watch an unused connection", self._attend, tasks=self._tasks, again=False)
 
     def is_fresh(self) -> bool:
         """Whether it was seen to live just now."""
@@ -58,8 +60,12 @@ class _Spare:
         await self.connected.stream.abort()
 
     async def _attend(self) -> None:
-        with contextlib.suppress(ClusterError):  # a spare is nobody's loss
-            await self.connected.stream.attend()
+        try:
+            with contextlib.suppress(ClusterError):  # a spare is nobody's loss
+                await self.connected.stream.attend()
+        except Exception:
+            self._ended(self)  # whatever it was: nobody watches it any more, so no client may get it
+            raise
         self._ended(self)
 
     def _now(self) -> float:
@@ -76,6 +82,7 @@ class Spares:
         self._makers: set[asyncio.Task[None]] = set()
         self._returning: set[asyncio.Task[None]] = set()
         self._discarding: set[asyncio.Task[None]] = set()
+        self._keepers: Tasks = set()
         self._keeper: asyncio.Task[None] | None = None  # runs while the port is in use
         self._refill: asyncio.TimerHandle | None = None  # the next time to make some; None: no use waits for that
         self._least = 1
@@ -110,7 +117,7 @@ class Spares:
         self._used_at = self._now()
         if self._keeper is None:
             self._wanted = self._least
-            self._keeper = asyncio.create_task(self._keep())
+            self._keeper = supervise("keep unused connections", self._keep, tasks=self._keepers, again=False)
         if self._refill is None:
             self._refill = asyncio.get_running_loop().call_later(DELAY, self._fill)
 
@@ -121,7 +128,7 @@ class Spares:
         self._least = AT_HAND
         self._wanted = max(self._least, self._wanted)
         if not self._closed:
-            _hold(self._returning, self._return(connected))
+            _hold(self._returning, partial(self._return, connected))
         return not self._closed
 
     async def close(self) -> None:
@@ -139,7 +146,7 @@ class Spares:
     def _fill(self) -> None:
         self._refill = None
         while len(self._makers) < MADE_TOGETHER and self._count() < self._wanted:
-            _hold(self._makers, self._add())
+            _hold(self._makers, self._add)
 
     def _count(self) -> int:
         """Those that are there, or on their way."""
@@ -189,7 +196,7 @@ class Spares:
 
     async def _keep(self) -> None:
         """Let go of what has become useless, and of everything once the port is not used any more."""
-        follower = asyncio.create_task(self._follow())
+        follower = supervise("follow the pods of unused connections", self._follow, tasks=self._keepers)
         try:
             while self._now() - self._used_at < KEPT:
                 await asyncio.sleep(REVIEW)
@@ -220,14 +227,12 @@ class Spares:
             self._discard(self._ready.popleft())
 
     def _discard(self, spare: _Spare) -> None:
-        _hold(self._discarding, spare.discard())
+        _hold(self._discarding, spare.discard)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
 
-def _hold(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+def _hold(tasks: set[asyncio.Task[None]], work: Callable[[], Awaitable[None]]) -> None:
     """Do ``work`` in a task that ``tasks`` holds for as long as it runs."""
-    task = asyncio.create_task(work)
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
+    supervise("make or end an unused connection", work, tasks=tasks, again=False)

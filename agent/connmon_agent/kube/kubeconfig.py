@@ -9,7 +9,6 @@ Format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +19,9 @@ from urllib.parse import urlsplit
 import yaml
 
 from ..errors import ClusterError
+from .kubeconfig_types import SHAPES, describe, find_misfit
 
+REPAIR = "Repair the kubeconfig; `kubectl config view` reads the same file"
 IN_CLUSTER_HINT = "Set kubernetes.kubeconfig in the configuration, or KUBECONFIG"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -70,10 +71,11 @@ def refuse(message: str, hint: str | None = None) -> ClusterError:
 
 def read_access(kubeconfig: Path | None, context: str | None, places: Places) -> Access:
     """The access that the configuration's ``kubeconfig`` and ``context`` choose. Raises ClusterError (credentials)."""
-    paths = find_kubeconfigs(kubeconfig, places)
-    if not paths:
-        return _read_service_account(places)
-    return _Merged(paths).choose(context)
+    try:
+        paths = find_kubeconfigs(kubeconfig, places)
+        return _Merged(paths).choose(context) if paths else _read_service_account(places)
+    except OSError as error:  # a folder that may not be entered, a disk that fails
+        raise refuse(f"{error.filename}: {error.strerror or error}", IN_CLUSTER_HINT) from error
 
 
 def find_kubeconfigs(kubeconfig: Path | None, places: Places) -> tuple[Path, ...]:
@@ -125,11 +127,16 @@ class _Merged:
 
     def _add(self, path: Path) -> None:
         config = _parse(path)
+        if misfit := find_misfit(config.get("current-context"), str, "current-context"):
+            raise refuse(f"{path}: {misfit}", REPAIR)
         self._current = self._current or config.get("current-context")
         for plural in ("clusters", "users", "contexts"):
-            for entry in config.get(plural) or ():
+            entries = config.get(plural) or []
+            if not isinstance(entries, list):
+                raise refuse(f"{path}: {plural} is {describe(entries)}, not a list", REPAIR)
+            for entry in entries:
                 if not isinstance(entry, dict) or not isinstance(entry.get(plural[:-1]) or {}, dict):
-                    raise refuse(f"{path}: an entry of {plural} is not a mapping", "Repair the kubeconfig")
+                    raise refuse(f"{path}: an entry of {plural} is not a mapping", REPAIR)
                 place = (plural[:-1], str(entry.get("name")))
                 self._entries.setdefault(place, (entry.get(plural[:-1]) or {}, path.parent))
 
@@ -163,10 +170,12 @@ class _Merged:
         for key, url in urls.items():
             if not _is_url(str(url)):
                 message = f"{self._place}: the cluster {name} has the {key} {url!r}, which is no http or https URL"
-                raise refuse(message, "Repair the kubeconfig")
+                raise refuse(message, REPAIR)
 
     def _find(self, singular: str, name: str) -> tuple[dict[str, Any], Path]:
         if (found := self._entries.get((singular, name))) is not None:
+            if misfit := find_misfit(found[0], SHAPES[singular]):
+                raise refuse(f"{self._place}: {misfit}, in the {singular} {name}", REPAIR)
             return found
         known = ", ".join(sorted(other for kind, other in self._entries if kind == singular)) or "none"
         raise refuse(f"{self._place} has no {singular} {name!r} (it has: {known})", "Correct kubernetes.context")
@@ -176,9 +185,9 @@ class _Merged:
         if data := entry.get(f"{key}-data"):
             try:
                 return base64.b64decode("".join(str(data).split()), validate=True).decode("ascii")
-            except (binascii.Error, UnicodeError) as error:
+            except ValueError as error:
                 message = f"{self._place}: {key}-data is not base64 of a PEM text"
-                raise refuse(message, "Repair the kubeconfig") from error
+                raise refuse(message, REPAIR) from error
         return self._read(base / str(entry[key])) if entry.get(key) else None
 
     def _authorization(self, user: dict[str, Any], base: Path) -> str | None:
@@ -200,8 +209,13 @@ class _Merged:
 def _parse(path: Path) -> dict[str, Any]:
     try:
         config = yaml.load(read_file(path), Loader=_LOADER)
-    except yaml.YAMLError as error:
-        raise refuse(f"{path} is not YAML: {' '.join(str(error).split())}", "Repair the kubeconfig") from error
+    except (
+        yaml.YAMLError,
+        ValueError,
+        TypeError,
+        RecursionError,
+    ) as error:  # a date that is none, a key that is a list
+        raise refuse(f"{path} is not YAML: {' '.join(str(error).split())}", REPAIR) from error
     if not isinstance(config, dict):
         raise refuse(f"{path} is not a kubeconfig", "Write it with `kubectl config view --flatten --minify`")
     return config
@@ -221,7 +235,7 @@ def _refuse_unsupported(user: dict[str, Any], place: str) -> None:
             f"{place} uses an auth-provider, which Kubernetes dropped with 1.26",
             "Use a credential plugin (exec), a token or a client certificate",
         )
-    if any(key == "as" or key.startswith("as-") for key in user):
+    if any(key == "as" or str(key).startswith("as-") for key in user):
         raise refuse(
             f"{place} impersonates another user, which the agent does not",
             "Give the agent a service account of its own",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from ..errors import ClusterError
+from ..supervision import Tasks, report, supervise
 from .inventory import Pod, Service, Slice, read_pod, read_service, read_slice
 from .requests import Json, Request, get, list_path
 from .streams import ApiStreams
@@ -56,6 +57,7 @@ class Mirror(Generic[_Item]):
         self._jitter = jitter
         self._news = asyncio.Event()
         self._round: asyncio.Task[None] | None = None
+        self._tasks: Tasks = set()
         self._runner: asyncio.Task[None] | None = None
         self._failures = 0
         self._list_began: float | None = None  # None: no list is under way
@@ -69,7 +71,7 @@ class Mirror(Generic[_Item]):
     def start(self) -> None:
         """Begin to follow; a second time does nothing."""
         if self._runner is None:
-            self._runner = asyncio.create_task(self._run())
+            self._runner = supervise(f"follow the {self._resource.kind}", self._run, tasks=self._tasks)
 
     async def changed(self) -> None:
         """Return at the next change of an item, or of what is known of the API."""
@@ -117,6 +119,9 @@ class Mirror(Generic[_Item]):
             self._fail(error)
         except _ODD as error:
             self._fail(ClusterError("protocol", f"the API server sent no {self._resource.kind}: {error!r}"))
+        except Exception as error:  # a mistake of ours: without this it would list anew at once, and for ever
+            report(f"follow the {self._resource.kind}", error)
+            self._fail(ClusterError("protocol", f"internal error with the {self._resource.kind}: {error!r}"))
 
     def _fail(self, error: ClusterError) -> None:
         self._failures += 1

@@ -15,6 +15,7 @@ from typing import Any
 
 from .annotations import parse_time
 from .kubeconfig import Access, refuse
+from .kubeconfig_types import CREDENTIAL, find_misfit
 
 TIMEOUT = 10.0  # seconds; without one a plugin that waits for a browser would hold the agent for ever
 EXPIRY_SLACK = 60.0  # seconds before its end at which a credential is renewed
@@ -67,11 +68,13 @@ def _run(plugin: Mapping[str, Any], base: Path, timeout: float) -> str:
 def _parse(output: str, command: str) -> dict[str, Any]:
     try:
         answer = json.loads(output)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise refuse(f"the credential plugin {command} did not print JSON") from error
     status = answer.get("status") if isinstance(answer, dict) else None
     if not isinstance(status, dict) or not (status.get("token") or status.get("clientCertificateData")):
         raise refuse(f"the credential plugin {command} printed neither a token nor a client certificate")
+    if misfit := find_misfit(status, CREDENTIAL):
+        raise refuse(f"the credential plugin {command} printed a status whose {misfit}")
     return status
 
 

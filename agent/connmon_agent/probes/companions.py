@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from ..core.sightings import ProbeResult
+from ..supervision import report
 
 
 class Companion:
@@ -32,7 +33,14 @@ class Companion:
         rested = self._begun is None or now - self._begun >= self._pause
         if self._asking is None and rested:
             self._begun = now
-            self._asking = asyncio.ensure_future(self._ask())
+            self._asking = asyncio.ensure_future(self._try())
+
+    async def _try(self) -> ProbeResult | None:
+        try:
+            return await self._ask()
+        except Exception as error:  # a mistake of ours must not cost the round, to which it is only added
+            report("probe beside the rounds", error)
+            return None
 
     def take(self) -> list[ProbeResult]:
         """What was found since the last call, or not long before; nothing where the answer is still waited for."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
 from .. import __version__
 from ..core.bounds import bound_words
@@ -30,12 +32,14 @@ from ..core.events import (
 from ..core.moments import Moment
 from ..core.plan import Plan
 from ..core.port_demands import services_held
-from ..core.sightings import ProbeResult, Traffic
+from ..core.sightings import InternalErrors, ProbeResult, Traffic
 from ..core.steps import Step
 from ..core.world import World
 from ..errors import InvariantError, StoreError
 from ..ports import Cluster, Forwards, Prober
+from ..supervision import Tasks, cancel, report, supervise
 from .blindness import Vigil, was_blind
+from .incidents import Incidents
 from .quality_meter import QualityMeter
 from .sentences import Sentence, tell_damage, tell_step
 from .surroundings import Listener, Lookout, Surroundings
@@ -67,7 +71,7 @@ class Agent:
         self._doubted: World | None = None  # made by the first of them, whose commit failed; None: none was tried
         self._ending = asyncio.Event()
         self._end_reason = "ended"
-        self._effects: set[asyncio.Task[None]] = set()
+        self._tasks: Tasks = set()
         self.world = surroundings.journal.load()
         self._vigil = Vigil(self._clock)
         self._quality = QualityMeter(world=self._get_world, take=self.take)
@@ -85,16 +89,13 @@ class Agent:
 
     async def run(self) -> None:
         """Watch and act until ``end`` is called."""
-        self._begin(self._out.journal.last_sign_of_life())
-        tasks = self._lookout.start()
-        ending = asyncio.ensure_future(self._ending.wait())
-        try:
-            await asyncio.wait([ending, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                if task.done():
-                    task.result()  # an observer never ends by itself: raise what ended it
-        finally:
-            await self._finish([ending, *tasks, *self._effects])
+        with self._noting_errors():
+            self._begin(self._out.journal.last_sign_of_life())
+            self._lookout.start(self._tasks)
+            try:
+                await self._ending.wait()
+            finally:
+                await self._finish()
 
     def end(self, reason: str) -> None:
         """Ask the agent to end in order."""
@@ -116,7 +117,8 @@ class Agent:
         self._plan = plan
         self._lookout.rounds.forget()
         if prober is not None:
-            self._keep(asyncio.ensure_future(self._lookout.rounds.prober.close()))
+            close = self._lookout.rounds.prober.close
+            supervise("close the probes of the configuration before", close, tasks=self._tasks, again=False)
         self._lookout.turn_to(prober=prober, cluster=cluster, forwards=forwards)
         self._out = replace(self._out, cluster=cluster or self._out.cluster, forwards=forwards or self._out.forwards)
         if prober is not None:
@@ -196,8 +198,7 @@ class Agent:
 
     def _pass_over(self, event: Event, error: Exception) -> Step:
         """Nothing is decided on an event that our own parts disagree about."""
-        text = f"internal error, please report it; {type(event).__name__} is passed over: {error!r}"
-        self._say("error", text)
+        report(f"decide on {type(event).__name__}", error)
         return Step(self.world)
 
     def _lose_memory(self, error: StoreError) -> None:
@@ -207,7 +208,7 @@ class Agent:
         self._trouble = error
         if not self._regaining and not self._ending.is_set():
             self._regaining = True
-            self._keep(asyncio.ensure_future(self._regain_memory()))
+            supervise("open the state file again", self._regain_memory, tasks=self._tasks)
 
     async def _regain_memory(self) -> None:
         while self._trouble is not None:
@@ -284,18 +285,26 @@ class Agent:
             except StoreError as error:
                 self._lose_memory(error)
 
+    def _note_errors(self, errors: InternalErrors) -> None:
+        if self._trouble is None:
+            try:
+                self._out.journal.note_errors(errors)
+            except StoreError as error:
+                self._lose_memory(error)
+
     # The effects.
 
     def _perform(self, step: Step) -> None:
         for effect in step.effects:
-            self._keep(asyncio.ensure_future(self._restart(effect)))
+            supervise(f"restart {effect.service}", partial(self._restart, effect), tasks=self._tasks, again=False)
         for order in step.listens:
-            self._keep(asyncio.ensure_future(self._listen(order)))
+            supervise(f"listen for {order.service}", partial(self._listen, order), tasks=self._tasks, again=False)
 
     async def _restart(self, effect: Restart) -> None:
         try:
             answer = await self._out.cluster.restart(effect, self._clock.now())
         except Exception as error:  # a mistake of ours: the outcome is unknown, and the core knows what to do then
+            report(f"restart {effect.service}", error)
             reason = f"internal error while asking for the restart: {error!r}"
             answer = RestartAnswered(
                 self._clock.now(), effect.service, effect.token, Outcome.UNKNOWN, reason, kind="internal"
@@ -306,13 +315,10 @@ class Agent:
         try:
             answer = await self._out.forwards.listen(order, self._clock.now())
         except Exception as error:  # a mistake of ours: the port counts as taken, and the others are tried
+            report(f"listen for {order.service}", error)
             reason = f"not to be had: internal error: {error!r}"
             answer = ListenAnswered(self._clock.now(), order.service, order.token, reason)
         self.take(replace(answer, at=self._clock.now()))  # dated when it came
-
-    def _keep(self, task: asyncio.Task[None]) -> None:
-        self._effects.add(task)
-        task.add_done_callback(self._effects.discard)
 
     # Beginning and end.
 
@@ -335,11 +341,20 @@ class Agent:
     def _configured(self) -> Configured:
         return Configured(self._clock.now(), self._plan, self._engine.chart_hashes)
 
-    async def _finish(self, tasks: list[asyncio.Task[bool] | asyncio.Task[None]]) -> None:
+    @contextmanager
+    def _noting_errors(self) -> Iterator[None]:
+        """Within, whatever fails unforeseen on the loop is counted and logged."""
+        loop = asyncio.get_running_loop()
+        before = loop.get_exception_handler()
+        loop.set_exception_handler(Incidents(now=self._clock.now, say=self._out.say, note=self._note_errors))
+        try:
+            yield
+        finally:
+            loop.set_exception_handler(before)
+
+    async def _finish(self) -> None:
         self._ending.set()  # nothing is begun any more
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel(self._tasks)
         if self._trouble is not None:
             with suppress(StoreError):  # a last try: the disk may have got room since
                 await self._catch_up()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from ..settings import KubernetesSettings, Settings
 from ..sockets.examining import SocketPorts
 from ..store import DATABASE_FILE
 from ..store.journal import SqliteJournal
+from ..supervision import Tasks, supervise
 from .agent import Agent
 from .api_addresses import ApiAddress
 from .clocks import SystemClock, anchor_time, boot_id, boottime, walltime
@@ -128,7 +128,7 @@ class Runner:
         self._settings = settings
         self._memory = memory
         self._say = say
-        self._retired: set[asyncio.Task[None]] = set()
+        self._retired: Tasks = set()
         self._forwarding = Forwarding(
             temp_dir=memory.folder / CREDENTIALS_FOLDER,
             say=lambda service, text: say(Sentence(self.now(), "warning", service, text)),
@@ -182,9 +182,7 @@ class Runner:
         return prober
 
     def _retire(self, cluster: Cluster) -> None:
-        closing = asyncio.ensure_future(cluster.close())
-        self._retired.add(closing)
-        closing.add_done_callback(self._retired.discard)
+        supervise("close the connections to the cluster before", cluster.close, tasks=self._retired, again=False)
 
 
 def _open_calls(settings: KubernetesSettings, folder: Path) -> Calls:

@@ -29,6 +29,7 @@ from pathlib import Path
 from ..core.events import Order
 from ..errors import ConnmonError, NotRunning
 from ..presence import name_owner
+from ..supervision import report
 from .clocks import boottime
 
 FILE_NAME = "control.sock"
@@ -112,6 +113,9 @@ class ControlServer:
             refusal = self._obey(request.order, request.services, by)
         except (ValueError, RecursionError, ConnmonError) as error:
             return {"done": False, "reason": str(error)}
+        except Exception as error:  # a mistake of ours: whoever gave the order must not take silence for success
+            report("carry out an order", error)
+            return {"done": False, "reason": f"internal error ({error!r}): please report it with the agent's log"}
         return {"done": True} if refusal is None else {"done": False, "reason": refusal}
 
 

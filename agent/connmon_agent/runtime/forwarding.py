@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..kube.calls import Calls
 from ..ports import Forwards
 from ..settings import KubernetesSettings, Settings
+from ..supervision import Tasks, supervise
 from .no_forwards import NoForwards
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Forwarding:
         self._temp_dir = temp_dir
         self._say = say
         self._forwarder: Forwarder | None = None
-        self._following: set[asyncio.Task[None]] = set()
+        self._following: Tasks = set()
 
     def open(self, settings: Settings, calls: Calls) -> Forwards:
         """The forwards for ``settings``, through ``calls``."""
@@ -43,14 +43,17 @@ class Forwarding:
 
     def follow(self, settings: Settings, calls: Calls, *, other_cluster: bool) -> Forwards | None:
         """Take over other settings; returns the forwards where they are other ones now (None: they are not)."""
-        if self._forwarder is None:
+        forwarder = self._forwarder
+        if forwarder is None:
             return self.open(settings, calls) if settings.forwards else None
         streams = self._open_streams(settings.kubernetes, calls) if other_cluster else None
-        task = asyncio.ensure_future(
-            self._forwarder.configure(find_destinations(settings), settings.forwarding, streams)
+        destinations = find_destinations(settings)
+        supervise(
+            "configure the local ports",
+            lambda: forwarder.configure(destinations, settings.forwarding, streams),
+            tasks=self._following,
+            again=False,
         )
-        self._following.add(task)
-        task.add_done_callback(self._following.discard)
         return None
 
     def _open_streams(self, kubernetes: KubernetesSettings, calls: Calls) -> ApiStreams:

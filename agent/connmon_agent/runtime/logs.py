@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from textwrap import indent
 from typing import TextIO
 
 from ..errors import ConnmonError
@@ -25,29 +26,45 @@ def _about(record: logging.LogRecord) -> str:
     return str(getattr(record, "about", "agent"))
 
 
+def _detail(record: logging.LogRecord) -> str:
+    return str(getattr(record, "detail", ""))
+
+
 class TextFormatter(logging.Formatter):
-    """``2026-11-23 19:04:05 warning  link: ONLINE -> DEGRADED: ...``, in local time."""
+    """``2026-11-23 19:04:05 warning  link: ONLINE -> DEGRADED: ...``, in local time.
+
+    ``detailed``: the traceback of an internal error follows below its line, indented.
+    """
+
+    def __init__(self, *, detailed: bool = False) -> None:
+        super().__init__()
+        self._detailed = detailed
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created).astimezone()
         text = " ".join(record.getMessage().splitlines())  # an answer of the API may have many
-        return f"{moment:%Y-%m-%d %H:%M:%S} {record.levelname.lower():<8} {_about(record)}: {text}"
+        line = f"{moment:%Y-%m-%d %H:%M:%S} {record.levelname.lower():<8} {_about(record)}: {text}"
+        return f"{line}\n{indent(detail, '    ')}" if (detail := self._detailed and _detail(record)) else line
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (RFC 3339, UTC), level, about, text."""
+    """One JSON object a line: time (RFC 3339, UTC), level, about, text; ``detailed``: and the traceback, if any."""
+
+    def __init__(self, *, detailed: bool = False) -> None:
+        super().__init__()
+        self._detailed = detailed
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")
-        return json.dumps(
-            {
-                "time": moment,
-                "level": record.levelname.lower(),
-                "about": _about(record),
-                "text": record.getMessage(),
-            },
-            ensure_ascii=False,
-        )
+        entry = {
+            "time": moment,
+            "level": record.levelname.lower(),
+            "about": _about(record),
+            "text": record.getMessage(),
+        }
+        if detail := self._detailed and _detail(record):
+            entry["traceback"] = detail
+        return json.dumps(entry, ensure_ascii=False)
 
 
 class StderrHandler(logging.StreamHandler[TextIO]):
@@ -89,9 +106,9 @@ class Log:
     def __call__(self, sentence: Sentence) -> None:
         level = logging.getLevelNamesMapping()[sentence.level.upper()]
         if self._logger.isEnabledFor(level):
-            record = self._logger.makeRecord(
-                "", level, "", 0, shorten(sentence.text, LONGEST_RECORD), (), None, extra={"about": sentence.about}
-            )
+            text = shorten(sentence.text, LONGEST_RECORD)
+            extra = {"about": sentence.about, "detail": shorten(sentence.detail, LONGEST_RECORD)}
+            record = self._logger.makeRecord("", level, "", 0, text, (), None, extra=extra)
             record.created = sentence.at.wall
             self._logger.handle(record)
 
@@ -125,7 +142,8 @@ def _open_logger(settings: LoggingSettings) -> logging.Logger:
     if settings.dir is not None:
         logger.addHandler(_open_file(settings.dir, settings))
     for handler in logger.handlers:
-        handler.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter())
+        formatter = JsonFormatter if settings.format == "json" else TextFormatter
+        handler.setFormatter(formatter(detailed=isinstance(handler, FileHandler)))  # no traceback on a terminal
     return logger
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, ClassVar
 
 from ..core.demands import Demand, gateway_to_ask, inspections, next_round, round_patience
 from ..core.events import Event, Inspected, RoundFinished, TimerDue
@@ -19,6 +20,7 @@ from ..core.plan import ServicePlan
 from ..core.sightings import ProbeResult, Sighting, Unseen
 from ..core.world import World
 from ..ports import Clock, Cluster, Prober
+from ..supervision import Tasks, report, supervise
 
 # A round may start while older ones still wait for their deadline, but a backlog of them helps nobody.
 MOST_ROUNDS_AT_ONCE = 4
@@ -29,14 +31,20 @@ SHORTEST_INSPECTION_INTERVAL = 0.2
 
 
 class Observer(ABC):
-    """A loop that looks whenever a look is due. ``take`` receives the events, ``world`` tells what is wanted."""
+    """A loop that looks whenever a look is due. ``take`` receives the events, ``world`` tells what is wanted.
+
+    ``task`` names the loop in the log, should it fail.
+    """
+
+    task: ClassVar[str]
 
     def __init__(self, *, clock: Clock, world: Callable[[], World], take: Callable[[Event], object]) -> None:
         self._clock = clock
         self._world = world
         self._take = take
         self._nudged = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: Tasks = set()
+        self._busy: set[str] = set()  # what is being looked at now
 
     def nudge(self) -> None:
         """Tell that the world changed."""
@@ -57,9 +65,19 @@ class Observer(ABC):
     def look(self) -> float | None:
         """Start every look that is due; returns the steady time of the next one (None: only a change can bring one)."""
 
-    def _start(self, looking: asyncio.Task[None]) -> None:
-        self._tasks.add(looking)
-        looking.add_done_callback(self._tasks.discard)
+    def _start(self, name: str, look: Callable[[], Awaitable[None]], *, about: str | None = None) -> None:
+        """Look in a task of its own. One that fails is reported, and begun anew when it is due again.
+
+        ``about`` is busy until the task has ended, however it does: also before it began.
+        """
+        task = supervise(name, look, tasks=self._tasks, again=False)
+        if about is not None:
+            self._busy.add(about)
+            task.add_done_callback(lambda _: self._end(about))
+
+    def _end(self, about: str) -> None:
+        self._busy.discard(about)
+        self.nudge()
 
     async def _wait(self, due: float | None) -> None:
         waits: set[asyncio.Task[Any]] = {asyncio.ensure_future(self._nudged.wait())}
@@ -74,6 +92,8 @@ class Observer(ABC):
 
 class RoundObserver(Observer):
     """Probes the link's targets, round by round."""
+
+    task = "probe the link"
 
     def __init__(
         self,
@@ -117,7 +137,7 @@ class RoundObserver(Observer):
         if len(self._tasks) < MOST_ROUNDS_AT_ONCE:
             self._number += 1
             self._spread = self._jitter() - 0.5
-            self._start(asyncio.ensure_future(self._round(self._number)))
+            self._start("probe a round", partial(self._round, self._number))
         self._started = now
         return self._due()
 
@@ -141,13 +161,14 @@ class RoundObserver(Observer):
 class InspectionObserver(Observer):
     """Looks at the services in the cluster."""
 
+    task = "inspect the services"
+
     def __init__(
         self, cluster: Cluster, *, clock: Clock, world: Callable[[], World], take: Callable[[Event], object]
     ) -> None:
         super().__init__(clock=clock, world=world, take=take)
         self.cluster = cluster
         self._looked: dict[str, tuple[float, str]] = {}  # when each service was last looked at, and in which state
-        self._looking: set[str] = set()
 
     def turn_to(self, cluster: Cluster) -> None:
         """Look at another cluster from now on, and at all of it at once."""
@@ -159,7 +180,7 @@ class InspectionObserver(Observer):
         world = self._world()
         nexts = []
         for name, demand in inspections(world, now).items():
-            if name in self._looking:
+            if name in self._busy:
                 continue
             due = self._due(world, name, demand)
             if due > now:
@@ -176,22 +197,22 @@ class InspectionObserver(Observer):
 
     def _begin(self, service: ServicePlan, state: str, now: float, *, closely: bool) -> None:
         self._looked[service.name] = (now, state)
-        self._looking.add(service.name)
-        self._start(asyncio.ensure_future(self._inspect(service, closely=closely)))
+        look = partial(self._inspect, service, closely=closely)
+        self._start(f"inspect {service.name}", look, about=service.name)
 
     async def _inspect(self, service: ServicePlan, *, closely: bool) -> None:
         try:
             seen: Sighting | Unseen = await self.cluster.inspect(service, closely=closely)
         except Exception as error:  # a mistake of ours must not blind the agent for the other services
+            report(f"inspect {service.name}", error)
             seen = Unseen("internal", f"internal error while asking the cluster: {error!r}")
-        finally:
-            self._looking.discard(service.name)
-            self.nudge()
         self._take(Inspected(self._clock.now(), service.name, seen))
 
 
 class TimerObserver(Observer):
     """Tells when a deadline has passed, again at every change until the world knows: a telling may not be recorded."""
+
+    task = "watch the deadlines"
 
     def look(self) -> float | None:
         now = self._clock.now()

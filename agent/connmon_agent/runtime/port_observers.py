@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from ..core.events import Event, ForwardChecked, PortsSeen
 from ..core.moments import Moment
@@ -11,6 +11,7 @@ from ..core.port_demands import PORTS_INTERVAL, CheckDemand, check_demands, want
 from ..core.sightings import Traffic
 from ..core.world import World
 from ..ports import Clock, Forwards, LocalPorts
+from ..supervision import report, supervise
 from .observers import Observer
 
 # Seconds between looks at what goes through the ports, for people: it decides nothing.
@@ -21,6 +22,8 @@ SHORTEST_CHECK_INTERVAL = 1.0
 
 class PortObserver(Observer):
     """Looks at the ports that services want and do not have: at once when others are wanted, else now and then."""
+
+    task = "examine the local ports"
 
     def __init__(
         self,
@@ -39,7 +42,7 @@ class PortObserver(Observer):
 
     def look(self) -> float | None:
         wanted = wanted_ports(self._world())
-        if not wanted or self._tasks:
+        if not wanted or self._busy:
             self._seen &= frozenset(wanted)
             return None
         now = self._clock.now().steady
@@ -47,16 +50,15 @@ class PortObserver(Observer):
         if due > now:
             return due
         self._looked, self._seen = now, frozenset(wanted)
-        self._start(asyncio.ensure_future(self._examine(wanted)))
+        self._start(self.task, partial(self._examine, wanted), about="ports")
         return None
 
     async def _examine(self, wanted: dict[int, tuple[str, ...]]) -> None:
         try:
             taken = await self._ports.examine(wanted)
-        except Exception:  # a mistake of ours: whether a port can be had shows when it is asked for
+        except Exception as error:  # a mistake of ours: whether a port can be had shows when it is asked for
+            report(self.task, error)
             taken = {}
-        finally:
-            asyncio.get_running_loop().call_soon(self.nudge)
         busy = tuple(sorted(flow.service for flow in self.forwards.traffic() if flow.open))
         self._take(PortsSeen(self._clock.now(), tuple(sorted(taken.items())), busy))
 
@@ -66,26 +68,24 @@ class CheckObserver(Observer):
     something new.
     """
 
+    task = "check the local ports"
+
     def __init__(
         self, forwards: Forwards, *, clock: Clock, world: Callable[[], World], take: Callable[[Event], object]
     ) -> None:
         super().__init__(clock=clock, world=world, take=take)
         self.forwards = forwards
         self._checked: dict[str, tuple[float, int | None]] = {}  # when each was last checked, and on which port
-        self._checking: set[str] = set()
         self._turned: set[str] = set()
 
     async def run(self) -> None:
-        listening = asyncio.ensure_future(self._listen())
-        try:
-            await super().run()
-        finally:
-            listening.cancel()
+        supervise("wait for ports that are worth a check", self._listen, tasks=self._tasks)
+        await super().run()
 
     def look(self) -> float | None:
         now, nexts = self._clock.now().steady, []
         for name, demand in check_demands(self._world()).items():
-            if name in self._checking:
+            if name in self._busy:
                 continue
             due = self._due(name, demand)
             if due > now:
@@ -103,18 +103,18 @@ class CheckObserver(Observer):
     def _begin(self, name: str, now: float) -> None:
         self._checked[name] = (now, self._world().forwards[name].port)
         self._turned.discard(name)
-        self._checking.add(name)
-        self._start(asyncio.ensure_future(self._check(name)))
+        self._start(f"check the port of {name}", partial(self._check, name), about=name)
 
     async def _check(self, name: str) -> None:
-        began, port = self._clock.now(), self._world().forwards[name].port or 0
+        began, known = self._clock.now(), self._world().forwards.get(name)
+        if known is None:
+            return  # a reload took the service out of the configuration
+        port = known.port or 0
         try:
             checked = await self.forwards.check(name, began)
         except Exception as error:  # a mistake of ours must not blind the agent for the other ports
+            report(f"check the port of {name}", error)
             checked = ForwardChecked(began, began, name, port, f"internal error while it was checked: {error!r}")
-        finally:
-            self._checking.discard(name)
-            self.nudge()
         self._take(
             ForwardChecked(self._clock.now(), began, name, checked.port, checked.trouble, lasting=checked.lasting)
         )
@@ -127,6 +127,8 @@ class CheckObserver(Observer):
 
 class TrafficObserver(Observer):
     """Notes what went through the ports, whenever that has changed. It brings no events."""
+
+    task = "note the traffic"
 
     def __init__(
         self,

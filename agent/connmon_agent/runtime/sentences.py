@@ -24,12 +24,16 @@ ALARMING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One line of the log. ``level`` is debug, info, warning or error; ``about`` is "agent", "link" or a service."""
+    """One line of the log. ``level`` is debug, info, warning or error; ``about`` is "agent", "link" or a service.
+
+    ``detail`` is for the log file alone, below the line: the traceback of an internal error.
+    """
 
     at: Moment
     level: str
     about: str
     text: str
+    detail: str = ""
 
 
 def tell_damage(journal: Journal) -> str | None:

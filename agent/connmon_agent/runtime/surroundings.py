@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ from ..core.moments import Moment
 from ..core.sightings import ProbeResult, Traffic
 from ..core.world import World
 from ..ports import Clock, Cluster, Forwards, Journal, LinkWatch, LocalPorts, Prober
+from ..supervision import Tasks, supervise
 from .evidence import EvidenceObserver
 from .no_forwards import NoForwards, NoPorts
 from .observers import InspectionObserver, Observer, RoundObserver, TimerObserver
@@ -76,9 +76,10 @@ class Lookout:
             TimerObserver(clock=clock, world=world, take=take),
         )
 
-    def start(self) -> list[asyncio.Task[None]]:
-        """Begin to look, each in a task of its own, which never ends by itself."""
-        return [asyncio.create_task(observer.run()) for observer in self._observers]
+    def start(self, tasks: Tasks) -> None:
+        """Begin to look, each in a task of its own among ``tasks``; one that fails is begun again."""
+        for observer in self._observers:
+            supervise(observer.task, observer.run, tasks=tasks)
 
     def nudge(self) -> None:
         """Tell that the world changed."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.events import Event
 from ..core.moments import Moment
-from ..core.sightings import ProbeResult, QualitySight, Traffic
+from ..core.sightings import InternalErrors, ProbeResult, QualitySight, Traffic
 from ..core.steps import Step
 from ..core.world import World
 from ..errors import CommitError, InvariantError, StoreError
@@ -127,6 +127,12 @@ class SqliteJournal:
         self._require_order()
         with self._unsynced("note the traffic") as connection:
             writes.write_traffic(connection, at, traffic)
+
+    def note_errors(self, errors: InternalErrors) -> None:
+        """Remember what failed in the agent itself, without waiting for the disk. Raises StoreError."""
+        self._require_order()
+        with self._unsynced("note an internal error") as connection:
+            writes.write_errors(connection, errors)
 
     def load_chart(self, sha256: str) -> str | None:
         """The canonical text of the chart with that hash; None where it was never saved. Raises StoreError."""

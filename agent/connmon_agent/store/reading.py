@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from ..core.moments import Moment
-from ..core.sightings import QualitySight, Traffic
+from ..core.sightings import InternalErrors, QualitySight, Traffic
 from ..core.world import World
 from ..errors import StoreError
 from .failures import store_error
 from .layout import (
+    ERRORS,
     EVENT_COLUMNS,
     EVENTS,
     GENESIS,
+    INTERNAL_ERRORS,
     QUALITY,
     RESTARTS,
     RESULTS,
@@ -103,6 +105,11 @@ class Reader:
         """What went through the local ports since the agent's start, as of its last word."""
         row = self._first("SELECT traffic FROM latest_traffic") if self._has("latest_traffic") else None
         return () if row is None else self._decoded("the traffic", TRAFFIC.from_text, row[0])
+
+    def internal_errors(self) -> InternalErrors | None:
+        """What failed in the agent itself, the last time that anything did; None: nothing ever."""
+        row = self._first(f"SELECT value FROM meta WHERE key = '{ERRORS}'")
+        return None if row is None else self._decoded("the internal errors", INTERNAL_ERRORS.from_text, row[0])
 
     def _has(self, table: str) -> bool:
         """A reader never migrates: a file of an older agent lacks what came later."""

@@ -8,11 +8,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from ..core.effects import LISTEN_TOKEN, Effect, Listen
 from ..core.events import AgentStarted, AgentStopped, Event, RoundFinished
 from ..core.moments import Moment
-from ..core.sightings import ProbeResult, QualitySight, Traffic
+from ..core.sightings import InternalErrors, ProbeResult, QualitySight, Traffic
 from ..core.steps import Resolution
 from ..core.world import Forward, Outage, ServiceState, World
 from ..errors import InvariantError
-from .layout import EVENT_COLUMNS, FORWARDS, QUALITY, RESTARTS, RESULTS, SIGHTS, TRAFFIC, EventRow
+from .layout import (
+    ERRORS,
+    EVENT_COLUMNS,
+    FORWARDS,
+    INTERNAL_ERRORS,
+    QUALITY,
+    RESTARTS,
+    RESULTS,
+    SIGHTS,
+    TRAFFIC,
+    EventRow,
+)
 
 FILLED_UP = 1024  # bytes, a multiple of which a snapshot is long
 
@@ -70,7 +81,7 @@ _UPSERT_ROUND = """
         steady = excluded.steady, wall = excluded.wall, results = excluded.results,
         loss = excluded.loss, latency_ms = excluded.latency_ms
 """
-_SET_QUALITY = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+_SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 
 def write_event(connection: sqlite3.Connection, row: EventRow, world: str) -> None:
@@ -205,7 +216,12 @@ def write_traffic(connection: sqlite3.Connection, at: Moment, traffic: Sequence[
 
 def write_quality(connection: sqlite3.Connection, sight: QualitySight | None) -> None:
     """The quality up to the newest round."""
-    connection.execute(_SET_QUALITY, (QUALITY, SIGHTS.to_text(sight)))
+    connection.execute(_SET_META, (QUALITY, SIGHTS.to_text(sight)))
+
+
+def write_errors(connection: sqlite3.Connection, errors: InternalErrors) -> None:
+    """What failed in the agent itself since its start."""
+    connection.execute(_SET_META, (ERRORS, INTERNAL_ERRORS.to_text(errors)))
 
 
 def plain_text(text: str) -> str:

@@ -8,7 +8,7 @@ from ...core.blindness import BLIND_AFTER, SILENT_ROUNDS
 from ...core.demands import round_interval
 from ...core.plan import ServicePlan
 from ...core.reach import describe_port, is_tried_in_vain
-from ...core.sightings import Traffic
+from ...core.sightings import InternalErrors, Traffic
 from ...core.world import Forward, Service, ServiceState, World
 from ...store.records import AgentRow, LatestRound
 
@@ -19,7 +19,8 @@ class Snapshot:
 
     ``pid`` is the running agent's (None: none runs; 0: one runs, its id is not known), ``agent`` the one that wrote
     last (None: none ever did), ``round`` the newest round of probes (None: none yet). ``path`` is the database,
-    ``traffic`` what has gone through the local ports since that agent's start.
+    ``traffic`` what has gone through the local ports since that agent's start, ``errors`` what last failed in an agent
+    itself, perhaps in an earlier one (None: nothing ever).
     """
 
     now: float
@@ -31,6 +32,7 @@ class Snapshot:
     events: int
     bytes: int
     traffic: tuple[Traffic, ...] = ()
+    errors: InternalErrors | None = None
 
     @property
     def running(self) -> bool:
@@ -41,6 +43,13 @@ class Snapshot:
     def fresh(self) -> bool:
         """Whether the running agent has not written anything yet: what is remembered comes from an earlier one."""
         return self.pid is not None and (self.agent is None or self.pid not in (0, self.agent.pid))
+
+    @property
+    def internal_errors(self) -> InternalErrors | None:
+        """What failed in the agent itself since the start of the one that wrote last; None: nothing did."""
+        if self.errors is None or self.agent is None or self.errors.at.steady < self.agent.started.steady:
+            return None
+        return self.errors
 
     @property
     def silent_for(self) -> float | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...core.facts import advise
 from ...core.plan import ServicePlan
-from ...core.sightings import ProbeResult, QualitySight
+from ...core.sightings import InternalErrors, ProbeResult, QualitySight
 from ...core.world import Blindness, Intent, LinkState, Outage, Service
 from ...store.records import LatestRound
 from ..wording import write_instant
@@ -56,7 +56,14 @@ def _agent(snapshot: Snapshot) -> dict[str, Any]:
         "silent_for": _rounded(snapshot.silent_for) if snapshot.running else None,
         "paused": snapshot.world.paused,
         "shadow": not snapshot.world.plan.recovery.act,
+        "internal_errors": _internal_errors(snapshot.internal_errors),
     }
+
+
+def _internal_errors(errors: InternalErrors | None) -> dict[str, Any]:
+    """Mistakes of ours since the agent's start, each of which cost one task one attempt."""
+    last = None if errors is None else {"task": errors.task, "error": errors.error, "at": write_instant(errors.at)}
+    return {"count": 0 if errors is None else errors.count, "last": last}
 
 
 def _link(snapshot: Snapshot) -> dict[str, Any]:

@@ -264,6 +264,14 @@ def _is_damped(snapshot: Snapshot) -> bool:
 
 def _agent(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
     yield from wrap(_tell_agent(snapshot, zone), width=width, indent=INDENT, first="")
+    errors = snapshot.internal_errors
+    if errors is not None:
+        ago = say_duration(snapshot.now - errors.at.wall)
+        told = (
+            f"Internal errors since the start: {errors.count}, the last {ago} ago in the task {errors.task}: "
+            f"{errors.error}. Please report it with the log"
+        )
+        yield from wrap(told, width=width, indent=INDENT, first="")
 
 
 def _blindness(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
