@@ -54,7 +54,7 @@ def complete(manifest: Manifest, version: Version) -> Manifest:
         case "Namespace":
             known["metadata"] = _name_namespace(known["metadata"], version)
             known["spec"] = {"finalizers": ["kubernetes"], **spec}
-        case "PodDisruptionBudget":
+        case "PodDisruptionBudget" | "ResourceQuota":
             known["spec"] = spec
     return known
 

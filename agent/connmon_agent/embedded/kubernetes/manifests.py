@@ -83,6 +83,17 @@ def disruption_budget(
     }
 
 
+def quota(name: str, namespace: str = "default", **hard: int) -> Manifest:
+    """A ResourceQuota, such as ``quota("few", pods=2)``."""
+    spec = {"hard": {resource: str(number) for resource, number in hard.items()}}
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+    }
+
+
 def namespace(name: str) -> Manifest:
     """A Namespace."""
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}

@@ -43,6 +43,7 @@ class Resource:
 _RESOURCES = (
     Resource("", "v1", "namespaces", "Namespace", namespaced=False, short_names=("ns",)),
     Resource("", "v1", "pods", "Pod", short_names=("po",), subresources=("portforward",)),
+    Resource("", "v1", "resourcequotas", "ResourceQuota", short_names=("quota",)),
     Resource("", "v1", "services", "Service", short_names=("svc",)),
     Resource("apps", "v1", "controllerrevisions", "ControllerRevision"),
     Resource("apps", "v1", "daemonsets", "DaemonSet", counts=("spec",), short_names=("ds",)),

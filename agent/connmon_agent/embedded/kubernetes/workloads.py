@@ -6,9 +6,20 @@ from collections.abc import Callable
 from typing import Literal
 
 from .controllers import ControllerManager
+from .controllers.context import has_ended
 from .objects import Key, Manifest, key_of
 
-Failure = Literal["never-ready", "image-pull", "sidecar-crash"]
+Failure = Literal[
+    "never-ready",
+    "image-pull",
+    "image-never-pull",
+    "image-name",
+    "config",
+    "create",
+    "run",
+    "sidecar-crash",
+    "unschedulable",
+]
 
 
 class Workloads:
@@ -24,9 +35,9 @@ class Workloads:
     ) -> None:
         """The pods of the next ``times`` revisions (None: of all, 0: of none any more) never become Ready.
 
-        ``never-ready``: their containers crash (CrashLoopBackOff); ``image-pull``: ImagePullBackOff; ``sidecar-crash``:
-        an init container with restartPolicy Always crashes, and the others run. A revision that exists already is not
-        touched.
+        ``never-ready``: their containers crash (CrashLoopBackOff); ``sidecar-crash``: an init container with
+        restartPolicy Always crashes, and the others run; ``unschedulable``: they get no node; the others: their
+        containers wait, as in ``WAITING`` of ``controllers.pods``. A revision that exists already is not touched.
         """
         self._invoke(lambda: self._controllers.context.ailments.plan(Key(kind, namespace, name), how, times))
 
@@ -38,6 +49,10 @@ class Workloads:
         """Pods that hang answer again."""
         self._invoke(lambda: self._set_ready(Key(kind, namespace, name), ready=True))
 
+    def evict(self, kind: str, namespace: str, name: str) -> None:
+        """The kubelet ends the running pods for want of memory: they lie about, Failed, and others take their place."""
+        self._invoke(lambda: self._evict(Key(kind, namespace, name)))
+
     def set_ready_after(self, kind: str, namespace: str, name: str, *, seconds: float) -> None:
         """Pods of this workload made from now on need ``seconds`` to become Ready."""
         self._invoke(lambda: self._controllers.context.paces.update({Key(kind, namespace, name): seconds}))
@@ -47,6 +62,13 @@ class Workloads:
         for pod in self._controllers.context.pods_of(workload):
             self._note(pod, unready, ready=ready)
             self._controllers.enqueue(key_of(pod))
+
+    def _evict(self, workload: Key) -> None:
+        context = self._controllers.context
+        status = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+        for pod in context.pods_of(workload):
+            if not has_ended(pod):
+                context.store.update_status(pod, {**status, "startTime": context.timestamp()})
 
     @staticmethod
     def _note(pod: Manifest, unready: set[str], *, ready: bool) -> None:

@@ -10,6 +10,7 @@ from ..objects import Manifest
 NEW_REPLICA_SET = "NewReplicaSetCreated"
 UPDATED = "ReplicaSetUpdated"
 COMPLETE = "NewReplicaSetAvailable"
+FAILURE = "ReplicaFailure"
 TIMED_OUT = "ProgressDeadlineExceeded"
 PAUSED = "DeploymentPaused"
 RESUMED = "DeploymentResumed"
@@ -31,6 +32,17 @@ def availability(available: bool, at: str) -> Manifest:
         return _condition("Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.", at)
     message = "Deployment does not have minimum availability."
     return _condition("Available", "False", "MinimumReplicasUnavailable", message, at)
+
+
+def replica_failure(message: str, at: str) -> Manifest:
+    """The condition ReplicaFailure of a ReplicaSet, and of its Deployment: pods cannot be made."""
+    condition = {"type": FAILURE, "status": "True", "lastTransitionTime": at}
+    return {**condition, "reason": "FailedCreate", "message": message}
+
+
+def without_condition(status: Manifest, kind: str) -> Manifest:
+    """``status`` without its condition of this type."""
+    return {**status, "conditions": [one for one in status.get("conditions") or () if one["type"] != kind]}
 
 
 def set_condition(status: Manifest, condition: Manifest) -> Manifest:

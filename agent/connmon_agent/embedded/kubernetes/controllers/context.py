@@ -112,6 +112,11 @@ def is_ready(pod: Manifest) -> bool:
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
+def has_ended(pod: Manifest) -> bool:
+    """Whether the pod has ended for good and lies about until somebody deletes it."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
 def revision_of(pod: Manifest) -> str:
     """The name of the ReplicaSet or ControllerRevision a pod was made from; empty when from none."""
     owner = controller_of(pod)

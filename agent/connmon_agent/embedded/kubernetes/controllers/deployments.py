@@ -12,6 +12,7 @@ from ..objects import Manifest, equal, hash_template, key_of, labels_of, owner_r
 from ..versions import Trait
 from .conditions import (
     COMPLETE,
+    FAILURE,
     NEW_REPLICA_SET,
     PAUSED,
     RESUMED,
@@ -24,6 +25,7 @@ from .conditions import (
     progressing,
     renew_condition,
     set_condition,
+    without_condition,
 )
 from .context import Context, count
 from .rolling import Fleet, grow_new, resolve_fenceposts, shrink_old
@@ -157,8 +159,17 @@ class DeploymentController:
         if self._context.version.has(Trait.TERMINATING_REPLICAS):
             status["terminatingReplicas"] = _sum(sets.all, "terminatingReplicas")
         status["conditions"] = deployment["status"].get("conditions") or []
+        status = self._tell_failure(sets, status)
         _, unavailable = _fenceposts(deployment)
         return set_condition(status, availability(available >= desired - unavailable, self._context.timestamp()))
+
+    def _tell_failure(self, sets: ReplicaSets, status: Manifest) -> Manifest:
+        """What keeps a ReplicaSet from making pods, the new one's reason before an older one's."""
+        failures = (find_condition(item["status"], FAILURE) for item in reversed(sets.all))
+        failure = next((one for one in failures if one is not None), None)
+        if failure is None:
+            return without_condition(status, FAILURE)
+        return set_condition(status, {"lastUpdateTime": failure["lastTransitionTime"], **failure})
 
     def _judge_progress(self, deployment: Manifest, status: Manifest) -> Manifest:
         """Complete, moving on, or too long without a move: kubectl believes what stands here."""

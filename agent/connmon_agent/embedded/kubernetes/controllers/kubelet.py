@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from ..objects import Key, Manifest, key_of
-from .context import Context, is_ready, revision_of
+from .context import Context, has_ended, is_ready, revision_of
+from .placing import find_obstacle
 from .pods import (
+    WAITING,
     crashing_status,
-    gated_status,
     image_trouble,
     pending_status,
     running_status,
     sidecar_crashing_status,
+    unplaced_status,
     with_addresses,
 )
 
@@ -29,17 +31,22 @@ class Kubelet:
         """Do what the pod's state asks for next."""
         if "deletionTimestamp" in pod["metadata"]:
             self._end(pod)
+        elif has_ended(pod):
+            self._context.ready_since.pop(pod["metadata"]["uid"], None)
         elif "startTime" not in pod["status"]:
-            if pod["spec"].get("schedulingGates"):
-                self._hold(pod)
-            elif is_scheduled(pod):
+            if is_scheduled(pod) and self._find_place(pod):
                 self._admit(pod)
         else:
             self._follow_health(pod)
 
-    def _hold(self, pod: Manifest) -> None:
-        if "conditions" not in pod["status"]:
-            self._context.store.update_status(pod, gated_status(self._context.timestamp(), self._context.version))
+    def _find_place(self, pod: Manifest) -> bool:
+        """Whether there is a node for the pod; else its status says why there is none."""
+        context = self._context
+        ailment = context.ailments.of_revision(pod["metadata"]["namespace"], revision_of(pod))
+        obstacle = find_obstacle(context, pod, ailment)
+        if obstacle is not None:
+            context.store.update_status(pod, unplaced_status(pod, *obstacle, context.timestamp(), context.version))
+        return obstacle is None
 
     def _admit(self, pod: Manifest) -> None:
         context = self._context
@@ -69,15 +76,15 @@ class Kubelet:
         at, version = self._context.timestamp(), self._context.version
         if trouble := image_trouble(pod):
             return pending_status(pod, at, version, reason=trouble[0], message=trouble[1])
-        match self._context.ailments.of_revision(pod["metadata"]["namespace"], revision_of(pod)):
-            case "image-pull":
-                image = pod["spec"]["containers"][0]["image"]
-                message = f'Back-off pulling image "{image}"'
-                return pending_status(pod, at, version, reason="ImagePullBackOff", message=message)
-            case "never-ready":
-                return crashing_status(pod, at, version, restarts=1)
-            case "sidecar-crash":
-                return sidecar_crashing_status(pod, at, version, restarts=1)
+        ailment = self._context.ailments.of_revision(pod["metadata"]["namespace"], revision_of(pod))
+        if ailment == "never-ready":
+            return crashing_status(pod, at, version, restarts=1)
+        if ailment == "sidecar-crash":
+            return sidecar_crashing_status(pod, at, version, restarts=1)
+        if ailment in WAITING:
+            reason, message = WAITING[ailment]
+            message = message.format(image=pod["spec"]["containers"][0]["image"])
+            return pending_status(pod, at, version, reason=reason, message=message)
         return running_status(pod, at, version, ready=pod["metadata"]["uid"] not in self._context.ailments.unready)
 
     def _follow_health(self, pod: Manifest) -> None:

@@ -97,6 +97,11 @@ class ControllerManager:
         workload = self.context.workload_of(gone) if gone["kind"] == "Pod" else None
         if workload is not None:
             self.enqueue(workload)
+        if gone["kind"] == "Pod":  # it may have left its port, or its share of a quota, to another
+            for kind in ("Pod", "ReplicaSet"):
+                for waiting in self._store.list_objects(kind):
+                    if kind == "ReplicaSet" or "nodeName" not in waiting["spec"]:
+                        self.enqueue(key_of(waiting))
 
     def _work(self) -> None:
         batch, self._waiting = self._waiting, {}

@@ -10,6 +10,16 @@ SIDECAR_WORDS = "cannot reach the control plane"  # and its last words
 
 _ADDRESSES = ("hostIP", "podIP", "podIPs")
 
+# How containers wait that cannot start, by the ailment: reason and message, as the kubelet says them.
+WAITING = {
+    "image-pull": ("ImagePullBackOff", 'Back-off pulling image "{image}"'),
+    "image-never-pull": ("ErrImageNeverPull", 'Container image "{image}" is not present with pull policy of Never'),
+    "image-name": ("InvalidImageName", 'Failed to apply default image tag "{image}": invalid reference format'),
+    "config": ("CreateContainerConfigError", 'secret "settings" not found'),
+    "create": ("CreateContainerError", "context deadline exceeded"),
+    "run": ("RunContainerError", 'failed to create containerd task: exec: "nothing": not found in $PATH'),
+}
+
 
 def make_pod(template: Manifest, *, namespace: str, name: str, owner: Manifest, labels: dict[str, str]) -> Manifest:
     """A pod of ``owner`` from a pod template. ``labels`` come on top of the template's."""
@@ -31,12 +41,14 @@ def with_addresses(pod: Manifest, **addresses: str) -> Manifest:
     return {**pod, "status": {**pod["status"], **addresses, **more}}
 
 
-def gated_status(at: str, version: Version) -> Manifest:
-    """It is not scheduled before somebody has removed its scheduling gates."""
-    message = "Scheduling is blocked due to non-empty scheduling gates"
-    found = {"status": "False", "reason": "SchedulingGated", "message": message}
-    condition = {"type": "PodScheduled", "lastProbeTime": None, "lastTransitionTime": at, **found}
-    return {"phase": "Pending", "conditions": [condition | _observed(1, version)]}
+def unplaced_status(pod: Manifest, reason: str, message: str, at: str, version: Version) -> Manifest:
+    """It has no node: ``reason`` is SchedulingGated or Unschedulable."""
+    found = {"status": "False", "reason": reason, "message": message}
+    old: Manifest = next((one for one in pod["status"].get("conditions") or () if one["type"] == "PodScheduled"), {})
+    since = old["lastTransitionTime"] if old.get("status") == "False" else at
+    condition = {"type": "PodScheduled", "lastProbeTime": None, "lastTransitionTime": since, **found}
+    observed = _observed(pod["metadata"].get("generation", 1), version)
+    return {"phase": "Pending", "conditions": [condition | observed]}
 
 
 def pending_status(
