@@ -98,7 +98,7 @@ class Days:
         for restart in step.effects:
             now, workload = self._now(), self._workloads[restart.service]
             workload.token = restart.token
-            workload.roll(now.steady, now.wall, by="connmon-agent")
+            workload.roll(now.steady, by="connmon-agent")
             self._answers.append(
                 RestartAnswered(
                     now, restart.service, restart.token, Outcome.APPLIED, "accepted", generation=workload.generation

@@ -156,6 +156,8 @@ def test_how_often_a_service_is_looked_at(service: dict[str, Any], demand: Deman
     assert inspections(world, NOW) == ({} if demand is None else {"web": demand})
 
 
-def test_a_waiting_service_is_not_looked_at_before_its_turn() -> None:
-    world = World(store="disk0001", plan=plan_of("web"), services={"web": Service("web", "WAITING")})
-    assert inspections(world, NOW) == {}
+@pytest.mark.parametrize(("returned", "looks"), [(None, {"web": Demand(3.0)}), ("as it was", {}), ("", {})])
+def test_before_its_turn_a_waiting_service_is_looked_at_once(returned: str | None, looks: dict[str, Demand]) -> None:
+    """To know its pod template as the link found it: what somebody changes from then on is a restart since."""
+    web = Service("web", "WAITING", returned=returned)
+    assert inspections(World(store="disk0001", plan=plan_of("web"), services={"web": web}), NOW) == looks

@@ -85,8 +85,7 @@ def inspections(name: str, seen: Sighting | Unseen, which: str | None) -> Blow:
     def inspect(world: World, at: Moment) -> Event:
         if isinstance(seen, Unseen):
             return Inspected(at, name, seen)
-        revised = None if seen.revised_at is None else at.wall - seen.revised_at
-        return Inspected(at, name, replace(seen, token=own_token(world, name, which), revised_at=revised))
+        return Inspected(at, name, replace(seen, token=own_token(world, name, which)))
 
     return inspect
 
@@ -109,7 +108,7 @@ sightings = st.builds(
     desired=st.integers(0, 2),
     available=st.integers(0, 2),
     paused=st.sampled_from([False, False, False, True]),
-    revised_at=st.sampled_from([None, 0.0, 10.0, 1e6]),  # seconds ago
+    template=st.sampled_from([None, "one", "two", "three"]),
     revised_by=st.sampled_from([None, "connmon-agent", "kubectl rollout restart"]),
     blocked_by=st.sampled_from([None, None, "pdb"]),
     progress=st.sampled_from(["", "0 of 2 new pods are available"]),

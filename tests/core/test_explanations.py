@@ -212,7 +212,8 @@ def test_how_often_the_link_is_looked_at(link: Link, told: str) -> None:
 
 
 def test_a_service_in_a_later_stage_is_looked_at_once_it_is_its_turn() -> None:
-    assert next_look(recovering(DB, WEB, plan=staged("db", "web")), "web", at(720)) == "once it is its turn"
+    web = replace(WEB, returned="as the link found it")
+    assert next_look(recovering(DB, web, plan=staged("db", "web")), "web", at(720)) == "once it is its turn"
 
 
 def refusals(world: World, dest: str, seen: Sighting | Unseen | None) -> list[tuple[str, str]]:

@@ -49,10 +49,12 @@ def put_off(obstacle: Obstacle, seconds: float) -> dict[str, Any]:
     return {"postponed_since": NOW.plus(-seconds), "postponed_for": obstacle}
 
 
-OURS = {"token": "disk0001-1-1-1", "restarted": BACK.plus(10.0), "attempts": 1}
+FOUND = {"returned": "as it was"}  # when the link came back
+OURS = {**FOUND, "token": "disk0001-1-1-1", "restarted": BACK.plus(10.0), "made": "made by us", "attempts": 1}
+OURS_BEFORE = {**OURS, "returned": "made by us", "restarted": BEGAN.plus(-7200.0)}
 TOKEN = {"token": "disk0001-1-1-1"}
-BY_US = {**TOKEN, "revised_at": BACK.plus(10.0).wall, "revised_by": "connmon-agent"}
-BY_OTHERS = {"revised_at": BACK.plus(15.0).wall, "revised_by": "kubectl rollout restart"}
+BY_US = {**TOKEN, "template": "made by us", "revised_by": "connmon-agent"}
+BY_OTHERS = {"template": "made by others", "revised_by": "kubectl rollout restart"}
 
 
 @pytest.mark.parametrize(
@@ -78,12 +80,14 @@ BY_OTHERS = {"revised_at": BACK.plus(15.0).wall, "revised_by": "kubectl rollout 
         pytest.param(
             ROLLING, put_off(Obstacle.UNSEEN, 900.0), "postponed", "already rolling out", id="rolling, seen only now"
         ),
-        pytest.param(replace(HEALTHY, **BY_OTHERS), {}, "needless", "by kubectl rollout restart", id="restarted since"),
         pytest.param(
-            replace(HEALTHY, revised_at=BACK.wall + 0.0), {}, "needless", "by somebody", id="restarted since, by whom?"
+            replace(HEALTHY, **BY_OTHERS), FOUND, "needless", "by kubectl rollout restart", id="restarted since"
         ),
-        pytest.param(replace(HEALTHY, revised_at=BEGAN.wall + 5.0), {}, "due", "cut off", id="restarted in the dark"),
-        pytest.param(replace(HUNG, **BY_OTHERS), {}, "due", "1 of 2", id="restarted since, in vain"),
+        pytest.param(replace(HEALTHY, template="x"), FOUND, "needless", "by somebody", id="restarted since, by whom?"),
+        pytest.param(replace(HEALTHY, template="as it was"), FOUND, "due", "cut off", id="restarted in the dark"),
+        pytest.param(replace(HEALTHY, **BY_OTHERS), {}, "due", "cut off", id="what was there before is not known"),
+        pytest.param(HEALTHY, FOUND, "due", "cut off", id="what is there now is not known"),
+        pytest.param(replace(HUNG, **BY_OTHERS), FOUND, "due", "1 of 2", id="restarted since, in vain"),
     ],
 )
 def test_the_first_look_in_a_recovery(seen: Sighting, service: dict[str, Any], ruling: str, words: str) -> None:
@@ -107,22 +111,22 @@ def test_the_first_look_in_a_recovery(seen: Sighting, service: dict[str, Any], r
             replace(ROLLING, **TOKEN, **BY_OTHERS), OURS, "postponed", "already rolling out", id="others came after it"
         ),
         pytest.param(
-            replace(ROLLING, **{**BY_US, "revised_at": NOW.wall + 900.0}),
+            replace(ROLLING, **TOKEN),
             OURS,
             "postponed",
             "our restart",
-            id="the cluster's clock is ahead, but it says that it was us",
+            id="an older agent did not note the template",
         ),
         pytest.param(
-            replace(HEALTHY, **TOKEN, revised_at=BEGAN.wall - 3600.0),
-            {**OURS, "restarted": BEGAN.plus(-7200.0)},
+            replace(HEALTHY, **TOKEN, template="as it was"),
+            {**OURS_BEFORE, "returned": "as it was"},
             "due",
             "cut off",
             id="ours of an older outage, then others before this one",
         ),
         pytest.param(
             replace(HEALTHY, **TOKEN, **BY_OTHERS),
-            {**OURS, "restarted": BEGAN.plus(-7200.0)},
+            OURS_BEFORE,
             "needless",
             "already restarted since the outage",
             id="ours of an older outage, then others since this one",

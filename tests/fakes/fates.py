@@ -222,7 +222,7 @@ class Fate:
         name, workload = self._draw_workload()
         now = self.site.clock.now()
         self._tell(f"somebody restarts {name}")
-        workload.roll(now.steady, now.wall, by="kubectl rollout restart")
+        workload.roll(now.steady, by="kubectl rollout restart")
 
     async def _recreate_workload(self) -> None:
         name, workload = self._draw_workload()
@@ -231,7 +231,7 @@ class Fate:
         await self.site.wait(self._draw_seconds(0.5, 600.0))
         now = self.site.clock.now()
         workload.exists, workload.uid, workload.token = True, f"uid-{now.steady}", None
-        workload.roll(now.steady, now.wall, by="kubectl create")
+        workload.roll(now.steady, by="kubectl create")
         workload.generation = 1
 
     async def _block_disruptions(self) -> None:

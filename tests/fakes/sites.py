@@ -130,16 +130,21 @@ class Workload:
     step: float | None = None  # seconds after which a rollout that is under way is seen to move; None: it is not
     gated: str | None = None  # what waits for somebody's decision
     blocked_by: str | None = None
-    revised_at: float = 0.0
+    template: int = 1  # the number of its pod template
     revised_by: str | None = None
     rolled_at: float = field(default=-1e9)
     rollout_works: bool = True
     tokens: list[str] = field(default_factory=list)  # of every restart that took effect, in order
 
-    def roll(self, now: float, wall: float, *, by: str) -> None:
+    @property
+    def template_digest(self) -> str:
+        return f"{self.uid}/{self.template}"
+
+    def roll(self, now: float, *, by: str) -> None:
         """A new pod template."""
         self.generation += 1
-        self.rolled_at, self.revised_at, self.revised_by = now, wall, by
+        self.template += 1
+        self.rolled_at, self.revised_by = now, by
         self.stuck = False
         self.rollout_works = self.failures == 0
         self.failures = max(0, self.failures - 1)
@@ -165,7 +170,7 @@ class Workload:
             paused=self.paused,
             token=self.token,
             annotated=self.token is not None,
-            revised_at=self.revised_at,
+            template=self.template_digest,
             revised_by=self.revised_by,
             blocked_by=self.blocked_by,
         )
@@ -238,9 +243,15 @@ class FakeCluster:
 
     def _answer(self, restart: Restart, at: Moment) -> RestartAnswered:
         if self._apply(restart):
-            generation = self.workloads[restart.workload].generation
+            workload = self.workloads[restart.workload]
             return RestartAnswered(
-                at, restart.service, restart.token, Outcome.APPLIED, "the patch was taken", generation=generation
+                at,
+                restart.service,
+                restart.token,
+                Outcome.APPLIED,
+                "the patch was taken",
+                generation=workload.generation,
+                template=workload.template_digest,
             )
         reason = "the precondition of the patch does not hold"
         return RestartAnswered(at, restart.service, restart.token, Outcome.REFUSED, reason, kind="conflict")
@@ -255,7 +266,7 @@ class FakeCluster:
         if holds and workload.exists:
             workload.token = restart.token
             workload.tokens.append(restart.token)
-            workload.roll(now.steady, now.wall, by="connmon-agent")
+            workload.roll(now.steady, by="connmon-agent")
             self._count_busy()
             return True
         return False

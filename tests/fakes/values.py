@@ -94,7 +94,7 @@ sightings = st.builds(
     generation=counts,
     rollout=st.sampled_from(Rollout),
     token=st.none() | words,
-    revised_at=st.none() | numbers,
+    template=st.none() | words,
 )
 evidence = st.builds(Evidence, st.none() | flags, st.none() | flags, st.none() | names, st.none() | words)
 restarts = st.builds(

@@ -27,7 +27,7 @@ UNCALLED = 'failed calling webhook "vault.hashicorp.com": failed to call webhook
 def refuse(request: Request, code: int, message: str) -> ClusterError:
     body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}
     with pytest.raises(ClusterError) as caught:
-        read_answer(Answer(code, {}, json.dumps(body).encode()), request, server="https://10.0.0.1:6443", now=0.0)
+        read_answer(Answer(code, {}, json.dumps(body).encode()), request, server="https://10.0.0.1:6443")
     return caught.value
 
 

@@ -314,7 +314,7 @@ def test_a_restart_by_somebody_else_since_the_outage_is_accepted() -> None:
         await site.until_link("RECOVERING")
         await site.wait(9.0)
         now = site.clock.now()
-        site.cluster.workloads["web"].roll(now.steady, now.wall, by="kubectl rollout restart")
+        site.cluster.workloads["web"].roll(now.steady, by="kubectl rollout restart")
         await site.until_link("ONLINE")
         assert site.restarts("web") == 0
         reasons = [t.reason for commit in site.disk.commits for t in commit.step.transitions if t.source == "WAITING"]

@@ -14,7 +14,7 @@ async def return_of_the_link_during(site: Site, *, dark: float = 20.0) -> float:
     await site.start()
     await site.lose_link()
     now = site.clock.now()
-    site.cluster.workloads["web"].roll(now.steady, now.wall, by="kubectl")
+    site.cluster.workloads["web"].roll(now.steady, by="kubectl")
     await site.wait(dark)
     site.link.up = True
     await site.until_link("RECOVERING")

@@ -303,7 +303,7 @@ def test_a_restart_by_somebody_before_the_outage_does_not_count_for_it() -> None
             await site.live_through_outage()
             await site.wait(3600.0)
             now = site.clock.now()
-            site.cluster.workloads["web"].roll(now.steady, now.wall, by="kubectl rollout restart")
+            site.cluster.workloads["web"].roll(now.steady, by="kubectl rollout restart")
             await site.wait(3600.0)
             await site.live_through_outage()
             assert site.restarts("web") == 2
@@ -319,7 +319,7 @@ def test_the_time_in_which_nothing_could_be_seen_is_not_counted_against_a_rollou
             await site.wait(900.0)
             now = site.clock.now()
             site.cluster.workloads["web"].ready_after = 60.0
-            site.cluster.workloads["web"].roll(now.steady, now.wall, by="kubectl rollout restart")
+            site.cluster.workloads["web"].roll(now.steady, by="kubectl rollout restart")
             site.cluster.reachable = True
             await site.until_link("ONLINE")
             assert site.restarts("web") == 0

@@ -8,6 +8,7 @@ from math import inf
 from .doubts import is_void, is_wavering
 from .quality import is_poor
 from .recovery import is_held_by_damping, next_in_turn
+from .templates import is_return_unseen
 from .world import LinkState, Service, ServiceState, World
 
 IDLE_INTERVAL = 30.0  # seconds between looks at a service that is well, even if damping holds it, or beyond help
@@ -116,7 +117,10 @@ def _demand(service: Service, now: float, *, in_turn: bool, held: bool, close_lo
     if service.state == ServiceState.WAITING:
         interval = BUSY_INTERVAL if service.postponed_since is None else POSTPONED_INTERVAL
         interval = IDLE_INTERVAL if held else interval
-        return Demand(interval, earliest, closely=True) if in_turn else None
+        if in_turn:
+            return Demand(interval, earliest, closely=True)
+        # Only a look at once tells what somebody restarts by hand before its turn comes.
+        return Demand(POSTPONED_INTERVAL, earliest) if is_return_unseen(service) else None
     if service.state == ServiceState.RESTARTING:
         doubt = service.intent is not None and service.intent.in_doubt
         return Demand(BUSY_INTERVAL, earliest) if doubt else None

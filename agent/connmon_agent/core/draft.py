@@ -132,7 +132,7 @@ class LinkContext:
 class ServiceContext:
     """What the service chart's guards and actions work on.
 
-    ``seen`` is there while the service was inspected; ``answer``, ``answer_kind``, ``generation`` and ``retry_after``
+    ``seen`` is there while the service was inspected; ``answer``, ``answer_kind``, ``retry_after`` and ``template``
     while a restart request was answered.
     """
 
@@ -142,6 +142,7 @@ class ServiceContext:
     answer: str = ""
     answer_kind: str | None = None
     retry_after: float | None = None
+    template: str | None = None
 
     @property
     def service(self) -> Service:

@@ -40,6 +40,7 @@ from .quality import is_poor
 from .rounds import ROUND_TRIGGERS, forget_rounds, note_cluster, note_news, note_quality, note_round
 from .sightings import Sighting, Unseen
 from .steps import Resolution, Step, Transition
+from .templates import note_template
 from .wording import counted, tell_evidence
 from .world import Forward, Link, LinkState, Service, ServiceState, World
 
@@ -181,6 +182,7 @@ class Engine:
             return
         note_cluster(draft, event.seen)
         if isinstance(event.seen, Sighting):
+            note_template(draft, event.service, event.seen)
             self._note_token(draft, service, event.seen.token)
         self._note_health(draft, service, event.seen)
         note_progress(draft, event.service, event.seen)
@@ -227,7 +229,12 @@ class Engine:
         }[event.outcome]
         draft.fire(SERVICE, event.service, trigger)
         context = ServiceContext(
-            draft, event.service, answer=event.reason, answer_kind=event.kind, retry_after=event.retry_after
+            draft,
+            event.service,
+            answer=event.reason,
+            answer_kind=event.kind,
+            retry_after=event.retry_after,
+            template=event.template,
         )
         self._run_service(draft, context)
 

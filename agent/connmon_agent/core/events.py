@@ -104,7 +104,8 @@ class Outcome(StrEnum):
 class RestartAnswered:
     """The outcome of one restart request.
 
-    ``kind`` is a ClusterError's kind (None: applied); ``generation`` the object's after the patch (None: not known).
+    ``kind`` is a ClusterError's kind (None: applied); ``generation`` and ``template`` are the object's after the patch
+    (None: not known), the latter as in a Sighting.
     """
 
     at: Moment
@@ -115,6 +116,7 @@ class RestartAnswered:
     kind: str | None = None
     generation: int | None = None
     retry_after: float | None = None
+    template: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

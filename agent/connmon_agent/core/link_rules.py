@@ -11,6 +11,7 @@ from .draft import LinkContext
 from .plan import AfterBlind
 from .quality import explain_quality, is_poor
 from .recovery import all_settled, is_damped
+from .templates import forget_template
 from .vocabulary import Action, Guard, Vocabulary
 from .wording import in_words
 from .world import Outage, ServiceState
@@ -96,6 +97,7 @@ def _mark_link_back(context: LinkContext) -> None:
 
 def _plan_recovery(context: LinkContext) -> None:
     for name in context.draft.world.names:
+        forget_template(context.draft, name)
         context.draft.fire("service", name, "recovery_begins")
         _tell_of_given_up(context, name)
 

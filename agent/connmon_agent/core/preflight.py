@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from math import floor
 
 from .moments import Moment
 from .plan import RecoveryPlan, When
 from .progress import is_rolling, makes_progress, still_for
 from .recovery import darkness, is_damped
 from .restart_refusals import is_refused_for_good
-from .sightings import OURSELVES, Sighting, Unseen
+from .sightings import Sighting, Unseen
+from .templates import is_changed_since_return, is_ours
 from .wording import clock_time, in_words
 from .world import Link, Obstacle, Outage, Service, World
-
-# Wall clocks of the cluster and of the agent may differ a little; a revision made within this many seconds after our
-# own restart is taken for ours.
-CLOCK_SLACK = 2.0
-
 
 # What keeps the API from telling may pass by itself, and then waiting is all that can be done. Of the rest (a role that
 # forbids it, an answer that is not Kubernetes') there is no end to wait for.
@@ -51,7 +46,7 @@ def judge(world: World, service: Service, seen: Sighting | Unseen, at: Moment) -
         _cannot_be_restarted(seen)
         or _restarted_in_this_outage(service, seen, outage)
         or _rolling(service, seen, at, recovery)
-        or _restarted_by_others(service, seen, outage, at)
+        or _restarted_by_others(service, seen, outage)
         or _not_wanted(world, service, seen, at)
         or _held_by_damping(world, seen)
         or _disruption_forbidden(service, seen, at, recovery)
@@ -91,15 +86,6 @@ def _restarted_in_this_outage(service: Service, seen: Sighting, outage: Outage) 
     return None
 
 
-def _is_ours(service: Service, seen: Sighting) -> bool:
-    """Whether the pod template is the one that our last restart made. Others may change it and keep our token."""
-    if seen.token is None or seen.token != service.token:
-        return False
-    if seen.revised_at is None or seen.revised_by == OURSELVES:
-        return True
-    return service.restarted is not None and seen.revised_at < floor(service.restarted.wall + CLOCK_SLACK)
-
-
 def _rolling(service: Service, seen: Sighting, at: Moment, recovery: RecoveryPlan) -> Verdict | None:
     """A rollout that makes progress is waited for; one that failed or stands still is what a restart is for.
 
@@ -107,7 +93,7 @@ def _rolling(service: Service, seen: Sighting, at: Moment, recovery: RecoveryPla
     """
     if not is_rolling(seen):
         return None
-    if _is_ours(service, seen):
+    if is_ours(service, seen):
         return _rolling_for_us(service, seen, at, recovery)
     if not makes_progress(service, seen, at, recovery):
         return None
@@ -125,13 +111,11 @@ def _rolling_for_us(service: Service, seen: Sighting, at: Moment, recovery: Reco
     return Verdict(Ruling.POSTPONED, f"our restart is rolling out: {seen.progress}", Obstacle.ROLLOUT)
 
 
-def _restarted_by_others(service: Service, seen: Sighting, outage: Outage, at: Moment) -> Verdict | None:
+def _restarted_by_others(service: Service, seen: Sighting, outage: Outage) -> Verdict | None:
     """A restart by somebody else is accepted when it came after the outage. An order is given by who knows of it."""
     if outage.by_operator:
         return None
-    back = floor((outage.back or at).wall)  # Kubernetes drops the fraction
-    recent = seen.revised_at is not None and seen.revised_at >= back
-    if recent and seen.healthy and not _is_ours(service, seen):
+    if is_changed_since_return(service, seen) and seen.healthy and not is_ours(service, seen):
         return Verdict(
             Ruling.NEEDLESS, f"it was already restarted since the outage, by {seen.revised_by or 'somebody'}"
         )

@@ -257,7 +257,15 @@ def _confirm_restart(context: ServiceContext) -> None:
     intent = _settle_intent(context, "applied", context.answer or "read back from the cluster")
     forget_refusals(context)
     deadline = draft.at.steady + draft.plan.recovery.ready_timeout
-    draft.change_service(context.name, token=intent.token, restarted=draft.at, deadline=deadline, healthy_since=None)
+    seen = _sighting(context)
+    draft.change_service(
+        context.name,
+        token=intent.token,
+        restarted=draft.at,
+        made=seen.template if seen is not None else context.template,
+        deadline=deadline,
+        healthy_since=None,
+    )
 
 
 def _drop_intent(context: ServiceContext) -> None:

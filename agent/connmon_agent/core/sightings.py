@@ -8,9 +8,6 @@ from enum import StrEnum
 from .bounds import Sentences, Words
 from .moments import Moment
 
-# How a restart of ours is told in ``Sighting.revised_by``.
-OURSELVES = "connmon-agent"
-
 
 class Failure(StrEnum):
     """How a probe failed, as far as a verdict on the link can rest on it."""
@@ -117,7 +114,8 @@ class Sighting:
     restartable: Words | None = None  # why a patch would restart nothing ("its strategy is OnDelete"); None: it would
     token: str | None = None  # connmon.io/restart-token on the pod template; None: never restarted by us
     annotated: bool = False  # the pod template has annotations (a JSON Patch must know)
-    revised_at: float | None = None  # Unix seconds at which the current pod template was made; None: unknown
+    # Equal in two sightings: the object is the same one, and its pod template was not changed. None: not known.
+    template: str | None = None
     revised_by: Words | None = None  # how it was made, in words: "kubectl rollout restart"; None: unknown
     # Equal in two sightings: the rollout has not moved between them. Empty: it was not looked at closely.
     progress_mark: str = ""

@@ -149,6 +149,9 @@ class Service:
     intent: Intent | None = None
     token: str | None = None  # of the last restart of ours, seen or made; None: none is known
     restarted: Moment | None = None  # when our last restart was accepted
+    made: str | None = None  # the pod template that it made, as in a Sighting; None: not known
+    template: str | None = None  # the pod template as it was last seen; None: it was not
+    returned: str | None = None  # the pod template that the link found when it came back; None: not looked at yet
     deadline: float | None = None  # until when the rollout must be complete
     next: Moment | None = None  # when the service is looked at again on purpose; None: at the usual pace
     healthy_since: Moment | None = None

@@ -32,27 +32,24 @@ class Answer:
     body: bytes
 
 
-def read_answer(answer: Answer, request: Request, *, server: str, now: float) -> Json:
-    """The object in the answer. ``now`` (Unix seconds) counts only where the server sent no Date.
-
-    Raises ClusterError.
-    """
+def read_answer(answer: Answer, request: Request, *, server: str) -> Json:
+    """The object in the answer. Raises ClusterError."""
     body = _parse(answer.body)
     if 200 <= answer.status < 300:
         if body is not None and (request.kind is None or body.get("kind") == request.kind):
             return body
         raise _no_kubernetes(answer, server, expected=request.kind or "JSON")
-    raise _refusal(answer, body, request, server=server, now=now)
+    raise _refusal(answer, body, request, server=server)
 
 
-def _refusal(answer: Answer, body: Json | None, request: Request, *, server: str, now: float) -> ClusterError:
+def _refusal(answer: Answer, body: Json | None, request: Request, *, server: str) -> ClusterError:
     status, told = answer.status, body if body is not None and body.get("kind") == "Status" else None
     what = f"{request.method} {request.path} at {server}"
     said = f"{what} was answered with {status}{_quote(told)}"
     message = _read_message(told)
     if is_denied(status, message, request):
         return ClusterError("denied", _shorten(policy_words(message)), delivered=False, hint=_HINTS["denied"])
-    retry_after = _read_retry_after(answer, told, now) if status in (429, 503) else None
+    retry_after = _read_retry_after(answer, told) if status in (429, 503) else None
     if status == 429:
         return ClusterError("throttled", said, delivered=False, retry_after=retry_after)
     if status >= 500:
@@ -97,17 +94,16 @@ def _quote(status: Json | None) -> str:
     return f": {_shorten(message)}" if message else ""
 
 
-def _read_retry_after(answer: Answer, status: Json | None, now: float) -> float | None:
-    """Seconds or an HTTP date (RFC 9110, 10.2.3), else the Status' own wish. A date is held against the server's
-    clock, where it tells its clock.
+def _read_retry_after(answer: Answer, status: Json | None) -> float | None:
+    """Seconds or an HTTP date (RFC 9110, 10.2.3), else the Status' own wish. A date means something only beside the
+    server's own clock: it is passed over where the server does not tell that.
     """
     text = answer.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), MAX_RETRY_AFTER)
-    wished = _parse_date(text)
-    if wished is not None:
-        sent = _parse_date(answer.headers.get("date", ""))
-        return min(max(wished - (now if sent is None else sent), 0.0), MAX_RETRY_AFTER)
+    wished, sent = _parse_date(text), _parse_date(answer.headers.get("date", ""))
+    if wished is not None and sent is not None:
+        return min(max(wished - sent, 0.0), MAX_RETRY_AFTER)
     details = (status or {}).get("details")
     seconds = details.get("retryAfterSeconds") if isinstance(details, dict) else None
     return min(float(seconds), MAX_RETRY_AFTER) if isinstance(seconds, int) and seconds > 0 else None

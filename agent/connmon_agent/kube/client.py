@@ -174,7 +174,7 @@ class KubernetesClient:
             raise failure from error
         finally:
             exchange.end()
-        return read_answer(answer, request, server=server, now=self._now())
+        return read_answer(answer, request, server=server)
 
 
 def _exchange(session: _Session, request: Request, timeout: tuple[float, float]) -> Answer:

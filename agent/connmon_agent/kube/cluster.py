@@ -21,7 +21,7 @@ from .pods import list_pods
 from .requests import Json, Request, get, workload_path
 from .restarts import patch_workload
 from .revisions import find_newest, find_revision, list_revisions
-from .rollouts import read_template, read_workload
+from .rollouts import digest_template, read_template, read_workload
 from .standstills import add_pods
 from .strategies import most_unavailable
 
@@ -70,9 +70,11 @@ class KubernetesCluster:
         except ClusterError as error:
             outcome = Outcome.REFUSED if error.kind in _FINAL else Outcome.UNKNOWN
             return _answer(restart, at, outcome=outcome, error=error)
-        token, generation = _read_result(workload)
+        token, generation, template = _read_result(workload)
         if token == restart.token:
-            return RestartAnswered(at, restart.service, restart.token, Outcome.APPLIED, "accepted", None, generation)
+            return RestartAnswered(
+                at, restart.service, restart.token, Outcome.APPLIED, "accepted", None, generation, template=template
+            )
         odd = ClusterError("protocol", "the answer to the restart does not show its token")
         return _answer(restart, at, outcome=Outcome.UNKNOWN, error=odd)
 
@@ -87,7 +89,7 @@ class KubernetesCluster:
             self._list(list_pods(service.namespace, workload)),
         )
         revision = find_revision(workload, revisions or ())
-        seen = replace(seen, revised_at=revision.at, revised_by=revision.by, blocked_by=blocked_by)
+        seen = replace(seen, revised_by=revision.by, blocked_by=blocked_by)
         return add_pods(seen, service.kind, workload, pods=pods, newest=find_newest(workload, revisions or ()))
 
     async def _find_blocking(self, service: ServicePlan, workload: Json, seen: Sighting) -> str | None:
@@ -128,9 +130,10 @@ def _explain_absence(service: ServicePlan) -> str:
     return f"there is no {service.kind} {service.workload} in the namespace {service.namespace}"
 
 
-def _read_result(workload: Json) -> tuple[object, int | None]:
-    """Token and generation of the object that a patch was answered with."""
+def _read_result(workload: Json) -> tuple[object, int | None, str | None]:
+    """Token, generation and the template's digest of the object that a patch was answered with."""
     try:
-        return read_template(workload)["metadata"]["annotations"].get(TOKEN), workload["metadata"].get("generation")
+        token = read_template(workload)["metadata"]["annotations"].get(TOKEN)
+        return token, workload["metadata"].get("generation"), digest_template(workload)
     except (AttributeError, KeyError, TypeError):
-        return None, None
+        return None, None, None

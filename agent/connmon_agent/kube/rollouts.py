@@ -7,7 +7,9 @@ The sentences follow kubectl's too, without the object's name, which their reade
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from hashlib import blake2s
 
 from ..core.plan import Kind
 from ..core.sightings import Rollout, Sighting
@@ -51,6 +53,7 @@ def read_workload(kind: Kind, workload: Json) -> Sighting:
         paused=bool(_part(workload, "spec").get("paused")),
         restartable=standing.restartable,
         token=annotations.get(TOKEN),
+        template=digest_template(workload),
         annotated=bool(annotations),
         gated=_find_gates(_part(template, "spec")),
         trouble=find_failure(workload),
@@ -73,6 +76,12 @@ def _find_gates(pod_spec: Json) -> str | None:
     return (
         f"its pod template has the scheduling gate{'s' if len(gates) > 1 else ''} {', '.join(gates)}" if gates else None
     )
+
+
+def digest_template(workload: Json) -> str:
+    """What tells two pod templates apart, and an object from one that was made anew under its name."""
+    canonical = json.dumps([_part(workload, "metadata").get("uid"), read_template(workload)], sort_keys=True)
+    return blake2s(canonical.encode(), digest_size=8).hexdigest()
 
 
 def read_template(workload: Json) -> Json:

@@ -15,7 +15,6 @@ import json
 import os
 import socket
 import ssl
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -318,7 +317,7 @@ def _port_of(url: SplitResult) -> int:
 
 def _read(way: _Way, request: Request, head: Head, body: bytes) -> Json:
     answer = Answer(head.status, head.headers, body)
-    return read_answer(answer, request, server=way.access.server, now=time.time())
+    return read_answer(answer, request, server=way.access.server)
 
 
 async def _read_all(download: Download, server: str) -> bytes:
