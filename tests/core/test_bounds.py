@@ -31,6 +31,8 @@ NAMES = {
     ("ProbeResult", "proxy"),
     ("Evidence", "interface"),
     ("Evidence", "gateway"),
+    ("Evidence", "dark"),
+    ("Evidence", "versions"),
     ("Inspected", "service"),
     ("Sighting", "uid"),
     ("Sighting", "progress_mark"),

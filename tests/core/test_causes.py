@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -12,6 +13,7 @@ from connmon_agent.core.causes import (
     Cause,
     Diagnosis,
     count_results,
+    count_votes,
     describe_failures,
     describe_quality,
     diagnose,
@@ -32,12 +34,18 @@ def fail(name: str, failure: Failure = Failure.SILENT, *, family: str | None = "
     return ProbeResult(name, name.split()[0], False, None, failure.value, family=family, failure=failure)
 
 
+def stranded(name: str) -> ProbeResult:
+    """A target of IPv4 on a machine without it."""
+    return fail(name, Failure.UNREACHABLE)
+
+
 TWO = Background(quorum=2)
 THREE_ANSWER = (answer("tcp 1"), answer("dns 1"), answer("http 1"))
 THREE_SILENT = (fail("tcp 1"), fail("dns 1"), fail("http 1"))
 TCP_ALONE = (answer("tcp 1"), fail("dns 1"), fail("http 1", Failure.NAME))
 GATEWAY_DEAD = (*THREE_SILENT, fail("gateway 1"))
 PORTAL = (answer("tcp 1"), answer("dns 1"), fail("http 1", Failure.WRONG))
+IPV6_ONLY = Evidence(True, True, "eth0", "fe80::1", versions=("ipv6",))
 BOTH_FAMILIES = tuple(answer(f"tcp {n}", family=family) for n, family in enumerate(("ipv4", "ipv4", "ipv6", "ipv6")))
 SLOW = QualitySight(Quality.SLOW, 0.0, 410.0, 900.0)
 LOSSY = QualitySight(Quality.LOSSY, 0.23, 12.0, 20.0)
@@ -134,9 +142,44 @@ CASES = [
     pytest.param(
         (fail("tcp 0"), fail("tcp 1"), answer("tcp 2", family="ipv6")),
         replace(TWO, lost=frozenset({"ipv4"})),
+        False,
+        Cause.PARTIAL,
+        id="a single target of IPv6 does not hide that IPv4 is gone",
+    ),
+    pytest.param(
+        (stranded("tcp 0"), stranded("dns 1"), answer("http 2", family="ipv6")),
+        replace(TWO, evidence=IPV6_ONLY, heard=frozenset({"http 2"})),
         True,
         Cause.PARTIAL,
-        id="IPv6 alone has fewer targets than the quorum, and all of them answer",
+        id="a machine that never had IPv4",
+    ),
+    pytest.param(
+        (stranded("tcp 0"), stranded("dns 1"), answer("http 2", family="ipv6")),
+        replace(TWO, evidence=IPV6_ONLY, heard=frozenset({"tcp 0", "dns 1", "http 2"})),
+        False,
+        Cause.PARTIAL,
+        id="a machine that has lost IPv4",
+    ),
+    pytest.param(
+        (stranded("tcp 0"), stranded("dns 1"), stranded("http 2")),
+        replace(TWO, evidence=IPV6_ONLY, heard=frozenset()),
+        False,
+        Cause.UNREACHABLE,
+        id="no target at all of the IP version that there is",
+    ),
+    pytest.param(
+        THREE_SILENT,
+        replace(TWO, evidence=Evidence(True, True, "dummy0", "203.0.113.255", "eth0")),
+        False,
+        Cause.NO_CARRIER,
+        id="a better interface has no carrier, and the route that is left does not help",
+    ),
+    pytest.param(
+        THREE_ANSWER,
+        replace(TWO, evidence=Evidence(True, True, "wwan0", None, "eth0")),
+        True,
+        None,
+        id="a better interface has no carrier, and the spare one works",
     ),
     pytest.param(
         (fail("tcp 0"), answer("tcp 1"), fail("tcp 2", family="ipv6"), answer("tcp 3", family="ipv6")),
@@ -409,3 +452,48 @@ def test_the_quality_is_told_in_words() -> None:
 
 def test_a_failure_without_a_reason_is_told_too() -> None:
     assert describe_failures([ProbeResult("tcp 1", "tcp", False)]) == "tcp 1: no answer"
+
+
+@pytest.mark.parametrize(
+    ("results", "good", "doubtful"),
+    [
+        pytest.param((fail("tcp 1"), answer("http 1")), False, {"tcp"}, id="the same IP version"),
+        pytest.param((fail("tcp 1"), answer("http 1", family="ipv6")), False, set(), id="the other IP version"),
+        pytest.param((fail("tcp 1"), answer("http 1", family="ipv6")), True, set(), id="the other one, good"),
+        pytest.param((fail("tcp 1"), answer("http 1", family=None)), False, {"tcp"}, id="through a proxy"),
+        pytest.param((fail("tcp 1", family=None), answer("http 1")), False, {"tcp"}, id="none was chosen"),
+        pytest.param(
+            (fail("tcp 1"), fail("tcp 2", family="ipv6"), answer("http 1", family="ipv6")),
+            False,
+            set(),
+            id="one of both",
+        ),
+        pytest.param(
+            (fail("tcp 1"), fail("tcp 2", family="ipv6"), answer("http 1"), answer("http 2", family="ipv6")),
+            False,
+            {"tcp"},
+            id="both",
+        ),
+    ],
+)
+def test_what_answers_over_one_ip_version_does_not_speak_against_the_other(
+    results: tuple[ProbeResult, ...], good: bool, doubtful: set[str]
+) -> None:
+    assert find_doubtful(results, good=good) == doubtful
+
+
+@pytest.mark.parametrize("quorum", [1, 2, 3])
+@pytest.mark.parametrize("heard", [frozenset(), frozenset({"tcp 0", "tcp 1"})], ids=["new", "old"])
+@pytest.mark.parametrize("evidence", [Evidence(), IPV6_ONLY], ids=["not told", "IPv6 only"])
+def test_the_verdict_and_the_votes_never_contradict_each_other(
+    evidence: Evidence, heard: frozenset[str], quorum: int
+) -> None:
+    background = Background(quorum, evidence=evidence, heard=heard)
+    one = [(family, ok) for family in ("ipv4", "ipv6", None) for ok in (True, False)]
+    for shown in product(one, repeat=3):
+        results = tuple(
+            answer(f"tcp {n}", family=family) if ok else fail(f"tcp {n}", Failure.UNREACHABLE, family=family)
+            for n, (family, ok) in enumerate(shown)
+        )
+        votes = count_votes(results, background)
+        assert diagnose(results, background).good is (votes.answered >= votes.needed), results

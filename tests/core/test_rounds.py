@@ -12,7 +12,7 @@ from tests.fakes.sites import plan_of
 
 from connmon_agent.core.demands import is_sure
 from connmon_agent.core.engine import Engine
-from connmon_agent.core.events import Configured, Event, EvidenceChanged, Inspected, RoundFinished
+from connmon_agent.core.events import AgentStarted, Configured, Event, EvidenceChanged, Inspected, RoundFinished
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.sightings import Evidence, Failure, ProbeResult, Sighting, Unseen
 from connmon_agent.core.world import World
@@ -357,3 +357,65 @@ def test_the_api_server_has_no_vote() -> None:
 def test_another_configuration_forgets_what_the_cluster_was() -> None:
     again = Configured(START, plan_of("web"), ENGINE.chart_hashes)
     assert live([GOOD, GONE, GOOD, again])[0].link.cluster is None
+
+
+V4, BOTH, NO_V4 = ("ipv4",), ("ipv4", "ipv6"), ("ipv6",)
+DEFAULTS = "tcp{0} dns{0} http6+"  # the shape of the default targets at a site with both: two addresses, one name
+
+
+def dual(*versions: str) -> Evidence:
+    return Evidence(True, True, "eth0", "192.0.2.1", versions=versions)
+
+
+def unreachable(words: str) -> tuple[ProbeResult, ...]:
+    """As ``results``, and what fails does so for want of a route."""
+    told = results(words)
+    return tuple(one if one.ok else replace(one, failure=Failure.UNREACHABLE) for one in told)
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        "tcp{0} dns{0} http6+",
+        "tcp{0} tcp{0} http6+",
+        "icmp{0} icmp{0} tcp6+",
+        "tcp{0} tcp{0} tcp{0} http6+",
+        "http{0} http{0} tcp6+",
+    ],
+)
+@pytest.mark.parametrize("how", [results, unreachable], ids=["black hole", "no route"])
+def test_the_death_of_one_ip_version_is_not_hidden_by_a_single_target_of_the_other(targets: str, how: Any) -> None:
+    alive, dead = how(targets.format("+")), how(targets.format("-"))
+    routes = dual(*NO_V4) if how is unreachable else dual(*BOTH)
+    world, states = live([dual(*BOTH), *[alive] * 3, routes, *[dead] * 9])
+    assert states == ["ONLINE", "DEGRADED", "OFFLINE"]
+    assert world.link.cause == "partial" and world.link.detail.startswith("no ipv4")
+    _, states = live([dual(*BOTH), *[alive] * 3, routes, *[dead] * 9, dual(*BOTH), *[alive] * 3])
+    assert states[-1] == "RECOVERING"
+
+
+def test_a_machine_that_never_had_ipv4_is_judged_by_what_it_can_ask() -> None:
+    world, states = live([dual(*NO_V4), *[unreachable(DEFAULTS.format("-"))] * 9])
+    assert states == ["ONLINE"] and world.link.suspects == ()
+    assert (world.link.cause, world.link.detail) == (
+        "partial",
+        "this machine has no IPv4 default route; not counted: tcp 0, dns 1",
+    )
+    dead = unreachable("tcp- dns- http6-")
+    assert live([dual(*NO_V4), *[unreachable(DEFAULTS.format("-"))] * 3, *[dead] * 3])[1][-1] == "OFFLINE"
+
+
+def test_an_agent_that_starts_in_the_outage_of_one_ip_version_goes_on_with_it() -> None:
+    alive, dead = unreachable(DEFAULTS.format("+")), unreachable(DEFAULTS.format("-"))
+    start = AgentStarted(START, 2, "1", "boot", ENGINE.chart_hashes)
+    world, states = live([dual(*BOTH), *[alive] * 3, dual(*NO_V4), *[dead] * 3, start, *[dead] * 9])
+    assert (states[-1], world.link.state) == ("OFFLINE", "OFFLINE")
+
+
+def test_a_lost_carrier_is_the_cause_though_another_route_is_left() -> None:
+    dummy = Evidence(True, True, "dummy0", "203.0.113.255", "eth0", V4)
+    world, _ = live([PLUGGED, *[GOOD] * 3, dummy, *[BAD] * 3])
+    assert (world.link.state, world.link.cause) == ("OFFLINE", "no-carrier")
+    spare = replace(dummy, interface="wwan0")
+    world, _ = live([PLUGGED, *[GOOD] * 3, spare, *[GOOD] * 3, *[BAD] * 3])
+    assert (world.link.state, world.link.cause) == ("OFFLINE", "unreachable"), "the spare one worked without it"

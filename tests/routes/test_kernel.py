@@ -103,6 +103,8 @@ def is_well(evidence: dict[str, Any]) -> bool:
         "default_route": True,
         "interface": "wan0",
         "gateway": "10.99.0.2",
+        "dark": None,
+        "versions": ["ipv4"],
         "way": True,
     }
 
@@ -113,6 +115,49 @@ def test_a_lost_carrier_and_its_return(teller: Teller) -> None:
     assert (lost["default_route"], lost["interface"]) == (True, "wan0")  # the kernel keeps the route
     ip("-n", FAR, "link", "set", "far0", "up")
     teller.hear(is_well)
+
+
+def test_a_spare_route_that_is_not_used_does_not_hide_a_lost_carrier(teller: Teller) -> None:
+    """As the dummy default route of k3s' documentation does: its interface has a carrier, and leads nowhere."""
+    ip("-n", NEAR, "link", "add", "spare0", "type", "veth", "peer", "name", "spare1")
+    try:
+        for name in ("spare0", "spare1"):
+            ip("-n", NEAR, "link", "set", name, "up")
+        ip("-n", NEAR, "addr", "add", "203.0.113.254/31", "dev", "spare0")
+        ip("-n", NEAR, "route", "add", "default", "via", "203.0.113.255", "dev", "spare0", "metric", "1000")
+        ip("-n", FAR, "link", "set", "far0", "down")
+        teller.hear(lambda evidence: (evidence["carrier"], evidence["interface"]) == (False, "wan0"))
+        ip("-n", NEAR, "route", "del", "default", "via", "10.99.0.2")  # as networkd does when a carrier is lost
+        teller.hear(lambda evidence: (evidence["interface"], evidence["dark"]) == ("spare0", "wan0"))
+    finally:
+        ip("-n", NEAR, "link", "del", "spare0")
+
+
+def test_one_next_hop_of_two_speaks_for_the_link(teller: Teller) -> None:
+    ip("-n", NEAR, "link", "add", "spare0", "type", "veth", "peer", "name", "spare1")
+    try:
+        for name in ("spare0", "spare1"):
+            ip("-n", NEAR, "link", "set", name, "up")
+        ip("-n", NEAR, "addr", "add", "203.0.113.1/24", "dev", "spare0")
+        hops = [("10.99.0.2", "wan0"), ("203.0.113.2", "spare0")]
+        nexthops = [word for via, dev in hops for word in ("nexthop", "via", via, "dev", dev)]
+        ip("-n", NEAR, "route", "replace", "default", *nexthops)
+        ip("-n", FAR, "link", "set", "far0", "down")
+        teller.hear(
+            lambda evidence: (evidence["carrier"], evidence["interface"], evidence["dark"]) == (True, "spare0", "wan0")
+        )
+    finally:
+        ip("-n", NEAR, "link", "del", "spare0")
+
+
+def test_the_kind_of_a_virtual_interface(namespaces: None) -> None:
+    command = (
+        "from connmon_agent.routes.asking import read_kind; print(read_kind('wan0'), read_kind('lo'), read_kind('x'))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    asked = ["ip", "netns", "exec", NEAR, sys.executable, "-c", command]
+    told = subprocess.run(asked, check=True, capture_output=True, text=True, env=environment)
+    assert told.stdout.split() == ["veth", "None", "None"]
 
 
 def test_a_removed_default_route_and_its_return(teller: Teller) -> None:
@@ -141,7 +186,7 @@ def test_a_default_route_in_another_table_is_a_way(teller: Teller) -> None:
     try:
         # A rule is no message that the watch listens to: the default route's return within the table is one.
         ip("-n", NEAR, "route", "replace", "default", "via", "10.99.0.3", "table", "100")
-        teller.hear(lambda evidence: evidence["default_route"] is True and evidence["interface"] is None)
+        teller.hear(lambda evidence: (evidence["interface"], evidence["gateway"]) == ("wan0", "10.99.0.3"))
     finally:
         ip("-n", NEAR, "rule", "del", "pref", "100")
         ip("-n", NEAR, "route", "flush", "table", "100")

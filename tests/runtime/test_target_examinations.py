@@ -18,7 +18,7 @@ from connmon_agent.core.sightings import Evidence, Failure, ProbeResult
 from connmon_agent.core.world import Link
 from connmon_agent.embedded.internet import Cut, LoopbackInternet
 from connmon_agent.loading.configuration import built_in_settings
-from connmon_agent.loading.defaults import icmp_target, interface_target
+from connmon_agent.loading.defaults import icmp_target, interface_target, tcp_target
 from connmon_agent.presence import AgentLock
 from connmon_agent.probes.echoes import find_obstacle
 from connmon_agent.runtime.findings import Finding
@@ -69,6 +69,15 @@ def test_evidence_has_no_vote(tmp_path: Path) -> None:
     findings = asyncio.run(look_at_targets(tmp_path, cut=None, more=(interface_target("no-such0"),)))
     assert findings["target interface no-such0"].health == "warning"
     assert findings["link"].text == ALL
+
+
+def test_a_target_of_an_ip_version_that_this_machine_lacks_does_not_count_and_doctor_says_why(tmp_path: Path) -> None:
+    ipv6_only = Evidence(True, True, "eth0", "fe80::1", versions=("ipv6",))
+    unroutable = tcp_target("255.255.255.255", 443)  # refused by every kernel at once, and never sent
+    findings = asyncio.run(look_at_targets(tmp_path, cut=None, more=(unroutable,), evidence=ipv6_only))
+    text = findings[f"target {unroutable.name}"].text
+    assert text.endswith(": this machine has no IPv4 default route, so it does not count")
+    assert findings["link"].text.startswith("a good round: 3 of 3 targets that count answered, 2 must; partial: ")
 
 
 def test_a_round_of_which_nothing_can_be_said_is_a_problem(tmp_path: Path) -> None:

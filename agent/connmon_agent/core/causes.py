@@ -17,6 +17,7 @@ from .sightings import Evidence, Failure, ProbeResult, Quality, QualitySight
 # a higher layer has used the lower ones. The others are evidence for the cause, and never make or end an outage.
 LAYERS = {"icmp": 1, "tcp": 2, "http": 3, "dns": 2}
 FAMILIES = ("ipv4", "ipv6")
+_NAMES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 
 
 class Cause(StrEnum):
@@ -106,7 +107,7 @@ def diagnose(results: Sequence[ProbeResult], background: Background) -> Diagnosi
     counted = count_results(results, background)
     if not counted:
         return Diagnosis(None, Cause.NO_PROBE, describe_failures(results) or "there is no target to be probed")
-    if not is_good(counted, background.quorum):
+    if not _answers(counted, background.quorum):
         return Diagnosis(False, *_find_cause(results, counted, background))
     return Diagnosis(True, *_find_blemish(results, background))
 
@@ -114,11 +115,14 @@ def diagnose(results: Sequence[ProbeResult], background: Background) -> Diagnosi
 def count_results(results: Sequence[ProbeResult], background: Background) -> list[ProbeResult]:
     """The results that say something of the internet; none where most of the probes themselves failed.
 
-    Left out are kinds that only are evidence, suspects, probes that failed in themselves, and targets that have never
-    answered since the start. Those may be too few to judge by, and then a single answer, which may come from a cache
-    in the house, would be a quorum: where more than half have never answered, they count.
+    Left out are kinds that only are evidence, suspects, probes that failed in themselves, targets of an IP version that
+    this machine does not have, and targets that have never answered since the start. Those may be too few to judge by,
+    and then a single answer, which may come from a cache in the house, would be a quorum: where more than half have
+    never answered, they count.
     """
-    able = [result for result in results if result.kind in LAYERS]
+    stranded = find_stranded(results, background.evidence, background.heard)
+    able = [result for result in results if result.kind in LAYERS and result not in stranded]
+    able = able or [result for result in results if result.kind in LAYERS]
     asked = [result for result in able if result.kind not in background.suspects] or able
     counted = [result for result in asked if result.failure is not Failure.BROKEN]
     if 2 * len(counted) < len(asked):
@@ -163,9 +167,18 @@ def find_unheard(results: Iterable[ProbeResult], heard: Collection[str]) -> list
     return unheard if heard else _of(unheard, Failure.DECLINED)
 
 
-def is_good(counted: Sequence[ProbeResult], quorum: int) -> bool:
-    """Whether the quorum answers: of all, or of either IP version where both are asked."""
-    return _answers(counted, quorum) or any(_answers(some, quorum) for some in _split_families(counted).values())
+def find_stranded(
+    results: Iterable[ProbeResult], evidence: Evidence, heard: Collection[str] | None
+) -> list[ProbeResult]:
+    """The targets of an IP version that this machine has no way out for, none of which has answered since the start.
+
+    A machine without IPv4 is none that has lost it: what has answered before still counts.
+    """
+    if not evidence.versions or heard is None:
+        return []
+    missing = set(FAMILIES) - set(evidence.versions)
+    unreachable = _of(results, Failure.UNREACHABLE)
+    return [one for one in unreachable if one.kind in LAYERS and one.family in missing and one.name not in heard]
 
 
 def find_lost_families(counted: Sequence[ProbeResult], quorum: int) -> frozenset[str]:
@@ -202,8 +215,12 @@ def _find_cause(
     answered = [result for result in counted if result.ok]
     if not answered and (nearby := _find_nearby(results, background.heard)):
         return nearby
+    if not answered and evidence.dark is not None:
+        return Cause.NO_CARRIER, f"{evidence.dark} has no carrier, {_tell_other_way(evidence)}"
     if answered and all(_is_dns(result) for result in counted if not result.ok):
         return Cause.DNS, failing
+    if gone := _find_gone(counted):
+        return Cause.PARTIAL, "; ".join(_tell_lost(family, counted, background) for family in sorted(gone))
     spoke = answered or _of(counted, Failure.DECLINED)  # a server that declines is reached
     return (Cause.PARTIAL if spoke else Cause.UNREACHABLE), failing
 
@@ -240,7 +257,27 @@ def _find_blemish(results: Sequence[ProbeResult], background: Background) -> tup
         failing = [result for result in results if result.kind in background.suspects]
         names = background.suspects == {"dns"}  # who asks a dead name server is not at fault
         return Cause.DNS if names else Cause.PROBE_SUSPECT, describe_failures(failing)
+    if stranded := find_stranded(results, background.evidence, background.heard):
+        names_of = {family: [one.name for one in stranded if one.family == family] for family in FAMILIES}
+        told = [f"{tell_no_way(family)}; not counted: {', '.join(some)}" for family, some in names_of.items() if some]
+        return Cause.PARTIAL, "; ".join(told)
     return None, ""
+
+
+def _find_gone(counted: Sequence[ProbeResult]) -> frozenset[str]:
+    """The IP versions of which nothing answers, while the other one does."""
+    families = _split_families(counted)
+    silent = {family for family, some in families.items() if not any(one.ok and one.family for one in some)}
+    return frozenset(silent if len(silent) < len(families) else ())
+
+
+def tell_no_way(family: str) -> str:
+    """``this machine has no IPv4 default route``."""
+    return f"this machine has no {_NAMES[family]} default route"
+
+
+def _tell_other_way(evidence: Evidence) -> str:
+    return f"and the default route over {evidence.interface} does not help" if evidence.interface else "nothing answers"
 
 
 def _tell_lost(family: str, results: Sequence[ProbeResult], background: Background) -> str:
@@ -248,7 +285,9 @@ def _tell_lost(family: str, results: Sequence[ProbeResult], background: Backgrou
     some = [result for result in results if result.kind in LAYERS and result.family in (family, None)]
     answered, failing = sum(result.ok for result in some), describe_failures(some)
     if not answered:
-        return f"no {family}: {failing}"
+        versions = background.evidence.versions
+        why = f" ({tell_no_way(family)})" if versions and family not in versions else ""
+        return f"no {family}{why}: {failing}"
     needed = min(background.quorum, len(some))
     return f"{family} is below its quorum, {answered} of {len(some)} answered, {needed} must: {failing}"
 
@@ -262,6 +301,7 @@ def find_doubtful(results: Sequence[ProbeResult], *, good: bool) -> frozenset[st
 
     In a good round every other kind speaks against the one that fails; in a bad one only a layer above it, which could
     not have answered without it. Names are a layer of their own: a dead name server is no suspicion, but a cause.
+    What answers over one IP version says nothing of a kind that was asked over the other: that version may be dead.
     """
     kinds = {result.kind for result in results if result.kind in LAYERS}
     failed = {kind for kind in kinds if not any(result.ok for result in results if result.kind == kind)}
@@ -269,9 +309,24 @@ def find_doubtful(results: Sequence[ProbeResult], *, good: bool) -> frozenset[st
     if not whole:
         return frozenset()
     if good:
-        return frozenset(failed)
-    top = max((LAYERS[kind] for kind in whole if kind != "dns"), default=0)
-    return frozenset(kind for kind in failed if kind != "dns" and LAYERS[kind] < top)
+        return frozenset(kind for kind in failed if _is_contradicted(kind, whole, results))
+    above = whole - {"dns"}
+    return frozenset(
+        kind
+        for kind in failed - {"dns"}
+        if _is_contradicted(kind, {one for one in above if LAYERS[one] > LAYERS[kind]}, results)
+    )
+
+
+def _is_contradicted(kind: str, whole: Collection[str], results: Iterable[ProbeResult]) -> bool:
+    """Whether the kinds ``whole`` answered over every IP version that ``kind`` was asked over, as far as is known."""
+    asked, answered = set(), set()
+    for result in results:
+        if result.kind == kind:
+            asked.add(result.family)
+        elif result.kind in whole:
+            answered.add(result.family)
+    return bool(answered) and (None in answered or asked - {None} <= answered)
 
 
 def describe_quality(sight: QualitySight) -> str:

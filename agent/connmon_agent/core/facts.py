@@ -64,6 +64,8 @@ def evidence_facts(evidence: Evidence) -> Iterator[Fact]:
     name = evidence.interface or "the interface to the internet"
     if evidence.carrier is not None:
         yield Fact("interface", evidence.carrier, f"{name} has {'a' if evidence.carrier else 'no'} carrier")
+    if evidence.dark is not None:
+        yield Fact("interface", False, f"{evidence.dark} has no carrier")
     if evidence.default_route is not None:
         way = f"the default route goes by {evidence.gateway}" if evidence.gateway else "there is a default route"
         yield Fact("route", evidence.default_route, way if evidence.default_route else "there is no default route")

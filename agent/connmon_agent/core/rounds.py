@@ -66,23 +66,15 @@ def note_round(draft: Draft, results: Sequence[ProbeResult]) -> Diagnosis:
 
 
 def forget_rounds(draft: Draft) -> None:
-    """Count afresh: the rounds so far asked other targets, or expected other answers. The state stays as it is."""
-    draft.change_link_where_new(
-        {
-            "good": 0,
-            "bad": 0,
-            "void": 0,
-            "wavering": 0,
-            "confirmed": False,
-            "doubts": {},
-            "suspects": (),
-            "heard": (),
-            "answering": (),
-            "sight": None,
-            "cluster": None,
-            "api": None,
-        }
-    )
+    """Count afresh: the rounds so far asked other targets, or expected other answers. The state stays as it is.
+
+    At a start there has been no round yet, and what begin_counting has kept of another life stays.
+    """
+    link = draft.link
+    if link.good or link.bad or link.void or link.confirmed:
+        counters: dict[str, object] = {"good": 0, "bad": 0, "void": 0, "wavering": 0, "confirmed": False}
+        draft.change_link_where_new({**counters, "doubts": {}, "suspects": (), "heard": (), "answering": ()})
+    draft.change_link_where_new({"sight": None, "cluster": None, "api": None})
 
 
 def judge_alone(results: Sequence[ProbeResult], plan: LinkPlan, link: Link) -> tuple[Diagnosis, Votes]:
@@ -118,12 +110,12 @@ def _settle_doubt(draft: Draft, diagnosis: Diagnosis) -> None:
 
 
 def _disprove(draft: Draft, *, good: bool) -> Evidence | None:
-    """The hard evidence that good rounds contradict, as where a policy routes without a default route.
+    """The evidence of a fault that good rounds contradict, as where a policy routes without a default route.
 
     A round that was under way when the evidence came contradicts nothing: none takes longer than ``check_interval``.
     """
     link = draft.link
-    if not link.evidence.hard:
+    if not link.evidence.hard and link.evidence.dark is None:
         return None
     since = link.evidence_since
     late = since is None or draft.at.steady - since.steady > draft.plan.link.check_interval
@@ -158,13 +150,20 @@ def _background(plan: LinkPlan, link: Link, heard: tuple[str, ...], doubts: Mapp
     sure = frozenset(doubt for doubt, rounds in doubts.items() if rounds >= plan.fall)
     return Background(
         quorum=plan.quorum,
-        evidence=Evidence() if link.evidence == link.disproved else link.evidence,
+        evidence=_trusted(link),
         suspects=sure - set(FAMILIES),
         lost=sure & set(FAMILIES),
         heard=frozenset(heard),
         sight=link.sight,
         cluster=link.cluster or link.api,
     )
+
+
+def _trusted(link: Link) -> Evidence:
+    """What the operating system says, without what good rounds have contradicted."""
+    if link.evidence != link.disproved:
+        return link.evidence
+    return replace(link.evidence, carrier=None, default_route=None, dark=None)
 
 
 def _hear(link: Link, results: Sequence[ProbeResult]) -> tuple[str, ...]:

@@ -55,6 +55,8 @@ class Evidence:
     default_route: bool | None = None
     interface: str | None = None
     gateway: str | None = None
+    dark: str | None = None  # an interface that was, or would be, the better way out and has no carrier; None: none is
+    versions: tuple[str, ...] | None = None  # of IP that have a way out: "ipv4", "ipv6"; None: it does not tell
 
     @property
     def gateway_address(self) -> str | None:

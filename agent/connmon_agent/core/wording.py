@@ -59,4 +59,5 @@ def tell_evidence(evidence: Evidence) -> str:
         told = "has a default route" if evidence.default_route else "tells nothing of the way out"
         return f"the operating system {told}"
     by = f" by {evidence.gateway}" if evidence.gateway is not None else ""
-    return f"the way out is {evidence.interface}{by}"
+    dark = f"; {evidence.dark} has no carrier" if evidence.dark is not None else ""
+    return f"the way out is {evidence.interface}{by}{dark}"

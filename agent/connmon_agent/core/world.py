@@ -65,7 +65,7 @@ class Link:
     detail: str = ""  # the evidence for the cause, in words
     evidence: Evidence = field(default_factory=Evidence)
     evidence_since: Moment | None = None  # when the operating system last told something new; None: it never did
-    disproved: Evidence | None = None  # hard evidence that good rounds have contradicted; None: there is none
+    disproved: Evidence | None = None  # of a fault, that good rounds have contradicted; None: there is none
     sight: QualitySight | None = None  # None: too little was seen to judge the quality
     suspects: tuple[str, ...] = ()  # kinds of probes that do not count, because they themselves seem to fail
     heard: tuple[str, ...] = ()  # targets that have answered since the agent's start

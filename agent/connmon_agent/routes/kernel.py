@@ -1,4 +1,4 @@
-"""Two questions to the kernel that cost microseconds, and no packet."""
+"""Questions to the kernel that cost microseconds, and no packet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME_SIZE = 16
 
 # Addresses that no site has on a network of its own: the relays of 6to4 were given up (RFC 7526), and 3fff::/20 is for
 # documentation (RFC 9637). Only a default route leads there.
-_FAR_AWAY = ((socket.AF_INET, "192.88.99.1"), (socket.AF_INET6, "3fff::1"))
+FAR_AWAY = ((socket.AF_INET, "192.88.99.1"), (socket.AF_INET6, "3fff::1"))
 _DISCARD = 9
 
 
@@ -34,9 +34,18 @@ def is_running(interface: str) -> bool | None:
     return bool(flags & _IFF_UP and flags & _IFF_RUNNING)
 
 
+def exists(interface: str) -> bool:
+    """Whether there is such an interface."""
+    try:
+        socket.if_nametoindex(interface)
+    except OSError:
+        return False
+    return True
+
+
 def finds_way() -> bool:
     """Whether the kernel would send a packet to the internet, by whichever table or rule. Nothing is sent."""
-    return any(_finds_way(family, address) for family, address in _FAR_AWAY)
+    return any(_finds_way(family, address) for family, address in FAR_AWAY)
 
 
 def _finds_way(family: socket.AddressFamily, address: str) -> bool:

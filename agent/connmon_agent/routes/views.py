@@ -8,40 +8,87 @@ from dataclasses import dataclass, field
 from ..core.sightings import Evidence
 from ..probes.default_routes import DefaultRoute, read_default_routes
 from ..probes.interface import Link, read_links
-from .kernel import finds_way, is_running
+from .asking import read_kind, read_ways
+from .kernel import exists, finds_way, is_running
+
+# The kinds of virtual interfaces that swallow whatever is sent to them.
+_LEADS_NOWHERE = frozenset({"dummy", "nlmon"})
 
 
 @dataclass
 class LinuxView:
-    """Linux: the main tables' default routes from /proc, the carrier of their interface.
+    """Linux: the next hops that the kernel would use, by whichever table or rule, and the carriers of their interfaces.
 
-    Hard evidence must be true whatever else is set up on the machine. So a spare default route with a carrier speaks
-    for the link, and where the main table has no default route, the kernel is asked whether another table has one.
+    Hard evidence must be true whatever else is set up on the machine: one next hop with a carrier speaks for the link.
+    A route that the kernel would not use does not, however well its interface is: k3s' documentation has people add a
+    default route to a dummy interface. Where the kernel cannot be asked, any default route of /proc may be in use.
     """
 
     read_routes: Callable[[], list[DefaultRoute] | None] = read_default_routes
     is_running: Callable[[str], bool | None] = is_running
     finds_way: Callable[[], bool] = finds_way
     read_links: Callable[[], dict[str, Link]] = read_links
-    _last: str | None = field(default=None, init=False)  # the interface that a default route used last
+    read_ways: Callable[[], list[DefaultRoute] | None] = read_ways
+    read_kind: Callable[[str], str | None] = read_kind
+    exists: Callable[[str], bool] = exists
+    _last: str | None = field(default=None, init=False)  # the interface that was the way out last
+    _dark: str | None = field(default=None, init=False)  # that was before it, and lost its carrier
 
     def read(self) -> Evidence:
         """The evidence now."""
-        routes = self.read_routes()
-        if routes is None:  # a sandbox without /proc/net
+        routes, ways = self.read_routes(), self.read_ways()
+        if routes is None and ways is None:  # a sandbox without /proc/net and netlink
             return read_portably(read_links=self.read_links, finds_way=self.finds_way)
-        if routes:
-            return self._judge_routes(sorted(routes, key=lambda route: (route.version, route.metric)))
-        if self.finds_way():
+        known = sorted(routes or [], key=lambda route: (route.version, route.metric))
+        chosen = [hop for hop in _choose(known, ways) if self.read_kind(hop.interface) not in _LEADS_NOWHERE]
+        if chosen:
+            return self._judge(chosen, known)
+        if ways is None and self.finds_way():
             return Evidence(default_route=True)
         carrier = self.is_running(self._last) if self._last is not None else None
-        return Evidence(carrier=carrier, default_route=False, interface=self._last)
+        return Evidence(carrier, False, self._last, versions=() if ways is not None else None)
 
-    def _judge_routes(self, routes: list[DefaultRoute]) -> Evidence:
-        running = {name: self.is_running(name) for name in {route.interface for route in routes}}
-        route = next((route for route in routes if running[route.interface] is not False), routes[0])
-        self._last = route.interface
-        return Evidence(running[route.interface], True, route.interface, route.gateway)
+    def _judge(self, chosen: list[DefaultRoute], known: list[DefaultRoute]) -> Evidence:
+        running = {name: self.is_running(name) for name in dict.fromkeys(hop.interface for hop in chosen)}
+        way = next((hop for hop in chosen if running[hop.interface] is not False), chosen[0])
+        self._remember(way.interface)
+        better = [*running, *_find_better(way, known), *([self._dark] if self._dark else [])]
+        dark = None  # the way out itself may be
+        if running[way.interface] is not False:
+            dark = next((name for name in better if self._is_dark(name)), None)
+        versions = tuple(f"ipv{version}" for version in sorted({hop.version for hop in chosen}))
+        return Evidence(running[way.interface], True, way.interface, way.gateway, dark, versions)
+
+    def _remember(self, interface: str) -> None:
+        """What was the way out and has lost its carrier stays dark until it has one again."""
+        if self._last not in (None, interface):
+            self._dark = self._last
+        if self._dark is not None and not self._is_dark(self._dark):
+            self._dark = None
+        self._last = interface
+
+    def _is_dark(self, interface: str) -> bool:
+        """Whether it is there and has no carrier. One that was unplugged or ended, as a tunnel is, is not there."""
+        return self.is_running(interface) is False and self.exists(interface)
+
+
+def _choose(known: list[DefaultRoute], ways: list[DefaultRoute] | None) -> list[DefaultRoute]:
+    """The next hops in use, IPv4's first. ``known`` is sorted; of a version that the kernel names none of, its best."""
+    if ways is None:
+        return known
+    chosen = list(ways)
+    for version in {route.version for route in known} - {way.version for way in ways}:
+        chosen.append(next(route for route in known if route.version == version))
+    return sorted(chosen, key=lambda hop: hop.version)
+
+
+def _find_better(way: DefaultRoute, known: list[DefaultRoute]) -> list[str]:
+    """The interfaces of the default routes before ``way``: of a lower metric, or those that a tunnel lies on."""
+    same = [route for route in known if route.version == way.version]
+    metric = next((route.metric for route in same if route.interface == way.interface), None)
+    return [
+        route.interface for route in (same[:1] if metric is None else same) if metric is None or route.metric < metric
+    ]
 
 
 def read_portably(

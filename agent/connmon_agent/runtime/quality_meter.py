@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..core.causes import find_stranded
 from ..core.events import Event, QualityChanged
 from ..core.moments import Moment
 from ..core.quality import Sample, measure, slide
@@ -29,7 +30,9 @@ class QualityMeter:
         if link.state == LinkState.OFFLINE:
             self.forget()
             return None
-        self._window = slide(self._window, results, now=at.steady, plan=plan.quality, suspects=link.suspects)
+        stranded = find_stranded(results, link.evidence, link.heard)  # what cannot be asked here is no loss
+        able = tuple(result for result in results if result not in stranded)
+        self._window = slide(self._window, able, now=at.steady, plan=plan.quality, suspects=link.suspects)
         before = link.sight.quality if link.sight is not None else Quality.GOOD
         sight = measure(self._window, plan.quality, quorum=plan.quorum, previous=before)
         if sight is not None and sight.quality is not before:

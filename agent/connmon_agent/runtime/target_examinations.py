@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..core.causes import ADVICE, find_unheard, tell_verdict
+from ..core.causes import ADVICE, find_stranded, find_unheard, tell_no_way, tell_verdict
 from ..core.rounds import judge_alone
 from ..core.sightings import Evidence, Failure, ProbeResult
 from ..core.world import Link
@@ -49,8 +49,9 @@ async def examine_targets(settings: Settings, *, look: Callable[[], Evidence] | 
         await gateway.close()
     results = (*found[0], *found[1])
     unheard = {result.name for result in find_unheard(results, link.heard)}
+    stranded = find_stranded(results, evidence, link.heard)
     for result in (result for result in results if result.name not in prober.left_out):
-        yield _judge_probe(result, unheard=result.name in unheard)
+        yield _judge_stranded(result) if result in stranded else _judge_probe(result, unheard=result.name in unheard)
     for name, obstacle in prober.left_out.items():
         yield warning(f"target {name}", f"is left out: {obstacle}", "Do so, or remove the target under link.targets")
     for name, proxy in prober.proxies.items():
@@ -85,6 +86,11 @@ def judge_round(results: Sequence[ProbeResult], settings: Settings, link: Link) 
         return good("link", told)
     say = warning if diagnosis.good else problem
     return say("link", told, ADVICE[diagnosis.cause])
+
+
+def _judge_stranded(result: ProbeResult) -> Finding:
+    told = f"{result.reason}: {tell_no_way(result.family or '')}, so it does not count"
+    return warning(f"target {result.name}", told, "Under link.targets, use addresses of the IP version that there is")
 
 
 def _judge_probe(result: ProbeResult, *, unheard: bool) -> Finding:
