@@ -18,21 +18,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .texts import shorten
+from .redaction import redact
+from .texts import make_printable, shorten
 
 
 class ConnmonError(Exception):
     """A failure that is told to the user in one line.
 
-    ``message`` says what failed and where, ``hint`` what to do about it (None: nothing can be advised).
+    ``message`` says what failed and where, ``hint`` what to do about it (None: nothing can be advised). Both lose the
+    credentials and terminal commands that they quote.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = make_printable(redact(message), lines=True)
+        self.hint = None if hint is None else make_printable(redact(hint))
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}. {self.hint}" if self.hint else self.message
@@ -58,7 +60,7 @@ class Problem:
         what = f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
         if self.value is not None:
             what += f" (got {self.value})"
-        return f"{what}; {self.remedy}" if self.remedy else what
+        return make_printable(redact(f"{what}; {self.remedy}" if self.remedy else what))
 
 
 class ConfigurationError(ConnmonError):

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from .core.plan import Plan, Reclaim
+from .errors import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +157,14 @@ class LoggingSettings:
     max_files: int = 5  # kept at most, the newest ones
 
 
+BUILT_IN = "built-in defaults"  # the source of a configuration that comes from no file
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration, checked."""
 
-    source: str  # the file it came from, or "built-in defaults"
+    source: str  # the file it came from, or BUILT_IN
     state_dir: Path
     plan: Plan
     targets: tuple[Target, ...]
@@ -169,3 +173,4 @@ class Settings:
     forwards: dict[str, ForwardSettings]  # by the service's name; a service without a port has none
     logging: LoggingSettings
     forwarding: ForwardingSettings = field(default_factory=ForwardingSettings)
+    warnings: tuple[Problem, ...] = ()  # what is probably not meant as it is written

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from tests.fakes.statefiles import opened, tick
 
 from connmon_agent.cli.config import config
+from connmon_agent.cli.invocations import Invocation
 from connmon_agent.core.steps import Step
 from connmon_agent.core.world import Forward
 from connmon_agent.errors import ConfigurationError
@@ -58,6 +59,24 @@ def test_check_tells_what_a_good_file_means(tmp_path: Path, text: str, summary: 
     result = CliRunner().invoke(config, ["check"], obj=Given(path))
     assert (result.exit_code, "".join(result.stdout.split())) == (0, "".join(f"{path}: good: {summary}".split()))
     assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_without_a_file_check_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    invocation = Invocation(state_dir=tmp_path, environment={"XDG_CONFIG_HOME": str(tmp_path / "xdg")})
+    result = CliRunner().invoke(config, ["check"], obj=invocation)
+    assert result.stdout.splitlines()[0] == (
+        f"no configuration file; looked for {tmp_path}/config/connmon.yaml, {tmp_path}/xdg/connmon-agent/connmon.yaml, "
+        "/etc/connmon-agent/connmon.yaml"
+    )
+
+
+def test_check_names_what_is_probably_a_typo(tmp_path: Path) -> None:
+    path = tmp_path / "system_config.json"
+    path.write_text('{"ConnectionMonitor": {"CheckIntervall": 5}}')
+    result = CliRunner().invoke(config, ["check"], obj=Given(path))
+    assert result.exit_code == 0
+    assert "CheckIntervall: has no effect; did you mean CheckInterval?" in " ".join(result.stdout.split())
 
 
 @pytest.mark.parametrize("command", ["check", "show"])

@@ -76,6 +76,27 @@ def test_an_error_of_any_length_is_told_in_a_bounded_line() -> None:
     assert "3000000 characters in all" in told and "second" in told
 
 
+PLANTED = "\x1b[2J\u202e\0: Authorization: Bearer hunter2S3cr3t at https://u:hunter2S3cr3t@h/"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ConnmonError(PLANTED, hint=PLANTED),
+        errors.StoreError(PLANTED),
+        errors.ClusterError("protocol", PLANTED, hint=PLANTED),
+        errors.ConfigurationError([errors.Problem(PLANTED, 3, PLANTED, PLANTED, PLANTED, PLANTED)]),
+        PermissionError(13, "Permission denied", PLANTED),
+        ValueError(PLANTED),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_error_brings_a_credential_or_a_command_for_the_terminal(error: Exception) -> None:
+    told = end_with(error).output
+    assert "hunter2S3cr3t" not in told and "***" in told
+    assert all(line.isprintable() for line in told.splitlines())
+
+
 def test_what_a_server_or_a_plugin_wrote_is_bounded_where_it_becomes_an_error() -> None:
     error = errors.ClusterError("credentials", "x" * 3_000_000, hint="y" * 3_000_000)
     assert (len(error.message), len(error.hint or "")) == (LONGEST_REASON, LONGEST_REASON)

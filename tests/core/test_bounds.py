@@ -86,34 +86,47 @@ def test_every_name_is_one() -> None:
     assert {(cls, name) for kind in KINDS for cls, name, bounded in texts_of(kind) if not bounded} == NAMES
 
 
-def swell(value: Any) -> Any:
-    """``value`` with every text that is none of ``NAMES`` made giant."""
+def swell(value: Any, text: str = GIANT) -> Any:
+    """``value`` with every text that is none of ``NAMES`` replaced by ``text``."""
     if isinstance(value, tuple):
-        return tuple(swell(item) for item in value)
+        return tuple(swell(item, text) for item in value)
     if type(value) is str:
-        return GIANT
+        return text
     if not dataclasses.is_dataclass(value) or isinstance(value, type | Configured):
         return value
     fields = [field.name for field in dataclasses.fields(value) if (type(value).__name__, field.name) not in NAMES]
-    return dataclasses.replace(value, **{name: swell(getattr(value, name)) for name in fields})
+    return dataclasses.replace(value, **{name: swell(getattr(value, name), text) for name in fields})
 
 
-def longest_text_of(value: Any) -> int:
+def texts_in(value: Any) -> list[str]:
+    """Every text in ``value`` but names."""
     if isinstance(value, tuple):
-        return max(map(longest_text_of, value), default=0)
-    if dataclasses.is_dataclass(value) and not isinstance(value, Configured):
-        return max((longest_text_of(getattr(value, field.name)) for field in dataclasses.fields(value)), default=0)
-    return len(value) if isinstance(value, str) else 0
+        return [text for item in value for text in texts_in(item)]
+    if not dataclasses.is_dataclass(value) or isinstance(value, type | Configured):
+        return [value] if type(value) is str else []
+    names = [field.name for field in dataclasses.fields(value) if (type(value).__name__, field.name) not in NAMES]
+    return [text for name in names for text in texts_in(getattr(value, name))]
 
 
 @given(events)
 def test_whatever_an_event_says_it_is_bounded(event: Event) -> None:
-    assert longest_text_of(bound_words(swell(event))) <= LONGEST_SENTENCE
+    assert all(len(text) <= LONGEST_SENTENCE for text in texts_in(bound_words(swell(event))))
 
 
 @given(events)
-def test_what_is_short_enough_is_the_same_object(event: Event) -> None:
-    assert bound_words(event) is event
+def test_what_is_safe_already_is_the_same_object(event: Event) -> None:
+    safe = bound_words(event)
+    assert bound_words(safe) is safe
+
+
+PLANTED = "the plugin said \x1b[2J\u202e\0: Authorization: Bearer hunter2S3cr3t at https://u:hunter2S3cr3t@h/"
+
+
+@given(events)
+def test_no_event_brings_a_credential_or_a_command_for_the_terminal(event: Event) -> None:
+    told = texts_in(bound_words(swell(event, PLANTED)))
+    assert not any("hunter2S3cr3t" in text or not text.isprintable() for text in told)
+    assert PLANTED not in told
 
 
 def test_what_is_not_too_long_is_left_beside_what_is() -> None:

@@ -77,10 +77,28 @@ def test_duplicate_keys_are_noted_with_their_path() -> None:
             id="single backslashes",
         ),
         pytest.param(
-            '{"a": 1,\n "b": 2,\n}',
-            "f.json:3: this is not JSON: Expecting property name enclosed in double quotes; "
+            '{"a": 1,,\n "b": 2\n}',
+            "f.json:1: this is not JSON: Expecting property name enclosed in double quotes; "
             "look at this line and the one before it: a missing or superfluous comma, quote or bracket",
             id="comma too many",
+        ),
+        pytest.param(
+            '{"Logging": {"Level": "Info"}\n',
+            "f.json:2: this is not JSON: Expecting ',' delimiter; "
+            "the file ends too early: add the missing closing brackets } or ] at its end",
+            id="bracket missing before a line feed",
+        ),
+        pytest.param(
+            "\n\n{\x0b1}",
+            "f.json:3: this is not JSON: Expecting property name enclosed in double quotes; "
+            "look at this line and the one before it: a missing or superfluous comma, quote or bracket",
+            id="what only Python takes for a line end",
+        ),
+        pytest.param(
+            '{"CheckInterval": 2,5}',
+            "f.json:1: this is not JSON: Expecting property name enclosed in double quotes; "
+            "write decimal numbers with a point: 2.5",
+            id="decimal comma",
         ),
         pytest.param(
             '{"a": 1\n "b": 2}',
@@ -99,3 +117,20 @@ def test_what_is_not_json_is_refused_in_words(text: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_json(text, Problems("f.json"))
     assert str(caught.value) == message
+
+
+@given(VALUES, st.integers(0, 3))
+def test_a_comma_after_the_last_item_means_nothing(value: Any, indent: int) -> None:
+    plain = json.dumps([value, {"last": ',]"}'}], indent=indent)
+    trailing = plain.removesuffix("]").rstrip() + " ,\r\n]"
+    assert unfold(parse_json(trailing, Problems("f.json"))) == json.loads(plain)
+
+
+@given(VALUES, st.integers(0))
+def test_a_file_that_was_cut_off_gets_one_line(value: Any, place: int) -> None:
+    text = json.dumps({"Logging": value}, indent=1) + "\n"
+    cut = text[: place % (len(text) - 2)]
+    with pytest.raises(ConfigurationError) as caught:
+        parse_json(cut, Problems("f.json"))
+    (problem,) = caught.value.problems
+    assert problem.line is not None and "this is not JSON" in problem.message

@@ -123,15 +123,15 @@ MISTAKES: dict[str, tuple[Any, list[str]]] = {
     "values of every key": (
         """{"ConnectionMonitor": {
  "Enabled": "yes",
- "AutoStart": 1,
+ "AutoStart": 2,
  "Mode": "Daemon",
  "ScriptPath": 5,
- "CheckInterval": "30",
+ "CheckInterval": "30s",
  "MaxRestartAttempts": 0,
- "ServicesToMonitor": "frontend"},
+ "ServicesToMonitor": {"frontend": 1}},
 "Kubernetes": {
  "Namespace": "ERP System",
- "EnableAutoRestart": "true",
+ "EnableAutoRestart": "yes",
  "PortForwardConfig": []},
 "Logging": {
  "LogDir": false,
@@ -142,19 +142,19 @@ MISTAKES: dict[str, tuple[Any, list[str]]] = {
  "EnableEventLog": null}}""",
         [
             ':2: ConnectionMonitor.Enabled: must be true or false (got "yes"); write true, without quotes',
-            ":3: ConnectionMonitor.AutoStart: must be true or false (got 1)",
+            ":3: ConnectionMonitor.AutoStart: must be true or false (got 2)",
             ':4: ConnectionMonitor.Mode: is none of the choices (got "Daemon"); '
-            "write Foreground, Background, Task or Service",
+            "write Foreground, Background, Task, Service or Ports",
             ':5: ConnectionMonitor.ScriptPath: must be text (got 5); put it in quotes: "5"',
-            ':6: ConnectionMonitor.CheckInterval: must be a number of seconds (got "30"); '
+            ':6: ConnectionMonitor.CheckInterval: must be a number of seconds (got "30s"); '
             "write it without quotes and unit: 30",
-            ":7: ConnectionMonitor.MaxRestartAttempts: is out of range (got 0); write a whole number from 1 to 100",
-            ':8: ConnectionMonitor.ServicesToMonitor: must be a list (got "frontend"); '
-            "write it as [a, b] or as lines that begin with a dash",
+            ":7: ConnectionMonitor.MaxRestartAttempts: would restart nothing (got 0); "
+            'write "EnableAutoRestart": false to restart nothing, or 1 to 100',
+            ':8: ConnectionMonitor.ServicesToMonitor: must be a list (got {frontend: 1}); write it as ["a", "b"]',
             ':10: Kubernetes.Namespace: is not a Kubernetes name by RFC 1123 (got "ERP System"); '
             "use a-z, 0-9 and hyphens, a letter or digit at both ends",
-            ':11: Kubernetes.EnableAutoRestart: must be true or false (got "true"); write true, without quotes',
-            ":12: Kubernetes.PortForwardConfig: must hold keys and values (got []); write keys below it, indented",
+            ':11: Kubernetes.EnableAutoRestart: must be true or false (got "yes"); write true, without quotes',
+            ':12: Kubernetes.PortForwardConfig: must hold keys and values (got []); write keys in braces: {"key": ...}',
             ':14: Logging.LogDir: must be text (got false); put it in quotes: "false"',
             ':15: Logging.Level: is none of the choices (got "Loud"); write Debug, Info, Warning or Error',
             ':16: Logging.MaxFileSize: must be a whole number (got "10MB"); write a whole number from 1 to 1000000',
@@ -174,13 +174,13 @@ MISTAKES: dict[str, tuple[Any, list[str]]] = {
         [
             ":2: Kubernetes.PortForwardConfig.frontend.Alternatives[1]: is out of range (got 70000); "
             "write a whole number from 1 to 65535",
-            ":3: Kubernetes.PortForwardConfig.grafana.Primary: is missing; write Primary: ...",
+            ':3: Kubernetes.PortForwardConfig.grafana.Primary: is missing; write "Primary": ...',
             ":4: Kubernetes.PortForwardConfig.jaeger.Alternatives: 9001 is here twice (got [9001, 9001]); "
             "keep one of the two",
             ":5: Kubernetes.PortForwardConfig.worker.Primary: is the local port of jaeger already (got 9000); "
             "give each service its own port",
             ":6: Kubernetes.PortForwardConfig.web: was cut off by PowerShell "
-            '(got "@{Primary=80; Alternatives=System.Object[]}"); write the file anew with ConvertTo-Json -Depth 10',
+            '(got "@{Primary=80; Alternatives=System.Object[]}"); write the file again with ConvertTo-Json -Depth 10',
         ],
     ),
     "the same key in two spellings": (
@@ -208,6 +208,127 @@ MISTAKES: dict[str, tuple[Any, list[str]]] = {
 def test_wrong_values_in_our_sections_are_told_in_these_words(path: Path, name: str) -> None:
     content, messages = MISTAKES[name]
     assert find_messages(path, content) == messages
+
+
+def load_lines(path: Path, **sections: str) -> Settings:
+    """The file with these sections, each written as it stands."""
+    return load(path, "{" + ", ".join(f'"{name}": {text}' for name, text in sections.items()) + "}")
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [('"30"', 30.0), ("30.0", 30.0), ('"2.5"', 2.5), ('"2,5"', 2.5), ('" 5 "', 5.0), ("0.5", 0.5)],
+)
+def test_seconds_are_read_as_powershell_writes_them(path: Path, written: str, seconds: float) -> None:
+    settings = load_lines(path, ConnectionMonitor=f'{{"CheckInterval": {written}}}')
+    assert settings.plan.link.check_interval == seconds
+
+
+@pytest.mark.parametrize("written", ['"1,000"', '"1.000"', '"five"', '"0x10"', "true", "[30]", '""', "null"])
+def test_seconds_that_may_mean_two_things_are_refused(path: Path, written: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"ConnectionMonitor\.CheckInterval"):
+        load_lines(path, ConnectionMonitor=f'{{"CheckInterval": {written}}}')
+
+
+@pytest.mark.parametrize(
+    ("written", "flag"),
+    [(text, True) for text in ("true", '"true"', '"True"', "1")]
+    + [(text, False) for text in ("false", '"false"', '"FALSE"', "0")],
+)
+def test_truth_is_read_in_quotes_too(path: Path, written: str, flag: bool) -> None:
+    settings = load_lines(path, Kubernetes=f'{{"EnableAutoRestart": {written}}}')
+    assert settings.plan.recovery.act is flag
+
+
+@pytest.mark.parametrize(
+    ("primary", "alternatives", "ports"),
+    [
+        ("8080", "[8081, 8082]", (8080, 8081, 8082)),
+        ('"8080"', '["8081", "8082"]', (8080, 8081, 8082)),
+        ("8080", '"8081 8082"', (8080, 8081, 8082)),
+        ("8080", '"8081, 8082"', (8080, 8081, 8082)),
+        ("8080", "8081", (8080, 8081)),
+        ("8080", '"8081"', (8080, 8081)),
+        ("8080", '""', (8080,)),
+    ],
+)
+def test_lists_that_powershell_flattened_are_read(
+    path: Path, primary: str, alternatives: str, ports: tuple[int, ...]
+) -> None:
+    entry = f'{{"frontend": {{"Primary": {primary}, "Alternatives": {alternatives}}}}}'
+    forward = load_lines(path, Kubernetes=f'{{"PortForwardConfig": {entry}}}').forwards["frontend"]
+    assert (forward.port, *forward.alternatives) == ports
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        '"Kubernetes": {"PortForwardConfig": {"frontend": "@{Primary=8080}"}}',
+        '"Kubernetes": {"PortForwardConfig": {"frontend": "System.Collections.Hashtable"}}',
+        '"Kubernetes": {"PortForwardConfig": {"frontend": {"Primary": 1, "Alternatives": "System.Object[]"}}}',
+        '"ConnectionMonitor": {"ServicesToMonitor": "System.Object[]"}',
+    ],
+)
+def test_what_powershell_cut_off_is_named(path: Path, section: str) -> None:
+    (message,) = find_messages(path, f"{{{section}}}")
+    assert "was cut off by PowerShell" in message
+    assert message.endswith("write the file again with ConvertTo-Json -Depth 10")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "cp850"])
+def test_every_encoding_of_windows_is_read_where_only_others_wrote_an_umlaut(path: Path, encoding: str) -> None:
+    text = '{"Firma": {"Name": "Müller & Söhne"}, "Kubernetes": {"Namespace": "shop"}}'
+    path.write_bytes(text.encode(encoding))
+    assert load_settings(path, state_dir=None, environment={}).kubernetes.namespace == "shop"
+
+
+def test_an_umlaut_of_a_code_page_in_our_own_section_is_refused(path: Path) -> None:
+    path.write_bytes('{"Logging": {"LogDir": "Prüfung"}}'.encode("cp1252"))
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path, state_dir=None, environment={})
+    assert "Logging.LogDir: is not UTF-8 text" in str(caught.value)
+    assert str(caught.value).endswith("save the file as UTF-8")
+    str(caught.value).encode()
+
+
+def test_mode_ports_is_one_of_the_modes(path: Path) -> None:
+    assert load(path, {"ConnectionMonitor": {"Mode": "Ports"}}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "warning"),
+    [
+        (
+            {"ConnectionMonitor": {"CheckIntervall": 5}},
+            ":1: ConnectionMonitor.CheckIntervall: has no effect; did you mean CheckInterval?",
+        ),
+        ({"Kubernetes": {}, "Loging": {}}, ":1: Loging: has no effect; did you mean Logging?"),
+        ({"Logging": {"LogDirs": "x"}}, ":1: Logging.LogDirs: has no effect; did you mean LogDir?"),
+        (
+            {"Kubernetes": {"PortForwardConfig": {"frontend": {"Primary": 1, "Alternative": [2]}}}},
+            ":1: Kubernetes.PortForwardConfig.frontend.Alternative: has no effect; did you mean Alternatives?",
+        ),
+        (
+            {"ConnectionMonitor": {"ServicesToMonitor": ["fronted"]}},
+            ":1: ConnectionMonitor.ServicesToMonitor: fronted is no service of the ERP; did you mean frontend?",
+        ),
+        (
+            {"Kubernetes": {"PortForwardConfig": {"grafanna": {"Primary": 3000}}}},
+            ":1: Kubernetes.PortForwardConfig.grafanna: is in no service's name; did you mean grafana?",
+        ),
+    ],
+)
+def test_a_probable_typo_is_named_and_nothing_is_refused(path: Path, content: Any, warning: str) -> None:
+    assert [str(found).removeprefix(str(path)) for found in load(path, content).warnings] == [warning]
+
+
+def test_keys_of_others_are_no_typos(path: Path) -> None:
+    content = {
+        "ConnectionMonitor": {"Modes": ["a"], "Mode": "Task", "Notify": "x"},
+        "Kubernetes": {"Context": "minikube"},
+        "Reports": {},
+    }
+    assert load(path, content).warnings == ()
 
 
 @pytest.mark.parametrize(

@@ -197,17 +197,17 @@ async def look_at_cluster(
     async with EmbeddedKubernetes(pace=Pace(ready_after=0.01), namespaces=("shop",)) as api:
         api.create(manifests.deployment("web", "shop"))
         prepare(api)
-        settings = settings_for(folder, service, api.write_kubeconfig(folder / "kubeconfig"))
+        settings = settings_for(folder, service, kubeconfig=api.write_kubeconfig(folder / "kubeconfig"))
         while True:
             findings = await gather(examine_cluster(settings))
             if not healthy or "0 of 1" not in str(findings.get(f"service {service.name}")):
                 return findings
 
 
-def settings_for(folder: Path, service: ServicePlan, kubeconfig: Path) -> Settings:
+def settings_for(folder: Path, *services: ServicePlan, kubeconfig: Path) -> Settings:
     settings = built_in_settings(folder)
     kubernetes = replace(settings.kubernetes, kubeconfig=kubeconfig, connect_timeout=PATIENT, read_timeout=PATIENT)
-    return replace(settings, plan=replace(settings.plan, services=(service,)), kubernetes=kubernetes)
+    return replace(settings, plan=replace(settings.plan, services=services), kubernetes=kubernetes)
 
 
 def nothing(api: EmbeddedKubernetes) -> None:
@@ -295,6 +295,29 @@ def test_a_service_is_judged(tmp_path: Path, service: ServicePlan, prepare: Prep
     assert (finding.remedy is None) is (health in ("note", "good"))
 
 
+def test_a_namespace_without_any_of_the_workloads_is_one_finding(tmp_path: Path) -> None:
+    async def look() -> list[Finding]:
+        async with EmbeddedKubernetes(pace=Pace(ready_after=0.0), namespaces=("shop",)) as api:
+            for name in ("jaeger", "grafana"):
+                api.create(manifests.deployment(name, "default"))
+            kubeconfig = api.write_kubeconfig(tmp_path / "kubeconfig")
+            built_in = built_in_settings(tmp_path)
+            wanted = [
+                replace(service, namespace="shop")
+                for service in built_in.plan.services
+                if service.name in ("frontend", "grafana", "jaeger")
+            ]
+            return [
+                finding async for finding in examine_cluster(settings_for(tmp_path, *wanted, kubeconfig=kubeconfig))
+            ]
+
+    (finding,) = (finding for finding in asyncio.run(look()) if finding.health != "good")
+    assert (finding.health, finding.text) == (
+        "problem",
+        "namespace shop has none of the 3 Deployments (frontend, grafana, jaeger); default has grafana, jaeger",
+    )
+
+
 def test_a_service_that_is_not_available_is_a_warning(tmp_path: Path) -> None:
     def fail(api: EmbeddedKubernetes) -> None:
         api.workloads.fail_rollouts("Deployment", "shop", "web", times=None)
@@ -327,14 +350,14 @@ def test_a_permission_that_cannot_be_asked_about_is_a_warning(tmp_path: Path) ->
 def test_an_api_that_cannot_be_reached_is_the_last_thing_told(tmp_path: Path) -> None:
     with closed_port() as port:
         kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", local(port))
-        findings = asyncio.run(gather(examine_cluster(settings_for(tmp_path, WEB, kubeconfig))))
+        findings = asyncio.run(gather(examine_cluster(settings_for(tmp_path, WEB, kubeconfig=kubeconfig))))
     assert list(findings) == ["kubernetes API"]
     assert findings["kubernetes API"].health == "problem"
     assert findings["kubernetes API"].text.endswith("cannot be reached: Connection refused")
 
 
 def test_a_missing_kubeconfig_is_a_problem(tmp_path: Path) -> None:
-    findings = asyncio.run(gather(examine_cluster(settings_for(tmp_path, WEB, tmp_path / "none"))))
+    findings = asyncio.run(gather(examine_cluster(settings_for(tmp_path, WEB, kubeconfig=tmp_path / "none"))))
     assert findings["kubernetes API"].text == f"the kubeconfig {tmp_path / 'none'} does not exist"
     assert findings["kubernetes API"].remedy == "Correct kubernetes.kubeconfig"
     assert list(tmp_path.iterdir()) == [], "looking changes nothing"

@@ -38,6 +38,15 @@ def test_a_sentence_is_one_line_whatever_it_says(text: str, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
+def test_no_credential_and_no_command_for_the_terminal_is_logged(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "Traceback\n  token=hunter2S3cr3t \x1b[2J\u202e\x00\nValueError: https://u:hunter2S3cr3t@h"
+    Log(LoggingSettings(format=form))(Sentence(AT, "error", "web", text))
+    line = capsys.readouterr().err.rstrip("\n")
+    assert line.isprintable()
+    assert "hunter2S3cr3t" not in line and "https://***@h" in line
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
 def test_a_record_is_bounded(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     Log(LoggingSettings(format=form))(Sentence(AT, "error", "agent", "x" * 3_000_000))
     line = capsys.readouterr().err
@@ -51,7 +60,7 @@ def test_a_line_of_json_tells_time_level_subject_and_text(capsys: pytest.Capture
         "time": "2026-11-18T11:06:40.250000+00:00",
         "level": "warning",
         "about": "link",
-        "text": "größe\n",
+        "text": "größe",
     }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 import click
 
-from ..settings import Settings
+from ..settings import BUILT_IN, Settings
 from . import screens
 from .wording import wrap
 
@@ -16,6 +17,9 @@ class Invocation(Protocol):
 
     def settings(self) -> Settings:
         """The configuration in force. Raises ConfigurationError."""
+
+    def config_candidates(self) -> list[Path]:
+        """The files that are looked for when none is named."""
 
 
 @click.group()
@@ -28,7 +32,10 @@ def config() -> None:
 def check(invocation: Invocation) -> None:
     """Say whether the configuration can be used; if not, name every mistake in it (exit code 2)."""
     settings = invocation.settings()
-    for text in (summarise(settings), *list_missing_targets(settings)):
+    if settings.source == BUILT_IN:
+        places = ", ".join(map(str, invocation.config_candidates()))
+        click.echo(f"no configuration file; looked for {places}")
+    for text in (summarise(settings), *map(str, settings.warnings), *list_missing_targets(settings)):
         for line in wrap(text, width=screens.width_of_output(), indent="  ", first=""):
             click.echo(line)
 

@@ -13,7 +13,7 @@ import click
 from click.exceptions import Exit
 
 from ..errors import ConnmonError
-from ..texts import LONGEST_SENTENCE, shorten
+from ..texts import LONGEST_SENTENCE, make_safe
 
 # What writing to a file or a device fails with; every other file of ours is named by its own error.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
@@ -44,7 +44,7 @@ def _tell(message: str, *, hint: str | None, exit_code: int = 1) -> Exit:
 
     It is one line, for programs that read one; a message of several lines has its advice below it.
     """
-    message = "\n".join(shorten(line, LONGEST_SENTENCE) for line in message.split("\n"))
+    message = "\n".join(make_safe(line, LONGEST_SENTENCE) for line in message.split("\n"))
     apart = "\n" if "\n" in message else ". "
     click.echo(f"Error: {message}{apart}Try: {hint}" if hint else f"Error: {message}", err=True)
     return Exit(exit_code)

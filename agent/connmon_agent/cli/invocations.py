@@ -29,6 +29,13 @@ class Invocation:
 
         return load_settings(self.config_path, state_dir=self.state_dir, environment=self.environment)
 
+    def config_candidates(self) -> list[Path]:
+        """The files that are looked for when ``--config`` is not given, the first one that is there being meant."""
+        from ..loading.places import Surroundings, list_config_candidates
+
+        surroundings = Surroundings.of_this_process(self.environment)
+        return [surroundings.folder / candidate for candidate in list_config_candidates(surroundings)]
+
     def state_directory(self) -> Path:
         """Where the agent remembers. Of the configuration only the key ``state_dir`` is read, where it is there at all.
 

@@ -14,6 +14,7 @@ from .invocations import Invocation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..core.moments import Moment
     from ..runtime.agent import Agent
     from ..runtime.build import Runner
     from ..runtime.logs import Log
@@ -55,6 +56,7 @@ async def _run(invocation: Invocation, settings: Settings, log: Log) -> None:
     from ..runtime.build import run_agent
 
     def on_ready(agent: Agent, runner: Runner) -> None:
+        _warn(log, settings, runner.now())
         _listen_to_signals(agent, lambda: _reload(invocation, runner, log))
 
     await run_agent(settings, say=log, on_ready=on_ready)
@@ -92,3 +94,12 @@ def _reload(invocation: Invocation, runner: Runner, log: Log) -> None:
         log(Sentence(now, "error", "agent", text))
     else:
         log(Sentence(now, "info", "agent", f"the configuration was read again from {settings.source}"))
+        _warn(log, settings, now)
+
+
+def _warn(log: Log, settings: Settings, at: Moment) -> None:
+    """Name what the configuration probably does not mean as it is written."""
+    from ..runtime.sentences import Sentence
+
+    for warning in settings.warnings:
+        log(Sentence(at, "warning", "agent", str(warning)))

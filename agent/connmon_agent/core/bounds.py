@@ -1,4 +1,4 @@
-"""The bounds of what events say in words, so that no reason of others fills the journal."""
+"""The door for what events say in words: no reason of others fills the journal, or brings a credential into it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ..texts import LONGEST_REASON, LONGEST_SENTENCE, shorten
+from ..texts import LONGEST_REASON, LONGEST_SENTENCE, make_safe
 
 T = TypeVar("T")
 Bound = Callable[[Any], Any]  # gives the same object back where nothing is too long
@@ -16,7 +16,7 @@ Bound = Callable[[Any], Any]  # gives the same object back where nothing is too 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Longest:
-    """Marks a text for people: ``bound_words`` cuts it to so many characters."""
+    """Marks a text for people: ``bound_words`` makes it safe, and cuts it to so many characters."""
 
     characters: int
 
@@ -29,9 +29,9 @@ Sentences = Annotated[str, Longest(LONGEST_SENTENCE)]
 
 
 def bound_words(value: T) -> T:
-    """``value``, a dataclass or a tuple of them, with every ``Words`` and ``Sentences`` in it cut to its length.
+    """``value``, a dataclass or a tuple of them, with its ``Words`` and ``Sentences`` made safe (``texts.make_safe``).
 
-    The very same object where nothing is too long.
+    The very same object where all are.
     """
     bounded: T = _bound_any(value)
     return bounded
@@ -64,7 +64,7 @@ def _find_bound(hint: Any) -> Bound | None:
     """What bounds the values of ``hint``; None: they hold no words."""
     if get_origin(hint) is Annotated:
         longest = next((mark.characters for mark in get_args(hint) if isinstance(mark, Longest)), None)
-        return None if longest is None else lambda text: shorten(text, longest)
+        return None if longest is None else lambda text: make_safe(text, longest)
     if isinstance(hint, type):
         return _bound_any if _bounds_of(hint) else None
     found = [(inner, _find_bound(inner)) for inner in get_args(hint)]

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..core.plan import Plan
-from ..settings import Settings
+from ..settings import BUILT_IN, Settings
 from .connmon_files import read_connmon_file
 from .defaults import DEFAULTS, Contents
 from .documents import read_document
 from .places import Surroundings, base_of, choose_state_dir, find_config
 from .system_configs import read_system_config
-
-BUILT_IN = "built-in defaults"
 
 
 def load_settings(path: Path | None, *, state_dir: Path | None, environment: Mapping[str, str]) -> Settings:
@@ -49,6 +47,7 @@ def _assemble(contents: Contents, *, source: str, state_dir: Path) -> Settings:
         forwards=dict(contents.forwards),
         forwarding=contents.forwarding,
         logging=contents.logging,
+        warnings=contents.warnings,
     )
 
 

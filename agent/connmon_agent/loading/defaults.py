@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..core.plan import ForwardPlan, Kind, LinkPlan, RecoveryPlan, ServicePlan
+from ..errors import Problem
+from ..redaction import redact
 from ..settings import (
     DnsTarget,
     ForwardingSettings,
@@ -53,7 +55,7 @@ def http_target(
 ) -> HttpTarget:
     """An HTTP target with the name that people see: its URL, and the proxy that is configured for it."""
     way = "" if proxy is None else " without a proxy" if proxy == "none" else f" through {proxy}"
-    return HttpTarget(url, f"{url}{_tell_family(family)}{way}", status, body, proxy, family)
+    return HttpTarget(url, f"{redact(url)}{_tell_family(family)}{way}", status, body, proxy, family)
 
 
 def icmp_target(host: str, family: str | None = None) -> IcmpTarget:
@@ -102,7 +104,8 @@ def default_forwards() -> dict[str, ForwardSettings]:
 class Contents:
     """What a configuration file says. The fields' defaults are the built-in configuration.
 
-    ``state_dir`` None: the file names none, and the rules of ``places`` choose.
+    ``state_dir`` None: the file names none, and the rules of ``places`` choose. ``warnings``: what can be used and is
+    probably not meant so.
     """
 
     state_dir: Path | None = None
@@ -115,6 +118,7 @@ class Contents:
     forwards: dict[str, ForwardSettings] = field(default_factory=default_forwards)
     forwarding: ForwardingSettings = field(default_factory=ForwardingSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def service_plans(self) -> tuple[ServicePlan, ...]:

@@ -24,16 +24,17 @@ class Document:
 
 
 def read_document(path: Path) -> Document:
-    """The mapping in ``path``: JSON when its name ends so, else YAML. UTF-8, with or without BOM, or UTF-16 with one.
+    """The mapping in ``path``: JSON when its name ends so, else YAML. UTF-8 or UTF-16, each with or without BOM.
 
     Raises ConfigurationError when there is no mapping to be had: file missing, unreadable, empty, not text, bad syntax.
     """
     file = str(path)
-    text = decode_text(read_bytes(path), file)
-    problems = Problems(file)
+    is_json = path.suffix.lower() == ".json"
+    text = decode_text(read_bytes(path), file, lenient=is_json)
+    problems = Problems(file, json=is_json)
     if not text.strip():
         raise refuse_file(file, "this file is empty", remedy="write settings into it, or remove it")
-    root = parse_json(text, problems) if path.suffix.lower() == ".json" else parse_yaml(text, problems)
+    root = parse_json(text, problems) if is_json else parse_yaml(text, problems)
     if root is None:
         raise refuse_file(file, "there is nothing but comments in this file", remedy="write settings, or remove it")
     if not isinstance(root, MappingNode):
@@ -63,14 +64,16 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def decode_text(data: bytes, file: str) -> str:
+def decode_text(data: bytes, file: str, *, lenient: bool = False) -> str:
     """The text of ``data``. PowerShell 5 writes UTF-16 with a BOM, Windows editors UTF-8 with one.
 
+    ``lenient``: bytes that are not UTF-8 become lone surrogates, which no reader accepts. A file of several programs
+    may hold a Windows code page's umlaut in a section that is not ours.
     Raises ConfigurationError naming the line of the first byte that is not text.
     """
-    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    encoding = _encoding_of(data)
     try:
-        text = data.decode(encoding)
+        text = data.decode(encoding, "surrogateescape" if lenient and encoding == "utf-8-sig" else "strict")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         message = f"this is not UTF-8 text: byte 0x{data[error.start]:02X}"
@@ -79,3 +82,11 @@ def decode_text(data: bytes, file: str) -> str:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise refuse_file(file, "this is not a text file: it holds a zero byte", line=line, remedy="check the path")
     return text
+
+
+def _encoding_of(data: bytes) -> str:
+    """By the BOM; without one by which byte of the first character is zero: that is ASCII (RFC 4627, section 3)."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    zeros = bytes(byte == 0 for byte in data[:4])
+    return {b"\0\1\0\1": "utf-16-le", b"\1\0\1\0": "utf-16-be"}.get(zeros, "utf-8-sig")

@@ -12,13 +12,18 @@ from .problems import Problems, refuse_file
 _BLANK = re.compile(r"[ \t\r\n]*")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[-+.0-9A-Za-z]+')
 _COMMENT = re.compile(r"\s*(//|/\*|#)")
+# Strings are matched first, so that a comma in one is none of these.
+_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=[ \t\r\n]*[}\]])')
+_DECIMAL_COMMA = re.compile(r":\s*[0-9]+,[0-9]+\s*[,}\]\r\n]")
 
 
 def parse_json(text: str, problems: Problems) -> Node:
     """The value of ``text``. Duplicate keys are noted in ``problems``, and the first one is taken.
 
+    A comma before a closing bracket is passed over: it can mean nothing else.
     Raises ConfigurationError for text that is not JSON.
     """
+    text = _TRAILING_COMMA.sub(lambda found: found[1] or " ", text)
     try:
         json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
@@ -36,9 +41,13 @@ def _refuse_constant(name: str) -> None:
 
 
 def _advise(error: json.JSONDecodeError, text: str) -> str:
-    line = text.splitlines()[error.lineno - 1] if text.strip() else ""
+    line = "".join(text.split("\n")[error.lineno - 1 : error.lineno])  # as json counts lines
     if _COMMENT.match(line) or _COMMENT.match(text, error.pos):
         return "remove the comment: JSON knows none"
+    if _DECIMAL_COMMA.search(line):
+        return "write decimal numbers with a point: 2.5"
+    if error.pos >= len(text.rstrip()):
+        return "the file ends too early: add the missing closing brackets } or ] at its end"
     if "escape" in error.msg:
         return r"write each backslash twice: C:\\ERP\\logs"
     return "look at this line and the one before it: a missing or superfluous comma, quote or bracket"

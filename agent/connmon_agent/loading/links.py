@@ -116,6 +116,8 @@ def _is_evidence(node: Node) -> bool:
 
 
 def _check_quorum(section: Section, quorum: int, count: int) -> None:
+    if not section.has("quorum") and not section.is_sound("targets"):
+        return  # the default follows the targets, once their mistakes are mended
     if section.is_sound("quorum") and 0 < count < quorum:
         remedy = f"write a number from 1 to {count}, or add targets"
         section.report(

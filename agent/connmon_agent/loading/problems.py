@@ -10,16 +10,26 @@ from .nodes import Node, ScalarNode, show_node
 
 @dataclass(slots=True)
 class Problems:
-    """A growing list of mistakes in ``file``, which is named as the user named it."""
+    """A growing list of mistakes in ``file``, which is named as the user named it.
+
+    ``json``: what a remedy tells the user to write is JSON, not YAML. ``warnings`` is what can be used and is probably
+    not meant so: a key that is no key of ours but nearly one.
+    """
 
     file: str
+    json: bool = False
     found: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
     def add(
         self, message: str, *, line: int | None, key: str = "", value: str | None = None, remedy: str | None = None
     ) -> None:
         """Note one mistake. ``line`` None: the file as a whole."""
         self.found.append(Problem(self.file, line, key, message, value, remedy))
+
+    def warn(self, message: str, *, line: int | None, key: str, remedy: str) -> None:
+        """Note what does no harm and is probably a slip."""
+        self.warnings.append(Problem(self.file, line, key, message, None, remedy))
 
     def add_duplicate(self, key: str, node: Node, *, first: int, line: int) -> None:
         """Note a key that was written before, at line ``first``. ``node`` is its value of this time."""

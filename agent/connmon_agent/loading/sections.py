@@ -122,7 +122,18 @@ class Section:
     def close_leniently(self) -> None:
         """Note every key that is missing, and leave those alone that nobody asked for: they have other owners."""
         for name in self._missing:
-            self.report(name, "is missing", remedy=f"write {name}: ...")
+            self.report(
+                name, "is missing", remedy=f'write "{name}": ...' if self.problems.json else f"write {name}: ..."
+            )
+
+    def warn_of_typos(self) -> None:
+        """Note every key that nearly is one of those asked for: probably a slip, though it may be another program's."""
+        known = {self._fold(name) for name in self._known}
+        for name, entry in self._entries.items():
+            meant = None if name in known else find_nearest(entry.key, self._known)
+            if meant is not None and not self.has(meant):
+                remedy = f"did you mean {meant}?"
+                self.problems.warn("has no effect", line=entry.line, key=self.path_of(entry.key), remedy=remedy)
 
     def _report_unknown(self, entry: Entry) -> None:
         meant = find_nearest(entry.key.lower(), self._known)
@@ -139,5 +150,6 @@ def open_section(value: Value, *, ignore_case: bool = False) -> Section:
     if isinstance(node, ScalarNode) and node.is_null:
         return Section(value.problems, value.key, None, line=node.line, ignore_case=ignore_case)
     if not isinstance(node, MappingNode):
-        value.reject("must hold keys and values", "write keys below it, indented")
+        remedy = 'write keys in braces: {"key": ...}' if value.problems.json else "write keys below it, indented"
+        value.reject("must hold keys and values", remedy)
     return Section(value.problems, value.key, node, ignore_case=ignore_case)

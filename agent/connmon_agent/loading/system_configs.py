@@ -17,26 +17,15 @@ from .defaults import DEFAULTS, PORTS, Contents, default_forwards, services_of
 from .documents import Document
 from .file_paths import resolve_windows_path
 from .links import HOUR, SHORTEST, count_votes, default_confirm, default_offline, default_timeout
-from .nodes import ScalarNode
+from .powershell_values import loose_list, not_cut_off, read_loose_flag, seconds, whole
 from .qualities import Pace, default_quality
 from .recoveries import MOST_ATTEMPTS
 from .sections import Section, open_section
 from .services import check_alternatives, check_primaries
-from .values import (
-    Reader,
-    Value,
-    join_choices,
-    list_of,
-    nullable,
-    read_flag,
-    read_label,
-    read_object_name,
-    read_port,
-    whole_number,
-)
+from .values import Value, find_nearest, join_choices, nullable, read_label, read_object_name
 
 _SECTIONS = ("ConnectionMonitor", "Kubernetes", "Logging")
-_MODES = ("Foreground", "Background", "Task", "Service")
+_MODES = ("Foreground", "Background", "Task", "Service", "Ports")
 _LEVELS = {  # as .NET, PowerShell and Serilog name them
     **dict.fromkeys(("verbose", "trace", "debug"), "debug"),
     **dict.fromkeys(("info", "information"), "info"),
@@ -68,12 +57,13 @@ def read_system_config(document: Document, *, folder: Path, platform: str) -> Co
         logging=_read_logging(logging, folder, platform),
     )
     _check_unused(monitor, logging)
+    _warn(root, monitor, kubernetes, logging, names)
     document.problems.raise_if_any()
-    return contents
+    return replace(contents, warnings=tuple(document.problems.warnings))
 
 
 def _read_link(monitor: Section) -> LinkPlan:
-    check_interval = monitor.take("CheckInterval", DEFAULTS.link.check_interval, _seconds(SHORTEST, HOUR))
+    check_interval = monitor.take("CheckInterval", DEFAULTS.link.check_interval, seconds(SHORTEST, HOUR))
     pace = Pace(check_interval, default_timeout(check_interval), count_votes(DEFAULTS.targets))
     return replace(
         DEFAULTS.link,
@@ -86,14 +76,22 @@ def _read_link(monitor: Section) -> LinkPlan:
 
 def _read_recovery(monitor: Section, kubernetes: Section) -> RecoveryPlan:
     default = DEFAULTS.recovery
-    attempts = monitor.take("MaxRestartAttempts", default.max_restart_attempts, whole_number(1, MOST_ATTEMPTS))
-    return replace(
-        default, act=kubernetes.take("EnableAutoRestart", default.act, read_flag), max_restart_attempts=attempts
-    )
+    attempts = monitor.take("MaxRestartAttempts", default.max_restart_attempts, _read_attempts)
+    act = kubernetes.take("EnableAutoRestart", default.act, read_loose_flag)
+    return replace(default, act=act, max_restart_attempts=attempts)
+
+
+def _read_attempts(value: Value) -> int:
+    attempts = whole(0, MOST_ATTEMPTS)(value)
+    if attempts == 0:
+        value.reject(
+            "would restart nothing", f'write "EnableAutoRestart": false to restart nothing, or 1 to {MOST_ATTEMPTS}'
+        )
+    return attempts
 
 
 def _read_names(value: Value) -> tuple[str, ...]:
-    names = list_of(read_object_name)(value)
+    names = loose_list(read_object_name)(value)
     repeated = {name for index, name in enumerate(names) if name in names[:index]}
     if repeated:
         value.reject(f"{', '.join(sorted(repeated))} is here twice", "name each service once")
@@ -104,7 +102,7 @@ def _read_forwards(kubernetes: Section, names: Sequence[str]) -> dict[str, Forwa
     if not kubernetes.has("PortForwardConfig"):
         return {name: forward for name, forward in default_forwards().items() if name in names}
     section = kubernetes.section("PortForwardConfig")
-    entries = {name: entry for name in section.names if (entry := section.take(name, None, _read_entry))}
+    entries = {name: entry for name in section.names if (entry := section.take(name, None, not_cut_off(_read_entry)))}
     ports = {name: _read_forward(name, entry) for name, entry in entries.items()}
     check_primaries(((name, port.port, entries[name]) for name, port in ports.items() if port), key="Primary")
     by_folded = {name.casefold(): port for name, port in ports.items() if port}
@@ -112,14 +110,13 @@ def _read_forwards(kubernetes: Section, names: Sequence[str]) -> dict[str, Forwa
 
 
 def _read_entry(value: Value) -> Section:
-    if isinstance(value.node, ScalarNode) and value.node.text.startswith("@{"):
-        value.reject("was cut off by PowerShell", "write the file anew with ConvertTo-Json -Depth 10")
     return open_section(value, ignore_case=True)
 
 
 def _read_forward(name: str, section: Section) -> ForwardSettings | None:
-    port = section.need("Primary", None, read_port)
-    alternatives = section.take("Alternatives", (), list_of(read_port))
+    port = section.need("Primary", None, _read_port)
+    alternatives = section.take("Alternatives", (), loose_list(_read_port))
+    section.warn_of_typos()
     section.close_leniently()
     if port is None:
         return None
@@ -133,24 +130,49 @@ def _read_logging(section: Section, folder: Path, platform: str) -> LoggingSetti
         DEFAULTS.logging,
         dir=resolve_windows_path(text, folder, platform) if text else None,
         level=section.take("Level", DEFAULTS.logging.level, _read_level),
-        console=section.take("EnableConsoleOutput", DEFAULTS.logging.console, read_flag),
-        max_file_size=section.take("MaxFileSize", DEFAULTS.logging.max_file_size, whole_number(1, MOST_MEGABYTES)),
-        max_files=section.take("MaxFiles", DEFAULTS.logging.max_files, whole_number(1, MOST_FILES)),
+        console=section.take("EnableConsoleOutput", DEFAULTS.logging.console, read_loose_flag),
+        max_file_size=section.take("MaxFileSize", DEFAULTS.logging.max_file_size, whole(1, MOST_MEGABYTES)),
+        max_files=section.take("MaxFiles", DEFAULTS.logging.max_files, whole(1, MOST_FILES)),
     )
 
 
 def _check_unused(monitor: Section, logging: Section) -> None:
     for name in ("Enabled", "AutoStart"):
-        monitor.take(name, None, read_flag)
+        monitor.take(name, None, read_loose_flag)
     monitor.take("Mode", None, _read_mode)
     monitor.take("ScriptPath", None, nullable(_read_string))
-    logging.take("EnableEventLog", None, read_flag)
+    logging.take("EnableEventLog", None, read_loose_flag)
+
+
+_read_port = whole(1, 65535)
+
+
+def _warn(root: Section, monitor: Section, kubernetes: Section, logging: Section, names: Sequence[str]) -> None:
+    """Note the keys and services of the file that nearly are what was looked for."""
+    for section in (root, monitor, kubernetes, logging):
+        section.warn_of_typos()
+    for name in names:
+        meant = None if name in PORTS else find_nearest(name, list(PORTS))
+        if meant is not None and meant not in names:
+            key, line = monitor.path_of("ServicesToMonitor"), monitor.line_of("ServicesToMonitor")
+            root.problems.warn(f"{name} is no service of the ERP", line=line, key=key, remedy=f"did you mean {meant}?")
+    if not kubernetes.is_sound("PortForwardConfig"):
+        return
+    ports = kubernetes.section("PortForwardConfig")
+    watched = {name.casefold() for name in names}
+    for name in ports.names:
+        meant = None if name.casefold() in watched else find_nearest(name, names)
+        if meant is not None and not ports.has(meant):
+            line, remedy = ports.line_of(name), f"did you mean {meant}?"
+            root.problems.warn("is in no service's name", line=line, key=ports.path_of(name), remedy=remedy)
 
 
 def _read_string(value: Value) -> str:
     scalar = value.scalar("text")
     if not isinstance(scalar.value, str):
         value.reject("must be text", f'put it in quotes: "{scalar.text}"')
+    if any("\ud800" <= character <= "\udfff" for character in scalar.value):
+        value.reject("is not UTF-8 text", "save the file as UTF-8")
     if scalar.value and not scalar.value.isprintable():
         value.reject("holds a character that cannot be printed", r"write each backslash twice: C:\\ERP\\logs")
     return scalar.value
@@ -169,17 +191,3 @@ def _read_word(value: Value, meanings: dict[str, str], shown: Sequence[str]) -> 
     if text.lower() not in meanings:
         value.reject("is none of the choices", f"write {join_choices(shown)}")
     return meanings[text.lower()]
-
-
-def _seconds(low: float, high: float) -> Reader[float]:
-    """A reader of numbers of seconds; the ERP's format has no units."""
-
-    def read(value: Value) -> float:
-        number = value.scalar("a number of seconds").value
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            value.reject("must be a number of seconds", "write it without quotes and unit: 30")
-        if not low <= number <= high:
-            value.reject("is out of range", f"write a number of seconds from {low:g} to {high:g}")
-        return float(number)
-
-    return read

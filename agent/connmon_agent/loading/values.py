@@ -166,7 +166,8 @@ def list_of(read: Reader[T]) -> Reader[tuple[T, ...]]:
 
     def read_list(value: Value) -> tuple[T, ...]:
         if not isinstance(value.node, ListNode):
-            value.reject("must be a list", "write it as [a, b] or as lines that begin with a dash")
+            example = '["a", "b"]' if value.problems.json else "[a, b] or as lines that begin with a dash"
+            value.reject("must be a list", f"write it as {example}")
         items, rejected = [], False
         for index, node in enumerate(value.node.items):
             try:

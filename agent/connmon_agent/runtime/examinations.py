@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from ..core.sightings import Sighting, Unseen
 from ..errors import ClusterError, ConfigurationError, ConnmonError, StoreError
 from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
@@ -21,6 +19,7 @@ from ..store.reading import Reader
 from ..store.versions import describe_wal_reset_bug, sqlite_version
 from .findings import Finding, good, note, problem, warning
 from .port_examinations import examine_ends, examine_ports
+from .service_examinations import examine_services
 from .target_examinations import examine_targets
 
 # Below this the disk is as good as full: a log of its own size must fit beside the state file.
@@ -35,6 +34,10 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     yield good(
         "configuration", f"{settings.source}: {len(settings.targets)} targets, {len(settings.plan.services)} services"
     )
+    for doubt in settings.warnings:
+        yield warning(
+            "configuration", f"{doubt.key}: {doubt.message}", f"{settings.source}:{doubt.line}: {doubt.remedy}"
+        )
     for finding in (*examine_charts(), *examine_folder(settings.state_dir), *examine_memory(settings.state_dir)):
         yield finding
     for finding in examine_ports(settings, agent=_find_agent(settings.state_dir)):
@@ -171,11 +174,10 @@ async def examine_cluster(settings: Settings) -> AsyncIterator[Finding]:
             return
         async for finding in _examine_permissions(settings, calls):
             yield finding
-        services = settings.plan.services
-        sights = await asyncio.gather(*(cluster.inspect(service, closely=True) for service in services))
-        for service, seen in zip(services, sights, strict=True):
-            yield _judge_service(service.name, f"{service.kind} {service.namespace}/{service.workload}", seen)
-        async for finding in examine_ends(settings, calls):
+        services = await examine_services(settings.plan.services, cluster, calls)
+        for finding in services.findings:
+            yield finding
+        async for finding in examine_ends(settings, calls, missing=services.missing):
             yield finding
     finally:
         await cluster.close()
@@ -199,30 +201,3 @@ def _judge_permission(review: Reviewed) -> Finding:
     if wanted.essential:
         return problem("permissions", f"may not {what}, needed to {wanted.needed_for}", remedy)
     return warning("permissions", f"may not {what}, needed to {wanted.needed_for}", remedy)
-
-
-def _judge_service(name: str, what: str, seen: Sighting | Unseen) -> Finding:
-    about = f"service {name}"
-    if isinstance(seen, Unseen):
-        return problem(about, f"{what}: {seen.reason}", "Check the API server")
-    if not seen.exists:
-        return problem(about, f"{what} does not exist", "Correct its name or namespace, or take it out of services")
-    if seen.paused:
-        return warning(about, f"{what} is paused and would not be restarted", "kubectl rollout resume")
-    if seen.restartable is not None:
-        return warning(about, f"{what}: {seen.restartable}", "Use the update strategy RollingUpdate")
-    if seen.gated is not None:
-        remedy = "Remove the gate, or take the service out of services"
-        return warning(about, f"{what} would not be restarted: {seen.gated}", remedy)
-    if seen.desired == 0:
-        return note(about, f"{what} is scaled to 0 and would not be restarted")
-    if not seen.healthy:
-        return warning(about, f"{what}: {seen.trouble or seen.progress}", "kubectl describe tells more")
-    if seen.blocked_by is not None:
-        return warning(
-            about,
-            f"{what} is available, but PodDisruptionBudget {seen.blocked_by} allows no disruption, "
-            "and a restart takes a pod away before the next one is available",
-            "Allow one disruption, run one more replica, or let a Deployment roll out with maxUnavailable 0",
-        )
-    return good(about, f"{what}, {seen.available} of {seen.desired} available")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..texts import LONGEST_SENTENCE, make_safe
+
 
 class Health(StrEnum):
     """How bad a finding is."""
@@ -17,12 +19,17 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check. ``remedy`` is what to do about it (None: nothing)."""
+    """The result of one check. ``remedy`` is what to do about it (None: nothing). The text is made safe:
+    it may quote others.
+    """
 
     about: str
     health: Health
     text: str
     remedy: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", make_safe(self.text, LONGEST_SENTENCE))
 
 
 def good(about: str, text: str) -> Finding:

@@ -15,7 +15,7 @@ from typing import TextIO
 
 from ..errors import ConnmonError
 from ..settings import LoggingSettings
-from ..texts import LONGEST_RECORD, shorten
+from ..texts import LONGEST_RECORD, make_safe
 from .sentences import Sentence
 
 FILE_NAME = "connmon-agent.log"
@@ -106,8 +106,8 @@ class Log:
     def __call__(self, sentence: Sentence) -> None:
         level = logging.getLevelNamesMapping()[sentence.level.upper()]
         if self._logger.isEnabledFor(level):
-            text = shorten(sentence.text, LONGEST_RECORD)
-            extra = {"about": sentence.about, "detail": shorten(sentence.detail, LONGEST_RECORD)}
+            text = make_safe(sentence.text, LONGEST_RECORD, lines=True)
+            extra = {"about": sentence.about, "detail": make_safe(sentence.detail, LONGEST_RECORD, lines=True)}
             record = self._logger.makeRecord("", level, "", 0, text, (), None, extra=extra)
             record.created = sentence.at.wall
             self._logger.handle(record)

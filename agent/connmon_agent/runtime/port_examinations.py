@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from pathlib import Path
 
 from ..core.allocation import allocate
@@ -37,9 +37,16 @@ def examine_ports(settings: Settings, *, agent: int | None, table: Path = EPHEME
     yield from _examine_range(plans, table)
 
 
-async def examine_ends(settings: Settings, calls: Calls) -> AsyncIterator[Finding]:
-    """Whether the Service behind each local port, and its port, are in the cluster."""
-    asked = [(plan, settings.forwards[plan.name]) for plan in settings.plan.services if plan.forward is not None]
+async def examine_ends(settings: Settings, calls: Calls, *, missing: Collection[str] = ()) -> AsyncIterator[Finding]:
+    """Whether the Service behind each local port, and its port, are in the cluster.
+
+    ``missing`` names the services whose workload does not exist: that is said already, and their Service is not asked.
+    """
+    asked = [
+        (plan, settings.forwards[plan.name])
+        for plan in settings.plan.services
+        if plan.forward is not None and plan.name not in missing
+    ]
     troubles = await asyncio.gather(*(_find_trouble(calls, plan, forward) for plan, forward in asked))
     for (plan, _), trouble in zip(asked, troubles, strict=True):
         if trouble is not None:
