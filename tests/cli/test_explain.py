@@ -220,6 +220,11 @@ What could come next
     next: the next look, within 1 s
   GAVE_UP, when the cluster was asked for the
     service
+    perhaps: it depends on whether the cluster
+      refused it for `postpone_limit`
+    next: the next look, within 1 s
+  GAVE_UP, when the cluster was asked for the
+    service
     no: budget_left says yes: only once all
       attempts are spent; 3 of 3 are left
     next: the next look, within 1 s
