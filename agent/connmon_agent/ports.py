@@ -10,7 +10,16 @@ from .core.effects import Listen, Restart
 from .core.events import Event, ForwardChecked, ListenAnswered, RestartAnswered
 from .core.moments import Moment
 from .core.plan import ServicePlan
-from .core.sightings import Evidence, InternalErrors, ProbeResult, QualitySight, Sighting, Traffic, Unseen
+from .core.sightings import (
+    Evidence,
+    InternalErrors,
+    ProbeResult,
+    QualitySight,
+    RegistryAnswer,
+    Sighting,
+    Traffic,
+    Unseen,
+)
 from .core.steps import Step
 from .core.world import World
 
@@ -74,6 +83,20 @@ class Cluster(Protocol):
 
     async def close(self) -> None:
         """Let go of every connection and thread."""
+
+
+class Registries(Protocol):
+    """The image registries that nodes pull from."""
+
+    async def ask(self, registry: str) -> RegistryAnswer:
+        """Whether ``registry`` (``ghcr.io``, ``registry.example:5000``) can be pulled from.
+
+        Ends within seconds, whatever it does. Never raises for the registry's sake. Who asks for the same one at the
+        same time, or soon after, gets the same answer.
+        """
+
+    async def close(self) -> None:
+        """Let go of every socket and task."""
 
 
 class LocalPorts(Protocol):

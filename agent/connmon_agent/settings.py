@@ -5,6 +5,7 @@ Durations are seconds here; the file writes them as ``500ms``, ``5s``, ``10m`` o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -96,6 +97,8 @@ Target = TcpTarget | DnsTarget | HttpTarget | IcmpTarget | GatewayTarget | Inter
 EVIDENCE_TARGETS = (GatewayTarget, InterfaceTarget, ApiTarget)
 
 
+NOT_ASKED = "none"
+
 LOOPBACK = ("127.0.0.1", "::1")  # the addresses of ``localhost``, of which a machine may lack one
 
 
@@ -143,6 +146,8 @@ class KubernetesSettings:
     namespace: str = "default"
     connect_timeout: float = 3.0  # seconds
     read_timeout: float = 5.0  # seconds
+    # What nodes pull from in a registry's place: a URL, or NOT_ASKED where this machine is not to ask it.
+    registries: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

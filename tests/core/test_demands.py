@@ -129,11 +129,13 @@ def test_a_round_that_can_only_fail_does_not_wait_long(evidence: Evidence, patie
         pytest.param({"state": "READY"}, Demand(30.0), id="ready"),
         pytest.param({"state": "UNKNOWN"}, Demand(5.0, closely=True), id="unknown"),
         pytest.param({"state": "GAVE_UP"}, Demand(30.0, closely=True), id="gave up"),
-        pytest.param({"state": "WAITING"}, Demand(1.0, closely=True), id="waiting"),
-        pytest.param({"state": "WAITING", "postponed_since": THEN}, Demand(3.0, closely=True), id="postponed"),
+        pytest.param({"state": "WAITING"}, Demand(1.0, closely=True, registries=True), id="waiting"),
+        pytest.param(
+            {"state": "WAITING", "postponed_since": THEN}, Demand(3.0, closely=True, registries=True), id="postponed"
+        ),
         pytest.param(
             {"state": "WAITING", "postponed_since": THEN, "next": LATER},
-            Demand(3.0, earliest=1_200.0, closely=True),
+            Demand(3.0, earliest=1_200.0, closely=True, registries=True),
             id="postponed until the server's wish",
         ),
         pytest.param({"state": "RESTARTING", "intent": INTENT}, None, id="on its way"),

@@ -11,7 +11,7 @@ from tests.fakes.sites import plan_of
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import RecoveryPlan, When
 from connmon_agent.core.preflight import Ruling, Verdict, judge
-from connmon_agent.core.sightings import Rollout, Sighting, Unseen
+from connmon_agent.core.sightings import Pull, Reach, RegistryAnswer, Rollout, Sighting, Unseen
 from connmon_agent.core.world import LinkState, Obstacle, Outage, Service, ServiceState, World
 
 BEGAN = Moment(1_000.0, 1_795_000_000.0)
@@ -260,6 +260,71 @@ def test_what_stands_still_is_still_asked_the_other_questions(seen: Sighting, se
         decide(seen, recovery={**LONGER, "outage_longer_than": 600.0}, **service),
     ]
     assert "due" not in {verdict.ruling for verdict in verdicts}
+
+
+REFUSED = RegistryAnswer(Reach.UNREACHABLE, "connection refused")
+LIMITED = RegistryAnswer(Reach.LIMITED, "HTTP 429", 120.0)
+HUB_REFUSED = (
+    "registry docker.io cannot be reached: connection refused; a restart would end working pods before new ones can "
+    "pull nginx:1.25 (imagePullPolicy Always)"
+)
+
+
+def pull(answer: RegistryAnswer | None, registry: str = "docker.io") -> Pull:
+    return Pull(registry, "nginx:1.25", "imagePullPolicy Always", answer)
+
+
+@pytest.mark.parametrize(
+    ("seen", "service", "expected"),
+    [
+        pytest.param(replace(HEALTHY, pulls=(pull(REFUSED),)), {}, f"postponed: {HUB_REFUSED}", id="refused"),
+        pytest.param(
+            replace(HEALTHY, pulls=(pull(LIMITED),)),
+            {},
+            "postponed: registry docker.io limits requests: HTTP 429; a restart would end",
+            id="limited",
+        ),
+        pytest.param(
+            replace(HEALTHY, pulls=(pull(RegistryAnswer(Reach.REACHABLE, "HTTP 401"), "ghcr.io"), pull(REFUSED))),
+            {},
+            f"postponed: {HUB_REFUSED}",
+            id="the second one",
+        ),
+        pytest.param(
+            replace(HEALTHY, pulls=(pull(RegistryAnswer(Reach.REACHABLE, "HTTP 401")),)), {}, "due: ", id="reachable"
+        ),
+        pytest.param(
+            replace(HEALTHY, pulls=(pull(RegistryAnswer(Reach.UNKNOWN, "not known")),)), {}, "due: ", id="unknown"
+        ),
+        pytest.param(replace(HEALTHY, pulls=(pull(None),)), {}, "due: ", id="not asked"),
+        pytest.param(replace(HUNG, pulls=(pull(REFUSED),)), {}, f"postponed: {HUB_REFUSED}", id="some are available"),
+        pytest.param(replace(HUNG, available=0, pulls=(pull(REFUSED),)), {}, "due: ", id="it is down anyway"),
+        pytest.param(
+            replace(HEALTHY, pulls=(pull(REFUSED),)),
+            put_off(Obstacle.REGISTRY, 599.0),
+            f"postponed: {HUB_REFUSED}",
+            id="for long",
+        ),
+        pytest.param(
+            replace(HEALTHY, pulls=(pull(REFUSED),)),
+            put_off(Obstacle.REGISTRY, 600.0),
+            f"needless: skipped after 10 min: {HUB_REFUSED}",
+            id="for too long",
+        ),
+        pytest.param(
+            replace(HEALTHY, pulls=(pull(REFUSED),)),
+            put_off(Obstacle.DISRUPTION, 6000.0),
+            f"postponed: {HUB_REFUSED}",
+            id="for too long, for something else",
+        ),
+        pytest.param(
+            replace(HEALTHY, available=2, desired=0, pulls=(pull(REFUSED),)), {}, "needless: it is scaled", id="scaled"
+        ),
+    ],
+)
+def test_a_restart_that_can_only_harm_is_not_made(seen: Sighting, service: dict[str, Any], expected: str) -> None:
+    verdict = decide(seen, **service)
+    assert f"{verdict.ruling}: {verdict.reason}".startswith(expected)
 
 
 LONGER = {"when": When.OUTAGE_LONGER_THAN}

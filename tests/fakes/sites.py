@@ -26,7 +26,10 @@ from connmon_agent.core.sightings import (
     Failure,
     InternalErrors,
     ProbeResult,
+    Pull,
     QualitySight,
+    Reach,
+    RegistryAnswer,
     Rollout,
     Sighting,
     Traffic,
@@ -130,6 +133,7 @@ class Workload:
     step: float | None = None  # seconds after which a rollout that is under way is seen to move; None: it is not
     gated: str | None = None  # what waits for somebody's decision
     blocked_by: str | None = None
+    pulls: tuple[Pull, ...] = ()  # what a restart must pull, after it has ended the pods that work
     template: int = 1  # the number of its pod template
     revised_by: str | None = None
     rolled_at: float = field(default=-1e9)
@@ -173,6 +177,7 @@ class Workload:
             template=self.template_digest,
             revised_by=self.revised_by,
             blocked_by=self.blocked_by,
+            pulls=self.pulls if healthy else (),
         )
 
 
@@ -275,6 +280,24 @@ class FakeCluster:
         now = self.clock.now().steady
         rolling = sum(workload.show(now).rolling for workload in self.workloads.values())
         self.busiest = max(self.busiest, rolling)
+
+
+@dataclass
+class FakeRegistries:
+    """The port Registries: each answers as told, in time ``takes``."""
+
+    answers: dict[str, RegistryAnswer] = field(default_factory=dict)  # REACHABLE where nothing is told
+    takes: float = CALL
+    asked: list[str] = field(default_factory=list)
+    closed: bool = False
+
+    async def ask(self, registry: str) -> RegistryAnswer:
+        self.asked.append(registry)
+        await asyncio.sleep(self.takes)
+        return self.answers.get(registry, RegistryAnswer(Reach.REACHABLE, "HTTP 401"))
+
+    async def close(self) -> None:
+        self.closed = True
 
 
 @dataclass
@@ -386,6 +409,7 @@ class Site:
         self.lasting: set[str] = set()  # services whose trouble needs a person
         self.open_connections: dict[str, int] = {}
         self.forwards = self._make_forwards()
+        self.registries = FakeRegistries()
         self.published: list[World] = []
         self.said: list[Sentence] = []
         self.agent: Agent | None = None
@@ -405,6 +429,7 @@ class Site:
             self.machine,
             self.forwards,
             self.published.append,
+            self.registries,
         )
         self.disk.broken = self.disk.dead = self.cluster.dead = False
         self.agent = Agent(engine=self.engine, plan=self.plan, surroundings=surroundings)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -27,7 +28,7 @@ from tests.fakes.loopback import closed_port, serve_tcp
 
 from connmon_agent.core.events import Outcome, RestartAnswered
 from connmon_agent.core.plan import Kind, ServicePlan
-from connmon_agent.core.sightings import Rollout, Sighting, Unseen
+from connmon_agent.core.sightings import Pull, Rollout, Sighting, Unseen
 from connmon_agent.embedded.kubernetes import (
     NEWEST,
     OLDEST,
@@ -46,6 +47,7 @@ from connmon_agent.embedded.kubernetes import (
 )
 from connmon_agent.kube.calls import THREADS
 from connmon_agent.kube.cluster import KubernetesCluster
+from connmon_agent.kube.images import registry_of
 
 WEB = plan("web")
 AT_ONCE = Pace(ready_after=0.0)
@@ -62,6 +64,8 @@ def small_cluster(**options: Any) -> EmbeddedKubernetes:
 
 
 ONE_FOR_ONE = {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}  # a pod goes before the next one comes
+
+ALL = {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "100%"}}
 
 
 def cluster_with_web() -> EmbeddedKubernetes:
@@ -154,6 +158,78 @@ class TestInspect:
         seen = asyncio.run(scenario())
         assert isinstance(seen, Sighting)
         assert seen.blocked_by == blocked_by
+
+    @pytest.mark.parametrize(
+        ("service", "workload", "replaced"),
+        [
+            pytest.param(WEB, manifests.deployment("web"), False, id="a Deployment of one replica with a surge"),
+            pytest.param(WEB, manifests.deployment("web", strategy={"type": "Recreate"}), True, id="Recreate"),
+            pytest.param(WEB, manifests.deployment("web", strategy=ONE_FOR_ONE), True, id="one for one"),
+            pytest.param(WEB, manifests.deployment("web", replicas=2, strategy=ONE_FOR_ONE), False, id="one of two"),
+            pytest.param(WEB, manifests.deployment("web", replicas=2, strategy=ALL), True, id="rounds to all"),
+            pytest.param(plan("web", Kind.STATEFUL_SET), manifests.stateful_set("web"), True, id="StatefulSet"),
+            pytest.param(plan("web", Kind.DAEMON_SET), manifests.daemon_set("web"), True, id="DaemonSet"),
+        ],
+    )
+    @pytest.mark.parametrize("policy", ["Always", "IfNotPresent", "Never"])
+    def test_what_a_restart_must_pull_after_it_has_ended_working_pods(
+        self, tmp_path: Path, service: ServicePlan, workload: Manifest, replaced: bool, policy: str
+    ) -> None:
+        async def scenario() -> tuple[str, Sighting | Unseen]:
+            api = small_cluster()
+            manifest = copy.deepcopy(workload)
+            [container] = manifest["spec"]["template"]["spec"]["containers"]
+            container["imagePullPolicy"] = policy
+            api.create(manifest)
+            async with site(tmp_path, api) as cluster:
+                await until_complete(cluster, service)
+                return container["image"], await cluster.inspect(service, closely=True)
+
+        image, seen = asyncio.run(scenario())
+        assert isinstance(seen, Sighting)
+        pulled = replaced and policy == "Always"  # its own pods run the image, so that a node has it
+        assert seen.pulls == ((Pull(registry_of(image), image, "imagePullPolicy Always"),) if pulled else ())
+
+    @pytest.mark.parametrize(
+        ("images", "denied", "why"),
+        [
+            pytest.param([], False, "no node lists it", id="listed by no node"),
+            pytest.param(["ghcr.io/site/next:2"], False, None, id="listed"),
+            pytest.param(
+                ["ghcr.io/site/next:2"],
+                True,
+                "whether a node has it is not known: the role cannot list nodes",
+                id="the role cannot list nodes",
+            ),
+        ],
+    )
+    def test_an_image_that_no_pod_runs_yet_is_looked_for_on_the_nodes(
+        self, tmp_path: Path, images: list[str], denied: bool, why: str | None
+    ) -> None:
+        async def scenario() -> Sighting | Unseen:
+            api = small_cluster()
+            created = copy.deepcopy(api.create(manifests.stateful_set("web", replicas=2)))
+            api.set_images("node-1", *images)
+            if denied:
+                api.access.deny("list", "nodes")
+            service = plan("web", Kind.STATEFUL_SET)
+            async with site(tmp_path, api) as cluster:
+                await until_complete(cluster, service)
+                api.workloads.fail_rollouts("StatefulSet", "default", "web", how="image-pull")
+                [container] = created["spec"]["template"]["spec"]["containers"]
+                container["image"] = "ghcr.io/site/next:2"
+                container["imagePullPolicy"] = "IfNotPresent"
+                change = {"spec": {"template": created["spec"]["template"]}}
+                path, merge = "/apis/apps/v1/namespaces/default/statefulsets/web", "application/merge-patch+json"
+                assert api.request("PATCH", path, change, content_type=merge).status == 200
+                while True:
+                    seen = await cluster.inspect(service, closely=True)
+                    if isinstance(seen, Unseen) or seen.available:
+                        return seen
+
+        seen = asyncio.run(scenario())
+        assert isinstance(seen, Sighting)
+        assert seen.pulls == (() if why is None else (Pull("ghcr.io", "ghcr.io/site/next:2", why),))
 
     def test_what_is_not_there_does_not_exist(self, tmp_path: Path) -> None:
         async def scenario() -> list[Sighting | Unseen]:

@@ -37,6 +37,7 @@ def test_what_the_services_need_and_nothing_else() -> None:
         ("default", "controllerrevisions", "list"),
         ("default", "pods", "list"),
         ("default", "poddisruptionbudgets", "list"),
+        ("", "nodes", "list"),
         ("ops", "daemonsets", "get"),
         ("ops", "daemonsets", "patch"),
         ("ops", "controllerrevisions", "list"),
@@ -95,6 +96,7 @@ def test_the_api_server_is_asked_about_each(tmp_path: Path) -> None:
         ("replicasets", "list"): True,
         ("pods", "list"): True,
         ("poddisruptionbudgets", "list"): True,
+        ("nodes", "list"): True,
     }
 
 
@@ -122,9 +124,9 @@ def test_the_role_grants_exactly_what_is_needed() -> None:
     permissions = list_permissions(SERVICES)
     documents = list(yaml.safe_load_all(role_manifest(permissions, subject=ACCOUNT)))
     granted = {
-        (role["metadata"]["namespace"], group, resource, verb)
+        (role["metadata"].get("namespace", ""), group, resource, verb)
         for role in documents
-        if role["kind"] == "Role"
+        if role["kind"] in ("Role", "ClusterRole")
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
@@ -143,6 +145,21 @@ def test_the_role_is_bound_to_the_subject_in_every_namespace() -> None:
 
 def test_a_user_is_bound_as_a_user() -> None:
     text = role_manifest(list_permissions((plan("web"),)), subject={"kind": "User", "name": "system:admin"})
-    _, binding = yaml.safe_load_all(text)
+    bindings = [document for document in yaml.safe_load_all(text) if document["kind"].endswith("Binding")]
     group = "rbac.authorization.k8s.io"
-    assert binding["subjects"] == [{"kind": "User", "name": "system:admin", "apiGroup": group}]
+    assert [binding["kind"] for binding in bindings] == ["ClusterRoleBinding", "RoleBinding"]
+    assert all(one["subjects"] == [{"kind": "User", "name": "system:admin", "apiGroup": group}] for one in bindings)
+
+
+def test_what_is_in_no_namespace_takes_a_cluster_role_bound_to_the_same_subject() -> None:
+    documents = list(yaml.safe_load_all(role_manifest(list_permissions(SERVICES), subject=ACCOUNT)))
+    [role] = [document for document in documents if document["kind"] == "ClusterRole"]
+    [binding] = [document for document in documents if document["kind"] == "ClusterRoleBinding"]
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
+    assert "namespace" not in role["metadata"] and "namespace" not in binding["metadata"]
+    assert binding["roleRef"] == {
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": "ClusterRole",
+        "name": "connmon-agent",
+    }
+    assert binding["subjects"] == [{**ACCOUNT, "apiGroup": ""}]

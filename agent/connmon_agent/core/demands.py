@@ -26,11 +26,15 @@ CLOSE_LOOK_SHARE = 0.5  # and this share of `ready_timeout`, where that is soone
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Look at the service every ``interval`` seconds, not before ``earliest`` (steady seconds), ``closely`` or not."""
+    """Look at the service every ``interval`` seconds, not before ``earliest`` (steady seconds), ``closely`` or not.
+
+    ``registries``: what a restart would have to pull from is asked as well.
+    """
 
     interval: float
     earliest: float = 0.0
     closely: bool = False
+    registries: bool = False
 
 
 def round_interval(world: World, now: float) -> float:
@@ -118,7 +122,7 @@ def _demand(service: Service, now: float, *, in_turn: bool, held: bool, close_lo
         interval = BUSY_INTERVAL if service.postponed_since is None else POSTPONED_INTERVAL
         interval = IDLE_INTERVAL if held else interval
         if in_turn:
-            return Demand(interval, earliest, closely=True)
+            return Demand(interval, earliest, closely=True, registries=True)
         # Only a look at once tells what somebody restarts by hand before its turn comes.
         return Demand(POSTPONED_INTERVAL, earliest) if is_return_unseen(service) else None
     if service.state == ServiceState.RESTARTING:

@@ -26,8 +26,8 @@ from .events import (
 )
 from .plan import QualityPlan
 from .quality import explain_quality
-from .sightings import Evidence, ProbeResult, Quality, Rollout, Sighting, Unseen
-from .wording import counted, tell_obstacle
+from .sightings import Evidence, ProbeResult, Pull, Quality, Reach, Rollout, Sighting, Unseen
+from .wording import counted, in_words, tell_obstacle, tell_reach
 from .world import Link
 
 # From the cable up. What is not named here comes last.
@@ -117,6 +117,7 @@ def _workload_facts(seen: Sighting) -> Iterator[Fact]:
         yield Fact("pods", False, seen.trouble)
     if seen.blocked_by is not None:
         yield Fact("budget", False, f"PodDisruptionBudget {seen.blocked_by} allows no disruption")
+    yield from map(_pull_fact, seen.pulls)
     if seen.restartable is not None:
         yield Fact("object", False, seen.restartable)
     if seen.gated is not None:
@@ -126,6 +127,15 @@ def _workload_facts(seen: Sighting) -> Iterator[Fact]:
     if seen.paused:
         yield Fact("rollout", False, "its rollouts are paused")
     yield Fact("token", None, seen.token or "never restarted by connmon-agent")
+
+
+def _pull_fact(pull: Pull) -> Fact:
+    image = f"{pull.image} must be pulled ({pull.why})"
+    if pull.answer is None:
+        return Fact("registry", None, f"{pull.registry} was not asked; {image}")
+    limit = f", for {in_words(pull.answer.retry_after)} more" if pull.answer.retry_after is not None else ""
+    ok = {Reach.REACHABLE: True, Reach.UNKNOWN: None}.get(pull.answer.reach, False)
+    return Fact("registry", ok, f"{pull.registry} {tell_reach(pull.answer)}{limit}; {image}")
 
 
 def _tell_replicas(seen: Sighting) -> str:

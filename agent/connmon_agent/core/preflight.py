@@ -10,9 +10,9 @@ from .plan import RecoveryPlan, When
 from .progress import is_rolling, makes_progress, still_for
 from .recovery import darkness, is_damped
 from .restart_refusals import is_refused_for_good
-from .sightings import Sighting, Unseen
+from .sightings import Pull, Reach, Sighting, Unseen
 from .templates import is_changed_since_return, is_ours
-from .wording import clock_time, in_words
+from .wording import clock_time, in_words, tell_reach
 from .world import Link, Obstacle, Outage, Service, World
 
 # What keeps the API from telling may pass by itself, and then waiting is all that can be done. Of the rest (a role that
@@ -50,6 +50,7 @@ def judge(world: World, service: Service, seen: Sighting | Unseen, at: Moment) -
         or _not_wanted(world, service, seen, at)
         or _held_by_damping(world, seen)
         or _disruption_forbidden(service, seen, at, recovery)
+        or _cannot_be_pulled(service, seen, at, recovery)
         or _only_watched(recovery)
         or _refused_for_good(service, seen, outage, at, recovery)
         or Verdict(Ruling.DUE, _why_due(world, service, seen, at))
@@ -158,6 +159,30 @@ def _disruption_forbidden(service: Service, seen: Sighting, at: Moment, recovery
     if _postponed_too_long(service, Obstacle.DISRUPTION, at, recovery):
         return Verdict(Ruling.NEEDLESS, f"{reason} since {in_words(recovery.postpone_limit)}; it is left alone")
     return Verdict(Ruling.POSTPONED, reason, Obstacle.DISRUPTION)
+
+
+def _cannot_be_pulled(service: Service, seen: Sighting, at: Moment, recovery: RecoveryPlan) -> Verdict | None:
+    """A restart that ends working pods before the new ones have their images can only harm while none can be pulled.
+
+    Where no pod is available there is nothing to lose. See kubernetes#111822 (Always, registry gone) and #103643
+    (limits).
+    """
+    pull = find_forbidding(seen)
+    if pull is None or pull.answer is None or seen.available == 0:
+        return None
+    reason = (
+        f"registry {pull.registry} {tell_reach(pull.answer)}; a restart would end working pods before new ones can "
+    )
+    reason += f"pull {pull.image} ({pull.why})"
+    if _postponed_too_long(service, Obstacle.REGISTRY, at, recovery):
+        return Verdict(Ruling.NEEDLESS, f"skipped after {in_words(recovery.postpone_limit)}: {reason}")
+    return Verdict(Ruling.POSTPONED, reason, Obstacle.REGISTRY)
+
+
+def find_forbidding(seen: Sighting) -> Pull | None:
+    """The first of what must be pulled whose registry cannot be reached or limits requests; None: there is none."""
+    out_of_reach = (Reach.UNREACHABLE, Reach.LIMITED)
+    return next((pull for pull in seen.pulls if pull.answer is not None and pull.answer.reach in out_of_reach), None)
 
 
 def _refused_for_good(

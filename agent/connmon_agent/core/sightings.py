@@ -97,6 +97,42 @@ class Rollout(StrEnum):
     FAILED = "failed"
 
 
+class Reach(StrEnum):
+    """Whether a registry can be pulled from, as far as this machine can tell by asking it."""
+
+    REACHABLE = "reachable"
+    LIMITED = "limited"  # it wants no requests for a while (429)
+    UNREACHABLE = "unreachable"  # nobody answers, or a server in trouble (5xx) does
+    UNKNOWN = "unknown"  # this machine cannot ask it, which says nothing of the nodes
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryAnswer:
+    """What asking one registry came to.
+
+    ``reason`` in words ("connection refused"); it stays the same as long as the answer does. ``retry_after`` is how
+    many seconds a limit lasts from then on (None: it named none, or there is no limit).
+    """
+
+    reach: Reach
+    reason: Words
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """One registry from which new pods must pull before they run.
+
+    ``image`` is the first of their images that comes from there, ``why`` it must be pulled ("imagePullPolicy Always").
+    ``answer`` None: the registry was not asked.
+    """
+
+    registry: Words
+    image: Words
+    why: Words
+    answer: RegistryAnswer | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """A workload as the Kubernetes API showed it at one instant, reduced to what decisions need.
@@ -126,6 +162,8 @@ class Sighting:
     old_serving: int = 0  # pods of older templates that are ready
     blocked_by: Words | None = None  # the name of a PodDisruptionBudget that allows no disruption now; None: none does
     trouble: Sentences | None = None  # what ails its pods, in words: "web-7d9: ImagePullBackOff"; None: nothing seen
+    # What must be pulled where a restart ends working pods before the new ones run; empty: nothing, or it does not.
+    pulls: tuple[Pull, ...] = ()
 
     @property
     def healthy(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .sightings import Evidence
+from .sightings import Evidence, Reach, RegistryAnswer
 
 
 def counted(number: int, noun: str) -> str:
@@ -37,6 +37,17 @@ def tell_obstacle(port: int, words: str) -> str:
         return f"{port} is {words}"
     plain = words.startswith(("is ", "needs ", "cannot "))
     return f"{port} {words}" if plain else f"{port} cannot be had: {words}"
+
+
+def tell_reach(answer: RegistryAnswer) -> str:
+    """``cannot be reached: connection refused``, ``limits requests: HTTP 429``: what follows a registry's name."""
+    told = {
+        Reach.REACHABLE: "can be reached",
+        Reach.LIMITED: "limits requests",
+        Reach.UNREACHABLE: "cannot be reached",
+        Reach.UNKNOWN: "cannot be asked from this machine",
+    }[answer.reach]
+    return f"{told}: {answer.reason}"
 
 
 def clock_time(wall: float, *, exactly: bool = False) -> str:

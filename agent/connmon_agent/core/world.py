@@ -43,6 +43,7 @@ class Obstacle(StrEnum):
     ROLLOUT = "rollout"
     DISRUPTION = "disruption"
     DAMPING = "damping"
+    REGISTRY = "registry"
 
 
 BEGINNING = Moment(0.0, 0.0)

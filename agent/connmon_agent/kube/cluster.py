@@ -10,20 +10,22 @@ from ..core.effects import Restart
 from ..core.events import Outcome, RestartAnswered
 from ..core.moments import Moment
 from ..core.plan import ServicePlan
-from ..core.sightings import Rollout, Sighting, Unseen
+from ..core.sightings import Pull, Rollout, Sighting, Unseen
 from ..errors import ClusterError
 from ..settings import KubernetesSettings
 from .annotations import TOKEN
 from .calls import Calls
 from .client import KubernetesClient
 from .disruption import choose_version, discover_policy, find_blocking, list_budgets
+from .images import find_pulls, images_of_nodes, images_of_pods, list_nodes, needs_nodes
+from .node_images import NodeImages
 from .pods import list_pods
 from .requests import Json, Request, get, workload_path
 from .restarts import patch_workload
 from .revisions import find_newest, find_revision, list_revisions
 from .rollouts import digest_template, read_template, read_workload
 from .standstills import add_pods
-from .strategies import most_unavailable
+from .strategies import most_unavailable, replaces_first
 
 # The server answered that it did not do it, and the same request would be answered the same.
 _FINAL = ("conflict", "denied", "invalid", "forbidden", "not-found")
@@ -45,10 +47,13 @@ class KubernetesCluster:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._policy_version: str | None = None  # None: not discovered yet
+        self._nodes = NodeImages(self._list_images)
 
     async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
-        """One request; four, three of them at once, when ``closely``. A list that a role withholds leaves its field
-        None; any other failure leaves the whole unseen, for half a sight must not decide.
+        """One request; four, three of them at once, when ``closely``, and the nodes too where their images matter.
+
+        A list that a role withholds leaves its field None; any other failure leaves the whole unseen, for half a sight
+        must not decide.
         """
         path = workload_path(service.kind, service.namespace, service.workload)
         try:
@@ -89,8 +94,26 @@ class KubernetesCluster:
             self._list(list_pods(service.namespace, workload)),
         )
         revision = find_revision(workload, revisions or ())
-        seen = replace(seen, revised_by=revision.by, blocked_by=blocked_by)
+        pulls = await self._find_pulls(service, workload, seen, pods or [])
+        seen = replace(seen, revised_by=revision.by, blocked_by=blocked_by, pulls=pulls)
         return add_pods(seen, service.kind, workload, pods=pods, newest=find_newest(workload, revisions or ()))
+
+    async def _find_pulls(
+        self, service: ServicePlan, workload: Json, seen: Sighting, pods: list[Json]
+    ) -> tuple[Pull, ...]:
+        """What must be pulled before new pods run, where a restart would end working ones first."""
+        if seen.available == 0 or not replaces_first(service.kind, workload, seen.desired):
+            return ()
+        template, present, nodes_known = read_template(workload), images_of_pods(pods), True
+        if find_pulls(template, present, nodes_known=True) and needs_nodes(template):
+            listed = await self._nodes.images()
+            present, nodes_known = present | (listed or frozenset()), listed is not None
+        return find_pulls(template, present, nodes_known=nodes_known)
+
+    async def _list_images(self) -> frozenset[str] | None:
+        """The images that the nodes tell of; None: the role cannot list nodes."""
+        nodes = await self._list(list_nodes())
+        return None if nodes is None else images_of_nodes(nodes)
 
     async def _find_blocking(self, service: ServicePlan, workload: Json, seen: Sighting) -> str | None:
         """A rollout that takes no pod away before the next one works needs nobody's leave."""

@@ -12,14 +12,16 @@ from .calls import Calls
 from .requests import PLURALS, Json, Request, get
 
 CORE_GROUP = ""
+CLUSTER_WIDE = ""  # the namespace of what is in none
 FORWARDING = "lead local ports to pods"
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Permission:
-    """One thing to be allowed. ``needed_for`` says in words what the agent does with it; ``resource`` may name a
-    subresource: "pods/portforward".
+    """One thing to be allowed, in ``namespace`` or ``CLUSTER_WIDE``.
+
+    ``needed_for`` says in words what the agent does with it; ``resource`` may name a subresource: "pods/portforward".
 
     Without an ``essential`` one a service cannot be watched or restarted; without another the agent sees less.
     """
@@ -53,6 +55,7 @@ def list_permissions(services: Iterable[ServicePlan]) -> tuple[Permission, ...]:
             Permission(place, "apps", history, "list", "tell who restarted a service since the outage", False),
             Permission(place, CORE_GROUP, "pods", "list", "say what ails a service's pods", False),
             Permission(place, "policy", "poddisruptionbudgets", "list", "respect PodDisruptionBudgets", False),
+            Permission(CLUSTER_WIDE, CORE_GROUP, "nodes", "list", "tell which images must be pulled", False),
         }
         if service.forward is not None:
             needed |= _list_forwarding(place)
@@ -80,6 +83,8 @@ async def read_server_version(calls: Calls) -> str:
 
 def role_manifest(permissions: Iterable[Permission], *, subject: Json) -> str:
     """Roles that grant exactly ``permissions``, and their bindings to ``subject``, as YAML for ``kubectl apply -f -``.
+
+    What is in no namespace takes a ClusterRole.
 
     ``subject`` is one of a RoleBinding's: {"kind": "User", "name": ...} or a ServiceAccount with its namespace.
     """
@@ -121,23 +126,23 @@ def _write_role(namespace: str, rules: dict[tuple[str, str], set[str]]) -> str:
         f'- {{apiGroups: ["{group}"], resources: ["{resource}"], verbs: [{", ".join(sorted(verbs))}]}}'
         for (group, resource), verbs in sorted(rules.items())
     ]
-    return _write_head("Role", namespace) + "rules:\n" + "\n".join(lines) + "\n"
+    return _write_head(_scoped("Role", namespace), namespace) + "rules:\n" + "\n".join(lines) + "\n"
 
 
 def _write_binding(namespace: str, subject: Json) -> str:
     group = "" if subject["kind"] == "ServiceAccount" else "rbac.authorization.k8s.io"
     place = f', namespace: "{subject["namespace"]}"' if "namespace" in subject else ""
     return (
-        _write_head("RoleBinding", namespace)
-        + "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: connmon-agent}\n"
+        _write_head(_scoped("RoleBinding", namespace), namespace)
+        + f"roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: {_scoped('Role', namespace)}, name: connmon-agent}}\n"
         + f'subjects:\n- {{kind: {subject["kind"]}, name: "{subject["name"]}"{place}, apiGroup: "{group}"}}\n'
     )
 
 
+def _scoped(kind: str, namespace: str) -> str:
+    return f"Cluster{kind}" if namespace == CLUSTER_WIDE else kind
+
+
 def _write_head(kind: str, namespace: str) -> str:
-    return (
-        "---\n"
-        "apiVersion: rbac.authorization.k8s.io/v1\n"
-        f"kind: {kind}\n"
-        f'metadata: {{name: connmon-agent, namespace: "{namespace}"}}\n'
-    )
+    place = "" if namespace == CLUSTER_WIDE else f', namespace: "{namespace}"'
+    return f"---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: connmon-agent{place}}}\n"

@@ -28,6 +28,16 @@ def most_unavailable(kind: Kind, workload: Json, desired: int) -> int:
     return min(desired, max(1, _scale(rolling.get("maxUnavailable"), desired, default=1, up=True)))
 
 
+def replaces_first(kind: Kind, workload: Json, desired: int) -> bool:
+    """Whether a rollout whose new pods do not start takes away what works.
+
+    It does where a Deployment may take all of its pods away first. A StatefulSet or a DaemonSet that replaces pods in
+    place is left with one fewer, or with none where it has one.
+    """
+    taken = most_unavailable(kind, workload, desired)
+    return taken >= desired if kind is Kind.DEPLOYMENT else taken > 0
+
+
 def _of_deployment(strategy: Json, desired: int) -> int:
     if strategy.get("type") == "Recreate":
         return desired

@@ -11,6 +11,7 @@ from .file_paths import file_path
 from .forwardings import read_forwarding
 from .links import SHORTEST, read_link
 from .recoveries import read_recovery
+from .registries import read_registries
 from .sections import Section
 from .services import read_services
 from .values import Reader, choice, duration, nullable, read_flag, read_label, read_text, whole_number
@@ -58,6 +59,7 @@ def _read_kubernetes(section: Section, path: Reader[Path]) -> KubernetesSettings
         namespace=section.take("namespace", default.namespace, read_label),
         connect_timeout=section.take("connect_timeout", default.connect_timeout, duration(SHORTEST, 300)),
         read_timeout=section.take("read_timeout", default.read_timeout, duration(SHORTEST, 300)),
+        registries=read_registries(section.section("registries")),
     )
     section.close()
     return settings

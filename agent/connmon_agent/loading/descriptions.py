@@ -127,6 +127,9 @@ def _describe_kubernetes(kubernetes: KubernetesSettings) -> Iterator[str]:
     yield f"  namespace: {quote_text(kubernetes.namespace)}"
     yield f"  connect_timeout: {_write_seconds(kubernetes.connect_timeout)}"
     yield f"  read_timeout: {_write_seconds(kubernetes.read_timeout)}"
+    yield "  registries:" if kubernetes.registries else "  registries: {}"
+    for name, endpoint in kubernetes.registries.items():
+        yield f"    {quote_text(name, always=True)}: {quote_text(endpoint, always=True)}"
 
 
 def _describe_forwarding(forwarding: ForwardingSettings) -> Iterator[str]:

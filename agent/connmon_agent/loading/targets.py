@@ -144,7 +144,7 @@ def _read_url(value: Value) -> str:
     if parts.scheme not in ("http", "https") or not _is_host(parts.hostname or "") or port == 0:
         value.reject("must be an http or https URL", "write it as http://host/path")
     if parts.username is not None:
-        _reject_login(value, "remove it: a target is asked without one")
+        reject_login(value, "remove it: a target is asked without one")
     if parts.fragment or not text.isascii() or " " in text:
         value.reject("must be a plain URL", "remove # and all behind it; write %20 for a blank, xn-- for umlauts")
     return text
@@ -158,7 +158,7 @@ def _read_proxy(value: Value) -> str:
     remedy = "write it as http://host:port, or none to go past the environment's"
     parts, port = _split_url(value, text, remedy)
     if parts.username is not None:
-        _reject_login(value, "remove it; a proxy that wants one is named in the agent's environment, as http_proxy")
+        reject_login(value, "remove it; a proxy that wants one is named in the agent's environment, as http_proxy")
     if parts.scheme != "http" or not _is_host(parts.hostname or "") or port == 0 or not text.isascii():
         value.reject("must be the URL of an HTTP proxy", remedy)
     if parts.path not in ("", "/") or parts.query or parts.fragment:
@@ -174,7 +174,7 @@ def _split_url(value: Value, text: str, remedy: str) -> tuple[SplitResult, int |
         value.reject(f"is no URL: {error}", remedy)
 
 
-def _reject_login(value: Value, remedy: str) -> NoReturn:
+def reject_login(value: Value, remedy: str) -> NoReturn:
     # Not echoed: a password does not belong into a terminal or a log.
     value.problems.add("holds a user name or password", line=value.node.line, key=value.key, remedy=remedy)
     raise Rejected

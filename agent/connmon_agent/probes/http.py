@@ -57,20 +57,45 @@ class Head:
 
 async def probe_http(target: HttpTarget, network: Network) -> None:
     """GET ``target.url`` over a fresh connection and compare the answer. Raises ProbeFailure and OSError."""
-    request = build_request(target.url)
-    proxy = choose_proxy(target.proxy, request.host, network.environment, secure=request.secure)
-    if proxy is None:
-        sock = await network.connect(request.host, request.port, target.family, abroad=True)
+    async with _asked(target.url, network, proxy=target.proxy, family=target.family, abroad=True) as (reader, proxied):
+        await check_response(reader, target, proxied=proxied)
+
+
+async def get_head(url: str, network: Network) -> Head:
+    """Status and fields of what a GET of ``url`` is answered with. Raises ProbeFailure and OSError.
+
+    The environment's proxy is used where it names one; its own refusals are failures, as in a probe.
+    """
+    async with _asked(url, network) as (reader, proxied):
+        with _wording_breaks():
+            head = await _read_final_head(reader)
+        if proxied and (head.status == _UNAUTHORIZED or head.status in _NO_WAY_ON):
+            raise WrongAnswer(f"the proxy answered HTTP {head.status}", _judge_proxy(head.status, Failure.REFUSED))
+        return head
+
+
+@asynccontextmanager
+async def _asked(
+    url: str, network: Network, *, proxy: str | None = None, family: str | None = None, abroad: bool = False
+) -> AsyncIterator[tuple[asyncio.StreamReader, bool]]:
+    """Where the answer to a GET of ``url`` can be read, and whether a proxy may answer in its place.
+
+    ``abroad``: its host is to be on the internet, so that this machine is not meant.
+    """
+    request = build_request(url)
+    way = choose_proxy(proxy, request.host, network.environment, secure=request.secure)
+    if way is None:
+        sock = await network.connect(request.host, request.port, family, abroad=abroad)
     else:
-        network.proxy = str(proxy)
-        request = build_request(target.url, proxy)
-        sock = await network.connect(proxy.host, proxy.port, target.family)
+        network.proxy = str(way)
+        request = build_request(url, way)
+        sock = await network.connect(way.host, way.port, family)
     with naming_this_machine(network):
         async with _open_stream(sock, request, network) as (reader, writer):
             if request.tunnel is not None:
                 await _open_tunnel(reader, writer, request, network)
             writer.write(request.text)
-            await check_response(reader, target, proxied=proxy is not None and not request.secure)
+            yield reader, way is not None and not request.secure
 
 
 @contextmanager

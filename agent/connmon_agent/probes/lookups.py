@@ -103,7 +103,7 @@ class Lookup:
         # Shielded: a probe's deadline ends the waiting, not the lookup.
         found = await asyncio.shield(self._pending)
         if isinstance(found, OSError):
-            raise ProbeFailure(_explain_lookup(host, found), Failure.NAME)
+            raise ProbeFailure(_explain_lookup(host, found), Failure.NAME) from found
         if isinstance(found, Exception):
             raise found
         return found

@@ -38,7 +38,8 @@ class Network:
     costs a megabyte and some 20 ms. ``timeout`` is how many seconds the probe has in all, for those that share them
     out; ``environment`` is where proxies may be named. ``family`` and ``proxy`` are what the probe leaves behind:
     the IP version it used and the proxy it went through (None: none, or it did not get so far as to choose), and how
-    often it had to ask. ``own`` is the address of this machine that a name has led to (None: it has not).
+    often it had to ask. ``own`` is the address of this machine that a name has led to (None: it has not);
+    ``connected``: a TCP connection was made.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Network:
         self.proxy: str | None = None
         self.own: str | None = None
         self.attempts = 1
+        self.connected = False
 
     async def find_addresses(
         self, host: str, port: int, family: str | None = None, *, abroad: bool = False
@@ -86,6 +88,7 @@ class Network:
             sock = await connect_first(addresses * 2)
         self.family = name_family(sock.family)
         self.own = find_own_address(sock) if abroad and is_name(host) else None
+        self.connected = True
         return sock
 
     async def ask_again(

@@ -364,6 +364,8 @@ class Agent:
         await self._out.watch.close()
         await self._lookout.rounds.prober.close()
         await self._out.cluster.close()
+        if self._out.registries is not None:
+            await self._out.registries.close()
 
     def _say(self, level: str, text: str) -> None:
         self._out.say(Sentence(self._clock.now(), level, "agent", text))

@@ -19,6 +19,7 @@ from ..loading.charts import find_charts_folder, load_charts
 from ..ports import Cluster
 from ..presence import AgentLock
 from ..probes.prober import TargetProber
+from ..probes.registries import RegistryAsker
 from ..routes import open_link_watch
 from ..settings import KubernetesSettings, Settings
 from ..sockets.examining import SocketPorts
@@ -134,6 +135,7 @@ class Runner:
             say=lambda service, text: say(Sentence(self.now(), "warning", service, text)),
         )
         self._calls = _open_calls(settings.kubernetes, memory.folder)
+        self._registries = RegistryAsker(settings.kubernetes.registries)
         surroundings = Surroundings(
             clock=memory.clock,
             watch=open_link_watch(),
@@ -145,6 +147,7 @@ class Runner:
             ports=SocketPorts(),
             forwards=self._forwarding.open(settings, self._calls),
             publish=EndpointFiles(memory.folder, complain=self._complain).publish,
+            registries=self._registries,
         )
         self._cluster: Cluster = surroundings.cluster
         self.agent = Agent(engine=Engine(memory.charts), plan=settings.plan, surroundings=surroundings)
@@ -160,6 +163,7 @@ class Runner:
                 f"state_dir cannot change while the agent runs ({self._settings.state_dir} is in use)",
                 hint=f"Stop the agent and start it again to use {settings.state_dir}",
             )
+        self._registries.follow(settings.kubernetes.registries)
         cluster = None
         if settings.kubernetes != self._settings.kubernetes:
             self._calls = _open_calls(settings.kubernetes, self._memory.folder)

@@ -10,9 +10,10 @@ from pathlib import Path
 from ..errors import ClusterError, ConfigurationError, ConnmonError, StoreError
 from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
-from ..kube.permissions import Reviewed, list_permissions, read_server_version, review_permissions
+from ..kube.permissions import CLUSTER_WIDE, Reviewed, list_permissions, read_server_version, review_permissions
 from ..loading.charts import PLACES, find_charts_folder, load_charts
 from ..presence import find_agent
+from ..probes.registries import RegistryAsker
 from ..settings import Settings
 from ..store import DATABASE_FILE
 from ..store.reading import Reader
@@ -162,7 +163,7 @@ def _examine_state_file(path: Path) -> Finding:
 async def examine_cluster(settings: Settings) -> AsyncIterator[Finding]:
     """The kubeconfig, the API, the permissions, and every service."""
     calls = open_calls(settings.kubernetes, temp_dir=settings.state_dir / "credentials")
-    cluster = KubernetesCluster(calls)
+    cluster, registries = KubernetesCluster(calls), RegistryAsker(settings.kubernetes.registries)
     try:
         try:
             where = await calls.describe()
@@ -174,12 +175,13 @@ async def examine_cluster(settings: Settings) -> AsyncIterator[Finding]:
             return
         async for finding in _examine_permissions(settings, calls):
             yield finding
-        services = await examine_services(settings.plan.services, cluster, calls)
+        services = await examine_services(settings.plan.services, cluster, calls, registries=registries)
         for finding in services.findings:
             yield finding
         async for finding in examine_ends(settings, calls, missing=services.missing):
             yield finding
     finally:
+        await registries.close()
         await cluster.close()
 
 
@@ -194,7 +196,8 @@ async def _examine_permissions(settings: Settings, calls: Calls) -> AsyncIterato
 
 def _judge_permission(review: Reviewed) -> Finding:
     wanted = review.permission
-    what = f"{wanted.verb} {wanted.resource} in {wanted.namespace}"
+    place = "" if wanted.namespace == CLUSTER_WIDE else f" in {wanted.namespace}"
+    what = f"{wanted.verb} {wanted.resource}{place}"
     if review.allowed is None:
         return warning("permissions", f"{what}: could not be asked: {review.reason}", "See the API's own log")
     remedy = "`connmon-agent doctor --role` prints the Role that grants it"

@@ -10,6 +10,7 @@ import asyncio
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -19,7 +20,7 @@ from ..core.moments import Moment
 from ..core.plan import ServicePlan
 from ..core.sightings import ProbeResult, Sighting, Unseen
 from ..core.world import World
-from ..ports import Clock, Cluster, Prober
+from ..ports import Clock, Cluster, Prober, Registries
 from ..supervision import Tasks, report, supervise
 
 # A round may start while older ones still wait for their deadline, but a backlog of them helps nobody.
@@ -159,15 +160,22 @@ class RoundObserver(Observer):
 
 
 class InspectionObserver(Observer):
-    """Looks at the services in the cluster."""
+    """Looks at the services in the cluster, and asks the registries that a restart would pull from."""
 
     task = "inspect the services"
 
     def __init__(
-        self, cluster: Cluster, *, clock: Clock, world: Callable[[], World], take: Callable[[Event], object]
+        self,
+        cluster: Cluster,
+        *,
+        clock: Clock,
+        world: Callable[[], World],
+        take: Callable[[Event], object],
+        registries: Registries | None = None,
     ) -> None:
         super().__init__(clock=clock, world=world, take=take)
         self.cluster = cluster
+        self.registries = registries  # None: nobody asks them
         self._looked: dict[str, tuple[float, str]] = {}  # when each service was last looked at, and in which state
 
     def turn_to(self, cluster: Cluster) -> None:
@@ -186,7 +194,7 @@ class InspectionObserver(Observer):
             if due > now:
                 nexts.append(due)
             else:
-                self._begin(world.plan.service(name), world.services[name].state, now, closely=demand.closely)
+                self._begin(world.plan.service(name), world.services[name].state, now, demand)
         return min(nexts, default=None)
 
     def _due(self, world: World, name: str, demand: Demand) -> float:
@@ -195,18 +203,26 @@ class InspectionObserver(Observer):
         interval = max(demand.interval, SHORTEST_INSPECTION_INTERVAL) if state == world.services[name].state else 0.0
         return max(last + interval, demand.earliest)
 
-    def _begin(self, service: ServicePlan, state: str, now: float, *, closely: bool) -> None:
+    def _begin(self, service: ServicePlan, state: str, now: float, demand: Demand) -> None:
         self._looked[service.name] = (now, state)
-        look = partial(self._inspect, service, closely=closely)
-        self._start(f"inspect {service.name}", look, about=service.name)
+        self._start(f"inspect {service.name}", partial(self._inspect, service, demand), about=service.name)
 
-    async def _inspect(self, service: ServicePlan, *, closely: bool) -> None:
+    async def _inspect(self, service: ServicePlan, demand: Demand) -> None:
         try:
-            seen: Sighting | Unseen = await self.cluster.inspect(service, closely=closely)
+            seen: Sighting | Unseen = await self.cluster.inspect(service, closely=demand.closely)
+            if demand.registries and self.registries is not None and isinstance(seen, Sighting):
+                seen = await ask_registries(seen, self.registries)
         except Exception as error:  # a mistake of ours must not blind the agent for the other services
             report(f"inspect {service.name}", error)
             seen = Unseen("internal", f"internal error while asking the cluster: {error!r}")
         self._take(Inspected(self._clock.now(), service.name, seen))
+
+
+async def ask_registries(seen: Sighting, registries: Registries) -> Sighting:
+    """``seen`` with the answer of each registry that a restart would have to pull from."""
+    answers = await asyncio.gather(*(registries.ask(pull.registry) for pull in seen.pulls))
+    pulls = tuple(replace(pull, answer=answer) for pull, answer in zip(seen.pulls, answers, strict=True))
+    return replace(seen, pulls=pulls) if pulls else seen
 
 
 class TimerObserver(Observer):

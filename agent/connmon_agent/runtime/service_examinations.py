@@ -8,12 +8,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ..core.plan import Kind, ServicePlan
+from ..core.preflight import find_forbidding
 from ..core.sightings import Sighting, Unseen
+from ..core.wording import tell_reach
 from ..errors import ClusterError
 from ..kube.calls import Calls
 from ..kube.requests import PLURALS, Request
-from ..ports import Cluster
+from ..ports import Cluster, Registries
 from .findings import Finding, good, note, problem, warning
+from .observers import ask_registries
 
 MOST_SEARCHED = 500  # workloads of the whole cluster that are looked through for those that a namespace lacks
 
@@ -26,9 +29,11 @@ class ServiceFindings:
     missing: frozenset[str]
 
 
-async def examine_services(services: Sequence[ServicePlan], cluster: Cluster, calls: Calls) -> ServiceFindings:
+async def examine_services(
+    services: Sequence[ServicePlan], cluster: Cluster, calls: Calls, *, registries: Registries
+) -> ServiceFindings:
     """Every service's finding. Where a namespace has none of several workloads, one finding stands for them all."""
-    seen = await asyncio.gather(*(cluster.inspect(service, closely=True) for service in services))
+    seen = await asyncio.gather(*(_look(service, cluster, registries) for service in services))
     missing = {
         service.name
         for service, sight in zip(services, seen, strict=True)
@@ -43,6 +48,11 @@ async def examine_services(services: Sequence[ServicePlan], cluster: Cluster, ca
         if service.name not in told
     ]
     return ServiceFindings(tuple(findings), frozenset(missing))
+
+
+async def _look(service: ServicePlan, cluster: Cluster, registries: Registries) -> Sighting | Unseen:
+    seen = await cluster.inspect(service, closely=True)
+    return await ask_registries(seen, registries) if isinstance(seen, Sighting) else seen
 
 
 def _group_missing(services: Sequence[ServicePlan], missing: Collection[str]) -> list[list[ServicePlan]]:
@@ -100,5 +110,12 @@ def _judge_service(service: ServicePlan, seen: Sighting | Unseen) -> Finding:
             f"{what} is available, but PodDisruptionBudget {seen.blocked_by} allows no disruption, "
             "and a restart takes a pod away before the next one is available",
             "Allow one disruption, run one more replica, or let a Deployment roll out with maxUnavailable 0",
+        )
+    if (pull := find_forbidding(seen)) is not None and pull.answer is not None:
+        return warning(
+            about,
+            f"{what} is available, but registry {pull.registry} {tell_reach(pull.answer)}, and a restart would end "
+            f"working pods before new ones can pull {pull.image} ({pull.why})",
+            "Check the registry. If nodes pull from a mirror, name it under kubernetes.registries",
         )
     return good(about, f"{what}, {seen.available} of {seen.desired} available")

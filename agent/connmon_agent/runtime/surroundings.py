@@ -9,7 +9,7 @@ from ..core.events import Event
 from ..core.moments import Moment
 from ..core.sightings import ProbeResult, Traffic
 from ..core.world import World
-from ..ports import Clock, Cluster, Forwards, Journal, LinkWatch, LocalPorts, Prober
+from ..ports import Clock, Cluster, Forwards, Journal, LinkWatch, LocalPorts, Prober, Registries
 from ..supervision import Tasks, supervise
 from .evidence import EvidenceObserver
 from .no_forwards import NoForwards, NoPorts
@@ -35,6 +35,7 @@ class Surroundings:
     ports: LocalPorts = field(default_factory=NoPorts)
     forwards: Forwards = field(default_factory=NoForwards)
     publish: Callable[[World], None] = lambda world: None
+    registries: Registries | None = None  # None: they are not asked before a restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ class Lookout:
         self.rounds = RoundObserver(
             out.prober, clock=clock, world=world, take=take, note=to.note_round, wake=to.wake, rest=to.rest
         )
-        self._inspections = InspectionObserver(out.cluster, clock=clock, world=world, take=take)
+        self._inspections = InspectionObserver(
+            out.cluster, clock=clock, world=world, take=take, registries=out.registries
+        )
         self._ports = PortObserver(out.ports, out.forwards, clock=clock, world=world, take=take)
         self._checks = CheckObserver(out.forwards, clock=clock, world=world, take=take)
         self._traffic = TrafficObserver(out.forwards, clock=clock, world=world, note=to.note_traffic)

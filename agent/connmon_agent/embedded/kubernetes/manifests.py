@@ -99,6 +99,11 @@ def namespace(name: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
+def node(name: str) -> Manifest:
+    """A Node."""
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}}}
+
+
 def _workload(kind: str, name: str, namespace: str, template: Manifest | None, spec: Manifest) -> Manifest:
     return {
         "apiVersion": "apps/v1",

@@ -27,6 +27,7 @@ from .forwards import Forwards
 from .history import Mutation
 from .listener import Listener
 from .manifests import namespace as namespace_manifest
+from .manifests import node as node_manifest
 from .objects import Key, Manifest, rfc3339
 from .programs import Programs
 from .registry import Registry
@@ -112,6 +113,8 @@ class EmbeddedKubernetes:
         self._delivery = Delivery(self._later, self._ended, events=self._events, forwards=self.forwards)
         for name in namespaces:
             self.create(namespace_manifest(name))
+        for name in nodes:
+            self.create(node_manifest(name))
 
     @property
     def url(self) -> str:
@@ -141,6 +144,14 @@ class EmbeddedKubernetes:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    def set_images(self, node: str, *images: str) -> None:
+        """``node`` tells that it has these images, and no others."""
+        found = self._store.find(Key("Node", "", node))
+        if found is None:
+            raise KeyError(node)
+        listed = [{"names": [image], "sizeBytes": 1} for image in images]
+        self._store.update_status(found, {**(found.get("status") or {}), "images": listed})
 
     def refuse_connections(self) -> None:
         """The API server is gone: open connections break, new ones are refused. The controllers work on."""

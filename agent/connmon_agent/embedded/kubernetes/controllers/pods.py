@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from ..objects import Manifest, owner_reference
 from ..versions import Trait, Version
 
@@ -135,6 +137,7 @@ def _crashing(
 def _container(
     container: Manifest, state: Manifest, *, ready: bool, started: bool = False, restarts: int = 0
 ) -> Manifest:
+    image_id = f"sha256:{sha256(container['image'].encode()).hexdigest()}"
     return {
         "name": container["name"],
         "state": state,
@@ -142,7 +145,8 @@ def _container(
         "ready": ready,
         "restartCount": restarts,
         "image": container["image"],
-        "imageID": "",
+        # What waits in its backoff has its image; what waits to be made or pulled has none yet.
+        "imageID": "" if state.get("waiting", {}).get("reason", "CrashLoopBackOff") != "CrashLoopBackOff" else image_id,
         "started": started,
     }
 
