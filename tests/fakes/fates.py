@@ -27,6 +27,7 @@ from connmon_agent.core.plan import (
     with_stages,
 )
 from connmon_agent.core.recovery import UNSETTLED
+from connmon_agent.core.sightings import Pull, Reach, RegistryAnswer
 from connmon_agent.core.steps import Step
 from connmon_agent.core.world import ForwardState, LinkState, ServiceState
 from connmon_agent.errors import StoreError
@@ -149,7 +150,7 @@ class Fate:
             (2, self._forbid_looking), (3, self._give_order), (2, self._pause), (5, self._kill),
             (8, self._kill_at_commit), (2, self._stop_agent), (3, self._spoil_disk), (2, self._reconfigure),
             (2, self._sleep), (1, self._set_clock), (6, self._take_ports), (3, self._surprise_with_port),
-            (5, self._lead_nowhere), (3, self._connect),
+            (5, self._lead_nowhere), (3, self._connect), (4, self._take_registry_away),
         ]  # fmt: skip
         weights = [weight for weight, _ in blows]
         blow = self.dice.choices([blow for _, blow in blows], weights)[0]
@@ -240,6 +241,16 @@ class Fate:
         workload.blocked_by = f"{name}-pdb"
         await self.site.wait(self._draw_seconds(5.0, 3600.0))
         workload.blocked_by = None
+
+    async def _take_registry_away(self) -> None:
+        """A workload whose restart must pull, and whose registry is out of reach, or limits, for a while."""
+        name, workload = self._draw_workload()
+        reach = self.dice.choice((Reach.UNREACHABLE, Reach.LIMITED, Reach.UNKNOWN))
+        self._tell(f"the registry of {name} is {reach}")
+        workload.pulls = (Pull(name, f"{name}/app:1", "imagePullPolicy Always"),)
+        self.site.registries.answers[name] = RegistryAnswer(reach, "so it is told")
+        await self.site.wait(self._draw_seconds(5.0, 3600.0))
+        self.site.registries.answers.pop(name, None)
 
     async def _change_workload(self) -> None:
         name, workload = self._draw_workload()
@@ -404,6 +415,7 @@ class Fate:
             workload.exists, workload.paused, workload.desired, workload.stuck = True, False, 1, False
             workload.ready_after, workload.failures, workload.rollout_works = 2.0, 0, True
             workload.blocked_by = None
+        site.registries.answers.clear()
         site.machine.holders.clear()
         site.machine.surprises.clear()
         site.troubles.clear()

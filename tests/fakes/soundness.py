@@ -12,11 +12,13 @@ from tests.fakes.sites import Commit, Site
 from connmon_agent.core.assignments import plans_of
 from connmon_agent.core.effects import LISTEN_TOKEN, Effect, Listen
 from connmon_agent.core.engine import Engine
-from connmon_agent.core.events import Event, ListenAnswered
+from connmon_agent.core.events import Event, Inspected, ListenAnswered
+from connmon_agent.core.preflight import find_forbidding
 from connmon_agent.core.quality import is_poor
 from connmon_agent.core.recovery import BUSY, UNSETTLED, is_damped, is_held_by_damping, may_act
 from connmon_agent.core.replay import first_difference
 from connmon_agent.core.service_rules import backoff_timer
+from connmon_agent.core.sightings import Sighting
 from connmon_agent.core.steps import Resolution, Step, Transition
 from connmon_agent.core.world import ForwardState, LinkState, ServiceState, World
 
@@ -175,6 +177,15 @@ def engine_for(charts: Mapping[str, str]) -> Engine:
     return Engine(real_charts(), fast=True)
 
 
+def _find_harm(commit: Commit) -> Iterator[str]:
+    """A restart that can only harm: what works is ended, and what comes after it cannot be pulled."""
+    event = commit.event
+    if isinstance(event, Inspected) and isinstance(event.seen, Sighting):
+        pull = find_forbidding(event.seen)
+        if pull is not None and event.seen.available and any(not effect.again for effect in commit.step.effects):
+            yield f"{event.service} is restarted though {pull.registry} is {pull.answer}"
+
+
 @dataclass
 class Witness:
     """Watches a site from its first request on."""
@@ -215,7 +226,7 @@ class Witness:
 
     def _read_commits(self) -> None:
         for commit in self.site.disk.commits[self._read :]:
-            for fault in find_faults_of_step(self._world, commit.step):
+            for fault in (*find_faults_of_step(self._world, commit.step), *_find_harm(commit)):
                 self._accuse(f"commit {self._read + 1} ({type(commit.event).__name__}): {fault}")
             self._read += 1
             self._charge(commit.step)

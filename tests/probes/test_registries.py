@@ -289,6 +289,14 @@ def test_one_that_is_not_to_be_asked_is_not() -> None:
     assert found == RegistryAnswer(Reach.UNKNOWN, "the configuration says not to")
 
 
+def test_a_mirror_on_this_machine_is_asked_where_it_is_named() -> None:
+    async def scenario() -> RegistryAnswer:
+        async with serve_tcp(answer_with(LOGIN)) as port:
+            return await ask("docker.io", endpoints={"docker.io": f"http://{HOST}:{port}"})
+
+    assert asyncio.run(scenario()).reach is Reach.REACHABLE
+
+
 def test_other_endpoints_hold_at_once() -> None:
     async def story() -> None:
         asker = answers_of(Head(503, {}), Head(200, {}))

@@ -15,7 +15,7 @@ from tests.fakes.memories import live_through_an_outage
 from tests.fakes.statefiles import tampered
 
 from connmon_agent.core.plan import Kind, ServicePlan
-from connmon_agent.embedded.kubernetes import NEWEST, Answer, EmbeddedKubernetes, Pace, manifests
+from connmon_agent.embedded.kubernetes import NEWEST, Answer, EmbeddedKubernetes, Manifest, Pace, manifests
 from connmon_agent.loading.charts import PLACES
 from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.presence import AgentLock
@@ -191,13 +191,20 @@ Prepare = Callable[[EmbeddedKubernetes], object]
 
 
 async def look_at_cluster(
-    folder: Path, service: ServicePlan, prepare: Prepare, *, healthy: bool = True
+    folder: Path,
+    service: ServicePlan,
+    prepare: Prepare,
+    *,
+    healthy: bool = True,
+    manifest: Manifest | None = None,
+    registries: dict[str, str] | None = None,
 ) -> dict[str, Finding]:
     """What is found where the Deployment web runs, after ``prepare``."""
     async with EmbeddedKubernetes(pace=Pace(ready_after=0.01), namespaces=("shop",)) as api:
-        api.create(manifests.deployment("web", "shop"))
+        api.create(manifest or manifests.deployment("web", "shop"))
         prepare(api)
         settings = settings_for(folder, service, kubeconfig=api.write_kubeconfig(folder / "kubeconfig"))
+        settings = replace(settings, kubernetes=replace(settings.kubernetes, registries=registries or {}))
         while True:
             findings = await gather(examine_cluster(settings))
             if not healthy or "0 of 1" not in str(findings.get(f"service {service.name}")):
@@ -293,6 +300,23 @@ def test_a_service_is_judged(tmp_path: Path, service: ServicePlan, prepare: Prep
     finding = asyncio.run(look_at_cluster(tmp_path, service, prepare))["service web"]
     assert (finding.health, finding.text) == (health, text)
     assert (finding.remedy is None) is (health in ("note", "good"))
+
+
+def test_a_registry_out_of_reach_is_named_where_a_restart_would_end_what_works(tmp_path: Path) -> None:
+    manifest = manifests.deployment("web", "shop", strategy={"type": "Recreate"})
+    [container] = manifest["spec"]["template"]["spec"]["containers"]
+    container |= {"image": "registry.example/web:1", "imagePullPolicy": "Always"}
+    with closed_port() as port:
+        look = look_at_cluster(
+            tmp_path, WEB, nothing, manifest=manifest, registries={"registry.example": f"http://127.0.0.1:{port}"}
+        )
+        finding = asyncio.run(look)["service web"]
+    assert (finding.health, finding.text) == (
+        "warning",
+        "Deployment shop/web is available, but registry registry.example cannot be reached: connection refused, and a "
+        "restart would end working pods before new ones can pull registry.example/web:1 (imagePullPolicy Always)",
+    )
+    assert finding.remedy is not None and "kubernetes.registries" in finding.remedy
 
 
 def test_a_namespace_without_any_of_the_workloads_is_one_finding(tmp_path: Path) -> None:

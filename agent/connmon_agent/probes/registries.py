@@ -113,7 +113,7 @@ class RegistryAsker:
             return RegistryAnswer(Reach.UNKNOWN, "it is not a host name")
         url = f"https://{_HOSTS.get(registry, registry)}" if endpoint is None else endpoint.rstrip("/")
         host = urlsplit(url).hostname or ""
-        if _is_loopback(host):
+        if endpoint is None and _is_loopback(host):
             return RegistryAnswer(Reach.UNKNOWN, "its name means each node itself")
         network = Network(self._trust, Lookup(self._resolve), timeout=self._timeout, environment=self._environment)
         try:
