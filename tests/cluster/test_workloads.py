@@ -10,11 +10,13 @@ from tests.cluster.site import Namespace, Site
 from tests.cluster.workloads import (
     GET_STUCK,
     READY_UNTIL_STUCK,
+    crash_after,
     daemon_set,
     deployment,
     disruption_budget,
     ready_unless,
     stateful_set,
+    with_sidecar,
 )
 
 pytestmark = pytest.mark.cluster
@@ -49,6 +51,45 @@ def test_what_cannot_become_ready_is_given_up_after_the_last_attempt_and_stays_s
     agent.until_link("ONLINE")
     assert agent.services()["never-again"]["state"] == "GAVE_UP"
     assert namespace.restarts_since(before) == {"never-again": 2, "well": 2}
+
+
+def test_a_rollout_that_stands_still_is_restarted_and_given_up_with_its_pods_reason(
+    breakable: Site, namespace: Namespace, new_agent: NewAgent
+) -> None:
+    """In the outage somebody rolls out a gate, and an image that is nowhere; the restart makes a sidecar crash."""
+    image, boom = breakable.image, crash_after("?*", "no settings", code=3)
+    ported = {"ports": [{"containerPort": 8080, "hostPort": 38_472}]}
+    namespace.apply(
+        deployment("imageless", image),
+        deployment("gated", image),
+        deployment("ported", image, container=ported),
+        with_sidecar(deployment("accompanied", image), image, boom),
+    )
+    namespace.until_available()
+    names = ["imageless", "gated", "ported", "accompanied"]
+    agent = new_agent(namespace, names, ready_timeout="8s", max_restart_attempts=2)
+    agent.start_calm()
+    breakable.link("drop")
+    agent.until_link("OFFLINE")
+    nowhere = {"containers": [{"name": "main", "image": "missing.invalid/nothing:1", "imagePullPolicy": "Never"}]}
+    for name, spec in (("imageless", nowhere), ("gated", {"schedulingGates": [{"name": "example.com/hold"}]})):
+        patch = json.dumps({"spec": {"template": {"spec": spec}}})
+        namespace.kubectl("patch", f"deployment/{name}", f"--patch={patch}")
+    before = namespace.generations()
+    breakable.link("up")
+    agent.until_link("ONLINE")
+    assert namespace.restarts_since(before) == {"imageless": 2, "gated": 0, "ported": 2, "accompanied": 2}
+    services = agent.services()
+    told = {name: f"{one['state']} {one['reason']}" for name, one in services.items()}
+    for name, words in (
+        ("imageless", "ErrImageNeverPull"),
+        ("ported", "didn't have free ports"),
+        ("accompanied", "(exit code 3: no settings)"),
+    ):
+        assert told[name].startswith("GAVE_UP") and words in told[name], told[name]
+        assert told[name].endswith("the old pod still serves"), told[name]
+    assert "sidecar proxy: " in told["accompanied"]
+    agent.until_said("gated: WAITING -> UNKNOWN", "scheduling gate example.com/hold")
 
 
 def test_a_second_attempt_is_made_when_the_first_did_not_help(

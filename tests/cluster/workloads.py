@@ -38,6 +38,28 @@ def ready_unless(pattern: str) -> Json:
     }
 
 
+def crash_after(pattern: str, words: str, *, code: int) -> Json:
+    """A native sidecar (Kubernetes 1.29 and later) that ends with ``code`` and its last ``words`` when the token of the
+    restart that made it matches a pattern of the shell, and runs on otherwise.
+    """
+    token = {"fieldRef": {"fieldPath": "metadata.annotations['connmon.io/restart-token']"}}
+    crash = f"echo {words} > /dev/termination-log; exit {code}"
+    return {
+        "name": "proxy",
+        "restartPolicy": "Always",
+        "env": [{"name": "RESTART_TOKEN", "valueFrom": token}],
+        "command": ["sh", "-c", f'case "$RESTART_TOKEN" in {pattern}) {crash} ;; esac; sleep 1000000'],
+        "startupProbe": {"exec": {"command": ["true"]}, "periodSeconds": 1},  # else it counts as started before it ends
+    }
+
+
+def with_sidecar(workload: Json, image: str, sidecar: Json) -> Json:
+    """The workload with a native sidecar in its pods."""
+    container = {"image": image, "imagePullPolicy": "IfNotPresent", **sidecar}
+    workload["spec"]["template"]["spec"]["initContainers"] = [container]
+    return workload
+
+
 def deployment(name: str, image: str, *, container: Json | None = None, **spec: Any) -> Json:
     """A Deployment of one replica. ``container`` and ``spec`` add to its container and its spec."""
     return _workload("Deployment", name, image, container, {"replicas": 1, **spec})
