@@ -38,6 +38,7 @@ NAMES = {
     ("Sighting", "progress_mark"),
     ("Sighting", "token"),
     ("Sighting", "template"),
+    ("Sighting", "pods"),
     ("Unseen", "kind"),
     ("RestartAnswered", "service"),
     ("RestartAnswered", "token"),

@@ -297,7 +297,9 @@ def lived(events: list[Event]) -> list[tuple[World, Event, Step]]:
 
 
 def answering(event: Event, world: World) -> Event:
-    """An answer with the token of the request that it answers, which only the engine knows."""
+    """An answer with the token of the request that it answers, which only the engine knows; what is seen shows it."""
+    if isinstance(event, Inspected) and isinstance(event.seen, Sighting):
+        return replace(event, seen=replace(event.seen, token=world.services[event.service].token))
     if not isinstance(event, RestartAnswered):
         return event
     intent = world.services[event.service].intent

@@ -135,6 +135,10 @@ class Workload:
     blocked_by: str | None = None
     pulls: tuple[Pull, ...] = ()  # what a restart must pull, after it has ended the pods that work
     template: int = 1  # the number of its pod template
+    rolls: int = 0  # rollouts that were begun
+    pods: str = "pod-0"  # that run until the newest rollout is done
+    managers: tuple[str, ...] = ()
+    reverts_after: float | None = None  # seconds after which a controller takes a restart back; None: none does
     revised_by: str | None = None
     rolled_at: float = field(default=-1e9)
     rollout_works: bool = True
@@ -146,18 +150,36 @@ class Workload:
 
     def roll(self, now: float, *, by: str) -> None:
         """A new pod template."""
+        self._settle(now)
         self.generation += 1
-        self.template += 1
+        self.rolls += 1
+        self.template = self.rolls + 1
         self.rolled_at, self.revised_by = now, by
         self.stuck = False
         self.rollout_works = self.failures == 0
         self.failures = max(0, self.failures - 1)
 
-    def show(self, now: float) -> Sighting:
+    def revert(self, now: float, template: int, *, by: str) -> None:
+        """A controller brings an older pod template back. Where the rollout was not done, the pods of before run on."""
+        if self._is_done(now):
+            self.roll(now, by=by)
+        else:
+            self.generation, self.rolled_at, self.rolls, self.rollout_works = self.generation + 1, -1e9, 0, True
+        self.template, self.token, self.revised_by = template, None, by
+        self.managers = (f"{by} {now}",)
+
+    def _settle(self, now: float) -> None:
+        if self._is_done(now) and self.rolls:
+            self.pods = f"pod-{self.rolls}"
+
+    def _is_done(self, now: float) -> bool:
+        return self.rollout_works and self.ready_after is not None and now >= self.rolled_at + self.ready_after
+
+    def show(self, now: float, *, closely: bool = True) -> Sighting:
         """What the API tells of it."""
         if not self.exists:
             return Sighting(exists=False, progress="Deployment does not exist")
-        done = self.rollout_works and self.ready_after is not None and now >= self.rolled_at + self.ready_after
+        done = self._is_done(now)
         healthy = done and not self.stuck
         return Sighting(
             uid=self.uid,
@@ -175,6 +197,9 @@ class Workload:
             token=self.token,
             annotated=self.token is not None,
             template=self.template_digest,
+            managers=self.managers,
+            close=closely,
+            pods=(f"pod-{self.rolls}" if done and self.rolls else self.pods,) if closely else None,
             revised_by=self.revised_by,
             blocked_by=self.blocked_by,
             pulls=self.pulls if healthy else (),
@@ -210,7 +235,7 @@ class FakeCluster:
             return Unseen(*self.unseen)
         if service.workload in self.forbidden:
             return Unseen("forbidden", f"deployments.apps {service.workload} is forbidden")
-        return self.workloads[service.workload].show(self.clock.now().steady)
+        return self.workloads[service.workload].show(self.clock.now().steady, closely=closely)
 
     async def restart(self, restart: Restart, at: Moment) -> RestartAnswered:
         if self.dead:
@@ -271,10 +296,16 @@ class FakeCluster:
         if holds and workload.exists:
             workload.token = restart.token
             workload.tokens.append(restart.token)
+            before = workload.template
             workload.roll(now.steady, by="connmon-agent")
             self._count_busy()
+            if workload.reverts_after is not None:
+                asyncio.get_running_loop().call_later(workload.reverts_after, self._revert, workload, before)
             return True
         return False
+
+    def _revert(self, workload: Workload, template: int) -> None:
+        workload.revert(self.clock.now().steady, template, by="kustomize-controller")
 
     def _count_busy(self) -> None:
         now = self.clock.now().steady

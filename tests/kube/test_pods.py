@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from connmon_agent.core.plan import Kind
-from connmon_agent.kube.pods import examine_pods, find_trouble, identify_current, list_pods, mark_progress
+from connmon_agent.kube.pods import (
+    MOST_PODS,
+    examine_pods,
+    find_trouble,
+    identify_current,
+    identify_running,
+    list_pods,
+    mark_progress,
+)
 
 
 def pod(name: str, status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
@@ -235,3 +243,24 @@ def test_whatever_moves_changes_the_mark(workload: dict[str, Any], pods: list[di
 def test_a_container_that_is_started_again_and_again_moves_nothing(status: dict[str, Any]) -> None:
     once = {"containerStatuses": [{"state": {"running": {}}}]}
     assert mark_progress(WORKLOAD, [pod("a", status)]) == mark_progress(WORKLOAD, [pod("a", once)])
+
+
+def owned(uid: str, owner: str = "rs-1", **more: Any) -> dict[str, Any]:
+    return {"metadata": {"uid": uid, "ownerReferences": [{"uid": owner, "controller": True}], **more}, "status": {}}
+
+
+def test_the_pods_that_run_are_named_by_their_own_uids() -> None:
+    pods = [
+        owned("22222222-2222-2222-2222-222222222222"),
+        owned("11111111-1111-1111-1111-111111111111"),
+        owned("33333333-3333-3333-3333-333333333333", deletionTimestamp="2026-11-23T10:00:00Z"),
+        owned("44444444-4444-4444-4444-444444444444") | {"status": {"phase": "Failed"}},
+        owned("55555555-5555-5555-5555-555555555555", owner="rs-of-another-workload"),
+    ]
+    assert identify_running(pods, owners={"rs-1"}) == ("11111111-1111", "22222222-2222")
+    assert len(identify_running(pods, owners=None)) == 3
+
+
+def test_of_very_many_pods_the_first_stand_for_all() -> None:
+    pods = [owned(f"{number:08}-0000-0000-0000-000000000000") for number in range(2_200)]
+    assert len(identify_running(pods, owners=None)) == MOST_PODS

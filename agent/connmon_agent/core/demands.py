@@ -129,7 +129,7 @@ def _demand(service: Service, now: float, *, in_turn: bool, held: bool, close_lo
         doubt = service.intent is not None and service.intent.in_doubt
         return Demand(BUSY_INTERVAL, earliest) if doubt else None
     if service.state == ServiceState.VERIFYING:
-        return Demand(BUSY_INTERVAL, closely=now - service.since.steady >= close_look_after)
+        return Demand(BUSY_INTERVAL, closely=bool(service.undone) or now - service.since.steady >= close_look_after)
     if service.state == ServiceState.BACKOFF:
         return None
     if service.state == ServiceState.UNKNOWN:

@@ -37,6 +37,7 @@ from .policy import parse_token
 from .port_decisions import PortDecisions
 from .progress import note_progress
 from .quality import is_poor
+from .replacements import is_replaced, note_undoing
 from .rounds import ROUND_TRIGGERS, forget_rounds, note_cluster, note_news, note_quality, note_round
 from .sightings import Sighting, Unseen
 from .steps import Resolution, Step, Transition
@@ -187,6 +188,7 @@ class Engine:
         if isinstance(event.seen, Sighting):
             note_template(draft, event.service, event.seen)
             self._note_token(draft, service, event.seen.token)
+            note_undoing(draft, event.service, event.seen)
         self._note_health(draft, service, event.seen)
         note_progress(draft, event.service, event.seen)
         draft.fire(SERVICE, event.service, "inspected")
@@ -207,8 +209,10 @@ class Engine:
             draft.change_service(service.name, token=seen, attempts=attempts)
 
     def _note_health(self, draft: Draft, service: Service, seen: Sighting | Unseen) -> None:
-        """What was not seen is no proof of health either."""
+        """What was not seen is no proof of health either, nor is what runs as it did before the restart."""
         healthy = isinstance(seen, Sighting) and seen.healthy
+        if healthy and service.state == ServiceState.VERIFYING:
+            healthy = isinstance(seen, Sighting) and is_replaced(draft.service(service.name), seen) is True
         if not healthy and service.healthy_since is not None:
             draft.change_service(service.name, healthy_since=None)
         elif healthy and service.healthy_since is None:

@@ -305,6 +305,7 @@ _SERVICE_CHANGES: dict[tuple[str, bool], Callable[[ServiceContext], str]] = {
     ("wanted", True): _wanted,
     ("restart_due", True): _verdict,
     ("restart_needless", True): _verdict,
+    ("restart_denied", True): _verdict,
     ("healthy", True): _sight,
     ("rollout_complete", True): _sight,
     ("rollout_failed", True): _failing,

@@ -14,6 +14,7 @@ from .policy import make_token, pause_after
 from .preflight import Ruling, Verdict, judge
 from .reach import describe_port, is_reachable, is_tried_in_vain, needs_person
 from .recovery import BUSY, is_damped, link_is_back, may_act, next_in_turn
+from .replacements import explain_undoing, is_replaced, take_baseline
 from .restart_refusals import (
     forget_refusals,
     is_conflict,
@@ -104,15 +105,26 @@ def _overdue(context: ServiceContext) -> bool:
     return deadline is not None and context.draft.at.steady >= deadline
 
 
+def _replaced(context: ServiceContext) -> bool | None:
+    seen = _sighting(context)
+    return None if seen is None else is_replaced(context.service, seen)
+
+
+def _complete(context: ServiceContext) -> bool:
+    return _healthy(context) and _replaced(context) is True
+
+
 def _failed(context: ServiceContext) -> bool:
     seen = _sighting(context)
-    if seen is None or not seen.exists or seen.healthy:
+    if seen is None or not seen.exists:
         return False
+    if seen.healthy:
+        return _replaced(context) is False
     return seen.rollout is Rollout.FAILED or _overdue(context)
 
 
 def _under_way(context: ServiceContext) -> bool:
-    return _exists(context) and not _healthy(context) and not _failed(context)
+    return _exists(context) and not _complete(context) and not _failed(context)
 
 
 def _gone(context: ServiceContext) -> bool:
@@ -176,9 +188,9 @@ GUARDS: tuple[Guard[ServiceContext], ...] = (
     Guard("previous_token_seen", "the cluster shows what was there before", _token_is("previous"), group="read-back"),
     Guard("other_token_seen", "the cluster shows something else", _token_is("other"), group="read-back"),
     Guard("object_gone_at_read_back", "the cluster says it does not exist", _gone, group="read-back"),
-    Guard("rollout_complete", "the rollout is complete and everything is available", _healthy, group="rollout"),
+    Guard("rollout_complete", "everything is available, and newer than the restart", _complete, group="rollout"),
     Guard("rollout_under_way", "the rollout goes on and is not overdue", _under_way, group="rollout"),
-    Guard("rollout_failed", "the rollout failed or is overdue", _failed, group="rollout"),
+    Guard("rollout_failed", "the rollout failed, is overdue or was taken back", _failed, group="rollout"),
     Guard("object_gone", "the cluster says it does not exist", _gone, group="rollout"),
     Guard("unseen", "the cluster could not tell", _unseen, group="rollout"),
     Guard("available", "every replica was available when it was last seen", _available),
@@ -201,6 +213,7 @@ def _request_restart(context: ServiceContext) -> None:
     intent = Intent(token, seen.token, seen.generation, seen.uid, seen.annotated, draft.at)
     draft.change_service(context.name, attempts=attempt, intent=intent, next=None)
     _forget_obstacle(context)
+    take_baseline(context, seen)
     draft.effects.append(_restart(context, intent, again=False))
 
 
@@ -356,6 +369,8 @@ def _sight(context: ServiceContext) -> str:
 def _failure(context: ServiceContext) -> str:
     """Why the rollout failed: what its pods show, not how many there are, and what serves all the same."""
     seen = _sighting(context)
+    if seen is not None and seen.healthy:
+        return explain_undoing(context.service)
     if seen is not None and seen.rollout is Rollout.FAILED:
         return (
             f"{seen.trouble}; {seen.progress}{_serving(context)}" if seen.trouble else seen.progress + _serving(context)
@@ -406,6 +421,7 @@ FIELDS: dict[str, Callable[[ServiceContext], str]] = {
     "damping": _damping,
     "verdict": lambda context: _verdict(context).reason,
     "failure": _failure,
+    "undone": lambda context: f"; {context.service.undone}" if context.service.undone else "",
     "serving": _serving,
     "port": lambda context: describe_port(context.draft.world, context.name),
     "answer": lambda context: context.answer,

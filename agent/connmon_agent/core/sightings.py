@@ -154,6 +154,10 @@ class Sighting:
     annotated: bool = False  # the pod template has annotations (a JSON Patch must know)
     # Equal in two sightings: the object is the same one, and its pod template was not changed. None: not known.
     template: str | None = None
+    managers: tuple[Words, ...] = ()  # field managers of its spec but us, as "name time", the newest first
+    close: bool = False  # its pods, revisions and budgets were asked for, too
+    # What names each pod that is neither being deleted nor finished, at most 100; None: not known.
+    pods: tuple[str, ...] | None = None
     revised_by: Words | None = None  # how it was made, in words: "kubectl rollout restart"; None: unknown
     # Equal in two sightings: the rollout has not moved between them. Empty: it was not looked at closely.
     progress_mark: str = ""

@@ -139,6 +139,15 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """A workload as it was seen before our restart of it; the fields are those of Sighting."""
+
+    template: str | None = None
+    pods: tuple[str, ...] | None = None
+    managers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One service's instance of the service chart, with its counters and deadlines (steady seconds)."""
 
@@ -151,6 +160,8 @@ class Service:
     token: str | None = None  # of the last restart of ours, seen or made; None: none is known
     restarted: Moment | None = None  # when our last restart was accepted
     made: str | None = None  # the pod template that it made, as in a Sighting; None: not known
+    before: Baseline | None = None  # what it was before that; None: not known
+    undone: str = ""  # who took the token of that restart out of the pod template, in words; empty: it is there
     template: str | None = None  # the pod template as it was last seen; None: it was not
     returned: str | None = None  # the pod template that the link found when it came back; None: not looked at yet
     deadline: float | None = None  # until when the rollout must be complete

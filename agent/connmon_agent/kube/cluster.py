@@ -19,10 +19,10 @@ from .client import KubernetesClient
 from .disruption import choose_version, discover_policy, find_blocking, list_budgets
 from .images import find_pulls, images_of_nodes, images_of_pods, list_nodes, needs_nodes
 from .node_images import NodeImages
-from .pods import list_pods
+from .pods import identify_running, list_pods
 from .requests import Json, Request, get, workload_path
 from .restarts import patch_workload
-from .revisions import find_newest, find_revision, list_revisions
+from .revisions import find_newest, find_owners, find_revision, list_revisions
 from .rollouts import digest_template, read_template, read_workload
 from .standstills import add_pods
 from .strategies import most_unavailable, replaces_first
@@ -95,7 +95,8 @@ class KubernetesCluster:
         )
         revision = find_revision(workload, revisions or ())
         pulls = await self._find_pulls(service, workload, seen, pods or [])
-        seen = replace(seen, revised_by=revision.by, blocked_by=blocked_by, pulls=pulls)
+        running = None if pods is None else identify_running(pods, owners=find_owners(workload, revisions))
+        seen = replace(seen, revised_by=revision.by, blocked_by=blocked_by, pulls=pulls, close=True, pods=running)
         return add_pods(seen, service.kind, workload, pods=pods, newest=find_newest(workload, revisions or ()))
 
     async def _find_pulls(

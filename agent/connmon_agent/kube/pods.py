@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2s
 
@@ -13,6 +13,8 @@ from .requests import Json, Request, list_by_selector, list_path
 from .selectors import format_selector
 
 NAMED = 3  # pods told by name; the others are counted
+MOST_PODS = 100  # remembered of one workload
+_UID_LENGTH = 13  # characters, 48 random bits: enough to tell the pods of one workload apart
 _FINISHED = ("Failed", "Succeeded")
 _DIGEST = 8  # bytes of a progress mark
 _TEMPLATE_HASH = "controller-revision-hash"  # a label of the pods of StatefulSets and DaemonSets
@@ -38,6 +40,21 @@ def list_pods(namespace: str, workload: Json) -> Request:
     """The request for the workload's pods."""
     selector = format_selector(workload.get("spec", {}).get("selector") or {})
     return list_by_selector(list_path("api/v1", namespace, "pods"), "PodList", selector)
+
+
+def identify_running(pods: Iterable[Json], *, owners: Collection[str] | None) -> tuple[str, ...]:
+    """What names each pod that is neither being deleted nor finished; the first of them stand for very many.
+
+    A selector may match pods of others: only those with one of these ``owners`` (UIDs) count (None: not known).
+    """
+    uids = (
+        str((pod.get("metadata") or {}).get("uid"))
+        for pod in pods
+        if not (pod.get("metadata") or {}).get("deletionTimestamp")
+        and (pod.get("status") or {}).get("phase") not in _FINISHED
+        and (owners is None or any(owner.get("uid") in owners for owner in _owners(pod)))
+    )
+    return tuple(sorted(uid[:_UID_LENGTH] for uid in uids)[:MOST_PODS])
 
 
 def identify_current(kind: Kind, workload: Json, newest: Json | None) -> Callable[[Json], bool] | None:

@@ -60,6 +60,15 @@ def find_revision(workload: Json, candidates: Iterable[Json]) -> Revision:
     return Revision(at, _find_author(workload, at))
 
 
+def find_owners(workload: Json, candidates: Iterable[Json] | None) -> frozenset[str] | None:
+    """The UIDs that own the workload's pods: its own, or of its ReplicaSets. None: they may not be looked at."""
+    if candidates is None:
+        return None
+    uid = workload.get("metadata", {}).get("uid")
+    owned = (one["metadata"].get("uid") for one in candidates if _controlled_by(one, uid))
+    return frozenset(str(one) for one in (uid, *owned) if one)
+
+
 def _controlled_by(candidate: Json, uid: str | None) -> bool:
     owners = candidate.get("metadata", {}).get("ownerReferences") or ()
     return any(owner.get("uid") == uid and owner.get("controller") for owner in owners)

@@ -14,6 +14,7 @@ from hashlib import blake2s
 from ..core.plan import Kind
 from ..core.sightings import Rollout, Sighting
 from .annotations import TOKEN
+from .managers import list_managers
 from .reasons import explain_reason, list_gates
 from .requests import Json
 
@@ -54,6 +55,7 @@ def read_workload(kind: Kind, workload: Json) -> Sighting:
         restartable=standing.restartable,
         token=annotations.get(TOKEN),
         template=digest_template(workload),
+        managers=list_managers(workload),
         annotated=bool(annotations),
         gated=_find_gates(_part(template, "spec")),
         trouble=find_failure(workload),
