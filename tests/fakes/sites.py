@@ -221,6 +221,7 @@ class FakeCluster:
     refusals: list[tuple[str, str]] = field(default_factory=list)  # (kind, reason) for the next restart requests
     requests: list[Restart] = field(default_factory=list)
     watches: list[Callable[[Restart], None]] = field(default_factory=list)  # called with each request that is sent
+    slowness: dict[str, float] = field(default_factory=dict)  # seconds that a look at a workload takes longer
     forbidden: set[str] = field(default_factory=set)  # workloads that may not be looked at
     unseen: tuple[str, str] | None = None  # (kind, reason): nothing may be looked at
     busiest: int = 0  # the most workloads that were rolling at once
@@ -228,7 +229,7 @@ class FakeCluster:
     dead: bool = False  # the agent that asks has been killed: what it sends from now on was never sent
 
     async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
-        await asyncio.sleep(CALL if self.reachable else 5.0)
+        await asyncio.sleep(CALL + self.slowness.get(service.workload, 0.0) if self.reachable else 5.0)
         if not self.reachable:
             return Unseen("timeout", "the Kubernetes API did not answer within 5 s")
         if self.unseen is not None:
