@@ -17,8 +17,9 @@ from tests.fakes.loopback import Handler, closed_port, serve_tcp, silent_port
 
 from connmon_agent.errors import ClusterError
 from connmon_agent.kube.calls import Calls
-from connmon_agent.kube.client import MAX_BODY, KubernetesClient
+from connmon_agent.kube.client import KubernetesClient
 from connmon_agent.kube.exchanges import Exchange
+from connmon_agent.kube.limits import MAX_BODY, MAX_VALUES
 from connmon_agent.kube.requests import Json, Request, get
 from connmon_agent.settings import KubernetesSettings
 
@@ -98,6 +99,9 @@ def failure(answer: Json | ClusterError) -> tuple[str, bool | None]:
             speak(http(b" " * (MAX_BODY + 1))),
             "protocol",
             id="more than anybody needs",
+        ),
+        pytest.param(
+            speak(http(b"[" + b"{}," * MAX_VALUES + b"{}]")), "protocol", id="more values than memory has room"
         ),
     ],
 )

@@ -48,6 +48,7 @@ from connmon_agent.embedded.kubernetes import (
 from connmon_agent.kube.calls import THREADS
 from connmon_agent.kube.cluster import KubernetesCluster
 from connmon_agent.kube.images import registry_of
+from connmon_agent.kube.lists import PAGE
 
 WEB = plan("web")
 AT_ONCE = Pace(ready_after=0.0)
@@ -290,6 +291,30 @@ class TestInspect:
                     await asyncio.sleep(0.005)
 
         assert "ImagePullBackOff" in asyncio.run(scenario())
+
+    @pytest.mark.parametrize(
+        ("ended", "told"),
+        [(0, ""), (PAGE, "; 100 ended pods (Evicted)"), (2 * PAGE, "; at least 100 ended pods (Evicted)")],
+    )
+    def test_pods_that_have_ended_are_counted_as_far_as_a_page(self, tmp_path: Path, ended: int, told: str) -> None:
+        """Eviction loops leave thousands; what is to be said is of the pods that are to run."""
+
+        async def scenario() -> str:
+            api = small_cluster()
+            api.create(manifests.deployment("web"))
+            async with site(tmp_path, api) as cluster:
+                before = await until_complete(cluster, WEB)
+                api.workloads.leave_evicted_pods("Deployment", "default", "web", ended)
+                api.workloads.fail_rollouts("Deployment", "default", "web", how="image-pull")
+                await cluster.restart(restart_of(WEB, before), AT)
+                while True:
+                    seen = await cluster.inspect(WEB, closely=True)
+                    if isinstance(seen, Sighting) and seen.trouble and "ImagePullBackOff" in seen.trouble:
+                        return seen.trouble
+                    await asyncio.sleep(0.005)
+
+        trouble = asyncio.run(scenario())
+        assert trouble.endswith(f"){told}"), trouble
 
 
 NO_RIGHT = 'deployments.apps "web" is forbidden: User "agent" cannot patch resource "deployments"'

@@ -22,6 +22,7 @@ from connmon_agent.embedded.kubernetes import (
     manifests,
 )
 from connmon_agent.kube.inventory import Pod
+from connmon_agent.kube.lists import PAGE
 from connmon_agent.kube.mirrors import Mirror, Mirrors
 
 
@@ -68,6 +69,52 @@ def test_one_namespaces_mirror_is_shared_and_knows_no_other(tmp_path: Path) -> N
             services = mirrors.services("other")
             await services.changed()
             assert list(services.items) == ["web"]
+
+    run(scenario())
+
+
+def test_pods_that_have_ended_are_neither_listed_nor_watched(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        api = cluster()
+        async with mirrored(tmp_path, api) as mirrors:
+            pods = mirrors.pods("default")
+            await until(pods, all_ready(1))
+            api.workloads.leave_evicted_pods("Deployment", "default", "web", 2 * PAGE)
+            api.create(manifests.deployment("more"))
+            await until(pods, all_ready(2))
+            api.forget_changes()
+            api.end_watches()  # so that it lists again
+            api.create(manifests.deployment("most"))
+            await until(pods, all_ready(3))
+            assert len(api.list_objects("Pod")) == 2 * PAGE + 3
+
+    run(scenario())
+
+
+def test_a_pod_that_ends_is_forgotten(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        api = cluster()
+        async with mirrored(tmp_path, api) as mirrors:
+            pods = mirrors.pods("default")
+            await until(pods, all_ready(1))
+            (first,) = pods.items
+            api.workloads.evict("Deployment", "default", "web")
+            await until(pods, lambda items: first not in items and all_ready(1)(items))
+            assert len(api.list_objects("Pod")) == 2
+
+    run(scenario())
+
+
+def test_more_objects_than_a_page_holds_are_all_there(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        api = EmbeddedKubernetes()
+        names = {f"web-{number}" for number in range(2 * PAGE + 1)}
+        for name in names:
+            api.create(manifests.service(name))
+        async with mirrored(tmp_path, api) as mirrors:
+            services = mirrors.services("default")
+            await services.changed()
+            assert services.items.keys() == names
 
     run(scenario())
 

@@ -86,7 +86,9 @@ def test_a_long_message_is_cut() -> None:
 
 def test_the_pods_are_listed_by_the_workloads_selector() -> None:
     workload = {"spec": {"selector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["a", "b"]}]}}}
-    assert list_pods("erp", workload).target == "/api/v1/namespaces/erp/pods?labelSelector=app+in+%28a%2Cb%29"
+    unfinished = "&fieldSelector=status.phase%21%3DFailed%2Cstatus.phase%21%3DSucceeded"
+    path = "/api/v1/namespaces/erp/pods?labelSelector=app+in+%28a%2Cb%29"
+    assert list_pods("erp", workload).target == path + unfinished
 
 
 EVICTED = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}

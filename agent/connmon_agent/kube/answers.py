@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import ClusterError
 from .admission import is_denied, is_overtaken, policy_words
+from .limits import check_values
 from .requests import Json, Request
 
 MAX_RETRY_AFTER = 3600.0  # seconds; a server that wishes for more is asked again after an hour
@@ -34,6 +35,7 @@ class Answer:
 
 def read_answer(answer: Answer, request: Request, *, server: str) -> Json:
     """The object in the answer. Raises ClusterError."""
+    check_values(answer.body, server)
     body = _parse(answer.body)
     if 200 <= answer.status < 300:
         if body is not None and (request.kind is None or body.get("kind") == request.kind):

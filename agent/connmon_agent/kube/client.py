@@ -27,11 +27,11 @@ from ..settings import KubernetesSettings
 from .answers import Answer, read_answer
 from .exchanges import Exchange, GivenUp
 from .kubeconfig import Access, Places, read_access, refuse
+from .limits import MAX_BODY, too_long
 from .plugins import ask_plugin
 from .requests import Json, Request
 from .tls import build_context
 
-MAX_BODY = 16 * 1024 * 1024  # bytes; a list of some thousand pods, which no small site has
 CONNECTIONS = 8  # kept open between requests
 USER_AGENT = f"connmon-agent/{__version__}"
 
@@ -188,7 +188,7 @@ def _exchange(session: _Session, request: Request, timeout: tuple[float, float])
     try:
         body = raw.read(MAX_BODY + 1)
         if len(body) > MAX_BODY:
-            raise ClusterError("protocol", f"{session.certified.server} answered with more than {MAX_BODY} bytes")
+            raise too_long(f"{session.certified.server} sent an answer to {request.path}", MAX_BODY)
         return Answer(raw.status, {name.lower(): value for name, value in raw.headers.items()}, body)
     except BaseException:
         raw.close()

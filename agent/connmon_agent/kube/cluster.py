@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from ..core.effects import Restart
 from ..core.events import Outcome, RestartAnswered
@@ -18,9 +20,10 @@ from .calls import Calls
 from .client import KubernetesClient
 from .disruption import choose_version, discover_policy, find_blocking, list_budgets
 from .images import find_pulls, images_of_nodes, images_of_pods, list_nodes, needs_nodes
+from .lists import Page, read_first_page, read_list
 from .node_images import NodeImages
 from .pods import identify_running, list_pods
-from .requests import Json, Request, get, workload_path
+from .requests import FINISHED, Json, Request, get, workload_path
 from .restarts import patch_workload
 from .revisions import find_newest, find_owners, find_revision, list_revisions
 from .rollouts import digest_template, read_template, read_workload
@@ -29,6 +32,8 @@ from .strategies import most_unavailable, replaces_first
 
 # The server answered that it did not do it, and the same request would be answered the same.
 _FINAL = ("conflict", "denied", "invalid", "forbidden", "not-found")
+
+_T = TypeVar("_T")
 
 # What a role may withhold, and an old server may not have.
 _WITHHELD = ("forbidden", "not-found")
@@ -50,7 +55,8 @@ class KubernetesCluster:
         self._nodes = NodeImages(self._list_images)
 
     async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
-        """One request; four, three of them at once, when ``closely``, and the nodes too where their images matter.
+        """One request; four or five, three of them at once, when ``closely``, the nodes too where their images matter,
+        and one more for each further page of a list.
 
         A list that a role withholds leaves its field None; any other failure leaves the whole unseen, for half a sight
         must not decide.
@@ -93,11 +99,21 @@ class KubernetesCluster:
             self._find_blocking(service, workload, seen),
             self._list(list_pods(service.namespace, workload)),
         )
+        ended = None if seen.healthy or pods is None else await self._find_ended(service, workload)
+        listed = pods if ended is None else [*(pods or ()), *ended.items]
         revision = find_revision(workload, revisions or ())
         pulls = await self._find_pulls(service, workload, seen, pods or [])
         running = None if pods is None else identify_running(pods, owners=find_owners(workload, revisions))
         seen = replace(seen, revised_by=revision.by, blocked_by=blocked_by, pulls=pulls, close=True, pods=running)
-        return add_pods(seen, service.kind, workload, pods=pods, newest=find_newest(workload, revisions or ()))
+        newest = find_newest(workload, revisions or ())
+        more = ended is not None and ended.more
+        return add_pods(seen, service.kind, workload, pods=listed, newest=newest, more_finished=more)
+
+    async def _find_ended(self, service: ServicePlan, workload: Json) -> Page | None:
+        """Some pods that have ended: where none lives they say why, and there may be thousands of them."""
+        return await self._unless_withheld(
+            read_first_page(list_pods(service.namespace, workload, fields=FINISHED), self._calls.send)
+        )
 
     async def _find_pulls(
         self, service: ServicePlan, workload: Json, seen: Sighting, pods: list[Json]
@@ -136,8 +152,11 @@ class KubernetesCluster:
 
     async def _list(self, request: Request) -> list[Json] | None:
         """The items of a list; None: the role or the server does not have it."""
+        return await self._unless_withheld(read_list(request, self._calls.send))
+
+    async def _unless_withheld(self, reading: Awaitable[_T]) -> _T | None:
         try:
-            return list((await self._calls.send(request)).get("items") or ())
+            return await reading
         except ClusterError as error:
             if error.kind in _WITHHELD:
                 return None

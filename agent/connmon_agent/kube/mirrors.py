@@ -15,7 +15,8 @@ from typing import Generic, Protocol, TypeVar
 from ..errors import ClusterError
 from ..supervision import Tasks, report, supervise
 from .inventory import Pod, Service, Slice, read_pod, read_service, read_slice
-from .requests import Json, Request, get, list_path
+from .lists import read_pages
+from .requests import UNFINISHED, Json, Request, get, list_by_selector, list_path
 from .streams import ApiStreams
 
 WATCH = 300.0  # seconds that the server is asked to keep a watch
@@ -39,11 +40,14 @@ _Item = TypeVar("_Item", bound=_Named)
 
 @dataclass(frozen=True, slots=True)
 class Resource(Generic[_Item]):
-    """What is mirrored: ``path`` of the list (found out anew before each list), its kind, and how an item is read."""
+    """What is mirrored: ``path`` of the list (found out anew before each list), its kind, how an item is read, and a
+    field selector of those that count (None: all).
+    """
 
     find_path: Callable[[], Awaitable[str]]
     kind: str
     read: Callable[[Json], _Item]
+    fields: str | None = None
 
 
 class Mirror(Generic[_Item]):
@@ -133,14 +137,25 @@ class Mirror(Generic[_Item]):
         now = asyncio.get_running_loop().time
         self._list_began = began = now()
         try:
-            answer = await self._streams.fetch(get(path, self._resource.kind), timeout=LIST_TIMEOUT)
+            items: dict[str, _Item] = {}
+            version = await self._take_pages(path, items)
         finally:
             self._list_began = None
-        read = [self._resource.read(item) for item in answer.get("items") or ()]
-        self.items = {item.name: item for item in read}
+        self.items = items
         self.trouble, self.listed_at, self._usual, self._failures = None, began, now() - began, 0
         self._tell()
-        return str(answer["metadata"]["resourceVersion"])
+        return version
+
+    async def _take_pages(self, path: str, items: dict[str, _Item]) -> str:
+        """Read the list into ``items``, of every object only what is kept, and return its version."""
+        request = list_by_selector(path, self._resource.kind, fields=self._resource.fields)
+        version = None
+        async for page in read_pages(request, lambda one: self._streams.fetch(one, timeout=LIST_TIMEOUT)):
+            items |= {item.name: item for item in map(self._resource.read, page.items)}
+            version = page.version
+        if version is None:
+            raise KeyError("resourceVersion")
+        return version
 
     async def _watch(self, path: str, version: str) -> str:
         """Apply changes until the server ends the watch in order, and return the version reached."""
@@ -150,6 +165,7 @@ class Mirror(Generic[_Item]):
             ("allowWatchBookmarks", "true"),
             ("resourceVersion", version),
             ("timeoutSeconds", str(round(WATCH * (1 + self._jitter())))),
+            *((("fieldSelector", self._resource.fields),) if self._resource.fields else ()),
         )
         events = self._streams.watch(Request("GET", path, None, query=query), quiet=QUIET)
         async with contextlib.aclosing(events):
@@ -189,8 +205,8 @@ class Mirrors:
         self._slices: dict[str, Mirror[Slice]] = {}
 
     def pods(self, namespace: str) -> Mirror[Pod]:
-        """The namespace's pods."""
-        return self._start(self._pods, namespace, _core(namespace, "pods", "PodList", read_pod))
+        """The namespace's pods that have not ended: no other can be reached."""
+        return self._start(self._pods, namespace, _core(namespace, "pods", "PodList", read_pod, UNFINISHED))
 
     def services(self, namespace: str) -> Mirror[Service]:
         """The namespace's Services."""
@@ -219,8 +235,10 @@ class Mirrors:
         return known[namespace]
 
 
-def _core(namespace: str, plural: str, kind: str, read: Callable[[Json], _Item]) -> Resource[_Item]:
+def _core(
+    namespace: str, plural: str, kind: str, read: Callable[[Json], _Item], fields: str | None = None
+) -> Resource[_Item]:
     async def find_path() -> str:
         return list_path("api/v1", namespace, plural)
 
-    return Resource(find_path, kind, read)
+    return Resource(find_path, kind, read, fields)

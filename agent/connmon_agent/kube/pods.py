@@ -9,7 +9,7 @@ from hashlib import blake2s
 
 from ..core.plan import Kind
 from .reasons import Ailment, Plight, examine_pod, explain_reason, is_ready
-from .requests import Json, Request, list_by_selector, list_path
+from .requests import UNFINISHED, Json, Request, list_by_selector, list_path
 from .selectors import format_selector
 
 NAMED = 3  # pods told by name; the others are counted
@@ -36,10 +36,10 @@ class PodsSeen:
     old_serving: int = 0
 
 
-def list_pods(namespace: str, workload: Json) -> Request:
-    """The request for the workload's pods."""
+def list_pods(namespace: str, workload: Json, *, fields: str = UNFINISHED) -> Request:
+    """The request for the workload's pods; by default for those that have not ended."""
     selector = format_selector(workload.get("spec", {}).get("selector") or {})
-    return list_by_selector(list_path("api/v1", namespace, "pods"), "PodList", selector)
+    return list_by_selector(list_path("api/v1", namespace, "pods"), "PodList", selector, fields=fields)
 
 
 def identify_running(pods: Iterable[Json], *, owners: Collection[str] | None) -> tuple[str, ...]:
@@ -74,11 +74,17 @@ def identify_current(kind: Kind, workload: Json, newest: Json | None) -> Callabl
     return lambda pod: _labels(pod).get(_TEMPLATE_HASH) == revision
 
 
-def examine_pods(pods: Iterable[Json], *, in_order: bool, is_current: Callable[[Json], bool] | None = None) -> PodsSeen:
+def examine_pods(
+    pods: Iterable[Json],
+    *,
+    in_order: bool,
+    is_current: Callable[[Json], bool] | None = None,
+    more_finished: bool = False,
+) -> PodsSeen:
     """What the pods show; those of the current template come first, and those that have ended last.
 
     ``in_order``: an older pod that is not ready holds up the newer ones, as in a StatefulSet. ``is_current`` None:
-    every pod counts as one of the current template.
+    every pod counts as one of the current template. ``more_finished``: more pods have ended than are given here.
     """
     known = is_current or (lambda pod: True)
     ordered = sorted(pods, key=lambda pod: (not known(pod), _name(pod)))
@@ -90,7 +96,7 @@ def examine_pods(pods: Iterable[Json], *, in_order: bool, is_current: Callable[[
     deciding = [ailment for pod, ailment in examined if in_order or known(pod)]
     stalled = _is_stalled(deciding, ending=bool(going))
     return PodsSeen(
-        trouble=_tell_troubles(ailments, finished),
+        trouble=_tell_troubles(ailments, finished, more="at least " if more_finished else ""),
         delay=next(_tell_delays(ailments, going), None),
         stalled=stalled,
         placeless=stalled and all(ailment.plight is Plight.PLACELESS for ailment in deciding),
@@ -129,20 +135,21 @@ def _tell_delays(ailments: Sequence[tuple[str, Ailment]], going: Sequence[Json])
         yield f"{_name(pod)}: still terminating{f' on {node}' if node else ''}"
 
 
-def _tell_troubles(ailments: Sequence[tuple[str, Ailment]], finished: Sequence[Json]) -> str | None:
+def _tell_troubles(ailments: Sequence[tuple[str, Ailment]], finished: Sequence[Json], *, more: str) -> str | None:
+    """``more`` stands before a number of pods that have ended."""
     told = [f"{name}: {one.words}" for name, one in ailments if one.plight is not Plight.STARTING]
     if told:
         rest = len(told) - NAMED
-        return "; ".join(told[:NAMED] + ([f"and {rest} more"] if rest > 0 else []) + _count_finished(finished))
+        return "; ".join(told[:NAMED] + ([f"and {rest} more"] if rest > 0 else []) + _count_finished(finished, more))
     ended = [f"{_name(pod)}: {_explain_end(pod)}" for pod in finished if _phase(pod) == "Failed"]
     rest = len(ended) - NAMED
-    return "; ".join(ended[:NAMED] + ([f"and {rest} more"] if rest > 0 else [])) or None
+    return "; ".join(ended[:NAMED] + ([f"and {more}{rest} more"] if rest > 0 else [])) or None
 
 
-def _count_finished(finished: Sequence[Json]) -> list[str]:
+def _count_finished(finished: Sequence[Json], more: str) -> list[str]:
     """Pods that have ended say nothing of those that are to run, and are only counted: "6 ended pods (Evicted)"."""
     reasons = Counter(str((pod.get("status") or {}).get("reason") or _phase(pod)) for pod in finished)
-    return [f"{number} ended {'pod' if number == 1 else 'pods'} ({reason})" for reason, number in reasons.items()]
+    return [f"{more}{number} ended {'pod' if number == 1 else 'pods'} ({reason})" for reason, number in reasons.items()]
 
 
 def _explain_end(pod: Json) -> str:

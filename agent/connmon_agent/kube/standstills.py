@@ -17,13 +17,22 @@ _DEADLOCK = (
 )
 
 
-def add_pods(seen: Sighting, kind: Kind, workload: Json, *, pods: list[Json] | None, newest: Json | None) -> Sighting:
+def add_pods(
+    seen: Sighting,
+    kind: Kind,
+    workload: Json,
+    *,
+    pods: list[Json] | None,
+    newest: Json | None,
+    more_finished: bool = False,
+) -> Sighting:
     """The sighting with what the pods show. ``pods`` None: the role does not let them be listed; ``newest`` as in
-    ``identify_current``.
+    ``identify_current``, ``more_finished`` as in ``examine_pods``.
     """
     listed = pods or []
     is_current = identify_current(kind, workload, newest)
-    found = examine_pods(listed, in_order=kind is Kind.STATEFUL_SET, is_current=is_current)
+    in_order = kind is Kind.STATEFUL_SET
+    found = examine_pods(listed, in_order=in_order, is_current=is_current, more_finished=more_finished)
     failure, ending = (
         find_failure(workload),
         any((pod.get("metadata") or {}).get("deletionTimestamp") for pod in listed),

@@ -25,9 +25,10 @@ from urllib.request import getproxies_environment, proxy_bypass_environment  # t
 from ..errors import ClusterError
 from .answers import Answer, read_answer
 from .calls import Calls
-from .client import MAX_BODY, USER_AGENT, is_loopback
+from .client import USER_AGENT, is_loopback
 from .downloads import Download, Head
 from .kubeconfig import Access, refuse
+from .limits import MAX_BODY, MAX_EVENT, check_values, too_long
 from .requests import Json, Request, get
 from .spdy import SpdyConnection
 from .spdy import upgrade_request as spdy_request
@@ -141,13 +142,16 @@ class ApiStreams:
             server = way.access.server
             if head.status != 200:
                 _read(way, request, head, await _in_time(_read_all(download, server), self.connect_timeout, server))
-            rest = b""
+            begun = bytearray()
             while data := await _in_time(download.read(), quiet, server):
-                *lines, rest = (rest + data).split(b"\n")
-                if len(rest) > MAX_BODY:
-                    raise ClusterError("protocol", f"{server} sent an event of more than {MAX_BODY} bytes")
+                *lines, rest = data.split(b"\n")
                 for line in lines:
-                    yield _parse_event(line, server)
+                    begun += line
+                    yield _parse_event(bytes(begun), server)
+                    begun.clear()
+                begun += rest
+                if len(begun) > MAX_EVENT:
+                    raise too_long(f"{server} sent an event", MAX_EVENT)
 
     async def _try(self, attempt: Callable[[_Way], Awaitable[_T]]) -> _T:
         """``attempt`` once, and again where the server refused credentials that have changed since."""
@@ -325,7 +329,7 @@ async def _read_all(download: Download, server: str) -> bytes:
     while piece := await download.read():
         body += piece
         if len(body) > MAX_BODY:
-            raise ClusterError("protocol", f"{server} answered with more than {MAX_BODY} bytes")
+            raise too_long(f"{server} sent an answer", MAX_BODY)
     return bytes(body)
 
 
@@ -338,6 +342,7 @@ async def _in_time(reading: Awaitable[_T], timeout: float, server: str) -> _T:
 
 
 def _parse_event(line: bytes, server: str) -> Json:
+    check_values(line, server)
     try:
         event = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -14,7 +14,7 @@ import struct
 from collections import deque
 
 from ..errors import ClusterError
-from .client import MAX_BODY
+from .limits import MAX_BODY
 from .wires import Wire
 
 HEADROOM = 8  # bytes before a message that its frame's head may take: at most that for the sizes in use

@@ -12,6 +12,7 @@ from .changes import ChangeLog
 from .defaults import unset_time
 from .discovery import discover
 from .objects import Manifest
+from .pages import cut_page
 from .port_forwards import PortForward, grant_forward, grant_tunnel, read_ports
 from .queries import read_flag, read_scope, read_seconds, read_version
 from .registry import Registry
@@ -143,12 +144,13 @@ class Api:
                 return Reply(200, self._registry.delete(route, options, dry_run=dry_run))
 
     def _list(self, route: Route, query: Mapping[str, str]) -> Manifest:
-        items = [_without_type(item) for item in read_scope(route, query).find_objects(self._store)]
+        found = read_scope(route, query).find_objects(self._store)
+        page = cut_page(found, query, newest=self._store.version, is_remembered=self._changes.remembers)
         return {
             "kind": f"{route.resource.kind}List",
             "apiVersion": route.resource.api_version,
-            "metadata": {"resourceVersion": str(self._store.version)},
-            "items": items,
+            "metadata": page.metadata,
+            "items": [_without_type(item) for item in page.items],
         }
 
     def _watch(self, route: Route, query: Mapping[str, str]) -> Watch:

@@ -44,6 +44,10 @@ class ChangeLog:
         """The version of the last change."""
         return self._store.version
 
+    def remembers(self, version: int) -> bool:
+        """Whether every change after ``version`` is remembered."""
+        return version >= self._floor
+
     def newest_of(self, kind: str) -> int:
         """The version of the last remembered change of an object of this kind; 0: none is remembered."""
         changes = (

@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from .routes import Route
 from .selectors import Selector, SelectorError, parse_selector
 from .statuses import ApiError
-from .watches import Scope
+from .watches import FieldClause, Scope
+
+# What a field selector may name: of every kind, and of one (kubernetes pkg/apis/core/v1/conversion.go).
+_FIELDS = ("metadata.name", "metadata.namespace")
+_FIELDS_OF = {"Pod": ("spec.nodeName", "status.phase", "status.podIP")}
 
 # A kube-apiserver takes between this and twice this for a watch that names no end (--min-request-timeout).
 LONGEST_WATCH = 1800.0
@@ -24,7 +28,7 @@ def read_flag(query: Mapping[str, str], name: str) -> bool:
 def read_scope(route: Route, query: Mapping[str, str]) -> Scope:
     """Which objects are meant."""
     namespace = route.namespace if route.resource.namespaced else None
-    return Scope(route.resource, namespace, _read_label_selector(query), _read_field_selector(query))
+    return Scope(route.resource, namespace, _read_label_selector(query), _read_field_selector(route, query))
 
 
 def read_version(query: Mapping[str, str]) -> int:
@@ -52,12 +56,15 @@ def _read_label_selector(query: Mapping[str, str]) -> Selector:
         raise ApiError(400, str(error)) from None
 
 
-def _read_field_selector(query: Mapping[str, str]) -> dict[str, str]:
+def _read_field_selector(route: Route, query: Mapping[str, str]) -> tuple[FieldClause, ...]:
     clauses = [clause for clause in query.get("fieldSelector", "").split(",") if clause]
-    fields = {}
-    for clause in clauses:
+    return tuple(_read_clause(route.resource.kind, clause) for clause in clauses)
+
+
+def _read_clause(kind: str, clause: str) -> FieldClause:
+    name, negated, value = clause.partition("!=")
+    if not negated:
         name, _, value = clause.replace("==", "=").partition("=")
-        if name not in ("metadata.name", "metadata.namespace"):
-            raise ApiError(400, f'field label not supported: "{name}"')
-        fields[name.removeprefix("metadata.")] = value
-    return fields
+    if name not in (*_FIELDS, *_FIELDS_OF.get(kind, ())):
+        raise ApiError(400, f'field label not supported: "{name}"')
+    return FieldClause(tuple(name.split(".")), value, negated=bool(negated))

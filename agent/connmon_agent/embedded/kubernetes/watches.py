@@ -7,7 +7,6 @@ one that ceases to match is DELETED.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .changes import Change, ChangeLog, TooOld
@@ -19,13 +18,29 @@ from .store import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
+class FieldClause:
+    """One condition on one field: it is ``value``, or it is not. A field that is not there is empty."""
+
+    path: tuple[str, ...]
+    value: str
+    negated: bool = False
+
+    def matches(self, manifest: Manifest) -> bool:
+        """Whether the object meets it."""
+        found: object = manifest
+        for name in self.path:
+            found = found.get(name) if isinstance(found, dict) else None
+        return (("" if found is None else found) == self.value) is not self.negated
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
-    """Which objects a list or watch is about. ``namespace`` None: those of every namespace; ``fields`` of metadata."""
+    """Which objects a list or watch is about. ``namespace`` None: those of every namespace."""
 
     resource: Resource
     namespace: str | None
     selector: Selector
-    fields: Mapping[str, str]
+    fields: tuple[FieldClause, ...]
 
     def holds(self, manifest: Manifest | None) -> bool:
         """Whether the object belongs to the scope; one that is not there does not."""
@@ -34,7 +49,7 @@ class Scope:
         metadata = manifest["metadata"]
         if self.namespace is not None and metadata.get("namespace", "") != self.namespace:
             return False
-        if any(metadata.get(name) != value for name, value in self.fields.items()):
+        if not all(clause.matches(manifest) for clause in self.fields):
             return False
         return self.selector.matches(metadata.get("labels") or {})
 

@@ -21,6 +21,8 @@ Failure = Literal[
     "unschedulable",
 ]
 
+_EVICTED: Manifest = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+
 
 class Workloads:
     """The control of what happens to Deployments, StatefulSets and DaemonSets. Callable from any thread."""
@@ -53,6 +55,10 @@ class Workloads:
         """The kubelet ends the running pods for want of memory: they lie about, Failed, and others take their place."""
         self._invoke(lambda: self._evict(Key(kind, namespace, name)))
 
+    def leave_evicted_pods(self, kind: str, namespace: str, name: str, number: int) -> None:
+        """Beside the pods of a workload so many lie about that were evicted before, as a loop of evictions leaves."""
+        self._invoke(lambda: self._leave_evicted_pods(Key(kind, namespace, name), number))
+
     def set_ready_after(self, kind: str, namespace: str, name: str, *, seconds: float) -> None:
         """Pods of this workload made from now on need ``seconds`` to become Ready."""
         self._invoke(lambda: self._controllers.context.paces.update({Key(kind, namespace, name): seconds}))
@@ -65,10 +71,18 @@ class Workloads:
 
     def _evict(self, workload: Key) -> None:
         context = self._controllers.context
-        status = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
         for pod in context.pods_of(workload):
             if not has_ended(pod):
-                context.store.update_status(pod, {**status, "startTime": context.timestamp()})
+                context.store.update_status(pod, {**_EVICTED, "startTime": context.timestamp()})
+
+    def _leave_evicted_pods(self, workload: Key, number: int) -> None:
+        context = self._controllers.context
+        pod = context.pods_of(workload)[0]
+        for _ in range(number):
+            metadata = {**pod["metadata"], "name": context.store.generate_name(f"{workload.name}-evicted-")}
+            context.store.create(
+                {**pod, "metadata": metadata, "status": {**_EVICTED, "startTime": context.timestamp()}}
+            )
 
     @staticmethod
     def _note(pod: Manifest, unready: set[str], *, ready: bool) -> None:
