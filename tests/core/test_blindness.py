@@ -167,7 +167,7 @@ def test_a_restart_of_the_machine_is_always_blind_time_of_unknown_length(away: f
     world, _ = live(*online(), AgentStarted(at(50 + away), 1, "0.1.0", "boot-2", heartbeat=at(50)))
     assert world.blind is not None and not world.blind.known
     assert world.blind.cause == f"the machine was restarted, for how long is not known ({by_clock})"
-    assert (world.link.state, world.boot) == ("DEGRADED", "boot-2")
+    assert (world.link.state, world.boot) == ("STARTING", "boot-2")
 
 
 def test_a_world_of_an_older_version_does_not_know_its_boot() -> None:

@@ -96,7 +96,7 @@ def test_of_two_cases_the_present_one_comes_first(outage: Outage, needed: list[s
 def test_states_out_of_reach_are_reached_by_others() -> None:
     explanation = explain_link(world_of(link=Link(LinkState.OFFLINE)), real_charts(), at(720))
     assert dict(explanation.routes) == {"ONLINE": ("RECOVERING",), "DEGRADED": ("RECOVERING", "ONLINE")}
-    assert find_route(LINK, "OFFLINE", "STARTING") == ()
+    assert find_route(LINK, "OFFLINE", "NOWHERE") == ()
     assert find_route(LINK, "OFFLINE", "RECOVERING") == ()
     assert [len(between) for _, between in explanation.routes] == [1, 2]
 

@@ -310,6 +310,9 @@ MESSAGES = {
     "offline-below-interval": [
         "3: link.offline_interval: must not be shorter than check_interval, 20s (got 10s); write at least 20s",
     ],
+    "boot-grace": [
+        "2: link.boot_grace: is out of range (got 2h); write a duration from 0s to 1h",
+    ],
     "offline-range": [
         "2: link.offline_interval: is out of range (got 25h); write a duration from 10ms to 1d",
     ],

@@ -36,6 +36,7 @@ link:
   fall: 4
   rise: 2
   hold: 0
+  boot_grace: 90s
   targets:
     - {kind: tcp, host: "2001:db8::1", port: 443}
     - {kind: dns, server: 192.0.2.2, name: example.com, port: 5353}
@@ -148,7 +149,7 @@ def test_every_section_is_read_into_its_place(path: Path) -> None:
     settings = load(path, EVERYTHING)
     link, recovery = settings.plan.link, settings.plan.recovery
     assert (link.check_interval, link.confirm_interval, settings.timeout) == (3, 0.25, 1.5)
-    assert link.offline_interval == 60
+    assert (link.offline_interval, link.boot_grace) == (60, 90)
     assert (link.quorum, link.fall, link.rise, link.hold) == (3, 4, 2, 0)
     assert (recovery.act, recovery.when, recovery.outage_longer_than) == (False, When.OUTAGE_LONGER_THAN, 30)
     assert (recovery.max_restart_attempts, recovery.parallel) == (5, 4)

@@ -116,6 +116,7 @@ def links(draw: st.DrawFn, most: int, check_interval: float, timeout: float) -> 
         fall=draw(st.integers(1, 1000)),
         rise=draw(st.integers(1, 1000)),
         hold=draw(seconds(0, 86400)),
+        boot_grace=draw(seconds(0, 3600)),
         after_blind=draw(st.sampled_from(AfterBlind)),
         check_interval=check_interval,
         confirm_interval=draw(st.floats(0.01, check_interval)),

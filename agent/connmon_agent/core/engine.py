@@ -94,11 +94,14 @@ class Engine:
 
     def _on_start(self, draft: Draft, event: AgentStarted) -> None:
         draft.note("agent", f"started, version {event.version} (pid {event.pid})")
+        fresh = draft.world.boot == ""
         rebooted = note_boot(draft, event.boot_id)
         # In an outage, what has answered before it still counts: an agent that starts then must not take a lost IP
         # version for one that the machine never had.
         heard = draft.link.heard if draft.link.state == LinkState.OFFLINE else ()
         draft.change_link(confirmed=False, heard=heard, **begin_counting(draft.link, draft.plan.link))
+        if fresh or rebooted:
+            draft.change_link(booted=draft.at, lacks="")
         for name in draft.world.names:
             if draft.service(name).healthy_since is not None:
                 draft.change_service(name, healthy_since=None)

@@ -160,9 +160,11 @@ def explain_link(
     world: World, charts: Mapping[str, Chart], now: Moment, *, results: Sequence[ProbeResult] = ()
 ) -> LinkExplanation:
     """The link as it is at ``now``. ``results`` are of the newest round."""
-    state, ways = world.link.state, link_ways(world, charts[LINK], now)
+    state, initial = world.link.state, charts[LINK].initial
+    # Only a restart of the machine leads to the initial state: nothing that anybody waits for.
+    ways = tuple(way for way in link_ways(world, charts[LINK], now) if way.dest != initial)
     at_once = {way.dest for way in ways}
-    others = [name for name in charts[LINK].states if name != state and name not in at_once]
+    others = [name for name in charts[LINK].states if name not in (state, initial) and name not in at_once]
     routes = sorted(((name, find_route(charts[LINK], state, name)) for name in others), key=lambda one: len(one[1]))
     unready = [one for one in map(world.services.__getitem__, world.names) if one.state != ServiceState.READY]
     return LinkExplanation(

@@ -62,6 +62,15 @@ def _blind_restart(context: LinkContext) -> bool:
     return context.draft.plan.link.after_blind is AfterBlind.RESTART and not (blind is not None and blind.doubtful)
 
 
+def _after_boot(context: LinkContext) -> bool:
+    """``after_blind: restart`` wants every time in which nobody watched to be an outage, this one, too."""
+    return context.draft.link.booted == context.draft.at and not _blind_restart(context)
+
+
+def _booting(context: LinkContext) -> bool:
+    return bool(context.draft.link.lacks)
+
+
 GUARDS = (
     Guard("link_good", "the newest round was good", _link_good),
     Guard("rise_reached", "as many good rounds in a row as `rise` asks for", _rise_reached),
@@ -71,7 +80,14 @@ GUARDS = (
     Guard("holding", "the link is back and has yet to stay good for `hold`", _holding),
     Guard("quality_poor", "the link is slow or lossy", _quality_poor),
     Guard("damped", "restarts wait because the link flaps", _damped),
-    Guard("blind_restart", "`after_blind` treats a time in which nobody watched as an outage", _blind_restart),
+    Guard(
+        "blind_restart",
+        "`after_blind` treats a time in which nobody watched as an outage",
+        _blind_restart,
+        group="blind",
+    ),
+    Guard("after_boot", "the machine was restarted, and `after_blind` is check", _after_boot, group="blind"),
+    Guard("booting", "within `boot_grace`, this machine itself has no network yet", _booting),
 )
 
 
@@ -233,6 +249,8 @@ FIELDS: dict[str, Callable[[LinkContext], str]] = {
     "wavering": lambda context: describe_wavering(context.draft.plan.link),
     "blind": lambda context: describe_blindness(context.draft.world.blind),
     "calm": _calm,
+    "lacks": lambda context: context.draft.link.lacks,
+    "grace": lambda context: in_words(context.draft.plan.link.boot_grace),
     "hold": lambda context: in_words(context.draft.plan.link.hold),
     "quality": _quality,
     "restarts": _restarts,

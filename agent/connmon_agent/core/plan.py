@@ -105,6 +105,9 @@ class LinkPlan:
     # The longest between rounds of a long outage, so that a recovery is no later than that. NetworkManager doubles its
     # pauses from 1 s as well, up to 300 s.
     offline_interval: float = 15.0
+    # How long an agent that starts with the machine waits for what the machine itself has not got yet. As long as
+    # NetworkManager's own wait at boot (NetworkManager-wait-online, 60 s).
+    boot_grace: float = 60.0
     after_blind: AfterBlind = AfterBlind.CHECK
     quality: QualityPlan = QualityPlan()
     damping: DampingPlan = DampingPlan()

@@ -192,6 +192,12 @@ def _health_left(world: World, name: str, now: Moment) -> str:
     return f"available for {left_in_words(max(0.0, since.steady + needed - now.steady))} more without a break"
 
 
+def _end_of_grace(context: LinkContext) -> str:
+    link, grace = context.draft.link, context.draft.plan.link.boot_grace
+    left = 0.0 if link.booted is None else link.booted.steady + grace - context.draft.at.steady
+    return f"{link.lacks}: this machine gets it, or `boot_grace` ends in {left_in_words(left)}"
+
+
 def _rise(context: LinkContext) -> str:
     good, rise = context.draft.link.good, context.draft.plan.link.rise
     return f"{_more(rise - good, 'good')} ({good} of {rise})"
@@ -295,6 +301,9 @@ _LINK_CHANGES: dict[tuple[str, bool], Callable[[LinkContext], str]] = {
     ("quality_poor", True): _worse,
     ("quality_poor", False): _better,
     ("damped", True): lambda context: "only while restarts are damped",
+    ("booting", True): lambda context: "only after a boot, while this machine itself has no network yet",
+    ("booting", False): _end_of_grace,
+    ("after_boot", True): lambda context: "only at the first start after the machine was restarted",
 }
 _SERVICE_CHANGES: dict[tuple[str, bool], Callable[[ServiceContext], str]] = {
     ("budget_left", True): _free_budget,

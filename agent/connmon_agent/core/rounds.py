@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from .boots import find_lack
 from .causes import (
     FAMILIES,
     LAYERS,
@@ -49,6 +50,7 @@ def note_round(draft: Draft, results: Sequence[ProbeResult]) -> Diagnosis:
     if doubts != link.doubts:  # a doubt that is sure now must not have its part in an outage, nor one that has ended
         background = _background(plan, link, heard, doubts)
         diagnosis = diagnose(results, background)
+    lacks = find_lack(link, plan, draft.at, results, background, diagnosis)
     changes = {
         "confirmed": diagnosis.good is True,
         "cause": diagnosis.cause,
@@ -60,7 +62,10 @@ def note_round(draft: Draft, results: Sequence[ProbeResult]) -> Diagnosis:
         **_note_answers(draft, results, bad=diagnosis.good is False),
         "disproved": _disprove(draft, good=diagnosis.good is True),
     }
-    draft.change_link_where_new(changes | _count(draft, diagnosis))
+    counters = _count_nothing(draft) if lacks else _count(draft, diagnosis)
+    draft.change_link_where_new(changes | counters | {"lacks": lacks})
+    if draft.link.good == plan.rise:
+        draft.change_link_where_new({"booted": None})  # the network has come up: from now on its loss is one
     _settle_doubt(draft, diagnosis)
     return diagnosis
 
@@ -97,7 +102,15 @@ def _count(draft: Draft, diagnosis: Diagnosis) -> dict[str, object]:
     bad = 0 if diagnosis.good else min(link.bad + 1, plan.fall)
     decided = good == plan.rise or bad == plan.fall
     counters: dict[str, object] = {"good": good, "bad": bad, "void": 0, "wavering": 0 if decided else wavering}
-    return counters if diagnosis.good or link.bad else {**counters, "first_failure": draft.at}
+    return counters if diagnosis.good or link.bad or link.lacks else {**counters, "first_failure": draft.at}
+
+
+def _count_nothing(draft: Draft) -> dict[str, object]:
+    """The counters after a round that shows only that this machine's own network has not come up yet.
+
+    Where it turns out to be an outage, that has begun with the first of them.
+    """
+    return {"good": 0, "bad": 0, "void": 0, "wavering": 0, "first_failure": draft.link.first_failure or draft.at}
 
 
 def _settle_doubt(draft: Draft, diagnosis: Diagnosis) -> None:

@@ -60,6 +60,8 @@ class Link:
     bad: int = 0  # bad rounds in a row, not counted beyond `fall`
     confirmed: bool = False  # the newest round of this run of the agent was good
     wavering: int = 0  # rounds since the last `rise` good or `fall` bad ones in a row, counted as core.doubts needs
+    booted: Moment | None = None  # when the first agent of this boot started; None: its network has come up since
+    lacks: str = ""  # what this machine itself has not got yet after its boot, by the newest round; empty: nothing
     void: int = 0  # rounds in a row of which nothing can be said, not counted beyond `fall`
     first_failure: Moment | None = None  # the first of the newest bad rounds in a row; None: there has been none
     cause: str | None = None  # one of core.causes.Cause; None: nothing is wrong

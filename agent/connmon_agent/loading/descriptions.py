@@ -57,6 +57,7 @@ def _describe_link(settings: Settings) -> Iterator[str]:
     yield f"  fall: {link.fall}"
     yield f"  rise: {link.rise}"
     yield f"  hold: {_write_seconds(link.hold)}"
+    yield f"  boot_grace: {_write_seconds(link.boot_grace)}"
     yield f"  after_blind: {link.after_blind}"
     yield from _describe_quality(link.quality)
     yield from _describe_damping(link.damping)

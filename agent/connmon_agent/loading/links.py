@@ -43,6 +43,7 @@ def read_link(section: Section) -> Link:
         offline_interval=section.take(
             "offline_interval", default_offline(check_interval), duration(SHORTEST, 24 * HOUR)
         ),
+        boot_grace=section.take("boot_grace", DEFAULTS.link.boot_grace, duration(0, HOUR)),
         after_blind=AfterBlind(section.take("after_blind", DEFAULTS.link.after_blind.value, choice(*AfterBlind))),
     )
     timeout = section.take("timeout", default_timeout(check_interval), duration(SHORTEST, 60))

@@ -25,9 +25,12 @@ class QualityMeter:
         self._window = ()
 
     def see(self, at: Moment, results: tuple[ProbeResult, ...]) -> QualitySight | None:
-        """The quality with the round that ended ``at``; None: too little is known. An outage begins the window anew."""
+        """The quality with the round that ended ``at``; None: too little is known.
+
+        An outage begins the window anew, as does the wait for this machine's own network after a boot.
+        """
         link, plan = self._world().link, self._world().plan.link
-        if link.state == LinkState.OFFLINE:
+        if link.state == LinkState.OFFLINE or link.lacks:
             self.forget()
             return None
         stranded = find_stranded(results, link.evidence, link.heard)  # what cannot be asked here is no loss
