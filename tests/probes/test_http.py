@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ from tests.fakes.virtual_time import let_pass, run_held, run_virtually
 
 from connmon_agent.core.sightings import Failure, ProbeResult
 from connmon_agent.probes.failures import ProbeFailure, WrongAnswer
-from connmon_agent.probes.http import build_request, check_response
+from connmon_agent.probes.http import Head, build_request, check_response, judge_status
 from connmon_agent.probes.prober import TargetProber
 from connmon_agent.settings import HttpTarget
 
@@ -203,6 +204,26 @@ def test_a_portal_is_told_from_a_web_server(status: str, fields: tuple[str, ...]
     result = asyncio.run(get(answer_with(text_answer(*fields, status=status))))
 
     assert (result.ok, result.failure) == (False, failure)
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "target", "failure"),
+    [
+        pytest.param(302, f"http://{HOST}/login", {"status": 204}, Failure.WRONG, id="sent to log in there"),
+        pytest.param(307, f"https://{HOST}:8443/login", {"body": "yes"}, Failure.WRONG, id="or on another port"),
+        pytest.param(302, f"https://{HOST}/check", {"status": 204}, Failure.DECLINED, id="the same page, by https"),
+        pytest.param(
+            301, f"http://{HOST}/login", {"status": 204}, Failure.DECLINED, id="a page that has moved for good"
+        ),
+        pytest.param(302, "/login", {"status": 204}, Failure.DECLINED, id="a server that knows its own pages"),
+        pytest.param(302, f"http://{HOST}/closed", {}, Failure.DECLINED, id="a site that has pages"),
+    ],
+)
+def test_a_portal_may_bear_the_name_that_was_asked(
+    status: int, location: str, target: dict[str, Any], failure: Failure
+) -> None:
+    head = Head(status, {b"location": location.encode()})
+    assert judge_status(head, HttpTarget(f"http://{HOST}/check", "web", **target)) is failure
 
 
 @pytest.mark.parametrize(

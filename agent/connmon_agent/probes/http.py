@@ -28,7 +28,8 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9]{2})(?: .*)?")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _WITHOUT_BODY = (204, 304)
-_LOGIN_REQUIRED = 511
+_LOGIN_REQUIRED, _NO_CONTENT = 511, 204
+_FOR_THE_MOMENT = (302, 303, 307)  # RFC 9110, section 15.4
 # What a proxy says that cannot get through, or wants to be asked differently: RFC 9110, sections 15.6.3 to 15.6.5.
 _NO_WAY_ON, _UNAUTHORIZED = (502, 503, 504), 407
 
@@ -195,31 +196,40 @@ async def check_response(reader: asyncio.StreamReader, target: HttpTarget, *, pr
     with _wording_breaks():
         head = await _read_final_head(reader)
         if head.status != target.status:
-            failure = judge_status(head, target.url)
+            failure = judge_status(head, target)
             reason = f"answered HTTP {head.status}, expected {target.status}"
             raise WrongAnswer(reason, _judge_proxy(head.status, failure) if proxied else failure)
         if target.body is not None:
             _compare_body(await _read_body(reader, head), target.body.encode())
 
 
-def judge_status(head: Head, url: str) -> Failure:
+def judge_status(head: Head, target: HttpTarget) -> Failure:
     """What an unexpected status says: ``WRONG`` where a portal answers so, ``DECLINED`` where a web server itself does.
 
     A portal sends a page of its own (a success), to another host, or 511 (RFC 6585, section 6). Everything else is the
     server's own: a page that has moved within its site, a refusal, a limit, an error.
     """
     if 300 <= head.status < 400:
-        return Failure.WRONG if _leads_away(head.fields.get(b"location", b""), url) else Failure.DECLINED
+        return Failure.WRONG if _leads_away(head, target) else Failure.DECLINED
     return Failure.WRONG if 200 <= head.status < 300 or head.status == _LOGIN_REQUIRED else Failure.DECLINED
 
 
-def _leads_away(location: bytes, url: str) -> bool:
-    """Whether a redirection names another host; with "www." or without, it is the same."""
+def _leads_away(head: Head, target: HttpTarget) -> bool:
+    """Whether a redirection names another host; with "www." or without, it is the same.
+
+    A portal may also bear the very name or address that was asked. An address that is made for such checks has no other
+    page, so that a portal is who sends there for the moment.
+    """
     try:
-        host = urlsplit(location.decode("ascii", errors="replace")).hostname
+        goal = urlsplit(head.fields.get(b"location", b"").decode("ascii", errors="replace"))
     except ValueError:
         return False
-    return host is not None and host not in _names_of(urlsplit(url).hostname or "")
+    asked, made_for_checks = urlsplit(target.url), target.status == _NO_CONTENT or target.body is not None
+    if goal.hostname is None:
+        return False
+    if goal.hostname not in _names_of(asked.hostname or ""):
+        return True
+    return made_for_checks and head.status in _FOR_THE_MOMENT and (goal.path or "/") != (asked.path or "/")
 
 
 def _names_of(host: str) -> tuple[str, str]:
