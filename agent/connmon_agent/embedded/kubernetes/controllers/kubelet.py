@@ -64,8 +64,24 @@ class Kubelet:
         if pod is None or pod["metadata"]["uid"] != uid or "deletionTimestamp" in pod["metadata"]:
             return
         pod = with_addresses(pod, podIP=self._give_address())
-        self._context.store.update_status(pod, self._outcome(pod))
+        status = self._outcome(pod)
+        self._context.store.update_status(pod, status)
         self._context.ready_since[uid] = self._context.timers.time()
+        self._tell_of_images(pod, status)
+
+    def _tell_of_images(self, pod: Manifest, status: Manifest) -> None:
+        """The node has the images of the containers that it runs."""
+        store = self._context.store
+        node = store.find(Key("Node", "", pod["spec"]["nodeName"]))
+        if node is None:
+            return
+        told = node.get("status") or {}
+        pulled = {one["name"] for one in status["containerStatuses"] if one["imageID"]}
+        names = {one["image"] for one in pod["spec"]["containers"] if one["name"] in pulled}
+        known = {name for image in told.get("images") or () for name in image["names"]}
+        if not names <= known:
+            images = [{"names": [name], "sizeBytes": 1} for name in sorted(names | known)]
+            store.update_status(node, {**told, "images": images})
 
     def _give_address(self) -> str:
         """A loopback address that no other pod has, so that who dials pods directly can be tested: 127.64.0.1 on."""
