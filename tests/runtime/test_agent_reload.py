@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.fakes.sites import FakeLink, Site, plan_of
+from tests.fakes.sites import FakeCluster, FakeLink, Site, Workload, plan_of
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.events import Configured, RoundFinished
-from connmon_agent.core.plan import Plan
-from connmon_agent.core.sightings import Failure, ProbeResult
+from connmon_agent.core.events import Configured, Inspected, RoundFinished
+from connmon_agent.core.plan import Plan, ServicePlan
+from connmon_agent.core.sightings import Failure, ProbeResult, Sighting, Unseen
 
 OLD, NEW = "http://old.example/", "http://new.example/"
 
@@ -79,6 +80,39 @@ def test_bad_rounds_of_the_old_targets_do_not_count_towards_the_new_fall() -> No
         assert (site.world.link.bad, site.world.link.doubts, site.world.link.heard) == (0, {}, ())
         await site.until(lambda: site.world.link.bad == 1)
         assert site.world.link.state == "DEGRADED"
+        await site.stop()
+
+    run_virtually(story())
+
+
+class SlowCluster(FakeCluster):
+    """Takes a second for a look."""
+
+    async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
+        seen = await super().inspect(service, closely=closely)
+        await asyncio.sleep(1.0)
+        return seen
+
+
+@pytest.mark.parametrize("other", ["cluster", "workload"])
+def test_a_look_at_the_old_workload_is_no_look_at_the_new_one(other: str) -> None:
+    """The old one is well, the new one is not there: what was on its way must not make it READY."""
+
+    async def story() -> None:
+        site = Site(plan_of("web"))
+        site.cluster = SlowCluster(site.clock, {"web": Workload(uid="old"), "gone": Workload(exists=False)})
+        await site.start()
+        await site.wait(0.5)
+        assert site.agent is not None
+        plan = plan_of("web")
+        new = SlowCluster(site.clock, {"web": Workload(exists=False)}) if other == "cluster" else None
+        if new is None:
+            plan = replace(plan, services=(replace(plan.services[0], workload="gone"),))
+        site.agent.configure(plan, prober=FakeLink(), cluster=new)
+        await site.wait(5.0)
+        events = [commit.event for commit in site.disk.commits]
+        seen = [event.seen for event in events if isinstance(event, Inspected)]
+        assert seen and all(isinstance(one, Sighting) and not one.exists for one in seen)
         await site.stop()
 
     run_virtually(story())

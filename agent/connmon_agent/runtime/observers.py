@@ -208,14 +208,27 @@ class InspectionObserver(Observer):
         self._start(f"inspect {service.name}", partial(self._inspect, service, demand), about=service.name)
 
     async def _inspect(self, service: ServicePlan, demand: Demand) -> None:
+        cluster = self.cluster
         try:
-            seen: Sighting | Unseen = await self.cluster.inspect(service, closely=demand.closely)
+            seen: Sighting | Unseen = await cluster.inspect(service, closely=demand.closely)
             if demand.registries and self.registries is not None and isinstance(seen, Sighting):
                 seen = await ask_registries(seen, self.registries)
         except Exception as error:  # a mistake of ours must not blind the agent for the other services
             report(f"inspect {service.name}", error)
             seen = Unseen("internal", f"internal error while asking the cluster: {error!r}")
+        if cluster is not self.cluster or not self._is_meant(service):
+            self._looked.pop(service.name, None)  # a reload came in between: it is another workload now
+            return
         self._take(Inspected(self._clock.now(), service.name, seen))
+
+    def _is_meant(self, service: ServicePlan) -> bool:
+        """Whether the configuration still means this workload by the service's name."""
+        known = [plan for plan in self._world().plan.services if plan.name == service.name]
+        return [_identify(plan) for plan in known] == [_identify(service)]
+
+
+def _identify(service: ServicePlan) -> tuple[str, str, str]:
+    return service.kind, service.namespace, service.workload
 
 
 async def ask_registries(seen: Sighting, registries: Registries) -> Sighting:

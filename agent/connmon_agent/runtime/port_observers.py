@@ -109,12 +109,15 @@ class CheckObserver(Observer):
         began, known = self._clock.now(), self._world().forwards.get(name)
         if known is None:
             return  # a reload took the service out of the configuration
-        port = known.port or 0
+        port, forwards = known.port or 0, self.forwards
         try:
-            checked = await self.forwards.check(name, began)
+            checked = await forwards.check(name, began)
         except Exception as error:  # a mistake of ours must not blind the agent for the other ports
             report(f"check the port of {name}", error)
             checked = ForwardChecked(began, began, name, port, f"internal error while it was checked: {error!r}")
+        if forwards is not self.forwards:
+            self._checked.pop(name, None)  # a reload came in between: the port leads elsewhere now
+            return
         self._take(
             ForwardChecked(self._clock.now(), began, name, checked.port, checked.trouble, lasting=checked.lasting)
         )
