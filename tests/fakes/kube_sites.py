@@ -89,6 +89,7 @@ async def until_seen(cluster: KubernetesCluster, service: ServicePlan) -> Sighti
     while True:
         if isinstance(seen := await cluster.inspect(service, closely=False), Sighting):
             return seen
+        await asyncio.sleep(0.005)
 
 
 async def until_complete(cluster: KubernetesCluster, service: ServicePlan) -> Sighting:

@@ -40,6 +40,26 @@ async def ask(streams: ApiStreams) -> SpdyConnection | None:
     return await streams.tunnel(TARGET, protocol=PROTOCOL, timeout=PATIENT)
 
 
+async def upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Agree to SPDY, and answer the ping that proves it."""
+    await read_request(reader)
+    writer.write(UPGRADED)
+    writer.write(await reader.readexactly(len(write_ping(1))))
+
+
+def upgraded(*parts: bytes, then_hold: bool = False) -> Handler:
+    """A server that agrees to SPDY, says ``parts`` and hangs up (or holds on)."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer)
+        for part in parts:
+            writer.write(part)
+        if then_hold:
+            await reader.read()
+
+    return handle
+
+
 @contextlib.asynccontextmanager
 async def connection_to(handle: Handler, folder: Path) -> AsyncIterator[SpdyConnection]:
     async with streams_to(handle, folder) as streams:
@@ -91,14 +111,39 @@ class TestUpgrade:
 
         run(scenario())
 
-    def test_it_is_asked_again_after_a_while(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("connmon_agent.kube.streams.WITHOUT_SPDY", -1.0)
-        answers = [http(b"", status="405 Method Not Allowed"), UPGRADED]
+    @pytest.mark.parametrize("hold", [True, False], ids=["keeps silent", "hangs up"])
+    def test_a_proxy_that_agrees_to_it_and_does_not_speak_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hold: bool
+    ) -> None:
+        monkeypatch.setattr("connmon_agent.kube.streams.PROOF", 0.01)
+
+        async def scenario() -> None:
+            async with streams_to(speak(UPGRADED, then_hold=hold), tmp_path) as streams:
+                assert await ask(streams) is None
+
+        run(scenario())
+
+    def test_once_a_server_has_spoken_it_nothing_is_to_be_proved(self, tmp_path: Path) -> None:
+        servers = [upgraded(then_hold=True), speak(UPGRADED, then_hold=True)]
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await read_request(reader)
-            writer.write(answers.pop(0))
-            await reader.read()
+            await servers.pop(0)(reader, writer)
+
+        async def scenario() -> None:
+            async with streams_to(handle, tmp_path) as streams:
+                for _ in range(2):
+                    connection = await ask(streams)
+                    assert connection is not None
+                    await connection.abort()
+
+        run(scenario())
+
+    def test_it_is_asked_again_after_a_while(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("connmon_agent.kube.streams.WITHOUT_SPDY", -1.0)
+        servers = [speak(http(b"", status="405 Method Not Allowed")), upgraded(then_hold=True)]
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await servers.pop(0)(reader, writer)
 
         async def scenario() -> None:
             async with streams_to(handle, tmp_path) as streams:
@@ -135,8 +180,7 @@ def saying(*frames: bytes, hold: bool = True) -> Handler:
     """A server that says ``frames`` once a client has opened both of its streams."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        writer.write(UPGRADED)
+        await upgrade(reader, writer)
         frames_in, opened = FrameReader(), 0
         while opened < 2 and (data := await reader.read(65_536)):
             opened += sum(isinstance(frame, SynStream) for frame in frames_in.feed(memoryview(data)))
@@ -196,7 +240,7 @@ class TestConnection:
 
     def test_what_was_never_sent_may_go_elsewhere(self, tmp_path: Path) -> None:
         async def scenario() -> None:
-            async with connection_to(speak(UPGRADED), tmp_path) as connection:
+            async with connection_to(upgraded(), tmp_path) as connection:
                 await connection.attend()
                 stream = TunnelStream(connection, "web-1", 80)
                 with pytest.raises(PodRefused, match="the way to the pod web-1 is gone"):
@@ -206,7 +250,7 @@ class TestConnection:
 
     def test_the_server_hangs_up(self, tmp_path: Path) -> None:
         async def scenario() -> None:
-            async with connection_to(speak(UPGRADED), tmp_path) as connection:
+            async with connection_to(upgraded(), tmp_path) as connection:
                 with pytest.raises(ClusterError, match="broke the connection off"):
                     await connection.receive(connection.begin(80))
                 await connection.attend()
@@ -218,7 +262,7 @@ class TestConnection:
 
     def test_no_client_comes_after_a_farewell(self, tmp_path: Path) -> None:
         async def scenario() -> None:
-            async with connection_to(speak(UPGRADED, write_go_away(0, 0), then_hold=True), tmp_path) as connection:
+            async with connection_to(upgraded(write_go_away(0, 0), then_hold=True), tmp_path) as connection:
                 await connection.attend()
 
         run(scenario())
@@ -255,8 +299,8 @@ class TestConnection:
         answered: asyncio.Queue[Frame] = asyncio.Queue()
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await read_request(reader)
-            writer.write(UPGRADED + write_ping(2))
+            await upgrade(reader, writer)
+            writer.write(write_ping(2))
             frames = FrameReader()
             while came := await reader.read(65_536):
                 for frame in frames.feed(memoryview(came)):
@@ -273,8 +317,7 @@ def answering(*late: bytes) -> Handler:
     """A server that answers pings, and says ``late`` once a second client has opened its streams."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        writer.write(UPGRADED)
+        await upgrade(reader, writer)
         frames, opened = FrameReader(), 0
         while came := await reader.read(65_536):
             for frame in frames.feed(memoryview(came)):

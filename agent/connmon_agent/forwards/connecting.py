@@ -2,16 +2,19 @@
 
 A try that is not answered is not waited for alone: the next begins soon after, so that a lost packet, or a link that
 just came back, costs a fraction of a second and not a timeout. (Happy Eyeballs, RFC 8305, for the same reason.)
+What fails is backed off from, and not by each client alone: see ``kube.backoffs``.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import ClusterError
 from ..kube.backends import Backend, Backends
+from ..kube.backoffs import Backoff, TooEarly
 from ..settings import Transport
 from .seeking import Astray, Destination, Seeker
 from .transports import Transports
@@ -22,7 +25,7 @@ SHORTEST_TRY, LONGEST_TRY = 1.0, 3.0  # seconds until a try is given up
 PARALLEL_TRIES = 6  # of one connection
 TOGETHER = 32  # connections being made at once: more would only make each of them slower
 CALM = 8  # connections being made at once up to which a try may get company
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.25  # seconds between tries that were refused
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.25  # seconds between looks for a backend that may be tried
 SHUN = 3.0  # seconds for which a pod that failed comes last
 
 
@@ -43,7 +46,7 @@ class Gate:
 
 
 class Connector:
-    """Makes connections for one destination. ``noted`` is told why a try failed."""
+    """Makes connections for one destination. ``noted`` gets the reason of each try that failed."""
 
     def __init__(
         self,
@@ -59,7 +62,9 @@ class Connector:
         self._gate = gate
         self._noted = noted
         self._patience = SHORTEST_TRY
-        self._shunned: dict[str, float] = {}  # until when, by the pod's uid
+        self._words = ""  # of the last failure
+        self._shunned: dict[str, float] = {}  # until when, by the backend's key
+        self._backoffs: dict[str, Backoff] = {}  # of the backends that have failed since they last answered
 
     @property
     def transport(self) -> Transport:
@@ -76,10 +81,13 @@ class Connector:
             try:
                 backends = self._seeker.find()
                 if backends.ends:
-                    return await self._race(backends)
+                    async with asyncio.timeout_at(deadline):
+                        return await self._race(backends)
                 reason = Astray(backends.absence or "there is no backend")
             except ClusterError as error:
                 reason = Astray(str(error), lasting=error.kind == "forbidden")
+            except TimeoutError:
+                reason = Astray(self._words or f"{backends.ends[0].name} did not answer in time")
             except Astray as astray:
                 if astray.lasting:
                     raise
@@ -91,9 +99,16 @@ class Connector:
             await self._wait(min(pause, left))
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def shun(self, end: Backend) -> None:
-        """``end`` has just failed: let others come first for a while."""
-        self._shunned[end.uid] = self._now() + SHUN
+    def shun(self, end: Backend, error: ClusterError) -> None:
+        """``end`` has just failed: let others come first for a while, and back off from it."""
+        now = asyncio.get_running_loop().time
+        self._words = str(error)
+        self._shunned[end.key] = now() + SHUN
+        self._backoffs.setdefault(end.key, Backoff(now=now)).fail(error)
+
+    def trust(self, end: Backend) -> None:
+        """``end`` has answered a client."""
+        self._backoffs.pop(end.key, None)
 
     async def _wait(self, pause: float) -> None:
         """For news of the backends, at most ``pause`` seconds."""
@@ -104,34 +119,51 @@ class Connector:
             return
 
     async def _race(self, backends: Backends) -> Connected:
-        """The first of several tries that succeeds. Raises the ClusterError of the last one where none does."""
+        """The first of several tries that succeeds. Raises the ClusterError of the last one where none does, or of an
+        earlier one where it is too early for any.
+        """
         tries: dict[asyncio.Task[Stream], Backend] = {}
-        ends = self._order(backends.ends)
+        failure: ClusterError | None = None
         self._gate.waiting += 1
         try:
             while True:
-                if len(tries) < PARALLEL_TRIES:
-                    end = ends[len(tries) % len(ends)]
-                    tries[asyncio.create_task(self._try(backends, end))] = end
-                if (won := await self._await_one(tries)) is not None:
-                    return won
+                if not tries or self._wants_company(tries):
+                    failure = self._begin(backends, tries) or failure
+                if not tries:
+                    raise failure or ClusterError("unreachable", "no backend can be tried now", delivered=False)
+                for task in await self._await_some(tries):
+                    end = tries[task]
+                    if (error := task.exception()) is None:
+                        del tries[task]
+                        return Connected(task.result(), end)
+                    del tries[task]
+                    failure = _expect_cluster_error(error)
         finally:
             self._gate.waiting -= 1
             await _give_up(tries)
 
-    async def _await_one(self, tries: dict[asyncio.Task[Stream], Backend]) -> Connected | None:
-        """A try that succeeded; None: it is time for another one. Raises ClusterError when all have failed."""
-        pending = {task for task in tries if not task.done()}
-        calm = self._gate.waiting <= CALM and len(tries) < PARALLEL_TRIES
-        done, pending = await asyncio.wait(
-            pending, timeout=STAGGER if calm else None, return_when=asyncio.FIRST_COMPLETED
-        )
-        for task in done:
-            if task.exception() is None:
-                return Connected(task.result(), tries.pop(task))
-        if pending or not done:
-            return None
-        raise _last_error(done)
+    def _wants_company(self, tries: dict[asyncio.Task[Stream], Backend]) -> bool:
+        return self._gate.waiting <= CALM and len(tries) < PARALLEL_TRIES
+
+    async def _await_some(self, tries: dict[asyncio.Task[Stream], Backend]) -> set[asyncio.Task[Stream]]:
+        """Those that have ended; none where it is time for another one."""
+        timeout = STAGGER if self._wants_company(tries) else None
+        done, _ = await asyncio.wait(tries, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        return done
+
+    def _begin(self, backends: Backends, tries: dict[asyncio.Task[Stream], Backend]) -> ClusterError | None:
+        """Try the best backend that may be tried now. Returns why none may; None: one is tried."""
+        refusal: ClusterError | None = None
+        for end in self._order(backends.ends, tries.values()):
+            try:
+                if (backoff := self._backoffs.get(end.key)) is not None:
+                    backoff.admit()
+            except ClusterError as error:
+                refusal = refusal or error
+            else:
+                tries[asyncio.create_task(self._try(backends, end))] = end
+                return None
+        return refusal
 
     async def _try(self, backends: Backends, end: Backend) -> Stream:
         async with self._gate.turns:
@@ -140,19 +172,25 @@ class Connector:
                 stream = await self._transports.open(
                     self.transport, self._destination.namespace, backends, end, timeout=self._patience
                 )
+            except TooEarly:
+                raise
             except ClusterError as error:
                 if error.kind == "timeout":
                     self._patience = min(2 * self._patience, LONGEST_TRY)
-                self.shun(end)
+                self.shun(end, error)
                 self._noted(str(error))
                 raise
+            self._words = ""
             self._patience = min(max(SHORTEST_TRY, 4 * (self._now() - began)), LONGEST_TRY)
             return stream
 
-    def _order(self, ends: Sequence[Backend]) -> list[Backend]:
-        now = self._now()
-        self._shunned = {uid: until for uid, until in self._shunned.items() if until > now}
-        return sorted(ends, key=lambda end: end.uid in self._shunned)
+    def _order(self, ends: Sequence[Backend], tried: Collection[Backend]) -> list[Backend]:
+        """The best first; those that have just failed, and those that are being tried, come later."""
+        now, busy = self._now(), Counter(end.key for end in tried)
+        self._shunned = {key: until for key, until in self._shunned.items() if until > now}
+        known = {end.key for end in ends}
+        self._backoffs = {key: backoff for key, backoff in self._backoffs.items() if key in known}
+        return sorted(ends, key=lambda end: (busy[end.key], end.key in self._shunned))
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -167,5 +205,7 @@ async def _give_up(tries: dict[asyncio.Task[Stream], Backend]) -> None:
             await outcome.abort()
 
 
-def _last_error(failed: set[asyncio.Task[Stream]]) -> BaseException:
-    return next(error for task in failed if (error := task.exception()) is not None)
+def _expect_cluster_error(error: BaseException) -> ClusterError:
+    if isinstance(error, ClusterError):
+        return error
+    raise error

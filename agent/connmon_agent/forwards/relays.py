@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..kube.pod_failures import PodBroke, PodRefused
@@ -59,13 +60,21 @@ class Upload:
 
 
 class Relay:
-    """One client's connection to one backend."""
+    """One client's connection to one backend. ``answered`` is called at the backend's first byte."""
 
-    def __init__(self, local: socket.socket, stream: Stream, upload: Upload, tally: Tally) -> None:
+    def __init__(
+        self,
+        local: socket.socket,
+        stream: Stream,
+        upload: Upload,
+        tally: Tally,
+        answered: Callable[[], None] = lambda: None,
+    ) -> None:
         self._local = local
         self._stream = stream
         self._upload = upload
         self._tally = tally
+        self._answered = answered
         self._loop = asyncio.get_running_loop()
         self._heard_at = 0.0  # the loop's time of the last byte from the backend, once the client has ended
 
@@ -129,6 +138,7 @@ class Relay:
         while data := await read():
             if not self._upload.answered:
                 self._upload.settle()
+                self._answered()
             try:
                 await send(local, data)
             except OSError as error:

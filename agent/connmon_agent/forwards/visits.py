@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ async def _lead(visit: Visit, host: Host, tally: Tally, deadline: float) -> None
         try:
             return await _relay(visit, connected, host, tally)
         except PodBroke as error:
-            host.connector.shun(connected.end)
+            host.connector.shun(connected.end, error)
             host.noted(str(error))
             visit.trouble = Astray(str(error))
             if not visit.upload.may_go_elsewhere(error) or asyncio.get_running_loop().time() > deadline:
@@ -87,13 +88,15 @@ async def _relay(visit: Visit, connected: Connected, host: Host, tally: Tally) -
     visit.upload.written = False
     visit.connected.set()
     try:
-        await Relay(visit.local, stream, visit.upload, tally).run()
+        answered = functools.partial(host.connector.trust, connected.end)
+        await Relay(visit.local, stream, visit.upload, tally, answered).run()
     except ClientLeft:
         await _part(visit, connected, host)
         raise
     except BaseException:
         await stream.abort()
         raise
+    host.connector.trust(connected.end)
     await _part(visit, connected, host)
 
 

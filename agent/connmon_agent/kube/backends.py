@@ -31,6 +31,11 @@ class Backend:
     host: str | None = None  # the address of its node
 
     @property
+    def key(self) -> str:
+        """What tells it from every other backend, also from an earlier pod of its name."""
+        return f"{self.uid or self.address}:{self.port}"
+
+    @property
     def name(self) -> str:
         """For people."""
         return self.pod or f"{self.address}:{self.port}"

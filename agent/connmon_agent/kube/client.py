@@ -6,6 +6,7 @@ for the same list. Nothing is retried behind the caller's back: the library's de
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import ipaddress
 import socket
@@ -25,6 +26,7 @@ from .. import __version__
 from ..errors import ClusterError
 from ..settings import KubernetesSettings
 from .answers import Answer, read_answer
+from .backoffs import Backoff, TooEarly
 from .exchanges import Exchange, GivenUp
 from .kubeconfig import Access, Places, read_access, refuse
 from .limits import MAX_BODY, too_long
@@ -33,6 +35,9 @@ from .requests import Json, Request
 from .tls import build_context
 
 CONNECTIONS = 8  # kept open between requests
+PLUGIN_PAUSE, LONGEST_PLUGIN_PAUSE = 1.0, 10.0  # seconds between runs of a credential plugin that fails
+# Failures of the API server as a whole, or of the way to it; a server-error may be of one node or object alone.
+OF_THE_SERVER = frozenset({"unreachable", "timeout", "credentials", "protocol", "unauthorized", "throttled"})
 USER_AGENT = f"connmon-agent/{__version__}"
 
 # A connection that died while idle is noticed after 30 s, one with data under way after 20 s (milliseconds there).
@@ -70,6 +75,7 @@ class KubernetesClient:
         temp_dir: Path,
         places: Places | None = None,
         now: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._temp_dir = temp_dir
@@ -78,10 +84,32 @@ class KubernetesClient:
         self._lock = threading.Lock()
         self._session: _Session | None = None
         self._current = threading.local()  # .exchange: what this thread is doing
+        self._backoff = Backoff(now=steady)  # of the API server
+        self._plugin_backoff = Backoff(first=PLUGIN_PAUSE, longest=LONGEST_PLUGIN_PAUSE, now=steady)
+        self._asked: Access | None = None  # whose plugin failed last
+        self._renewals = Backoff(first=PLUGIN_PAUSE, longest=LONGEST_PLUGIN_PAUSE, now=steady)
 
     def request(self, request: Request, exchange: Exchange) -> Json:
-        """Send one request and return the object in its answer. Raises ClusterError."""
+        """Send one request and return the object in its answer. Raises ClusterError.
+
+        While the API server fails, some requests are not sent: those that only read. See ``Backoff``.
+        """
         session = self._ready()
+        if request.method == "GET":
+            self._backoff.admit()
+        try:
+            answer = self._request(session, request, exchange)
+        except ClusterError as error:
+            if error.kind in OF_THE_SERVER:
+                self._backoff.fail(error)
+            elif error.kind != "server-error":
+                self._backoff.succeed()
+            raise
+        self._backoff.succeed()
+        self._renewals.succeed()
+        return answer
+
+    def _request(self, session: _Session, request: Request, exchange: Exchange) -> Json:
         try:
             return self._send(session, request, exchange)
         except ClusterError as error:
@@ -134,7 +162,11 @@ class KubernetesClient:
         """Read the credentials once more; False: they are the ones that were refused."""
         with self._lock:
             if self._session is refused:
-                self._session = self._reopen(refused)
+                with contextlib.suppress(TooEarly):
+                    self._renewals.admit()
+                    error = refuse(f"{refused.certified.server} refuses the credentials of {refused.certified.origin}")
+                    self._renewals.fail(error)  # until a request succeeds
+                    self._session = self._reopen(refused)
             return self._session is not None and self._session.certified != refused.certified
 
     def _reopen(self, old: _Session) -> _Session:
@@ -153,9 +185,24 @@ class KubernetesClient:
         stamp = _stamp(chosen)
         if self._read() != chosen:
             stamp = ()  # it changed while it was read: the next request reads it again
-        certified, renew_at = ask_plugin(chosen)
+        certified, renew_at = self._certify(chosen)
         rest = _build_rest(certified, temp_dir=self._temp_dir, current=self._current)
         return _Session(chosen, certified, stamp, renew_at, rest)
+
+    def _certify(self, chosen: Access) -> tuple[Access, float | None]:
+        """``chosen`` with what its plugin adds, and when to ask again. A failure is remembered for a while."""
+        if chosen == self._asked:
+            self._plugin_backoff.admit()
+        self._asked = chosen
+        try:
+            certified, renew_at = ask_plugin(chosen)
+        except ClusterError as error:
+            self._plugin_backoff.fail(error)
+            raise
+        self._plugin_backoff.succeed()
+        self._backoff.succeed()  # of another server, or for somebody else
+        # What has expired already is used: the clocks may differ. But the plugin is not run for every request.
+        return certified, None if renew_at is None else max(renew_at, self._now() + LONGEST_PLUGIN_PAUSE)
 
     def _read(self) -> Access:
         return read_access(self._settings.kubeconfig, self._settings.context, self._places)

@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from ..errors import ClusterError
 from ..supervision import Tasks, report, supervise
+from .backoffs import LONGEST_WISH
 from .inventory import Pod, Service, Slice, read_pod, read_service, read_slice
 from .lists import read_pages
 from .requests import UNFINISHED, Json, Request, get, list_by_selector, list_path
@@ -23,8 +24,10 @@ WATCH = 300.0  # seconds that the server is asked to keep a watch
 QUIET = 100.0  # seconds without a word, not even a bookmark (there is one a minute), that end a watch
 LIST_TIMEOUT = 10.0  # seconds
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between failed attempts
+AWAITED_PAUSE = 0.5  # seconds; the longest while somebody waits for news
+SETTLED = 5.0  # seconds that a watch has to last before what failed earlier is forgotten
 STALLED = 1.0  # seconds after which somebody who waits for news gives up a list that takes longer than the last ones
-RECENT = 0.5  # seconds within which nobody's nudge makes it list again
+RECENT, LONGEST_RECENT = 0.5, 5.0  # seconds within which a nudge makes it list again; doubled by each list without news
 SLICE_VERSIONS = ("v1", "v1beta1")
 
 _ODD = (AttributeError, KeyError, TypeError, ValueError)  # an object that is not what it was asked for
@@ -60,10 +63,13 @@ class Mirror(Generic[_Item]):
         self._resource = resource
         self._jitter = jitter
         self._news = asyncio.Event()
+        self._nudged = asyncio.Event()  # since the last attempt
+        self._recent = RECENT
         self._round: asyncio.Task[None] | None = None
         self._tasks: Tasks = set()
         self._runner: asyncio.Task[None] | None = None
         self._failures = 0
+        self._resting = False  # after a failure
         self._list_began: float | None = None  # None: no list is under way
         self._usual = 0.0  # seconds that the last list took
         self.items: dict[str, _Item] = {}
@@ -82,14 +88,19 @@ class Mirror(Generic[_Item]):
         await self._news.wait()
 
     def nudge(self) -> None:
-        """Somebody has reason to think that this is out of date: list again at once."""
+        """Somebody has reason to think that this is out of date: list again soon.
+
+        What fails is not tried more often than every AWAITED_PAUSE for it, and what brings nothing new less and less
+        often.
+        """
+        self._nudged.set()
         now = asyncio.get_running_loop().time()
-        if self.listed_at is not None and now - self.listed_at < RECENT:
+        if self._resting or (self.listed_at is not None and now - self.listed_at < self._recent):
             return
         if self._list_began is not None and now - self._list_began < max(STALLED, 3 * self._usual):
             return
         if self._round is not None:
-            self._failures = 0
+            self._recent = min(2 * self._recent, LONGEST_RECENT)
             self._round.cancel()
 
     async def close(self) -> None:
@@ -112,8 +123,8 @@ class Mirror(Generic[_Item]):
     async def _follow(self) -> None:
         """List and watch until that fails, or a nudge ends it."""
         if self._failures:
-            pause = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
-            await asyncio.sleep(pause * (0.5 + self._jitter()))
+            await self._rest()
+        self._nudged.clear()
         try:
             path = await self._resource.find_path()
             version = await self._list(path)
@@ -126,6 +137,20 @@ class Mirror(Generic[_Item]):
         except Exception as error:  # a mistake of ours: without this it would list anew at once, and for ever
             report(f"follow the {self._resource.kind}", error)
             self._fail(ClusterError("protocol", f"internal error with the {self._resource.kind}: {error!r}"))
+
+    async def _rest(self) -> None:
+        """The pause after a failure: a short one, and the rest of a long one unless somebody waits."""
+        pause = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE) * (0.5 + self._jitter())
+        least = min(pause, AWAITED_PAUSE * (0.5 + self._jitter()))
+        wish = 0.0 if self.trouble is None else min(self.trouble.retry_after or 0.0, LONGEST_WISH)
+        self._resting = True
+        try:
+            await asyncio.sleep(max(least, wish))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause - least):
+                    await self._nudged.wait()
+        finally:
+            self._resting = False
 
     def _fail(self, error: ClusterError) -> None:
         self._failures += 1
@@ -141,8 +166,9 @@ class Mirror(Generic[_Item]):
             version = await self._take_pages(path, items)
         finally:
             self._list_began = None
-        self.items = items
-        self.trouble, self.listed_at, self._usual, self._failures = None, began, now() - began, 0
+        if items != self.items:
+            self._recent = RECENT
+        self.items, self.trouble, self.listed_at, self._usual = items, None, began, now() - began
         self._tell()
         return version
 
@@ -168,9 +194,13 @@ class Mirror(Generic[_Item]):
             *((("fieldSelector", self._resource.fields),) if self._resource.fields else ()),
         )
         events = self._streams.watch(Request("GET", path, None, query=query), quiet=QUIET)
-        async with contextlib.aclosing(events):
-            async for event in events:
-                version = self._apply(event)
+        try:
+            async with contextlib.aclosing(events):
+                async for event in events:
+                    version = self._apply(event)
+        finally:
+            if asyncio.get_running_loop().time() - began >= SETTLED:
+                self._failures = 0
         if asyncio.get_running_loop().time() - began < FIRST_PAUSE:
             raise ClusterError("protocol", f"the API server ended the watch of {path} at once")
         return version
@@ -187,6 +217,7 @@ class Mirror(Generic[_Item]):
             read = self._resource.read(item)
             self.items[read.name] = read
         if sort != "BOOKMARK":
+            self._recent = RECENT
             self._tell()
         return str(item["metadata"]["resourceVersion"])
 

@@ -15,6 +15,7 @@ from collections import deque
 from urllib.parse import quote
 
 from ..errors import ClusterError
+from .backoffs import TooEarly
 from .pod_failures import PodBroke, broke, explain, read_words
 from .requests import list_path
 from .spdy import SpdyConnection
@@ -116,21 +117,20 @@ class PodStream:
 async def open_pod(
     streams: ApiStreams, namespace: str, pod: str, port: int, *, timeout: float
 ) -> PodStream | TunnelStream:
-    """Connect to a port of a pod within ``timeout`` seconds: by SPDY, and by a WebSocket where the server does not take
-    that. Raises ClusterError with what failed, in words.
+    """Connect to a port of a pod: by SPDY, and by a WebSocket where the server does not take that, each within
+    ``timeout`` seconds. Raises ClusterError with what failed, in words.
 
     That the pod itself refuses comes to light by reading only.
     """
     target = f"{list_path('api/v1', namespace, 'pods')}/{quote(pod, safe='')}/portforward"
     try:
-        async with asyncio.timeout(timeout):
-            if (tunnel := await _open_tunnel(streams, target, timeout)) is not None:
-                return TunnelStream(tunnel, pod, port)
-            opened = await streams.connect(f"{target}?ports={port}", protocol=PROTOCOL, timeout=timeout)
-            streams.do_without_spdy()
-            return PodStream(opened, pod, port)
-    except TimeoutError as error:
-        raise ClusterError("timeout", f"the API server did not answer within {timeout:g} s", delivered=False) from error
+        if (tunnel := await _open_tunnel(streams, target, timeout)) is not None:
+            return TunnelStream(tunnel, pod, port)
+        opened = await streams.connect(f"{target}?ports={port}", protocol=PROTOCOL, timeout=timeout)
+        streams.do_without_spdy()
+        return PodStream(opened, pod, port)
+    except TooEarly:
+        raise
     except ClusterError as error:
         raise explain(error, namespace, pod) from error
 

@@ -15,7 +15,7 @@ import json
 import os
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -24,8 +24,9 @@ from urllib.request import getproxies_environment, proxy_bypass_environment  # t
 
 from ..errors import ClusterError
 from .answers import Answer, read_answer
+from .backoffs import Backoff
 from .calls import Calls
-from .client import USER_AGENT, is_loopback
+from .client import OF_THE_SERVER, USER_AGENT, is_loopback
 from .downloads import Download, Head
 from .kubeconfig import Access, refuse
 from .limits import MAX_BODY, MAX_EVENT, check_values, too_long
@@ -37,6 +38,7 @@ from .websockets import ApiSocket, upgrade_request
 from .wires import Buffers, Wire
 
 WITHOUT_SPDY = 300.0  # seconds for which a server that did not take SPDY is not asked again
+PROOF = 1.0  # seconds for the first SPDY connection to answer
 FRESH = 1.0  # seconds for which nobody asks whether the kubeconfig has changed
 HAPPY_EYEBALLS = 0.25  # seconds that one address is given before the next is tried beside it; RFC 8305
 _NOT_UPGRADED = (405, 426, 501)  # statuses of a server, or a proxy, that does not know what is asked of it
@@ -93,6 +95,8 @@ class ApiStreams:
         self._way: _Way | None = None
         self._fresh_until = 0.0
         self._without_spdy: dict[str, float] = {}  # until when, by the server's address
+        self._speaks_spdy: set[str] = set()  # addresses of servers that have answered in it
+        self._backoff = Backoff(now=asyncio.get_running_loop().time)
         self.connect_timeout = connect_timeout
 
     async def connect(self, target: str, *, protocol: str, timeout: float | None = None) -> ApiSocket:
@@ -137,24 +141,40 @@ class ApiStreams:
 
         Raises ClusterError, too when nothing comes for ``quiet`` seconds: a half-open connection keeps silent for ever.
         """
-        way = await self._ready()
-        async with self._ask(way, request) as (head, download):
-            server = way.access.server
-            if head.status != 200:
-                _read(way, request, head, await _in_time(_read_all(download, server), self.connect_timeout, server))
-            begun = bytearray()
-            while data := await _in_time(download.read(), quiet, server):
-                *lines, rest = data.split(b"\n")
-                for line in lines:
-                    begun += line
-                    yield _parse_event(bytes(begun), server)
-                    begun.clear()
-                begun += rest
-                if len(begun) > MAX_EVENT:
-                    raise too_long(f"{server} sent an event", MAX_EVENT)
+        with self._attempt():
+            way = await self._ready()
+            async with self._ask(way, request) as (head, download):
+                server = way.access.server
+                if head.status != 200:
+                    body = await _in_time(_read_all(download, server), self.connect_timeout, server)
+                    _read(way, request, head, body)
+                self._backoff.succeed()
+                async for event in _read_events(download, quiet, server):
+                    yield event
+
+    @contextlib.contextmanager
+    def _attempt(self) -> Iterator[None]:
+        """Within, the server is asked for something. Raises the last ClusterError where that is too early; what is
+        raised within counts as a failure of the server where it is one.
+        """
+        self._backoff.admit()
+        try:
+            yield
+        except ClusterError as error:
+            if error.kind in OF_THE_SERVER:
+                self._backoff.fail(error)
+            elif error.kind != "server-error":
+                self._backoff.succeed()
+            raise
 
     async def _try(self, attempt: Callable[[_Way], Awaitable[_T]]) -> _T:
         """``attempt`` once, and again where the server refused credentials that have changed since."""
+        with self._attempt():
+            result = await self._try_twice(attempt)
+            self._backoff.succeed()
+            return result
+
+    async def _try_twice(self, attempt: Callable[[_Way], Awaitable[_T]]) -> _T:
         way = await self._ready()
         try:
             return await attempt(way)
@@ -185,6 +205,8 @@ class ApiStreams:
         async with self._asking(way, request, timeout) as (wire, head, download):
             if head.status != 101:
                 body = await _read_all(download, server)
+                if head.status == 400 and _UPGRADE_REQUIRED in body:
+                    raise _explain_lost_upgrade(server)
                 _read(way, get(target.partition("?")[0], None), head, body)
             if head.status != 101 or head.headers.get("sec-websocket-protocol") != protocol:
                 raise ClusterError("protocol", f"{server} does not speak {protocol}", delivered=False)
@@ -198,7 +220,7 @@ class ApiStreams:
                 if head.status == 101:
                     if not _takes_spdy(head, protocol):
                         raise _NoSpdy
-                    return SpdyConnection(wire, server, download.detach())
+                    return await self._prove(SpdyConnection(wire, server, download.detach()), server, timeout)
                 body = await _read_all(download, server)
                 if not _is_answer(head, body):
                     raise _NoSpdy
@@ -206,6 +228,17 @@ class ApiStreams:
                 raise _NoSpdy
         except _NoSpdy:
             return None
+
+    async def _prove(self, connection: SpdyConnection, server: str, timeout: float) -> SpdyConnection:
+        """Some proxies agree to SPDY and then hang up or keep silent, so the first connection has to answer a ping.
+
+        Raises _NoSpdy.
+        """
+        if server not in self._speaks_spdy:
+            if not await connection.ping(min(timeout / 2, PROOF)):
+                raise _NoSpdy
+            self._speaks_spdy.add(server)
+        return connection
 
     @contextlib.asynccontextmanager
     async def _asking(self, way: _Way, request: bytes, timeout: float) -> AsyncIterator[tuple[Wire, Head, Download]]:
@@ -270,6 +303,11 @@ async def _pass_proxy(wire: Wire, proxy: SplitResult, server: SplitResult) -> No
         raise ClusterError("unreachable", f"the proxy {name} answered with {head.status}", hint="Correct HTTPS_PROXY")
 
 
+def _explain_lost_upgrade(server: str) -> ClusterError:
+    message = f"a proxy in front of {server} removes the header Upgrade, which port-forwards need"
+    return ClusterError("protocol", message, delivered=False, hint="Let the proxy pass it on, or set transport: direct")
+
+
 def _takes_spdy(head: Head, protocol: str) -> bool:
     chosen = head.headers.get("x-stream-protocol-version", protocol)
     return head.headers.get("upgrade", "").lower() == "spdy/3.1" and chosen == protocol
@@ -279,6 +317,10 @@ def _is_answer(head: Head, body: bytes) -> bool:
     """Whether the API server itself answered, and knew what it was asked for. A proxy speaks of itself, in HTML."""
     if head.status in _NOT_UPGRADED or (head.status == 400 and _UPGRADE_REQUIRED in body):
         return False
+    return _is_json(head)
+
+
+def _is_json(head: Head) -> bool:
     return head.headers.get("content-type", "").startswith("application/json")
 
 
@@ -321,7 +363,13 @@ def _port_of(url: SplitResult) -> int:
 
 def _read(way: _Way, request: Request, head: Head, body: bytes) -> Json:
     answer = Answer(head.status, head.headers, body)
-    return read_answer(answer, request, server=way.access.server)
+    try:
+        return read_answer(answer, request, server=way.access.server)
+    except ClusterError as error:
+        if head.status < 500 or _is_json(head):
+            raise
+        # A proxy or load balancer, which does not reach the API server.
+        raise ClusterError("unreachable", error.message, retry_after=error.retry_after, hint=error.hint) from error
 
 
 async def _read_all(download: Download, server: str) -> bytes:
@@ -339,6 +387,20 @@ async def _in_time(reading: Awaitable[_T], timeout: float, server: str) -> _T:
             return await reading
     except OSError as error:
         raise _explain(error, server) from error
+
+
+async def _read_events(download: Download, quiet: float, server: str) -> AsyncGenerator[Json, None]:
+    """The events of a watch, until the server ends it in order."""
+    begun = bytearray()
+    while data := await _in_time(download.read(), quiet, server):
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            begun += line
+            yield _parse_event(bytes(begun), server)
+            begun.clear()
+        begun += rest
+        if len(begun) > MAX_EVENT:
+            raise too_long(f"{server} sent an event", MAX_EVENT)
 
 
 def _parse_event(line: bytes, server: str) -> Json:
