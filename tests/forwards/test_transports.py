@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from connmon_agent.forwards.networks import Surroundings, read_surroundings
 from connmon_agent.forwards.transports import Route, Transports, is_safe, list_routes
 from connmon_agent.kube.backends import Backend, Backends
 from connmon_agent.settings import Transport
+from connmon_agent.sockets.hops import Hop
 
 POD = Backend(8080, "web", "uid", address="10.42.0.7", host="192.0.2.10")
 WHOLE = Backends((POD,), None, "10.43.0.1", 80, 30080)
@@ -30,19 +32,72 @@ def test_the_pod_its_service_its_node() -> None:
     )
 
 
+HOST = API = "192.0.2.10"
+WIRE = Hop("eth0")  # on the link of the node
+DEFAULT = Hop("eth0", "192.0.2.1")
+
+
+def hops(pod: Hop | None, host: Hop | None = WIRE, service: Hop | None = DEFAULT) -> Callable[[str], Hop | None]:
+    """The kernel's routes to POD's own address, to its node and to its Service."""
+    known: dict[str | None, Hop | None] = {POD.address: pod, POD.host: host, WHOLE.cluster_ip: service}
+    return known.get
+
+
+OURS = Hop("lo", local=True)
+
+
 @pytest.mark.parametrize(
-    ("interfaces", "safe"),
+    ("interfaces", "api", "find_hop", "safe"),
     [
-        (("192.0.2.10/24", "10.42.0.1/24"), {"pod", "node"}),  # we are the node
-        (("192.0.2.20/24",), {"node"}),  # beside the node
-        (("10.42.0.1/24", "198.51.100.7/24"), set()),  # a cluster of our own has the same pod network
-        (("198.51.100.7/24",), set()),
-        (("192.0.2.20/24", "10.42.0.1/24"), {"pod", "node"}),  # in both of its networks
+        pytest.param(
+            ("192.0.2.10/24", "10.42.0.1/24"),
+            "127.0.0.1",
+            hops(Hop("cni0"), OURS),
+            {"pod", "node"},
+            id="we are the node",
+        ),
+        pytest.param(("192.0.2.10/24",), API, hops(Hop("cali123"), OURS), {"pod", "node"}, id="a route to each pod"),
+        pytest.param(("192.0.2.20/24",), API, hops(DEFAULT), {"node"}, id="beside the node"),
+        pytest.param(("192.0.2.20/24",), "192.0.2.30", hops(DEFAULT), {"node"}, id="beside a worker"),
+        pytest.param(("192.0.2.20/24",), API, hops(Hop("eth0", HOST)), {"pod", "node"}, id="the node is the next hop"),
+        pytest.param(("192.0.2.20/24",), API, hops(Hop("eth0", "192.0.2.9")), {"node"}, id="the next hop is somebody"),
+        pytest.param(
+            ("192.0.2.20/24", "10.42.0.1/24"), API, hops(Hop("eth0")), {"pod", "node"}, id="pods on the nodes' wire"
+        ),
+        pytest.param(
+            ("192.0.2.20/24", "10.42.0.1/16"), API, hops(Hop("docker0")), {"node"}, id="a container network overlaps"
+        ),
+        pytest.param(
+            ("192.0.2.20/24", "10.42.0.1/24"), API, hops(Hop("cni0")), {"node"}, id="so does a cluster of our own"
+        ),
+        pytest.param(
+            ("192.0.2.20/24", "10.42.1.0/32"),
+            API,
+            hops(Hop("flannel.1", "10.42.0.0")),
+            {"node"},
+            id="and its other node",
+        ),
+        pytest.param(
+            ("192.0.2.20/24",), "192.0.2.20", hops(Hop("flannel.1", "10.42.0.0")), {"pod", "node"}, id="our own overlay"
+        ),
+        pytest.param(
+            ("192.0.2.20/24", "10.43.0.1/32"), "127.0.0.1", hops(DEFAULT, service=OURS), {"service"}, id="IPVS"
+        ),
+        pytest.param(("192.0.2.20/24", "10.43.0.1/32"), API, hops(DEFAULT, service=OURS), {"node"}, id="IPVS of ours"),
+        pytest.param(("192.0.2.20/24",), "127.0.0.1", hops(DEFAULT), set(), id="the API through a tunnel"),
+        pytest.param(("192.0.2.20/24",), "198.51.100.1", hops(DEFAULT), set(), id="the API elsewhere"),
+        pytest.param(
+            ("192.0.2.10/24", "10.42.0.1/24"), "198.51.100.1", hops(Hop("cni0"), OURS), set(), id="our address again"
+        ),
+        pytest.param(("192.0.2.10/24", "10.42.0.1/24"), None, hops(Hop("cni0"), OURS), set(), id="not verified"),
+        pytest.param(("192.0.2.20/24",), API, hops(None, None), set(), id="no route"),
     ],
 )
-def test_only_what_begins_here_is_dialled_without_being_told_to(interfaces: tuple[str, ...], safe: set[str]) -> None:
-    here = around(*interfaces)
-    assert {route.sort for route in list_routes(WHOLE, POD) if is_safe(route, POD, here)} == safe
+def test_only_what_is_proved_to_be_the_clusters_is_dialled(
+    interfaces: tuple[str, ...], api: str | None, find_hop: Callable[[str], Hop | None], safe: set[str]
+) -> None:
+    here = Surroundings(around(*interfaces).interfaces, find_hop)
+    assert {route.sort for route in list_routes(WHOLE, POD) if is_safe(route, POD, here, api)} == safe
 
 
 def test_this_machines_own_networks_are_read() -> None:

@@ -1,22 +1,25 @@
-"""The networks that begin on this machine: which addresses are a wire away and no stranger's."""
+"""The networks that begin on this machine, and where the kernel sends what is meant for an address."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import psutil
+
+from ..sockets.hops import Hop, find_hop
 
 Network = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The addresses of this machine's interfaces, each with its network."""
+    """The addresses of this machine's interfaces, each with its network; ``find_hop`` is the kernel's route."""
 
     interfaces: tuple[Network, ...]
+    find_hop: Callable[[str], Hop | None] = find_hop
 
     def is_ours(self, address: str | None) -> bool:
         """Whether it is an address of this machine."""
@@ -27,6 +30,18 @@ class Surroundings:
         """Whether it lies in a network of one of this machine's interfaces, or is ours."""
         parsed = _parse(address)
         return parsed is not None and any(parsed in one.network for one in self.interfaces)
+
+    def share_network(self, one: str, other: str) -> bool:
+        """Whether both lie in the same network of one of this machine's interfaces."""
+        first, second = _parse(one), _parse(other)
+        if first is None or second is None:
+            return False
+        return any(first in near.network and second in near.network for near in self.interfaces)
+
+    def is_this_machine(self, address: str) -> bool:
+        """Whether it is a loopback address, or one of this machine's others."""
+        parsed = _parse(address)
+        return self.is_ours(address) or (parsed is not None and parsed.is_loopback)
 
 
 def read_surroundings() -> Surroundings:

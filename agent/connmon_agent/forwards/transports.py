@@ -1,9 +1,10 @@
 """How a connection gets to a backend: through the API server and the kubelet, or dialled from here.
 
-``auto`` dials only what lies in a network of this machine's own interfaces. An address that nothing but the default
-route leads to may be somebody else's: 10.43.0.7 behind a hotel's router is not our ClusterIP. And the same private
-networks are used everywhere: a pod's address is dialled only where its node is this machine, or shares the pod's
-network with us.
+``auto`` dials only where it is proved that the address is the cluster's. The same private networks are used everywhere:
+a container network of this machine may hold the address of a pod of the cluster, and 10.43.0.7 behind a hotel's router
+is not our ClusterIP. The proof begins with the API server, whose address is certain since TLS has verified it: a node
+is the cluster's when it is the API server's machine, or in one network with it. Then the kernel's own route to the
+address must be by that node: see ``is_safe``. Without a proof the API server forwards.
 """
 
 from __future__ import annotations
@@ -17,8 +18,13 @@ from ..kube.backends import Backend, Backends
 from ..kube.port_forwards import open_pod
 from ..kube.streams import ApiStreams
 from ..settings import Transport
+from ..sockets.hops import Hop
 from .networks import Surroundings, read_surroundings
 from .ways import Stream, dial
+
+# How networks of pods name their interfaces: to the pods of one node, and between the nodes.
+_OF_ONE_NODE = ("cni", "cbr", "cali", "cilium", "lxc", "weave", "kube-bridge", "antrea-gw", "ovn-k8s")
+_BETWEEN_NODES = ("flannel", "vxlan.calico", "tunl", "wireguard.cali", "cilium", "weave", "antrea-gw", "ovn-k8s")
 
 DIAL = 1.0  # seconds an address is given; it is a wire away, or answers through a router or two
 SHUNNED = 30.0  # seconds for which an address that did not answer is not dialled again, where there is another way
@@ -46,11 +52,42 @@ def list_routes(backends: Backends, end: Backend) -> tuple[Route, ...]:
     return tuple(found)
 
 
-def is_safe(route: Route, end: Backend, around: Surroundings) -> bool:
-    """Whether ``route`` certainly leads to the cluster and to nobody else; see the module's own words."""
-    if route.sort == "pod":
-        return around.is_near(route.address) and (around.is_ours(end.host) or around.is_near(end.host))
-    return around.is_near(route.address)
+def is_safe(route: Route, end: Backend, around: Surroundings, api: str | None) -> bool:
+    """Whether ``route`` certainly ends in the cluster whose API server has the verified IP address ``api`` (None: it is
+    not known, or not verified).
+
+    A pod: on this very node by a network of its own, on another one by that node as the next hop, by the interface on
+    which the node is, or by a network of the cluster's own when this machine is the API server's. A ClusterIP: an
+    address of this machine, as kube-proxy's IPVS mode makes it. A node: on the same wire.
+    """
+    hop = around.find_hop(route.address)
+    if api is None or hop is None:
+        return False
+    if route.sort == "service":
+        return around.is_this_machine(api) and around.is_ours(route.address)
+    if end.host is None or not _is_node(end.host, around, api):
+        return False
+    if route.sort == "node":
+        return _is_near(hop, route.address, around)
+    if around.is_ours(end.host):
+        return _is_near(hop, route.address, around) or hop.interface.startswith(_OF_ONE_NODE)
+    if hop.gateway is not None and hop.gateway == end.host:
+        return True
+    if around.is_this_machine(api) and hop.interface.startswith(_BETWEEN_NODES):
+        return True
+    wire = around.find_hop(end.host)
+    return wire is not None and wire.interface == hop.interface and _is_near(hop, route.address, around)
+
+
+def _is_node(host: str, around: Surroundings, api: str) -> bool:
+    """Whether ``host`` is certainly a node of the cluster with the API server ``api``."""
+    if around.is_ours(host) and around.is_this_machine(api):
+        return True
+    return host == api or around.share_network(host, api)
+
+
+def _is_near(hop: Hop, address: str, around: Surroundings) -> bool:
+    return hop.local or (hop.gateway is None and around.is_near(address))
 
 
 class Transports:
@@ -90,8 +127,11 @@ class Transports:
         only = transport is Transport.DIRECT or end.pod is None
         last = self._worked.get((backends.cluster_ip or "", end.host))
         for route in sorted(list_routes(backends, end), key=lambda route: route.sort != last):
-            if only or (self._shunned.get(route, 0.0) <= self._now() and is_safe(route, end, self._surroundings())):
+            if only or (self._shunned.get(route, 0.0) <= self._now() and self._is_safe(route, end)):
                 yield route
+
+    def _is_safe(self, route: Route, end: Backend) -> bool:
+        return is_safe(route, end, self._surroundings(), self._streams.verified_address)
 
     def _surroundings(self) -> Surroundings:
         if self._around is None or self._now() - self._around[0] > SURROUNDINGS_KEPT:

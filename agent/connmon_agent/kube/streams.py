@@ -57,6 +57,7 @@ class _Way:
     context: ssl.SSLContext | None  # None: it speaks no TLS
     proxy: SplitResult | None
     session: ssl.SSLSession | None = None
+    verified_address: str | None = None
 
     @property
     def server(self) -> SplitResult:
@@ -119,6 +120,13 @@ class ApiStreams:
             return await self._upgrade_to_spdy(way, target, protocol, min(timeout, self.connect_timeout))
 
         return await self._try(ask)
+
+    @property
+    def verified_address(self) -> str | None:
+        """The IP address at which the API server was last reached, where that is certainly its own: TLS has verified
+        it, or it is on this machine. None: nothing is certain, or a proxy is in between.
+        """
+        return None if self._way is None else self._way.verified_address
 
     def do_without_spdy(self) -> None:
         """A WebSocket was opened where SPDY was not taken: ask this server for no more SPDY for a while."""
@@ -285,6 +293,7 @@ class ApiStreams:
         download = Download(wire, way.access.server)
         head = await download.ask(request)
         way.session = wire.session or way.session
+        way.verified_address = _verify(way, wire.peer)
         return head, download
 
 
@@ -301,6 +310,13 @@ async def _pass_proxy(wire: Wire, proxy: SplitResult, server: SplitResult) -> No
     head = await Download(wire, f"the proxy {name}").ask("\r\n".join([*lines, "", ""]).encode("latin-1"))
     if not 200 <= head.status < 300:
         raise ClusterError("unreachable", f"the proxy {name} answered with {head.status}", hint="Correct HTTPS_PROXY")
+
+
+def _verify(way: _Way, peer: str | None) -> str | None:
+    if peer is None or way.proxy is not None:
+        return None
+    verified = way.context is not None and way.access.verify
+    return peer if verified or ipaddress.ip_address(peer).is_loopback else None
 
 
 def _explain_lost_upgrade(server: str) -> ClusterError:

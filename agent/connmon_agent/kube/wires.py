@@ -57,6 +57,12 @@ class Wire(asyncio.BufferedProtocol):
         """What lets the next connection to this server be made without certificates; None: the server gave nothing."""
         return None if self._tls is None else self._tls.session
 
+    @property
+    def peer(self) -> str | None:
+        """The IP address of the other end, without a zone; None: it is not known."""
+        name = None if self._transport is None else self._transport.get_extra_info("peername")
+        return str(name[0]).partition("%")[0] if isinstance(name, tuple) and name else None
+
     async def secure(self, context: ssl.SSLContext, name: str, session: ssl.SSLSession | None) -> None:
         """Speak TLS from now on, with a server of this name. Raises OSError."""
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name, session=session)
