@@ -24,7 +24,7 @@ HEALTHY = (
     "target http://127.0.0.1:",
     "link: a good round: 3 of 3 targets that count answered, 2 must",
     "kubernetes API: v1.37.2 at http://127.0.0.1:",
-    "permissions: all 5 that are needed are granted",
+    "permissions: all 7 that are needed are granted",
     "service web: Deployment shop/web, 1 of 1 available",
     "service db: Deployment shop/db, 1 of 1 available",
 )
@@ -112,9 +112,9 @@ def test_the_role_grants_what_the_agent_needs(tmp_path: Path) -> None:
     result = CliRunner().invoke(connmon_agent, ["--config", str(config), "doctor", "--role"])
     assert (result.exit_code, result.stderr) == (0, "")
     granted = {
-        (document["metadata"]["namespace"], group, resource, verb)
+        (document["metadata"].get("namespace", ""), group, resource, verb)
         for document in yaml.safe_load_all(result.stdout)
-        if document["kind"] == "Role"
+        if document["kind"] in ("Role", "ClusterRole")
         for rule in document["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]

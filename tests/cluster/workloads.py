@@ -43,7 +43,7 @@ def crash_after(pattern: str, words: str, *, code: int) -> Json:
     restart that made it matches a pattern of the shell, and runs on otherwise.
     """
     token = {"fieldRef": {"fieldPath": "metadata.annotations['connmon.io/restart-token']"}}
-    crash = f"echo {words} > /dev/termination-log; exit {code}"
+    crash = f"echo {words}; exit {code}"
     return {
         "name": "proxy",
         "restartPolicy": "Always",

@@ -36,12 +36,14 @@ def test_what_the_services_need_and_nothing_else() -> None:
         ("default", "statefulsets", "patch"),
         ("default", "controllerrevisions", "list"),
         ("default", "pods", "list"),
+        ("default", "pods/log", "get"),
         ("default", "poddisruptionbudgets", "list"),
         ("", "nodes", "list"),
         ("ops", "daemonsets", "get"),
         ("ops", "daemonsets", "patch"),
         ("ops", "controllerrevisions", "list"),
         ("ops", "pods", "list"),
+        ("ops", "pods/log", "get"),
         ("ops", "poddisruptionbudgets", "list"),
     }
 
@@ -95,6 +97,7 @@ def test_the_api_server_is_asked_about_each(tmp_path: Path) -> None:
         ("deployments", "patch"): False,
         ("replicasets", "list"): True,
         ("pods", "list"): True,
+        ("pods/log", "get"): True,
         ("poddisruptionbudgets", "list"): True,
         ("nodes", "list"): True,
     }

@@ -32,7 +32,7 @@ MAKERS = {
     Kind.DAEMON_SET: manifests.daemon_set,
 }
 REASONS = {
-    "never-ready": "CrashLoopBackOff (exit code 1)",
+    "never-ready": "CrashLoopBackOff (exit code 1: reading settings.yaml",
     "image-pull": "ImagePullBackOff",
     "image-never-pull": "ErrImageNeverPull",
     "image-name": "InvalidImageName",

@@ -35,6 +35,8 @@ class Answer:
 
 def read_answer(answer: Answer, request: Request, *, server: str) -> Json:
     """The object in the answer. Raises ClusterError."""
+    if request.text and answer.status == 200:
+        return {"text": answer.body.decode("utf-8", "replace")}
     check_values(answer.body, server)
     body = _parse(answer.body)
     if 200 <= answer.status < 300:

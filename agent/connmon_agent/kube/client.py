@@ -225,7 +225,7 @@ class KubernetesClient:
 
 
 def _exchange(session: _Session, request: Request, timeout: tuple[float, float]) -> Answer:
-    headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
+    headers = {"Accept": "*/*" if request.text else "application/json", "User-Agent": USER_AGENT}
     if session.certified.authorization:
         headers["Authorization"] = session.certified.authorization
     if request.body is not None:

@@ -20,9 +20,10 @@ from .calls import Calls
 from .client import KubernetesClient
 from .disruption import choose_version, discover_policy, find_blocking, list_budgets
 from .images import find_pulls, images_of_nodes, images_of_pods, list_nodes, needs_nodes
+from .last_words import LastWords
 from .lists import Page, read_first_page, read_list
 from .node_images import NodeImages
-from .pods import identify_running, list_pods
+from .pods import identify_current, identify_running, list_pods
 from .requests import FINISHED, Json, Request, get, workload_path
 from .restarts import patch_workload
 from .revisions import find_newest, find_owners, find_revision, list_revisions
@@ -53,6 +54,7 @@ class KubernetesCluster:
         self._calls = calls
         self._policy_version: str | None = None  # None: not discovered yet
         self._nodes = NodeImages(self._list_images)
+        self._last_words = LastWords(self._ask)
 
     async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
         """One request; four or five, three of them at once, when ``closely``, the nodes too where their images matter,
@@ -107,6 +109,8 @@ class KubernetesCluster:
         seen = replace(seen, revised_by=revision.by, blocked_by=blocked_by, pulls=pulls, close=True, pods=running)
         newest = find_newest(workload, revisions or ())
         more = ended is not None and ended.more
+        is_current = identify_current(service.kind, workload, newest) or (lambda pod: True)
+        listed = None if listed is None else await self._last_words.complete(service.namespace, listed, is_current)
         return add_pods(seen, service.kind, workload, pods=listed, newest=newest, more_finished=more)
 
     async def _find_ended(self, service: ServicePlan, workload: Json) -> Page | None:
@@ -149,6 +153,13 @@ class KubernetesCluster:
                 if error.kind not in _WITHHELD:
                     raise
         return self._policy_version
+
+    async def _ask(self, request: Request) -> Json | None:
+        """What only says more of what is known already; None: nothing is to be had."""
+        try:
+            return await self._calls.send(request)
+        except ClusterError:
+            return None
 
     async def _list(self, request: Request) -> list[Json] | None:
         """The items of a list; None: the role or the server does not have it."""

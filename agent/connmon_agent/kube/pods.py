@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from hashlib import blake2s
 
 from ..core.plan import Kind
-from .reasons import Ailment, Plight, examine_pod, explain_reason, is_ready
+from .reasons import Ailment, Plight, examine_pod, explain_reason, has_finished, is_ready
 from .requests import UNFINISHED, Json, Request, list_by_selector, list_path
 from .selectors import format_selector
 
 NAMED = 3  # pods told by name; the others are counted
 MOST_PODS = 100  # remembered of one workload
 _UID_LENGTH = 13  # characters, 48 random bits: enough to tell the pods of one workload apart
-_FINISHED = ("Failed", "Succeeded")
 _DIGEST = 8  # bytes of a progress mark
 _TEMPLATE_HASH = "controller-revision-hash"  # a label of the pods of StatefulSets and DaemonSets
 
@@ -51,7 +50,7 @@ def identify_running(pods: Iterable[Json], *, owners: Collection[str] | None) ->
         str((pod.get("metadata") or {}).get("uid"))
         for pod in pods
         if not (pod.get("metadata") or {}).get("deletionTimestamp")
-        and (pod.get("status") or {}).get("phase") not in _FINISHED
+        and not has_finished(pod)
         and (owners is None or any(owner.get("uid") in owners for owner in _owners(pod)))
     )
     return tuple(sorted(uid[:_UID_LENGTH] for uid in uids)[:MOST_PODS])
@@ -88,9 +87,9 @@ def examine_pods(
     """
     known = is_current or (lambda pod: True)
     ordered = sorted(pods, key=lambda pod: (not known(pod), _name(pod)))
-    finished = [pod for pod in ordered if _phase(pod) in _FINISHED and not _is_going(pod)]
+    finished = [pod for pod in ordered if has_finished(pod) and not _is_going(pod)]
     going = [pod for pod in ordered if _is_going(pod)]
-    living = [pod for pod in ordered if not _is_going(pod) and _phase(pod) not in _FINISHED]
+    living = [pod for pod in ordered if not _is_going(pod) and not has_finished(pod)]
     examined = [(pod, ailment) for pod in living if (ailment := examine_pod(pod)) is not None]
     ailments = [(_name(pod), ailment) for pod, ailment in examined]
     deciding = [ailment for pod, ailment in examined if in_order or known(pod)]

@@ -24,7 +24,7 @@ JSON_PATCH = "application/json-patch+json"
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request. ``body`` is sent as JSON; ``kind`` is the ``kind`` that a successful answer must have
-    (None: the answer has none).
+    (None: the answer has none). ``text``: the answer is plain text, and is given as ``{"text": ...}``.
     """
 
     method: str
@@ -33,6 +33,7 @@ class Request:
     query: tuple[tuple[str, str], ...] = ()
     body: Json | list[Json] | None = None
     content_type: str = "application/json"
+    text: bool = False
 
     @property
     def target(self) -> str:

@@ -13,6 +13,7 @@ from .defaults import unset_time
 from .discovery import discover
 from .objects import Manifest
 from .pages import cut_page
+from .pod_logs import read_log
 from .port_forwards import PortForward, grant_forward, grant_tunnel, read_ports
 from .queries import read_flag, read_scope, read_seconds, read_version
 from .registry import Registry
@@ -88,6 +89,8 @@ class Api:
                 return Reply(200, document)
             route = find_route(self._catalogue, call.method, call.path, watching=read_flag(call.query, "watch"))
             self._authorize(route, user)
+            if route.subresource == "log":
+                return Reply(200, read_log(self._registry.get(route), call.query))
             if route.subresource:
                 return self._forward(route, call, user)
             return self._dispatch(route, call)

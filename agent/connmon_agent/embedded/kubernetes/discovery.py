@@ -58,6 +58,9 @@ def _list_resources(catalogue: Catalogue, group: str, version: str) -> Manifest:
 
 
 def _describe_subresource(resource: Resource, name: str) -> Manifest:
+    if name == "log":
+        described = {"name": f"{resource.plural}/log", "singularName": "", "namespaced": resource.namespaced}
+        return described | {"kind": "Pod", "verbs": ["get"]}
     kinds = {"portforward": "PodPortForwardOptions"}
     described = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced}
     return described | {"kind": kinds[name], "verbs": ["create", "get"]}

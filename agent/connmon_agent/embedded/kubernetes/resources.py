@@ -43,7 +43,7 @@ class Resource:
 _RESOURCES = (
     Resource("", "v1", "namespaces", "Namespace", namespaced=False, short_names=("ns",)),
     Resource("", "v1", "nodes", "Node", namespaced=False, short_names=("no",)),
-    Resource("", "v1", "pods", "Pod", short_names=("po",), subresources=("portforward",)),
+    Resource("", "v1", "pods", "Pod", short_names=("po",), subresources=("log", "portforward")),
     Resource("", "v1", "resourcequotas", "ResourceQuota", short_names=("quota",)),
     Resource("", "v1", "services", "Service", short_names=("svc",)),
     Resource("apps", "v1", "controllerrevisions", "ControllerRevision"),

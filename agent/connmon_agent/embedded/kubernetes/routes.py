@@ -51,7 +51,7 @@ def find_route(catalogue: Catalogue, method: str, path: str, *, watching: bool =
             raise no_such_path()
         namespace = None
     if subresource:
-        return Route(resource, _find_connecting_verb(method), namespace, name, subresource)
+        return Route(resource, _find_connecting_verb(method, subresource), namespace, name, subresource)
     verb = _find_verb(resource, method, name, namespace)
     return Route(resource, "watch" if watching and verb == "list" else verb, namespace, name)
 
@@ -72,8 +72,8 @@ def _find_verb(resource: Resource, method: str, name: str, namespace: str | None
     return verb
 
 
-def _find_connecting_verb(method: str) -> str:
-    """A subresource that is connected to knows two methods."""
-    if method not in CONNECTING:
+def _find_connecting_verb(method: str, subresource: str) -> str:
+    """A subresource that is connected to knows two methods; a log is only read."""
+    if method not in CONNECTING or (subresource == "log" and method != "GET"):
         raise not_allowed()
     return CONNECTING[method]
