@@ -151,6 +151,7 @@ class Fate:
             (8, self._kill_at_commit), (2, self._stop_agent), (3, self._spoil_disk), (2, self._reconfigure),
             (2, self._sleep), (1, self._set_clock), (6, self._take_ports), (3, self._surprise_with_port),
             (5, self._lead_nowhere), (3, self._connect), (4, self._take_registry_away),
+            (3, self._reboot),
         ]  # fmt: skip
         weights = [weight for weight, _ in blows]
         blow = self.dice.choices([blow for _, blow in blows], weights)[0]
@@ -330,6 +331,19 @@ class Fate:
         with suppress(Killed):
             await self.site.start()
 
+    async def _reboot(self) -> None:
+        """The agent is back before the machine's own network is, or after."""
+        late = self._draw_seconds(0.1, 300.0)
+        self._tell(f"the machine boots, and has no default route for {late:.1f} s")
+        self.site.die()
+        self.site.boot += 1
+        self.site.watch.show(default_route=False)
+        self.site.link.up = False
+        await self._replace_agent()
+        await self.site.wait(late)
+        self.site.watch.show(default_route=True)
+        self.site.link.up = True
+
     async def _stop_agent(self) -> None:
         async with self._burial:
             if self.site.disk.dead:
@@ -410,6 +424,7 @@ class Fate:
         site, cluster = self.site, self.site.cluster
         site.disk.fail = site.disk.before = site.disk.after = None
         site.link.up, site.link.answering = True, 3
+        site.watch.show(default_route=True)
         cluster.reachable, cluster.faults, cluster.refusals, cluster.forbidden = True, [], [], set()
         for workload in cluster.workloads.values():
             workload.exists, workload.paused, workload.desired, workload.stuck = True, False, 1, False

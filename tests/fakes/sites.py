@@ -444,6 +444,7 @@ class Site:
         self.registries = FakeRegistries()
         self.published: list[World] = []
         self.said: list[Sentence] = []
+        self.boot = 1  # of the machine
         self.agent: Agent | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -456,7 +457,7 @@ class Site:
             self.link,
             self.cluster,
             self.journal,
-            "boot-1",
+            f"boot-{self.boot}",
             self.said.append,
             self.machine,
             self.forwards,
