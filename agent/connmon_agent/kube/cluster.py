@@ -132,9 +132,9 @@ class KubernetesCluster:
         return find_pulls(template, present, nodes_known=nodes_known)
 
     async def _list_images(self) -> frozenset[str] | None:
-        """The images that the nodes tell of; None: the role cannot list nodes."""
-        nodes = await self._list(list_nodes())
-        return None if nodes is None else images_of_nodes(nodes)
+        """The images that the nodes tell of, those of a page in a large cluster; None: the role cannot list nodes."""
+        nodes = await self._unless_withheld(read_first_page(list_nodes(), self._calls.send))
+        return None if nodes is None else images_of_nodes(nodes.items)
 
     async def _find_blocking(self, service: ServicePlan, workload: Json, seen: Sighting) -> str | None:
         """A rollout that takes no pod away before the next one works needs nobody's leave."""

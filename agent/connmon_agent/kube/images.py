@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..core.sightings import Pull
-from .requests import Json, Request
+from .requests import Json, Request, get
 
 DOCKER_HUB = "docker.io"
 MOST_REGISTRIES = 8  # asked about before one restart
-MOST_NODES = 100  # looked at; more of them have the same images, as a rule
 _ALWAYS, _NEVER = "Always", "Never"
 
 
 def list_nodes() -> Request:
     """The request for the nodes, with the images that each of them tells of: its 50 largest, by default."""
-    return Request("GET", "/api/v1/nodes", "NodeList", query=(("limit", str(MOST_NODES)),))
+    return get("/api/v1/nodes", "NodeList")
 
 
 def normalize_image(reference: str) -> str:
