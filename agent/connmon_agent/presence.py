@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from .errors import AlreadyRunning, ConnmonError
+from .files import NotAFile, refuse_special
 from .locks import lock_alone, lock_shared, unlock
 
 LOCK_FILE = "agent.lock"
@@ -31,6 +32,7 @@ def find_agent(state_dir: Path) -> int | None:
     """
     path = state_dir / LOCK_FILE
     try:
+        refuse_special(path)
         descriptor = os.open(path, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -72,6 +74,7 @@ class AgentLock:
         """
         try:
             # Readable for everybody: `status` of another user must see whether the agent runs.
+            refuse_special(self._path)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise _unusable(self._path, error, purpose="write") from error
@@ -144,6 +147,8 @@ def _unusable(path: Path, error: OSError, *, purpose: str) -> ConnmonError:
 def _advise(path: Path, error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return f"Free space where {path.parent} lies"
+    if isinstance(error, NotAFile):
+        return "Move it away, or choose another --state-dir"
     if isinstance(error, PermissionError):
         return f"Run this as the agent's user, {name_owner(path)}"
     return "Check that the state directory exists and who may use it"

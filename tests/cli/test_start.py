@@ -208,6 +208,20 @@ BAD_CONFIGURATIONS = {
 }
 
 
+def test_a_pipe_in_the_place_of_the_configuration_holds_up_nothing(agent: LocalAgent) -> None:
+    agent.start()
+    agent.until_service("web", "READY")
+    agent.file.unlink()
+    os.mkfifo(agent.file)
+    agent.reload()
+    agent.until_said("the configuration is not taken over: ")
+    assert "it is a named pipe, not a file" in agent.log
+    agent.file.unlink()
+    agent.write()
+    agent.reload()
+    agent.until_said("the configuration was read again")
+
+
 def test_a_configuration_that_cannot_be_used_changes_nothing(agent: LocalAgent) -> None:
     agent.start()
     for text, words in BAD_CONFIGURATIONS.items():

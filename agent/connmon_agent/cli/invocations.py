@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..files import read_file
 from ..store import DATABASE_FILE
 
 if TYPE_CHECKING:
@@ -59,10 +60,15 @@ class Invocation:
         return self.state_directory() / DATABASE_FILE
 
 
+_MOST = 1_000_000  # bytes of a configuration; who loads a larger one says so
+
+
 def _may_name_state_dir(config: Path) -> bool:
     """Whether any line but a comment mentions the key; a file that cannot be read is left to those who explain it."""
     try:
-        lines = config.read_bytes().replace(b"\0", b"").splitlines()  # UTF-16 has a zero beside each of our letters
+        lines = (
+            read_file(config, _MOST).replace(b"\0", b"").splitlines()
+        )  # UTF-16 has a zero beside each of our letters
     except OSError:
         return True
     return any(b"state_dir" in line and not line.lstrip().startswith(b"#") for line in lines)

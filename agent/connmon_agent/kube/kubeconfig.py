@@ -19,9 +19,11 @@ from urllib.parse import urlsplit
 import yaml
 
 from ..errors import ClusterError
+from ..files import read_file as read_bounded
 from .kubeconfig_types import SHAPES, describe, find_misfit
 
 REPAIR = "Repair the kubeconfig; `kubectl config view` reads the same file"
+MAX_BYTES = 4_000_000  # of a kubeconfig, a token or a certificate; a context with certificates has 10 kB
 IN_CLUSTER_HINT = "Set kubernetes.kubeconfig in the configuration, or KUBECONFIG"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -108,7 +110,7 @@ def find_kubeconfigs(kubeconfig: Path | None, places: Places) -> tuple[Path, ...
 def read_file(path: Path) -> str:
     """A file's text. Raises ClusterError (credentials)."""
     try:
-        return path.read_text(encoding="utf-8")
+        return read_bounded(path, MAX_BYTES).decode("utf-8")
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise refuse(f"{path} cannot be read: {reason}", "Make it readable for the agent's user") from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigurationError
+from ..files import NotAFile, TooLarge, read_file
 from .json_nodes import parse_json
 from .nodes import MappingNode, show_node
 from .problems import Problems, refuse_file
@@ -48,8 +49,13 @@ def read_bytes(path: Path) -> bytes:
     """All of the file. Raises ConfigurationError where it cannot be read, or is larger than a configuration is."""
     file = str(path)
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        return read_file(path, MAX_BYTES)
+    except NotAFile as error:
+        raise refuse_file(file, f"{error.strerror}", remedy="name a file, or write its contents into one") from error
+    except TooLarge as error:
+        raise refuse_file(
+            file, f"the file is larger than {MAX_BYTES // 1_000_000} MB", remedy="check the path"
+        ) from error
     except FileNotFoundError as error:
         raise refuse_file(file, "there is no such file", remedy="check the path, or create the file") from error
     except IsADirectoryError as error:
@@ -59,9 +65,6 @@ def read_bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise refuse_file(file, f"the file cannot be read: {reason}", remedy="check the path and the disk") from error
-    if len(data) > MAX_BYTES:
-        raise refuse_file(file, f"the file is larger than {MAX_BYTES // 1_000_000} MB", remedy="check the path")
-    return data
 
 
 def decode_text(data: bytes, file: str, *, lenient: bool = False) -> str:

@@ -8,12 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from textwrap import indent
 from typing import TextIO
 
 from ..errors import ConnmonError
+from ..files import refuse_special
 from ..settings import LoggingSettings
 from ..texts import LONGEST_RECORD, make_safe
 from .sentences import Sentence
@@ -78,6 +80,11 @@ class FileHandler(RotatingFileHandler):
     """Writes to the log file, and says once on stderr when it cannot."""
 
     failed = False
+
+    def _open(self) -> TextIOWrapper:
+        """Also after the file was exchanged: what would wait for a reader is refused."""
+        refuse_special(Path(self.baseFilename))
+        return super()._open()
 
     def doRollover(self) -> None:
         """Begin another file; where only one is kept, begin that one anew."""
@@ -150,6 +157,7 @@ def _open_logger(settings: LoggingSettings) -> logging.Logger:
 def _open_file(folder: Path, settings: LoggingSettings) -> logging.Handler:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        refuse_special(folder / FILE_NAME)
         return FileHandler(
             folder / FILE_NAME,
             maxBytes=settings.max_file_size * MEGABYTE,

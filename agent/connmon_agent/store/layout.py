@@ -106,6 +106,11 @@ def log_of(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
+def index_of(path: Path) -> Path:
+    """The index of that log, which all who have the database open share."""
+    return path.with_name(path.name + "-shm")
+
+
 def size_of(path: Path) -> int:
     """The file's size in bytes, 0 where there is none."""
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..core.world import World
 from ..errors import StoreError
 from .failures import is_damage, store_error
-from .layout import EVENT_COLUMNS, GENESIS, SCHEMA_VERSION, EventRow, check_identity, log_of, size_of
+from .layout import EVENT_COLUMNS, GENESIS, SCHEMA_VERSION, EventRow, check_identity, index_of, log_of, size_of
 from .snapshots import read_world
 
 BUSY_TIMEOUT = 5.0  # seconds; only a reader that rebuilds the log's index after a crash holds a lock, for a moment
@@ -79,8 +79,9 @@ def _open(path: Path, trace: Trace | None) -> OpenedStore:
 
 def _check_file(path: Path) -> None:
     """Raise Damaged or StoreError before anything writes. Read-only, so that closing does not move the log's pages."""
-    if path.exists() and not path.is_file():
-        raise StoreError(f"{path} is not a file", hint="Move it away, or name another state directory")
+    for file in (path, log_of(path), index_of(path)):
+        if file.exists() and not file.is_file():
+            raise StoreError(f"{file} is not a file", hint="Move it away, or name another state directory")
     if path.exists() and not os.access(path, os.W_OK):  # SQLite would open it and fail at the first decision
         raise StoreError(
             f"{path} is read-only for this user", hint="Start the agent as the user that the file belongs to"

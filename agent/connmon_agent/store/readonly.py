@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import NothingRecorded, StoreError
+from ..files import refuse_special
 from .failures import primary_code, store_error
 from .layout import check_identity, log_of, size_of
 
@@ -58,6 +59,7 @@ def open_readonly(path: Path) -> Opened:
 
 def _check_readable(path: Path) -> None:
     try:
+        refuse_special(path)
         with path.open("rb"):
             pass
     except FileNotFoundError:
