@@ -24,7 +24,7 @@ HEALTHY = (
     "target http://127.0.0.1:",
     "link: a good round: 3 of 3 targets that count answered, 2 must",
     "kubernetes API: v1.37.2 at http://127.0.0.1:",
-    "permissions: all 7 that are needed are granted",
+    "permissions: all 8 that are needed are granted",
     "service web: Deployment shop/web, 1 of 1 available",
     "service db: Deployment shop/db, 1 of 1 available",
 )

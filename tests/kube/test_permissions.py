@@ -37,6 +37,7 @@ def test_what_the_services_need_and_nothing_else() -> None:
         ("default", "controllerrevisions", "list"),
         ("default", "pods", "list"),
         ("default", "pods/log", "get"),
+        ("default", "events", "list"),
         ("default", "poddisruptionbudgets", "list"),
         ("", "nodes", "list"),
         ("ops", "daemonsets", "get"),
@@ -44,6 +45,7 @@ def test_what_the_services_need_and_nothing_else() -> None:
         ("ops", "controllerrevisions", "list"),
         ("ops", "pods", "list"),
         ("ops", "pods/log", "get"),
+        ("ops", "events", "list"),
         ("ops", "poddisruptionbudgets", "list"),
     }
 
@@ -98,6 +100,7 @@ def test_the_api_server_is_asked_about_each(tmp_path: Path) -> None:
         ("replicasets", "list"): True,
         ("pods", "list"): True,
         ("pods/log", "get"): True,
+        ("events", "list"): True,
         ("poddisruptionbudgets", "list"): True,
         ("nodes", "list"): True,
     }

@@ -13,7 +13,7 @@ from tests.fakes.kube_sites import AT, plan, restart_of, site, until_complete
 from connmon_agent.core.plan import Kind, ServicePlan
 from connmon_agent.core.sightings import Sighting
 from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, Manifest, Pace, manifests
-from connmon_agent.embedded.kubernetes.controllers.pods import SIDECAR_EXIT, SIDECAR_WORDS
+from connmon_agent.embedded.kubernetes.controllers.pods import MOUNT_FAILURE, SIDECAR_EXIT, SIDECAR_WORDS
 from connmon_agent.embedded.kubernetes.workloads import Failure
 from connmon_agent.kube.cluster import KubernetesCluster
 
@@ -40,6 +40,7 @@ REASONS = {
     "create": "CreateContainerError",
     "run": "RunContainerError",
     "sidecar-crash": f"sidecar proxy: CrashLoopBackOff (exit code {SIDECAR_EXIT}: {SIDECAR_WORDS})",
+    "mount": "FailedMount (",
     "unschedulable": "Unschedulable (0/1 nodes are available",
 }
 
@@ -79,7 +80,7 @@ def test_every_failure_of_the_embedded_api_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("kind", list(MAKERS))
-@pytest.mark.parametrize("how", sorted(set(get_args(Failure)) - {"unschedulable"}))
+@pytest.mark.parametrize("how", sorted(set(get_args(Failure)) - {"unschedulable", "mount"}))
 def test_a_rollout_whose_pods_cannot_start_is_stalled_with_the_reason(tmp_path: Path, kind: Kind, how: Failure) -> None:
     manifest = MAKERS[kind]("web", template=template(initContainers=[SIDECAR] if how == "sidecar-crash" else []))
     seen = roll(
@@ -102,6 +103,48 @@ def test_a_rollout_whose_pods_find_no_place_is_stalled_with_the_reason(tmp_path:
         lambda api: api.workloads.fail_rollouts(kind.value, "default", "web", times=None, how="unschedulable"),
     )
     assert REASONS["unschedulable"] in (seen.trouble or "")
+
+
+@pytest.mark.parametrize("kind", list(MAKERS))
+def test_what_only_an_event_says_is_told(tmp_path: Path, kind: Kind) -> None:
+    """And is no proof: the agent goes on measuring whether the rollout moves."""
+
+    async def scenario() -> Sighting:
+        api = small_cluster()
+        api.workloads.fail_rollouts(kind.value, "default", "web", times=None, how="mount")
+        api.create(MAKERS[kind]("web"))
+        async with site(tmp_path, api) as cluster:
+            return await until(cluster, plan("web", kind), lambda seen: seen.trouble is not None)
+
+    seen = asyncio.run(scenario())
+    assert f": FailedMount ({MOUNT_FAILURE})" in (seen.trouble or "")
+    assert not seen.stalled
+
+
+@pytest.mark.parametrize("kind", [Kind.STATEFUL_SET, Kind.DAEMON_SET])
+def test_a_quota_that_allows_no_pod_is_named_where_no_status_says_it(tmp_path: Path, kind: Kind) -> None:
+    async def scenario() -> Sighting:
+        api = small_cluster()
+        api.create(manifests.quota("few", pods=0))
+        api.create(MAKERS[kind]("web"))
+        async with site(tmp_path, api) as cluster:
+            return await until(cluster, plan("web", kind), lambda seen: seen.trouble is not None)
+
+    trouble = asyncio.run(scenario()).trouble or ""
+    assert trouble.startswith("FailedCreate (")
+    assert "exceeded quota: few, requested: pods=1, used: pods=0, limited: pods=0" in trouble
+
+
+def test_events_that_may_not_be_read_are_left_out(tmp_path: Path) -> None:
+    async def scenario() -> Sighting:
+        api = small_cluster()
+        api.access.deny("list", "events")
+        api.workloads.fail_rollouts("Deployment", "default", "web", times=None, how="mount")
+        api.create(manifests.deployment("web"))
+        async with site(tmp_path, api) as cluster:
+            return await until(cluster, plan("web"), lambda seen: "ContainerCreating" in seen.progress)
+
+    assert asyncio.run(scenario()).trouble is None
 
 
 def test_a_quota_without_room_for_one_more_pod_is_named(tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ def test_a_healthy_cluster_is_good(tmp_path: Path) -> None:
     findings = asyncio.run(look_at_cluster(tmp_path, WEB, nothing))
     assert {finding.health for finding in findings.values()} == {"good"}
     assert findings["kubernetes API"].text.startswith(f"{NEWEST} at http://127.0.0.1:")
-    assert findings["permissions"].text == "all 7 that are needed are granted"
+    assert findings["permissions"].text == "all 8 that are needed are granted"
     assert findings["service web"].text == "Deployment shop/web, 1 of 1 available"
 
 

@@ -23,6 +23,7 @@ from .images import find_pulls, images_of_nodes, images_of_pods, list_nodes, nee
 from .last_words import LastWords
 from .lists import Page, read_first_page, read_list
 from .node_images import NodeImages
+from .object_events import Silent, find_silent, list_warnings, tell_newest
 from .pods import identify_current, identify_running, list_pods
 from .requests import FINISHED, Json, Request, get, workload_path
 from .restarts import patch_workload
@@ -111,7 +112,14 @@ class KubernetesCluster:
         more = ended is not None and ended.more
         is_current = identify_current(service.kind, workload, newest) or (lambda pod: True)
         listed = None if listed is None else await self._last_words.complete(service.namespace, listed, is_current)
-        return add_pods(seen, service.kind, workload, pods=listed, newest=newest, more_finished=more)
+        seen = add_pods(seen, service.kind, workload, pods=listed, newest=newest, more_finished=more)
+        silent = None if listed is None else find_silent(service.kind, workload, seen, listed, is_current)
+        return seen if silent is None else replace(seen, trouble=await self._find_warning(service.namespace, silent))
+
+    async def _find_warning(self, namespace: str, silent: Silent) -> str | None:
+        """What the events say of an object; None: nothing, or they may not be read."""
+        answer = await self._ask(list_warnings(namespace, silent))
+        return None if answer is None else tell_newest(silent, answer.get("items") or ())
 
     async def _find_ended(self, service: ServicePlan, workload: Json) -> Page | None:
         """Some pods that have ended: where none lives they say why, and there may be thousands of them."""

@@ -54,6 +54,7 @@ def list_permissions(services: Iterable[ServicePlan]) -> tuple[Permission, ...]:
             Permission(place, "apps", plural, "patch", "restart a service", True),
             Permission(place, "apps", history, "list", "tell who restarted a service since the outage", False),
             Permission(place, CORE_GROUP, "pods", "list", "say what ails a service's pods", False),
+            Permission(place, CORE_GROUP, "events", "list", "tell why a pod does not start or is not made", False),
             Permission(place, CORE_GROUP, "pods/log", "get", "tell the last words of a container that crashed", False),
             Permission(place, "policy", "poddisruptionbudgets", "list", "respect PodDisruptionBudgets", False),
             Permission(CLUSTER_WIDE, CORE_GROUP, "nodes", "list", "tell which images must be pulled", False),

@@ -14,7 +14,10 @@ from .watches import FieldClause, Scope
 
 # What a field selector may name: of every kind, and of one (kubernetes pkg/apis/core/v1/conversion.go).
 _FIELDS = ("metadata.name", "metadata.namespace")
-_FIELDS_OF = {"Pod": ("spec.nodeName", "status.phase", "status.podIP")}
+_FIELDS_OF = {
+    "Event": ("involvedObject.kind", "involvedObject.name", "involvedObject.uid", "reason", "type"),
+    "Pod": ("spec.nodeName", "status.phase", "status.podIP"),
+}
 
 # A kube-apiserver takes between this and twice this for a watch that names no end (--min-request-timeout).
 LONGEST_WATCH = 1800.0

@@ -41,6 +41,7 @@ class Resource:
 # A Deployment's generation also counts its own annotations, a StatefulSet's does not
 # (kubernetes pkg/registry/apps/{deployment,statefulset}/strategy.go).
 _RESOURCES = (
+    Resource("", "v1", "events", "Event", short_names=("ev",)),
     Resource("", "v1", "namespaces", "Namespace", namespaced=False, short_names=("ns",)),
     Resource("", "v1", "nodes", "Node", namespaced=False, short_names=("no",)),
     Resource("", "v1", "pods", "Pod", short_names=("po",), subresources=("log", "portforward")),

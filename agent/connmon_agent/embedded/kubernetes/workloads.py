@@ -16,6 +16,7 @@ Failure = Literal[
     "image-name",
     "config",
     "create",
+    "mount",
     "run",
     "sidecar-crash",
     "unschedulable",
@@ -38,7 +39,8 @@ class Workloads:
         """The pods of the next ``times`` revisions (None: of all, 0: of none any more) never become Ready.
 
         ``never-ready``: their containers crash (CrashLoopBackOff); ``sidecar-crash``: an init container with
-        restartPolicy Always crashes, and the others run; ``unschedulable``: they get no node; the others: their
+        restartPolicy Always crashes, and the others run; ``unschedulable``: they get no node; ``mount``: they wait
+        for a Secret, which only an event says; the others: their
         containers wait, as in ``WAITING`` of ``controllers.pods``. A revision that exists already is not touched.
         """
         self._invoke(lambda: self._controllers.context.ailments.plan(Key(kind, namespace, name), how, times))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from ..objects import Manifest, key_of, labels_of
 from .context import Context, count, is_ready
+from .events import warn
 from .pods import make_pod
+from .quotas import RETRY, refuse_pod
 from .revisions import ensure_revision, forget_revisions
 from .rolling import scale_value
 
@@ -38,7 +40,16 @@ class DaemonSetController:
         taken = {pod["spec"].get("nodeName") for pod in self._pods(workload)}
         for node in self._context.nodes:
             if node not in taken:
-                self._context.store.create(self._make_pod(workload, node, revision))
+                self._create(workload, self._make_pod(workload, node, revision))
+
+    def _create(self, workload: Manifest, pod: Manifest) -> None:
+        """Make the pod; where admission refuses it, only an event says so."""
+        refusal = refuse_pod(self._context.store, pod)
+        if refusal is None:
+            self._context.store.create(pod)
+            return
+        warn(self._context, workload, "FailedCreate", f"Error creating: {refusal}", source="daemonset-controller")
+        self._context.requeue(key_of(workload), RETRY)
 
     def _make_pod(self, workload: Manifest, node: str, revision: str) -> Manifest:
         metadata, template = workload["metadata"], workload["spec"]["template"]

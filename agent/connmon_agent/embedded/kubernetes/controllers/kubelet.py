@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from ..objects import Key, Manifest, key_of
 from .context import Context, has_ended, is_ready, revision_of
+from .events import warn
 from .placing import find_obstacle
 from .pods import (
+    MOUNT_FAILURE,
     WAITING,
     crashing_status,
     image_trouble,
@@ -97,6 +99,8 @@ class Kubelet:
             return crashing_status(pod, at, version, restarts=1)
         if ailment == "sidecar-crash":
             return sidecar_crashing_status(pod, at, version, restarts=1)
+        if ailment == "mount":
+            warn(self._context, pod, "FailedMount", MOUNT_FAILURE, source="kubelet")
         if ailment in WAITING:
             reason, message = WAITING[ailment]
             message = message.format(image=pod["spec"]["containers"][0]["image"])

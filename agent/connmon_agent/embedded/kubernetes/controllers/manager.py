@@ -98,9 +98,9 @@ class ControllerManager:
         if workload is not None:
             self.enqueue(workload)
         if gone["kind"] == "Pod":  # it may have left its port, or its share of a quota, to another
-            for kind in ("Pod", "ReplicaSet"):
+            for kind in ("Pod", "ReplicaSet", "StatefulSet", "DaemonSet"):
                 for waiting in self._store.list_objects(kind):
-                    if kind == "ReplicaSet" or "nodeName" not in waiting["spec"]:
+                    if kind != "Pod" or "nodeName" not in waiting["spec"]:
                         self.enqueue(key_of(waiting))
 
     def _work(self) -> None:

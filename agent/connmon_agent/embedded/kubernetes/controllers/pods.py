@@ -7,6 +7,7 @@ from hashlib import sha256
 from ..objects import Manifest, owner_reference
 from ..versions import Trait, Version
 
+MOUNT_FAILURE = 'MountVolume.SetUp failed for volume "settings" : secret "settings" not found'
 SIDECAR_EXIT = 7  # the exit code of a sidecar that crashes
 SIDECAR_WORDS = "cannot reach the control plane"  # and its last words
 
@@ -18,6 +19,7 @@ WAITING = {
     "image-never-pull": ("ErrImageNeverPull", 'Container image "{image}" is not present with pull policy of Never'),
     "image-name": ("InvalidImageName", 'Failed to apply default image tag "{image}": invalid reference format'),
     "config": ("CreateContainerConfigError", 'secret "settings" not found'),
+    "mount": ("ContainerCreating", ""),
     "create": ("CreateContainerError", "context deadline exceeded"),
     "run": ("RunContainerError", 'failed to create containerd task: exec: "nothing": not found in $PATH'),
 }

@@ -9,6 +9,7 @@ from ..objects import Manifest
 from ..store import ObjectStore
 from .context import has_ended
 
+RETRY = 1.0  # seconds after which a pod that was refused is asked for again; kube-controller-manager doubles its pause
 _COUNTED = ("pods", "count/pods")
 
 

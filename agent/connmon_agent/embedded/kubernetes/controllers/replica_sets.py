@@ -7,9 +7,7 @@ from ..versions import Trait
 from .conditions import replica_failure, set_condition
 from .context import Context, count, has_ended, is_ready
 from .pods import make_pod
-from .quotas import refuse_pod
-
-RETRY = 1.0  # seconds after which a pod that was refused is asked for again; kube-controller-manager doubles its pause
+from .quotas import RETRY, refuse_pod
 
 
 class ReplicaSetController:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from ..objects import Manifest, key_of, labels_of
 from ..versions import Trait
 from .context import Context, count, is_ready
+from .events import warn
 from .pods import make_pod
+from .quotas import RETRY, refuse_pod
 from .revisions import ensure_revision, forget_revisions, list_revisions, template_of
 from .rolling import scale_value
 
@@ -57,10 +59,23 @@ class StatefulSetController:
             pod = pods.get(number)
             if pod is None:
                 revision = current if number < _partition(workload) else update
-                self._context.store.create(_make_pod(workload, number, revision))
+                made = _make_pod(workload, number, revision)
+                if self._is_refused(workload, made):
+                    return True
+                self._context.store.create(made)
             if in_order and (pod is None or _is_going(pod) or not self._is_available(workload, pod)):
                 return True
         return False
+
+    def _is_refused(self, workload: Manifest, pod: Manifest) -> bool:
+        """Whether admission refuses the pod; then only an event says so."""
+        refusal = refuse_pod(self._context.store, pod)
+        if refusal is not None:
+            name, about = pod["metadata"]["name"], workload["metadata"]["name"]
+            message = f"create Pod {name} in StatefulSet {about} failed error: {refusal}"
+            warn(self._context, workload, "FailedCreate", message, source="statefulset-controller")
+            self._context.requeue(key_of(workload), RETRY)
+        return refusal is not None
 
     def _replace_some(self, workload: Manifest, pods: dict[int, Manifest], update: str) -> None:
         if self._context.version.has(Trait.STATEFUL_SET_UNAVAILABLE):

@@ -1,0 +1,72 @@
+"""Kubernetes' own events: why a pod does not start, or is not made, where no status says it.
+
+A volume whose Secret is missing, a readiness probe that fails, a StatefulSet or DaemonSet that a quota allows no pod:
+``kubectl describe`` shows these, and the pod itself says ContainerCreating, or nothing. The API server forgets events
+after an hour, so that one is never a proof of anything; they only name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from ..core.plan import Kind
+from ..core.sightings import Sighting
+from .reasons import Plight, examine_pod, explain_reason, has_finished
+from .requests import Json, Request, list_by_selector, list_path
+
+MOST = 20  # events of one object
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """An object that does not say itself what is wrong with it. ``what`` begins the sentence about it."""
+
+    uid: str
+    what: str
+
+
+def find_silent(
+    kind: Kind, workload: Json, seen: Sighting, pods: Sequence[Json], is_current: Callable[[Json], bool]
+) -> Silent | None:
+    """Whose events may say why the workload is not well; None: it is, or the reason is known.
+
+    A pod that is not ready and shows nothing wrong, of the current template if there is one; where pods are missing, a
+    StatefulSet or DaemonSet itself (a Deployment says it in its status).
+    """
+    if seen.healthy or seen.trouble is not None:
+        return None
+    living = [pod for pod in pods if not has_finished(pod) and not _metadata(pod).get("deletionTimestamp")]
+    for pod in sorted(living, key=lambda pod: (not is_current(pod), str(_metadata(pod).get("name")))):
+        ailment = examine_pod(pod)
+        if ailment is not None and ailment.plight is Plight.STARTING:
+            return Silent(str(_metadata(pod).get("uid")), f"{_metadata(pod).get('name')}: ")
+    if kind is not Kind.DEPLOYMENT and len(living) < seen.desired:
+        return Silent(str(_metadata(workload).get("uid")), "")
+    return None
+
+
+def list_warnings(namespace: str, silent: Silent) -> Request:
+    """The request for the warnings about one object."""
+    fields = f"involvedObject.uid={silent.uid},type=Warning"
+    request = list_by_selector(list_path("api/v1", namespace, "events"), "EventList", fields=fields)
+    return Request(request.method, request.path, request.kind, (*request.query, ("limit", str(MOST))))
+
+
+def tell_newest(silent: Silent, events: Iterable[Json]) -> str | None:
+    """The newest warning, by the cluster's own clock: "web-7d9: FailedMount (secret "settings" not found)"."""
+    newest = max(events, key=_time, default=None)
+    if newest is None or not newest.get("reason"):
+        return None
+    return silent.what + explain_reason(str(newest["reason"]), newest.get("message"))
+
+
+def _time(event: Json) -> str:
+    """RFC 3339 in UTC, which sorts as text."""
+    series = event.get("series") or {}
+    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
+    return str(next((time for time in times if time), ""))
+
+
+def _metadata(manifest: Json) -> Json:
+    return manifest.get("metadata") or {}
