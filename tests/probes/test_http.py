@@ -197,6 +197,9 @@ def test_a_wrong_answer_says_what_is_wrong(answer: bytes, reason: str) -> None:
         pytest.param("302 Found", (), Failure.DECLINED, id="to nowhere"),
         pytest.param("304 Not Modified", (), Failure.DECLINED, id="a cache in trouble"),
         pytest.param("201 Created", (), Failure.WRONG, id="another success"),
+        pytest.param(
+            "204 No Content", (), Failure.DECLINED, id="a success without a page that anybody could log in on"
+        ),
         pytest.param("511 Log In", (), Failure.WRONG, id="a portal by its own word"),
     ],
 )

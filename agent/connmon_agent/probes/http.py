@@ -29,6 +29,7 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _WITHOUT_BODY = (204, 304)
 _LOGIN_REQUIRED, _NO_CONTENT = 511, 204
+_WITHOUT_PAGE = (204, 205)
 _FOR_THE_MOMENT = (302, 303, 307)  # RFC 9110, section 15.4
 # What a proxy says that cannot get through, or wants to be asked differently: RFC 9110, sections 15.6.3 to 15.6.5.
 _NO_WAY_ON, _UNAUTHORIZED = (502, 503, 504), 407
@@ -207,11 +208,12 @@ def judge_status(head: Head, target: HttpTarget) -> Failure:
     """What an unexpected status says: ``WRONG`` where a portal answers so, ``DECLINED`` where a web server itself does.
 
     A portal sends a page of its own (a success), to another host, or 511 (RFC 6585, section 6). Everything else is the
-    server's own: a page that has moved within its site, a refusal, a limit, an error.
+    server's own: a page that has moved within its site, a refusal, a limit, an error, a success without a page.
     """
     if 300 <= head.status < 400:
         return Failure.WRONG if _leads_away(head, target) else Failure.DECLINED
-    return Failure.WRONG if 200 <= head.status < 300 or head.status == _LOGIN_REQUIRED else Failure.DECLINED
+    page = 200 <= head.status < 300 and head.status not in _WITHOUT_PAGE
+    return Failure.WRONG if page or head.status == _LOGIN_REQUIRED else Failure.DECLINED
 
 
 def _leads_away(head: Head, target: HttpTarget) -> bool:
