@@ -147,6 +147,7 @@ AWAITED = {
     "probes/companions.py",
     "probes/network.py",
     "probes/prober.py",
+    "probes/registries.py",
     "runtime/observers.py",
     "supervision.py",
 }

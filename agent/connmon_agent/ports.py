@@ -138,7 +138,10 @@ class Forwards(Protocol):
 
 
 class Journal(Protocol):
-    """The one writer of the state file."""
+    """The one writer of the state file.
+
+    Its calls are done in the order in which they were made, and wait for the disk; nothing else may.
+    """
 
     @property
     def damage(self) -> str | None:
@@ -151,31 +154,28 @@ class Journal(Protocol):
     def load(self) -> World:
         """The world as it was last committed; a fresh one where nothing was. Raises StoreError."""
 
-    def commit(self, event: Event, step: Step) -> int:
+    async def commit(self, event: Event, step: Step) -> int:
         """Make event, new world, transitions and intents durable in one transaction; returns the event's number.
 
         Raises CommitError: then nobody knows whether it is durable, and the journal must be reopened.
         """
 
-    def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
+    async def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
         """Remember the newest round, the quality up to it (None: not known) and the heartbeat, without waiting for the
         disk. Raises StoreError.
         """
 
-    def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
+    async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
         """Remember what went through the local ports, without waiting for the disk. Raises StoreError."""
 
-    def note_errors(self, errors: InternalErrors) -> None:
+    async def note_errors(self, errors: InternalErrors) -> None:
         """Remember what failed in the agent itself, without waiting for the disk. Raises StoreError."""
 
-    def last_sign_of_life(self) -> Moment | None:
+    async def last_sign_of_life(self) -> Moment | None:
         """When the agent that wrote last stopped in order, else when it last finished a round. None: none ever ran.
 
         Raises StoreError.
         """
 
-    def reopen(self) -> World:
+    async def reopen(self) -> World:
         """Close, open and load again after a failed commit. Raises StoreError."""
-
-    def close(self) -> None:
-        """Checkpoint and close."""

@@ -163,6 +163,7 @@ class LoggingSettings:
 
 
 BUILT_IN = "built-in defaults"  # the source of a configuration that comes from no file
+STOP_TIMEOUT = 5.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,3 +180,4 @@ class Settings:
     logging: LoggingSettings
     forwarding: ForwardingSettings = field(default_factory=ForwardingSettings)
     warnings: tuple[Problem, ...] = ()  # what is probably not meant as it is written
+    stop_timeout: float = STOP_TIMEOUT  # seconds from SIGTERM to the end of the process, whatever hangs

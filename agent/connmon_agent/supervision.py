@@ -40,12 +40,13 @@ def report(name: str, error: BaseException, *, pause: float | None = None) -> No
     )
 
 
-async def cancel(tasks: Tasks) -> None:
-    """Cancel the tasks, and return when they have ended."""
+async def cancel(tasks: Tasks, *, patience: float | None = None) -> None:
+    """Cancel the tasks, and return when they have ended, or after ``patience`` seconds (None: only then)."""
     ending = list(tasks)
     for task in ending:
         task.cancel()
-    await asyncio.gather(*ending, return_exceptions=True)
+    if ending:
+        await asyncio.wait(ending, timeout=patience)
 
 
 async def _repeat(name: str, work: Callable[[], Awaitable[object]]) -> None:

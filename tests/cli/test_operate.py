@@ -121,8 +121,9 @@ def test_an_agent_that_stands_still_is_not_waited_for_for_ever_and_the_order_lap
 
 @pytest.mark.parametrize("killed", [True, False], ids=["kill -9 at once", "no agent"])
 def test_an_order_outlives_the_agent(agent: LocalAgent, killed: bool) -> None:
-    if killed:
-        agent.start()
+    agent.start()
+    if not killed:
+        agent.kill()
     paused = agent.run("pause")
     if killed:
         agent.kill()
@@ -157,18 +158,24 @@ def test_a_recovery_ordered_from_an_agent_that_is_killed_is_made_by_the_next(
 
 
 def test_a_refused_order_is_refused_without_an_agent_too(agent: LocalAgent) -> None:
+    assert agent.run("resume").exit_code == 0
     assert "no service named nix is configured" in refusal(agent.run("rearm", "nix"))
-    words = refusal(agent.run("recover", "db"))
+    words = refusal(agent.run("recover"))
     assert words.startswith("Error: no agent runs, and the last one left the link STARTING: ")
-    assert words.endswith("shows that the link is ONLINE, connmon-agent recover db\n")
+    assert words.endswith("shows that the link is ONLINE, connmon-agent recover\n")
 
 
-def test_an_order_needs_a_configuration_that_can_be_used(agent: LocalAgent) -> None:
-    agent.write("nonsense: 1\n")
-    result = agent.run("--state-dir", str(agent.state), "pause")
-    assert result.exit_code == 2
-    assert "nonsense: unknown key" in result.stderr
-    assert not agent.state.exists()
+def test_an_order_beside_another_configuration_or_a_broken_one_goes_by_the_plan_of_the_last_agent(
+    agent: LocalAgent,
+) -> None:
+    agent.start()
+    agent.kill()
+    for text in ("services: {other: {}}\n", "nonsense: 1\n"):
+        agent.write(text)
+        refused = agent.run("--state-dir", str(agent.state), "recover", "typo")
+        assert "no service named typo is configured; the services are: web, db" in refusal(refused)
+        assert agent.run("--state-dir", str(agent.state), "rearm", "db").exit_code == 0
+    assert [service["name"] for service in agent.status()["services"]] == ["web", "db"]
 
 
 def test_a_damaged_state_file_is_told_of(agent: LocalAgent) -> None:

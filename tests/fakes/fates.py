@@ -30,7 +30,7 @@ from connmon_agent.core.recovery import UNSETTLED
 from connmon_agent.core.sightings import Pull, Reach, RegistryAnswer
 from connmon_agent.core.steps import Step
 from connmon_agent.core.world import ForwardState, LinkState, ServiceState
-from connmon_agent.errors import StoreError
+from connmon_agent.errors import ConnmonError
 
 DAY = 86_400.0
 NAMES = ("db", "cache", "api", "web", "mesh", "grafana", "jaeger")
@@ -148,9 +148,9 @@ class Fate:
             (5, self._break_rollouts), (4, self._hang_pods), (4, self._let_somebody_restart),
             (2, self._recreate_workload), (3, self._block_disruptions), (3, self._change_workload),
             (2, self._forbid_looking), (3, self._give_order), (2, self._pause), (5, self._kill),
-            (8, self._kill_at_commit), (2, self._stop_agent), (3, self._spoil_disk), (2, self._reconfigure),
-            (2, self._sleep), (1, self._set_clock), (6, self._take_ports), (3, self._surprise_with_port),
-            (5, self._lead_nowhere), (3, self._connect), (4, self._take_registry_away),
+            (8, self._kill_at_commit), (2, self._stop_agent), (3, self._spoil_disk), (3, self._slow_disk),
+            (2, self._reconfigure), (2, self._sleep), (1, self._set_clock), (6, self._take_ports),
+            (3, self._surprise_with_port), (5, self._lead_nowhere), (3, self._connect), (4, self._take_registry_away),
             (3, self._reboot),
         ]  # fmt: skip
         weights = [weight for weight, _ in blows]
@@ -277,20 +277,20 @@ class Fate:
     async def _give_order(self) -> None:
         services = tuple(name for name in self.site.world.services if self.dice.random() < 0.3)
         order = self.dice.choice((Order.RECOVER, Order.REARM, Order.RESUME))
-        self._obey(order, services)
+        await self._obey(order, services)
 
     async def _pause(self) -> None:
-        self._obey(Order.PAUSE, ())
+        await self._obey(Order.PAUSE, ())
         await self.site.wait(self._draw_seconds(1.0, 3600.0))
-        self._obey(Order.RESUME, ())
+        await self._obey(Order.RESUME, ())
 
-    def _obey(self, order: Order, services: tuple[str, ...]) -> None:
+    async def _obey(self, order: Order, services: tuple[str, ...]) -> None:
         agent = self.site.agent
         if agent is None or self.site.disk.dead:
             return
         try:
-            refusal = agent.obey(order, services, "root")
-        except (Killed, StoreError) as error:
+            refusal = await agent.obey(order, services, "root")
+        except (Killed, ConnmonError) as error:
             refusal = repr(error)
         self._tell(f"root orders {order} {services}: {refusal or 'done'}")
 
@@ -360,6 +360,12 @@ class Fate:
         await self.site.wait(self._draw_seconds(0.1, 3600.0))
         self.site.disk.fail = None
 
+    async def _slow_disk(self) -> None:
+        self.site.disk.slow = self._draw_seconds(0.01, 30.0)
+        self._tell(f"each commit takes {self.site.disk.slow:.2f} s")
+        await self.site.wait(self._draw_seconds(0.1, 600.0))
+        self.site.disk.slow = 0.0
+
     async def _sleep(self) -> None:
         seconds = self._draw_seconds(1.0, 8 * 3600.0)
         self._tell(f"the machine sleeps for {seconds:.0f} s")
@@ -376,8 +382,8 @@ class Fate:
         self._tell(f"another configuration: {[service.name for service in plan.services]}")
         self.site.plan = plan
         if agent is not None and not self.site.disk.dead:
-            with suppress(Killed):
-                agent.configure(plan)
+            with suppress(Killed, ConnmonError):
+                await agent.configure(plan)
 
     async def _take_ports(self) -> None:
         ports = self.dice.sample(PORTS, k=self.dice.randint(1, 4))
@@ -423,6 +429,7 @@ class Fate:
         await asyncio.gather(*blows, return_exceptions=True)
         site, cluster = self.site, self.site.cluster
         site.disk.fail = site.disk.before = site.disk.after = None
+        site.disk.slow = 0.0
         site.link.up, site.link.answering = True, 3
         site.watch.show(default_route=True)
         cluster.reachable, cluster.faults, cluster.refusals, cluster.forbidden = True, [], [], set()
@@ -440,7 +447,7 @@ class Fate:
         await site.kill()
         await self._start()
         await site.wait(10.0)  # the disk is tried again
-        self._obey(Order.RESUME, ())
+        await self._obey(Order.RESUME, ())
 
     async def _settle(self) -> list[str]:
         """What is wrong once nothing is wrong any more: something is stuck, or the disk is written for nothing."""

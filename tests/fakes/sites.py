@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.fakes.charts import real_charts
 from tests.fakes.local_ports import FakeForwards, FakeMachine
-from tests.fakes.virtual_time import SimulatedClock
+from tests.fakes.virtual_time import TICK, SimulatedClock
 
 from connmon_agent.core.effects import Restart
 from connmon_agent.core.engine import Engine
@@ -358,6 +358,7 @@ class FakeDisk:
     errors: InternalErrors | None = None
     heartbeat: Moment | None = None
     fail: str | None = None
+    slow: float = 0.0  # seconds that a commit takes
     damage: str | None = None
     set_aside: Path | None = None
     broken: bool = False
@@ -368,11 +369,15 @@ class FakeDisk:
     def load(self) -> World:
         return self.world
 
-    def commit(self, event: Event, step: Step) -> int:
+    async def commit(self, event: Event, step: Step) -> int:
         if self.dead:
             return 0
         if self.broken:
             raise StoreError("the state file must be opened again")
+        if self.slow:
+            await asyncio.sleep(self.slow)
+            if self.dead:  # it died while it waited for the disk
+                return 0
         if self.before is not None:
             self.before(event, step)
         if self.fail is not None:
@@ -385,7 +390,7 @@ class FakeDisk:
             self.after(event, step)
         return len(self.commits)
 
-    def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
+    async def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
         if self.dead:
             return
         if self.broken or self.fail is not None:
@@ -395,25 +400,22 @@ class FakeDisk:
         self.results = tuple(results)
         self.sight = sight
 
-    def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
+    async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
         if not self.dead:
             self.traffic = tuple(traffic)
 
-    def note_errors(self, errors: InternalErrors) -> None:
+    async def note_errors(self, errors: InternalErrors) -> None:
         if not self.dead:
             self.errors = errors
 
-    def last_sign_of_life(self) -> Moment | None:
+    async def last_sign_of_life(self) -> Moment | None:
         return self.heartbeat
 
-    def reopen(self) -> World:
+    async def reopen(self) -> World:
         if self.fail == "away":
             raise StoreError("the disk is away")
         self.broken = False
         return self.world
-
-    def close(self) -> None:
-        self.broken = True
 
     def _write(self, event: Event, step: Step) -> None:
         self.commits.append(Commit(event, step))
@@ -467,7 +469,7 @@ class Site:
         self.disk.broken = self.disk.dead = self.cluster.dead = False
         self.agent = Agent(engine=self.engine, plan=self.plan, surroundings=surroundings)
         self._running = asyncio.ensure_future(self.agent.run())
-        await asyncio.sleep(0)
+        await asyncio.sleep(TICK)  # it has recorded its start
 
     def _make_forwards(self) -> FakeForwards:
         """Those of one agent: the sockets of the one before are gone, the pods are as they were."""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from connmon_agent.errors import ClusterError
 from connmon_agent.kube.kubeconfig import Access
+from connmon_agent.kube.plugin_runner import PluginRunner
 from connmon_agent.kube.plugins import ask_plugin
 
 SERVER = "https://10.0.0.1:6443"
@@ -24,7 +27,7 @@ def print_status(**status: str) -> str:
     return f"print({json.dumps({'kind': 'ExecCredential', 'status': status})!r})"
 
 
-def refusal(asked: Access, **options: float) -> ClusterError:
+def refusal(asked: Access, **options: Any) -> ClusterError:
     with pytest.raises(ClusterError) as caught:
         ask_plugin(asked, **options)
     assert (caught.value.kind, caught.value.delivered) == ("credentials", False)
@@ -89,3 +92,45 @@ def test_a_plugin_that_is_not_there_is_told_with_the_kubeconfigs_own_hint() -> N
 def test_a_plugin_that_waits_for_ever_is_ended() -> None:
     error = refusal(access("import sys; sys.stdin.read(); import threading; threading.Event().wait()"), timeout=0.05)
     assert error.message.endswith("did not end within 0.05 s")
+
+
+CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-Ic', {child!r}])"
+
+
+def hanging_family(path: Path) -> Access:
+    """A plugin that waits for a child of its own, which writes its number to ``path`` and hangs."""
+    child = f"import os, threading; open({str(path)!r}, 'w').write(str(os.getpid())); threading.Event().wait()"
+    return access(CHILD.format(child=child))
+
+
+def lives(path: Path) -> bool:
+    """Whether the process whose number is in ``path`` runs."""
+    try:
+        return " Z " not in Path(f"/proc/{path.read_text()}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def await_file(path: Path) -> None:
+    while not path.exists() or not path.read_text():
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+def test_a_plugin_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    error = refusal(hanging_family(tmp_path / "pid"), timeout=3.0)
+    assert "did not end within 3 s" in error.message
+    assert not lives(tmp_path / "pid")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+def test_a_plugin_is_ended_from_elsewhere_and_none_is_begun_afterwards(tmp_path: Path) -> None:
+    runner, asked = PluginRunner(), hanging_family(tmp_path / "pid")
+    asking = threading.Thread(target=lambda: refusal(asked, timeout=600.0, runner=runner), daemon=True)
+    asking.start()
+    await_file(tmp_path / "pid")
+    runner.end()
+    asking.join(60.0)
+    assert not asking.is_alive()
+    assert not lives(tmp_path / "pid")
+    assert "the agent is ending" in refusal(asked, runner=runner).message

@@ -429,14 +429,14 @@ def test_pause_stops_restarts_and_resume_goes_on() -> None:
         await site.start()
         await site.until_link("ONLINE")
         assert site.agent is not None
-        assert site.agent.obey(Order.PAUSE, (), "root") is None
+        assert await site.agent.obey(Order.PAUSE, (), "root") is None
         site.link.up = False
         await site.until_link("OFFLINE")
         site.link.up = True
         await site.until_link("RECOVERING")
         await site.wait(60.0)
         assert site.restarts("web") == 0
-        assert site.agent.obey(Order.RESUME, (), "root") is None
+        assert await site.agent.obey(Order.RESUME, (), "root") is None
         await site.until_link("ONLINE")
         assert site.restarts("web") == 1
 
@@ -450,7 +450,7 @@ def test_recover_restarts_the_named_service_without_an_outage() -> None:
         await site.until_link("ONLINE")
         await site.wait(5.0)
         assert site.agent is not None
-        assert site.agent.obey(Order.RECOVER, ("web",), "root") is None
+        assert await site.agent.obey(Order.RECOVER, ("web",), "root") is None
         await site.until_link("ONLINE")
         assert (site.restarts("web"), site.restarts("db")) == (1, 0)
 
@@ -464,7 +464,7 @@ def test_recover_while_offline_is_refused_with_the_reason() -> None:
         site.link.up = False
         await site.until_link("OFFLINE")
         assert site.agent is not None
-        refusal = site.agent.obey(Order.RECOVER, (), "root")
+        refusal = await site.agent.obey(Order.RECOVER, (), "root")
         assert refusal is not None and refusal.startswith("the link is OFFLINE")
 
     run_virtually(story())
@@ -476,9 +476,9 @@ def test_rearm_gives_the_attempts_back() -> None:
         await site.start()
         await site.live_through_outage()
         assert site.state("web") == "GAVE_UP" and site.agent is not None
-        assert site.agent.obey(Order.REARM, ("web",), "root") is None
+        assert await site.agent.obey(Order.REARM, ("web",), "root") is None
         assert site.world.services["web"].attempts == 0
-        assert site.agent.obey(Order.RECOVER, ("web",), "root") is None
+        assert await site.agent.obey(Order.RECOVER, ("web",), "root") is None
         await site.until_link("ONLINE")
         assert (site.state("web"), site.restarts("web")) == ("READY", 4)
 

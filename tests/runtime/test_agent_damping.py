@@ -99,7 +99,7 @@ def test_an_order_to_recover_does_not_wait() -> None:
         await site.wait(site.plan.link.hold + 5.0)
         assert site.restarts("web") == 0
         assert site.agent is not None
-        assert site.agent.obey(Order.RECOVER, (), "root") is None
+        assert await site.agent.obey(Order.RECOVER, (), "root") is None
         await site.until_link("ONLINE", within=30.0)
         assert (site.restarts("web"), site.world.link.damped_until) == (1, None)
         assert "damping" not in site.world.timers
@@ -112,7 +112,7 @@ def test_an_order_during_the_hold_waits_for_neither() -> None:
     async def story() -> None:
         site, _ = await damped_site("web")
         assert site.agent is not None
-        assert site.agent.obey(Order.RECOVER, (), "root") is None
+        assert await site.agent.obey(Order.RECOVER, (), "root") is None
         await site.until(lambda: site.restarts("web") == 1, within=5.0)
 
     run_virtually(story())
@@ -122,11 +122,11 @@ def test_what_an_order_overruled_is_damped_again_by_the_next_outage() -> None:
     async def story() -> None:
         site, _ = await damped_site("web")
         assert site.agent is not None
-        site.agent.obey(Order.RECOVER, (), "root")
+        await site.agent.obey(Order.RECOVER, (), "root")
         await site.until_link("ONLINE")
         await flap(site, 1)
         assert site.world.link.damped_until is not None
-        assert site.agent.obey(Order.RECOVER, (), "root") is None
+        assert await site.agent.obey(Order.RECOVER, (), "root") is None
         await site.until(lambda: site.restarts("web") == 2, within=30.0)
 
     run_virtually(story())
@@ -137,9 +137,9 @@ def test_a_recovery_under_way_that_is_not_damped_is_still_not_ordered_twice() ->
         site, _ = await damped_site("web")
         site.cluster.workloads["web"].ready_after = 60.0
         assert site.agent is not None
-        site.agent.obey(Order.RECOVER, (), "root")
+        await site.agent.obey(Order.RECOVER, (), "root")
         await site.until(lambda: site.restarts("web") == 1)
-        refusal = site.agent.obey(Order.RECOVER, (), "root")
+        refusal = await site.agent.obey(Order.RECOVER, (), "root")
         assert refusal is not None and refusal.startswith("a recovery is already under way")
 
     run_virtually(story())

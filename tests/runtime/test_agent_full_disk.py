@@ -6,6 +6,7 @@ import resource
 from pathlib import Path
 
 import pytest
+from tests.fakes.direct_journals import DirectJournal
 from tests.fakes.sites import Site, plan_of
 from tests.fakes.statefiles import in_child, opened
 from tests.fakes.virtual_time import run_virtually
@@ -124,7 +125,7 @@ def test_a_state_file_that_was_full_during_an_outage_holds_all_of_it_afterwards(
     def work() -> None:
         with opened(path) as journal:
             site = Site(plan_of("web"))
-            site.journal = journal
+            site.journal = DirectJournal(journal)
             run_virtually(story(site))
 
     async def story(site: Site) -> None:

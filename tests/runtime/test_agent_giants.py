@@ -57,7 +57,7 @@ async def order_of_somebody_with_a_long_name(site: Site) -> None:
     await site.start()
     await site.until_link("ONLINE")
     assert site.agent is not None
-    site.agent.obey(Order.PAUSE, (), GIANT)
+    await site.agent.obey(Order.PAUSE, (), GIANT)
 
 
 async def end_for_a_long_reason(site: Site) -> None:

@@ -240,7 +240,7 @@ def test_a_reload_moves_a_service_to_its_new_port_and_lets_go_of_what_is_no_long
         await site.start()
         await all_open(site)
         assert site.agent is not None
-        site.agent.configure(with_ports(plan_of("web", "admin"), web=(9090,)))
+        await site.agent.configure(with_ports(plan_of("web", "admin"), web=(9090,)))
         await site.until(lambda: ports_of(site) == {"web": 9090} and forward_state(site, "web") == "OPEN")
         assert site.forwards.listening == {"web": 9090}
 

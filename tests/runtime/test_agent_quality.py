@@ -143,7 +143,7 @@ def test_an_operator_can_order_a_recovery_over_a_lossy_link() -> None:
         link.losing = True
         await site.until_link("DEGRADED")
         assert site.agent is not None
-        assert site.agent.obey(Order.RECOVER, (), "root") is None
+        assert await site.agent.obey(Order.RECOVER, (), "root") is None
         await site.until(lambda: site.restarts("web") == 1)
         await site.until_link("DEGRADED")
 

@@ -109,8 +109,8 @@ def test_rearm_tries_a_service_again_that_was_given_up() -> None:
         await site.live_through_outage()
         assert site.agent is not None and site.state("web") == "GAVE_UP"
         site.cluster.refusals.clear()
-        site.agent.obey(Order.REARM, ("web",), "root")
-        site.agent.obey(Order.RECOVER, ("web",), "root")
+        await site.agent.obey(Order.REARM, ("web",), "root")
+        await site.agent.obey(Order.RECOVER, ("web",), "root")
         await site.until(lambda: site.state("web") == "READY")
         assert (site.restarts("web"), web(site).attempts) == (1, 1)
 

@@ -149,7 +149,7 @@ def test_an_order_does_not_make_it_either() -> None:
         await site.start()
         await site.until_link("ONLINE")
         assert site.agent is not None
-        assert site.agent.obey(Order.RECOVER, (), "root") is None
+        assert await site.agent.obey(Order.RECOVER, (), "root") is None
         await site.wait(30.0)
         assert (site.restarts("web"), site.world.services["web"].postponed_for) == (0, "registry")
 

@@ -39,7 +39,7 @@ def test_a_round_of_the_old_targets_is_not_judged_after_a_reload(into_round: flo
         await site.wait(into_round)
         assert site.agent is not None
         old, site.link = site.link, FakeLink(shows=shown(NEW, ok=True))
-        site.agent.configure(plan_with(quorum=1, fall=1, rise=1), prober=site.link)
+        await site.agent.configure(plan_with(quorum=1, fall=1, rise=1), prober=site.link)
         await site.wait(5.0)
         events = [commit.event for commit in site.disk.commits]
         reloaded = max(number for number, event in enumerate(events) if isinstance(event, Configured))
@@ -59,7 +59,7 @@ def test_the_first_round_of_the_new_targets_is_due_at_once() -> None:
         await site.until_link("ONLINE")
         await site.wait(0.5)
         assert site.agent is not None
-        site.agent.configure(plan_of(), prober=(new := FakeLink()))
+        await site.agent.configure(plan_of(), prober=(new := FakeLink()))
         await site.wait(0.1)
         assert new.rounds == 1
         await site.stop()
@@ -76,7 +76,7 @@ def test_bad_rounds_of_the_old_targets_do_not_count_towards_the_new_fall() -> No
         await site.until(lambda: site.world.link.bad == 2)
         assert site.agent is not None
         new = FakeLink(shows=shown(NEW, ok=False))
-        site.agent.configure(plan_of(), prober=new)
+        await site.agent.configure(plan_of(), prober=new)
         assert (site.world.link.bad, site.world.link.doubts, site.world.link.heard) == (0, {}, ())
         await site.until(lambda: site.world.link.bad == 1)
         assert site.world.link.state == "DEGRADED"
@@ -108,7 +108,7 @@ def test_a_look_at_the_old_workload_is_no_look_at_the_new_one(other: str) -> Non
         new = SlowCluster(site.clock, {"web": Workload(exists=False)}) if other == "cluster" else None
         if new is None:
             plan = replace(plan, services=(replace(plan.services[0], workload="gone"),))
-        site.agent.configure(plan, prober=FakeLink(), cluster=new)
+        await site.agent.configure(plan, prober=FakeLink(), cluster=new)
         await site.wait(5.0)
         events = [commit.event for commit in site.disk.commits]
         seen = [event.seen for event in events if isinstance(event, Inspected)]

@@ -1,15 +1,17 @@
 """The composition root: what is taken over, in which order, and let go of at the end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import AgentStarted, AgentStopped, Configured, Event, Order, Ordered
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import Kind, ServicePlan
+from connmon_agent.core.world import World
 from connmon_agent.errors import AlreadyRunning, ConnmonError
 from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.presence import AgentLock, find_agent
@@ -32,18 +34,23 @@ def settings(tmp_path: Path) -> Settings:
     return replace(erp, plan=replace(erp.plan, services=services), targets=targets, kubernetes=kubernetes)
 
 
-def live(settings: Settings, then: Callable[[Agent, Runner], None]) -> list[Sentence]:
+def live(settings: Settings, then: Callable[[Agent, Runner], Awaitable[None]]) -> list[Sentence]:
     """One life of the agent, in which ``then`` is done once it has begun; returns what it said."""
     said: list[Sentence] = []
+    acting: list[asyncio.Task[None]] = []
 
     def on_ready(agent: Agent, runner: Runner) -> None:
-        def act() -> None:
-            then(agent, runner)
-            agent.end("enough")
+        async def act() -> None:
+            try:
+                await then(agent, runner)
+            finally:
+                agent.end("enough")
 
-        asyncio.get_running_loop().call_soon(act)
+        acting.append(asyncio.ensure_future(act()))
 
     asyncio.run(run_agent(settings, say=said.append, on_ready=on_ready))
+    for act in acting:
+        act.result()
     return said
 
 
@@ -52,7 +59,7 @@ def events_in(settings: Settings) -> list[Event]:
         return [row.event for row in reader.recorded()]
 
 
-def nothing(agent: Agent, runner: Runner) -> None:
+async def nothing(agent: Agent, runner: Runner) -> None:
     """Let it live without doing anything."""
 
 
@@ -121,8 +128,8 @@ def test_other_settings_are_taken_over_while_it_runs(settings: Settings) -> None
     )
     seen: list[list[str]] = []
 
-    def reload(agent: Agent, runner: Runner) -> None:
-        runner.reload(other)
+    async def reload(agent: Agent, runner: Runner) -> None:
+        await runner.reload(other)
         seen.append(list(agent.world.services))
 
     live(settings, reload)
@@ -133,9 +140,9 @@ def test_another_state_directory_needs_a_new_life(settings: Settings) -> None:
     elsewhere = replace(settings, state_dir=settings.state_dir / "other")
     refusals: list[str] = []
 
-    def reload(agent: Agent, runner: Runner) -> None:
+    async def reload(agent: Agent, runner: Runner) -> None:
         with pytest.raises(ConnmonError) as refusal:
-            runner.reload(elsewhere)
+            await runner.reload(elsewhere)
         refusals.append(refusal.value.message)
 
     live(settings, reload)
@@ -145,22 +152,85 @@ def test_another_state_directory_needs_a_new_life(settings: Settings) -> None:
 # Orders without an agent.
 
 
-def test_an_order_is_recorded_with_the_configuration_that_it_was_given_for(settings: Settings) -> None:
-    assert record_order(settings, Order.PAUSE, (), by="ann") is None
-    assert record_order(settings, Order.REARM, ("web",), by="ann") is None
-    kinds = [type(event) for event in events_in(settings)]
-    assert kinds == [Configured, Ordered, Ordered], "the same configuration is recorded once"
+def world_in(settings: Settings) -> World:
     with Reader(settings.state_dir / DATABASE_FILE) as reader:
         world = reader.world()
-    assert world is not None and world.paused
+    assert world is not None
+    return world
 
 
-def test_a_refused_order_is_recorded_too(settings: Settings) -> None:
-    with pytest.raises(ConnmonError, match="no service named nix is configured; the services are: web"):
-        record_order(settings, Order.RECOVER, ("nix",), by="ann")
+def test_an_order_is_recorded_and_carries_nothing_else(settings: Settings) -> None:
+    live(settings, nothing)
+    before = world_in(settings)
+    assert record_order(settings.state_dir, Order.PAUSE, (), by="ann") is None
+    assert record_order(settings.state_dir, Order.REARM, ("web",), by="ann") is None
+    assert [type(event) for event in events_in(settings)][-3:] == [AgentStopped, Ordered, Ordered]
+    after = world_in(settings)
+    assert after.paused
+    assert (after.plan, after.link, after.charts) == (before.plan, before.link, before.charts)
+
+
+@pytest.mark.parametrize(
+    ("order", "services", "refusal"),
+    [
+        (Order.RECOVER, ("nix",), "no service named nix is configured; the services are: web"),
+        (Order.REARM, ("nix",), "no service named nix is configured; the services are: web"),
+        (Order.RECOVER, (), "no agent runs, and the last one left the link"),
+    ],
+)
+def test_a_refused_order_changes_nothing_and_is_recorded(
+    settings: Settings, order: Order, services: tuple[str, ...], refusal: str
+) -> None:
+    live(settings, nothing)
+    before = world_in(settings)
+    with pytest.raises(ConnmonError, match=refusal):
+        record_order(settings.state_dir, order, services, by="ann")
     assert isinstance(events_in(settings)[-1], Ordered)
+    assert world_in(settings) == before
+
+
+def test_an_order_after_another_version_of_the_agent_names_the_charts_that_decide_it(settings: Settings) -> None:
+    live(settings, nothing)
+    plan = world_in(settings).plan
+    with open_memory(settings.state_dir) as memory:
+        other = dict.fromkeys(memory.charts, "0" * 64)
+        configured = Configured(memory.clock.now(), plan, other)
+        memory.journal.commit(configured, Engine(memory.charts).step(memory.journal.load(), configured))
+    assert record_order(settings.state_dir, Order.PAUSE, (), by="ann") is None
+    after = world_in(settings)
+    assert (after.plan, after.charts != other, after.paused) == (plan, True, True)
+
+
+@pytest.mark.parametrize("order", [Order.RECOVER, Order.REARM])
+def test_an_order_about_services_where_no_agent_ever_ran_is_refused_and_makes_nothing(
+    settings: Settings, order: Order
+) -> None:
+    with pytest.raises(ConnmonError, match="no agent has run with the state directory"):
+        record_order(settings.state_dir, order, (), by="ann")
+    assert not settings.state_dir.exists()
+
+
+def test_a_pause_is_recorded_before_the_first_agent(settings: Settings) -> None:
+    assert record_order(settings.state_dir, Order.PAUSE, (), by="ann") is None
+    assert [type(event) for event in events_in(settings)] == [Configured, Ordered]
+    live(settings, nothing)
+    assert world_in(settings).paused
+
+
+def test_an_order_whose_step_fails_is_no_order_that_was_carried_out(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live(settings, nothing)
+
+    def fail(*_: object) -> None:
+        raise KeyError("web")
+
+    monkeypatch.setattr(Engine, "_on_order", fail)
+    with pytest.raises(KeyError):
+        record_order(settings.state_dir, Order.PAUSE, (), by="ann")
+    assert not world_in(settings).paused
 
 
 def test_no_order_is_recorded_beside_an_agent(settings: Settings) -> None:
     with open_memory(settings.state_dir), pytest.raises(AlreadyRunning):
-        record_order(settings, Order.PAUSE, (), by="ann")
+        record_order(settings.state_dir, Order.PAUSE, (), by="ann")

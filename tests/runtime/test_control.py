@@ -30,7 +30,9 @@ def serve(folder: Path, client: Callable[[], Awaitable[object]], *, refusal: str
     """Run ``client`` beside a server; returns the orders that were obeyed."""
     orders: Orders = []
 
-    def obey(order: Order, services: tuple[str, ...], by: str) -> str | None:
+    async def obey(order: Order, services: tuple[str, ...], by: str, *, lapsed: Callable[[], bool]) -> str | None:
+        if lapsed():
+            raise ConnmonError("it has lapsed")
         if refusal == "disk full":
             raise StoreError("disk full")
         orders.append((order, services, by))

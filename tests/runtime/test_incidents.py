@@ -125,8 +125,8 @@ def test_a_check_of_a_service_that_a_reload_takes_away_and_brings_back_goes_on(
         await site.until_link("ONLINE")
         assert site.agent is not None
         for _ in range(3):
-            site.agent.configure(replace(site.plan, services=()))
-            site.agent.configure(site.plan)
+            await site.agent.configure(replace(site.plan, services=()))
+            await site.agent.configure(site.plan)
             await site.wait(60.0)
         before = checks
         await site.wait(600.0)

@@ -100,7 +100,7 @@ def test_without_the_console_only_the_file_is_written(tmp_path: Path, capsys: py
 
 def test_other_settings_are_turned_to_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = Log(LoggingSettings())
-    with log.turning_to(LoggingSettings(dir=tmp_path, level="error", format="json", console=False)):
+    with log.turning_to(log.prepare(LoggingSettings(dir=tmp_path, level="error", format="json", console=False))):
         log(Sentence(AT, "info", "link", "as before"))
     log(Sentence(AT, "info", "link", "not told"))
     log(Sentence(AT, "error", "link", "as it is now"))
@@ -113,7 +113,10 @@ def test_the_log_stays_as_it_is_where_the_rest_of_the_settings_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = Log(LoggingSettings())
-    with pytest.raises(ConnmonError, match="state_dir"), log.turning_to(LoggingSettings(dir=tmp_path, console=False)):
+    with (
+        pytest.raises(ConnmonError, match="state_dir"),
+        log.turning_to(log.prepare(LoggingSettings(dir=tmp_path, console=False))),
+    ):
         raise ConnmonError("state_dir cannot change")
     log(Sentence(AT, "info", "link", "as before"))
     assert capsys.readouterr().err.endswith("link: as before\n")
@@ -126,7 +129,7 @@ def test_the_log_stays_as_it_is_where_the_new_folder_cannot_be_written(
     log = Log(LoggingSettings())
     with (
         pytest.raises(ConnmonError, match="cannot be written"),
-        log.turning_to(LoggingSettings(dir=tmp_path / "logs")),
+        log.turning_to(log.prepare(LoggingSettings(dir=tmp_path / "logs"))),
     ):
         raise AssertionError("it was entered")
     log(Sentence(AT, "info", "link", "as before"))

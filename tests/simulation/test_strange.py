@@ -31,9 +31,9 @@ async def living(plan: Plan, **workloads: Workload) -> AsyncIterator[Site]:
     assert not faults, faults
 
 
-def order(site: Site, what: Order, *services: str) -> str | None:
+async def order(site: Site, what: Order, *services: str) -> str | None:
     assert site.agent is not None
-    return site.agent.obey(what, services, "root")
+    return await site.agent.obey(what, services, "root")
 
 
 def linked(plan: Plan, **changes: object) -> Plan:
@@ -53,7 +53,7 @@ def test_a_pause_that_ends_while_the_disk_is_full_ends_once_it_is_not() -> None:
             await until_state(site, "web", "BACKOFF")
             site.disk.fail = "full"
             with pytest.raises(StoreError):
-                order(site, Order.RESUME)
+                await order(site, Order.RESUME)
             await site.wait(60.0)
             site.disk.fail = None
             await site.until_link("ONLINE", within=60.0)
@@ -71,12 +71,12 @@ async def begin_recovery(site: Site, *, dark: float = 20.0) -> None:
     await site.until_link("RECOVERING")
 
 
-def reconfigure(site: Site, *names: str) -> None:
+async def reconfigure(site: Site, *names: str) -> None:
     assert site.agent is not None
     site.plan = replace(site.plan, services=plan_of(*names).services)
     for name in names:
         site.cluster.workloads.setdefault(name, Workload())
-    site.agent.configure(site.plan)
+    await site.agent.configure(site.plan)
 
 
 @pytest.mark.parametrize("state", ["WAITING", "RESTARTING", "VERIFYING", "BACKOFF"])
@@ -86,7 +86,7 @@ def test_a_service_that_is_configured_away_in_the_midst_of_its_recovery_is_forgo
         async with living(plan, web=Workload(failures=99), db=Workload()) as site:
             await begin_recovery(site)
             await until_state(site, "web", state)
-            reconfigure(site, "db")
+            await reconfigure(site, "db")
             await site.until_link("ONLINE", within=60.0)
             assert (list(site.world.services), site.state("db")) == (["db"], "READY")
             assert site.world.timers == {}
@@ -98,8 +98,8 @@ def test_a_service_that_is_configured_anew_keeps_its_charged_attempts() -> None:
     async def story() -> None:
         async with living(plan_of("web")) as site:
             await site.live_through_outage()
-            reconfigure(site)
-            reconfigure(site, "web")
+            await reconfigure(site)
+            await reconfigure(site, "web")
             await until_state(site, "web", "READY")
             assert site.world.services["web"].attempts == 1
 
@@ -110,7 +110,7 @@ def test_a_service_that_is_added_during_a_recovery_is_not_a_part_of_it() -> None
     async def story() -> None:
         async with living(plan_of("web")) as site:
             await begin_recovery(site)
-            reconfigure(site, "web", "new")
+            await reconfigure(site, "web", "new")
             await site.until_link("ONLINE")
             assert (site.restarts("web"), site.restarts("new")) == (1, 0)
 
@@ -125,7 +125,7 @@ def test_an_ordered_recovery_that_meets_a_real_outage_becomes_that_outage_and_da
             site.link.up = True
             await site.until_link("ONLINE")
             await site.wait(3600.0)
-            assert order(site, Order.RECOVER, "web") is None
+            assert await order(site, Order.RECOVER, "web") is None
             await until_state(site, "web", "VERIFYING")
             cut = site.clock.now().steady
             site.link.up = False
@@ -160,7 +160,7 @@ def test_rearm_in_every_state_lets_the_recovery_go_on(state: str) -> None:
             if state != "READY":
                 await begin_recovery(site)
             await until_state(site, "web", state)
-            assert order(site, Order.REARM, "web") is None
+            assert await order(site, Order.REARM, "web") is None
             under_way = state in ("RESTARTING", "VERIFYING")
             assert site.world.services["web"].attempts == (1 if under_way else 0)
             assert all("attempt 0" not in sentence.text for sentence in site.said)
@@ -174,9 +174,9 @@ def test_rearm_during_a_recovery_for_others_restarts_nothing() -> None:
         async with living(plan_of("web", "db", ready_timeout=5.0), web=Workload(failures=3)) as site:
             await site.live_through_outage()
             site.cluster.workloads["db"].ready_after = 4.0
-            assert order(site, Order.RECOVER, "db") is None
+            assert await order(site, Order.RECOVER, "db") is None
             await until_state(site, "db", "VERIFYING")
-            assert order(site, Order.REARM, "web") is None
+            assert await order(site, Order.REARM, "web") is None
             await site.until_link("ONLINE")
             assert (site.restarts("web"), site.restarts("db")) == (3, 2)
 

@@ -73,14 +73,14 @@ def _give(invocation: Invocation, order: Order, services: tuple[str, ...]) -> bo
     folder, until = invocation.state_directory(), time.monotonic() + PATIENCE
     while True:
         try:
-            return _give_now(invocation, folder, order, services)
+            return _give_now(folder, order, services)
         except (NotRunning, AlreadyRunning):  # an agent that starts or ends just now, or another order
             if time.monotonic() >= until:
                 raise
             time.sleep(PAUSE)
 
 
-def _give_now(invocation: Invocation, folder: Path, order: Order, services: tuple[str, ...]) -> bool:
+def _give_now(folder: Path, order: Order, services: tuple[str, ...]) -> bool:
     from ..presence import find_agent
 
     if find_agent(folder) is not None:
@@ -90,7 +90,7 @@ def _give_now(invocation: Invocation, folder: Path, order: Order, services: tupl
         return True
     from ..runtime.build import record_order
 
-    damage = record_order(invocation.settings(), order, services, by=_name_user())
+    damage = record_order(folder, order, services, by=_name_user())
     if damage is not None:
         click.echo(f"Note: {damage}", err=True)
     return False

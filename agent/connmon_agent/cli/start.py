@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 
+GRACE = 2.0  # seconds after the agent's own time to end; only a mistake of ours takes them
 MODES = ("foreground", "ports")
 
 
@@ -57,33 +60,64 @@ async def _run(invocation: Invocation, settings: Settings, log: Log) -> None:
 
     def on_ready(agent: Agent, runner: Runner) -> None:
         _warn(log, settings, runner.now())
-        _listen_to_signals(agent, lambda: _reload(invocation, runner, log))
+        _listen_to_signals(agent, _Reloads(invocation, runner, log).begin)
 
     await run_agent(settings, say=log, on_ready=on_ready)
 
 
 def _listen_to_signals(agent: Agent, reload: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
+
+    def end(reason: str) -> None:
+        agent.end(reason)
+        _leave_at_last(agent.time_left + GRACE)
+
     for name in ("SIGTERM", "SIGINT"):
         number = getattr(signal, name)
         try:
-            loop.add_signal_handler(number, agent.end, name)
+            loop.add_signal_handler(number, end, name)
         except NotImplementedError:  # Windows: the loop takes no handlers, the interpreter does
-            signal.signal(number, lambda number, _: loop.call_soon_threadsafe(agent.end, signal.Signals(number).name))
+            signal.signal(number, lambda number, _: loop.call_soon_threadsafe(end, signal.Signals(number).name))
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, reload)
 
 
-def _reload(invocation: Invocation, runner: Runner, log: Log) -> None:
+def _leave_at_last(seconds: float) -> None:
+    """End the process if it still lives in so many seconds, whatever holds it: to the state file that is a kill."""
+    timer = threading.Timer(seconds, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
+
+
+class _Reloads:
+    """Takes the configuration over at each SIGHUP, one at a time; its files are read beside the event loop."""
+
+    def __init__(self, invocation: Invocation, runner: Runner, log: Log) -> None:
+        self._parts = (invocation, runner, log)
+        self._turn = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self) -> None:
+        """Begin a reload, after those that are under way."""
+        from ..supervision import supervise
+
+        supervise("take the configuration over", self._reload, tasks=self._tasks, again=False)
+
+    async def _reload(self) -> None:
+        async with self._turn:
+            await _reload(*self._parts)
+
+
+async def _reload(invocation: Invocation, runner: Runner, log: Log) -> None:
     """Take the configuration over whole or not at all."""
     from ..errors import ConfigurationError, ConnmonError
     from ..runtime.sentences import Sentence
 
     now = runner.now()
     try:
-        settings = invocation.settings()
-        with log.turning_to(settings.logging):
-            runner.reload(settings)
+        settings = await asyncio.to_thread(invocation.settings)
+        with log.turning_to(await asyncio.to_thread(log.prepare, settings.logging)):
+            await runner.reload(settings)
     except ConfigurationError as error:
         for problem in error.problems:
             log(Sentence(now, "error", "agent", f"the configuration is not taken over: {problem}"))

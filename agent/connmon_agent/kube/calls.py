@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from ..errors import ClusterError
+from ..threads import DaemonExecutor
 from .client import KubernetesClient
 from .exchanges import Exchange
 from .kubeconfig import Access
 from .requests import Json, Request
 
 THREADS = 8
-FAREWELL = 2.0  # seconds given to the threads at the end
+FAREWELL = 2.0  # seconds given at the end to the threads that have sent a request
 
 
 class Calls:
@@ -25,20 +25,20 @@ class Calls:
     def __init__(self, client: KubernetesClient, *, deadline: float) -> None:
         self._client = client
         self._deadline = deadline
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="kubernetes")
+        self._pool = DaemonExecutor(THREADS, "kubernetes")
         self._closed = False
-        self._under_way: dict[Exchange, Future[Json]] = {}
+        self._under_way: dict[Exchange, asyncio.Future[Json]] = {}
 
     async def send(self, request: Request) -> Json:
         """The object in the answer. Raises ClusterError."""
         if self._closed:
             raise ClusterError("unreachable", "the connection to the Kubernetes API was closed", delivered=False)
         exchange = Exchange()
-        future = self._pool.submit(self._client.request, request, exchange)
+        future = asyncio.wrap_future(self._pool.submit(self._client.request, request, exchange))
         self._under_way[exchange] = future
         try:
             async with asyncio.timeout(self._deadline):
-                return await asyncio.wrap_future(future)
+                return await asyncio.shield(future)
         except TimeoutError as error:
             delivered = None if exchange.sent else False
             message = (
@@ -47,6 +47,7 @@ class Calls:
             raise ClusterError("timeout", message, delivered=delivered) from error
         finally:
             exchange.give_up()  # nothing to give up where the answer is there
+            future.cancel()  # where it still waits for a thread
             del self._under_way[exchange]
 
     async def describe(self) -> str:
@@ -66,11 +67,16 @@ class Calls:
         return self._client.server
 
     async def close(self) -> None:
-        """Give up what is under way and end threads and connections."""
+        """Give up what is under way and end threads and connections.
+
+        What was sent is given a moment to end. What was not waits for a credential plugin, or for a name server, which
+        nothing can hurry: such a thread is left behind.
+        """
         self._closed = True
-        futures = list(self._under_way.values())
+        sent = [future for exchange, future in self._under_way.items() if exchange.sent]
         for exchange in self._under_way:
             exchange.give_up()
-        self._pool.shutdown(wait=False)
-        await asyncio.to_thread(wait, futures, FAREWELL)
+        self._pool.shutdown(wait=False, cancel_futures=True)
         self._client.close()
+        if sent:
+            await asyncio.wait(sent, timeout=FAREWELL)

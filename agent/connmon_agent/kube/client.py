@@ -30,6 +30,7 @@ from .backoffs import Backoff, TooEarly
 from .exchanges import Exchange, GivenUp
 from .kubeconfig import Access, Places, read_access, refuse
 from .limits import MAX_BODY, too_long
+from .plugin_runner import PluginRunner
 from .plugins import ask_plugin
 from .requests import Json, Request
 from .tls import build_context
@@ -83,6 +84,8 @@ class KubernetesClient:
         self._now = now
         self._lock = threading.Lock()
         self._session: _Session | None = None
+        self._closed = False
+        self._plugins = PluginRunner()
         self._current = threading.local()  # .exchange: what this thread is doing
         self._backoff = Backoff(now=steady)  # of the API server
         self._plugin_backoff = Backoff(first=PLUGIN_PAUSE, longest=LONGEST_PLUGIN_PAUSE, now=steady)
@@ -143,15 +146,36 @@ class KubernetesClient:
         return "the Kubernetes API" if session is None else session.certified.server
 
     def close(self) -> None:
-        """Close every idle connection; those in use end with their request."""
-        with self._lock:
-            if self._session is not None:
-                self._session.close()
-                self._session = None
+        """Close every idle connection; those in use end with their request. Never waits.
+
+        A credential plugin that runs is ended, with all that it started; the thread that waits for it closes the rest.
+        """
+        self._closed = True
+        self._plugins.end()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close what is open, unless a thread just reads credentials: that one does it then."""
+        if self._lock.acquire(blocking=False):
+            try:
+                session, self._session = self._session, None
+            finally:
+                self._lock.release()
+            if session is not None:
+                session.close()
 
     def _ready(self) -> _Session:
         """The session for the files as they are now."""
+        try:
+            return self._find_session()
+        finally:
+            if self._closed:
+                self._let_go()
+
+    def _find_session(self) -> _Session:
         with self._lock:
+            if self._closed:
+                raise ClusterError("unreachable", "the connection to the Kubernetes API was closed", delivered=False)
             if self._session is None:
                 self._session = self._open()
             elif self._session.expired(self._now()) or _stamp(self._session.chosen) != self._session.stamp:
@@ -195,7 +219,7 @@ class KubernetesClient:
             self._plugin_backoff.admit()
         self._asked = chosen
         try:
-            certified, renew_at = ask_plugin(chosen)
+            certified, renew_at = ask_plugin(chosen, runner=self._plugins)
         except ClusterError as error:
             self._plugin_backoff.fail(error)
             raise

@@ -16,19 +16,24 @@ from typing import Any
 from .annotations import parse_time
 from .kubeconfig import Access, refuse
 from .kubeconfig_types import CREDENTIAL, find_misfit
+from .plugin_runner import PluginRunner
 
 TIMEOUT = 10.0  # seconds; without one a plugin that waits for a browser would hold the agent for ever
 EXPIRY_SLACK = 60.0  # seconds before its end at which a credential is renewed
 
 
-def ask_plugin(access: Access, *, timeout: float = TIMEOUT) -> tuple[Access, float | None]:
+def ask_plugin(
+    access: Access, *, timeout: float = TIMEOUT, runner: PluginRunner | None = None
+) -> tuple[Access, float | None]:
     """``access`` with the plugin's credentials, and the Unix seconds at which to ask again (None: they do not expire).
 
-    ``timeout`` (seconds) ends a plugin that does not end by itself. Raises ClusterError (credentials).
+    ``timeout`` (seconds) ends a plugin that does not end by itself; ``runner`` is who runs it, so that it can be ended
+    from elsewhere (None: it cannot). Raises ClusterError (credentials).
     """
     if access.plugin is None:
         return access, None
-    status = _parse(_run(access.plugin, access.base, timeout), str(access.plugin.get("command")))
+    output = _run(access.plugin, access.base, timeout, runner or PluginRunner())
+    status = _parse(output, str(access.plugin.get("command")))
     expires = parse_time(status.get("expirationTimestamp"))
     authorization = f"Bearer {status['token'].strip()}" if status.get("token") else access.authorization
     certified = replace(
@@ -40,20 +45,16 @@ def ask_plugin(access: Access, *, timeout: float = TIMEOUT) -> tuple[Access, flo
     return certified, None if expires is None else expires - EXPIRY_SLACK
 
 
-def _run(plugin: Mapping[str, Any], base: Path, timeout: float) -> str:
+def _run(plugin: Mapping[str, Any], base: Path, timeout: float, runner: PluginRunner) -> str:
     command = str(plugin.get("command"))
     program = str(base / command) if os.sep in command else command
     info = {"apiVersion": plugin.get("apiVersion"), "kind": "ExecCredential", "spec": {"interactive": False}}
     given = {str(item.get("name")): str(item.get("value")) for item in plugin.get("env") or ()}
     try:
-        done = subprocess.run(
+        done = runner.run(
             [program, *map(str, plugin.get("args") or ())],
-            env={**os.environ, **given, "KUBERNETES_EXEC_INFO": json.dumps(info)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
+            environment={**os.environ, **given, "KUBERNETES_EXEC_INFO": json.dumps(info)},
             timeout=timeout,
-            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise refuse(f"the credential plugin {command} did not end within {timeout:g} s", _hint(plugin)) from error

@@ -47,6 +47,7 @@ def _assemble(contents: Contents, *, source: str, state_dir: Path) -> Settings:
         forwards=dict(contents.forwards),
         forwarding=contents.forwarding,
         logging=contents.logging,
+        stop_timeout=contents.stop_timeout,
         warnings=contents.warnings,
     )
 

@@ -29,6 +29,7 @@ def read_connmon_file(document: Document, *, base: Path, home: Path | None) -> C
     root = Section(document.problems, "", document.root)
     path = file_path(base, home)
     state_dir = root.take("state_dir", None, nullable(path))
+    stop_timeout = root.take("stop_timeout", DEFAULTS.stop_timeout, duration(1.0, LONGEST_STOP))
     link = read_link(root.section("link"))
     recovery = read_recovery(root.section("recovery"))
     kubernetes = _read_kubernetes(root.section("kubernetes"), path)
@@ -48,7 +49,11 @@ def read_connmon_file(document: Document, *, base: Path, home: Path | None) -> C
         forwards=services.forwards,
         forwarding=forwarding.settings,
         logging=logging,
+        stop_timeout=stop_timeout,
     )
+
+
+LONGEST_STOP = 80.0  # seconds; systemd kills what has not ended after 90 s
 
 
 def _read_kubernetes(section: Section, path: Reader[Path]) -> KubernetesSettings:

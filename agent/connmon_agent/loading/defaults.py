@@ -9,6 +9,7 @@ from ..core.plan import ForwardPlan, Kind, LinkPlan, RecoveryPlan, ServicePlan
 from ..errors import Problem
 from ..redaction import redact
 from ..settings import (
+    STOP_TIMEOUT,
     DnsTarget,
     ForwardingSettings,
     ForwardSettings,
@@ -118,6 +119,7 @@ class Contents:
     forwards: dict[str, ForwardSettings] = field(default_factory=default_forwards)
     forwarding: ForwardingSettings = field(default_factory=ForwardingSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
+    stop_timeout: float = STOP_TIMEOUT  # seconds
     warnings: tuple[Problem, ...] = ()
 
     @property

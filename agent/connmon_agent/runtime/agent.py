@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -35,18 +35,22 @@ from ..core.port_demands import services_held
 from ..core.sightings import InternalErrors, ProbeResult, Traffic
 from ..core.steps import Step
 from ..core.world import World
-from ..errors import InvariantError, StoreError
+from ..errors import ConnmonError, InvariantError, StoreError
 from ..ports import Cluster, Forwards, Prober
+from ..settings import STOP_TIMEOUT
 from ..supervision import Tasks, cancel, report, supervise
 from .blindness import Vigil, was_blind
 from .incidents import Incidents
+from .lane import Lane
 from .quality_meter import QualityMeter
 from .sentences import Sentence, tell_damage, tell_step
 from .surroundings import Listener, Lookout, Surroundings
 
-# Seconds between attempts to open the state file again after a commit failed.
-REOPEN_INTERVAL = 5.0
-# What was found out before a blind time, and is looked at again after it.
+# Seconds until the first and the further attempts to open the state file again after a commit failed.
+REOPEN_INTERVAL, LONGEST_REOPEN_INTERVAL = 5.0, 30.0
+# Seconds of one commit after which people are told.
+SLOW_DISK = 10.0
+# What was found out before a blind time, or under another configuration, and is looked at again after it.
 OVERTAKEN = (RoundFinished, Inspected, TimerDue)
 # What nothing would bring a second time: it is kept until it can be recorded.
 WATCHED = (RoundFinished, EvidenceChanged, WentBlind)
@@ -57,10 +61,14 @@ MOST_UNRECORDED = 10_000
 class Agent:
     """Observers -> event -> step -> commit -> effects. One instance runs once.
 
-    Everything happens in one thread: ``take`` runs to its end before the next event is looked at.
+    Events are decided on one at a time, in the order in which they came. The world is what is durable: while the disk
+    takes its time, what is seen waits for its turn, and everything else on the loop goes on.
     """
 
-    def __init__(self, *, engine: Engine, plan: Plan, surroundings: Surroundings) -> None:
+    def __init__(
+        self, *, engine: Engine, plan: Plan, surroundings: Surroundings, stop_timeout: float = STOP_TIMEOUT
+    ) -> None:
+        self._stop_timeout = stop_timeout
         self._engine = engine
         self._plan = plan
         self._out = surroundings
@@ -72,6 +80,9 @@ class Agent:
         self._ending = asyncio.Event()
         self._end_reason = "ended"
         self._tasks: Tasks = set()
+        self._lane = Lane()
+        self._turn = 0  # how often another configuration was taken over
+        self._stop_by: float | None = None  # the loop's time at which everything must have ended; None: it is to go on
         self.world = surroundings.journal.load()
         self._vigil = Vigil(self._clock)
         self._quality = QualityMeter(world=self._get_world, take=self.take)
@@ -90,19 +101,30 @@ class Agent:
     async def run(self) -> None:
         """Watch and act until ``end`` is called."""
         with self._noting_errors():
-            self._begin(self._out.journal.last_sign_of_life())
-            self._lookout.start(self._tasks)
+            recording: Tasks = set()
+            supervise("decide and record", self._lane.run, tasks=recording)
             try:
+                await self._lane.do(self._start)
+                self._lookout.start(self._tasks)
                 await self._ending.wait()
             finally:
                 await self._finish()
+                await cancel(recording)
 
     def end(self, reason: str) -> None:
-        """Ask the agent to end in order."""
-        self._end_reason = reason
+        """Ask the agent to end in order. It does so within ``stop_timeout``, whatever hangs: see ``time_left``."""
+        if self._stop_by is None:
+            self._end_reason = reason
+            self._stop_by = asyncio.get_running_loop().time() + self._stop_timeout
         self._ending.set()
 
-    def configure(
+    @property
+    def time_left(self) -> float:
+        """Seconds until everything must have ended, 0.1 at least."""
+        now = asyncio.get_running_loop().time()
+        return max(0.1, (self._stop_by or now + self._stop_timeout) - now)
+
+    async def configure(
         self,
         plan: Plan,
         *,
@@ -114,7 +136,13 @@ class Agent:
 
         A round that is under way belongs to the old configuration: it is dropped, and the next one is due at once.
         """
+        await self._lane.do(partial(self._turn_to, plan, prober, cluster, forwards))
+
+    async def _turn_to(
+        self, plan: Plan, prober: Prober | None, cluster: Cluster | None, forwards: Forwards | None
+    ) -> None:
         self._plan = plan
+        self._turn += 1
         self._lookout.rounds.forget()
         if prober is not None:
             close = self._lookout.rounds.prober.close
@@ -123,83 +151,134 @@ class Agent:
         self._out = replace(self._out, cluster=cluster or self._out.cluster, forwards=forwards or self._out.forwards)
         if prober is not None:
             self._quality.forget()
-        self.take(self._configured())
+        await self._decide(self._configured())
 
-    def obey(self, order: Order, services: tuple[str, ...], by: str) -> str | None:
+    async def obey(
+        self, order: Order, services: tuple[str, ...], by: str, *, lapsed: Callable[[], bool] = lambda: False
+    ) -> str | None:
         """Carry an operator's order out. It is durable on return; returns why it was refused (None: it was not).
 
-        Raises StoreError when it cannot be recorded.
+        ``lapsed`` is asked when its turn has come: whoever gave it may have stopped waiting. Raises StoreError when it
+        cannot be recorded, and any other ConnmonError when it was not carried out.
         """
-        if self._trouble is not None:
-            raise self._trouble
-        step = self.take(Ordered(self._clock.now(), order, services, by))
-        if self._trouble is not None:
-            raise self._trouble
-        return step.refusal
+        self._wake()
+        return await self._lane.do(partial(self._carry_out, order, services, by, lapsed))
 
-    def take(self, event: Event) -> Step:
-        """Decide on one event. Nothing is done before the decision is durable, and its words are cut where too long.
+    async def _carry_out(
+        self, order: Order, services: tuple[str, ...], by: str, lapsed: Callable[[], bool]
+    ) -> str | None:
+        if lapsed():
+            raise ConnmonError("the order expired before the agent accepted it")
+        if self._trouble is not None:
+            raise self._trouble
+        ordered = Ordered(self._clock.now(), order, services, by)
+        try:
+            return (await self._settle(ordered)).refusal
+        except StoreError:
+            raise
+        except Exception as error:
+            self._pass_over(ordered, error)
+            raise InvariantError(f"internal error, {order} was not carried out: {error!r}") from error
+
+    def take(self, event: Event) -> None:
+        """Decide on one event in its turn. Nothing is done before the decision is durable, and its words are cut where
+        too long.
 
         Where nobody watched since the last one, that comes first, and what was found out before is looked at again.
         """
         if self._wake():
             if isinstance(event, OVERTAKEN):
-                return Step(self.world)
+                return
             event = replace(event, at=self._clock.now())
-        return self._decide(bound_words(event))
+        self._lane.post(partial(self._decide_by, self._turn, event))
+
+    async def _decide_by(self, turn: int, event: Event) -> None:
+        """Decide on it, unless it was found out under another configuration and had to wait for its turn since."""
+        if turn == self._turn or not isinstance(event, OVERTAKEN):
+            await self._decide(event)
 
     def _wake(self) -> bool:
         """Notice a time in which nobody watched; whether there was one."""
         events = self._vigil.wake()
         if blind := was_blind(events):
             self._lookout.rounds.forget()
-            self._quality.forget()
+            self._lane.post(self._forget_quality)
         for event in events:
-            self._decide(event)
+            self._lane.post(partial(self._decide, event))
         return blind
 
-    def _decide(self, event: Event) -> Step:
+    async def _forget_quality(self) -> None:
+        self._quality.forget()
+
+    async def _decide(self, event: Event) -> None:
+        """Decide on one event now. What our own parts disagree about is passed over, and the agent watches on."""
         try:
-            step = self._engine.step(self.world, event)
-        except Exception as error:  # a mistake of ours: one event is lost, and the agent watches on
-            return self._pass_over(event, error)
+            await self._settle(event)
+        except StoreError:
+            return  # it was told, and the file is opened again
+        except Exception as error:
+            self._pass_over(event, error)
+
+    async def _settle(self, event: Event) -> Step:
+        """Decide on one event, make it durable, and act on it.
+
+        Raises StoreError where that is not known to be durable, and any other error where nothing has changed.
+        """
+        if isinstance(event, TimerDue) and not self._is_due(event):
+            return Step(self.world)
+        event = bound_words(event)
+        step = self._engine.step(self.world, event)
         if not step.changes(self.world):
             return step
         if self._trouble is not None:
             self._go_on_blindly(event, step)
             return step
-        if self._commit(event, step):
-            self._renew_suspects(step.world)
-            before, self.world = self.world, step.world
-            for sentence in tell_step(event.at, step):
-                self._out.say(sentence)
-            self._perform(step)
-            if step.world.forwards is not before.forwards:
-                self._out.forwards.retain(services_held(step.world))
-                self._out.publish(step.world)
-            self._nudge()
-        elif self._trouble is not None:
+        try:
+            await self._commit(event, step)
+        except StoreError as error:
+            self._lose_memory(error)
             self._doubted = step.world if isinstance(event, WATCHED) else None
             self._go_on_blindly(event, step)
+            raise
+        self._act_on(event, step)
         return step
+
+    def _is_due(self, event: TimerDue) -> bool:
+        """Not where the deadline has been moved while this waited for its turn: a deadline may be told of twice."""
+        due = self.world.timers.get(event.timer)
+        return due is not None and due.steady <= event.at.steady
+
+    def _act_on(self, event: Event, step: Step) -> None:
+        self._renew_suspects(step.world)
+        before, self.world = self.world, step.world
+        for sentence in tell_step(event.at, step):
+            self._out.say(sentence)
+        self._perform(step)
+        if step.world.forwards is not before.forwards:
+            self._out.forwards.retain(services_held(step.world))
+            self._out.publish(step.world)
+        self._nudge()
 
     # The state file.
 
-    def _commit(self, event: Event, step: Step) -> bool:
+    async def _commit(self, event: Event, step: Step) -> None:
+        """Raises StoreError, or InvariantError: then nothing was written, and the journal is in order."""
+        slow = asyncio.get_running_loop().call_later(SLOW_DISK, self._tell_slow_disk)
         try:
-            self._out.journal.commit(event, step)
-        except StoreError as error:
-            self._lose_memory(error)
-            return False
-        except InvariantError as error:  # nothing was written, and the journal is in order
-            self._pass_over(event, error)
-            return False
-        return True
+            await self._out.journal.commit(event, step)
+        finally:
+            slow.cancel()
 
-    def _pass_over(self, event: Event, error: Exception) -> Step:
+    def _tell_slow_disk(self) -> None:
+        self._say(
+            "error",
+            f"the state file's disk has not answered for {SLOW_DISK:g} s, and nothing is decided until it does. "
+            "Check the disk and the kernel's log",
+        )
+
+    def _pass_over(self, event: Event, error: Exception) -> None:
         """Nothing is decided on an event that our own parts disagree about."""
         report(f"decide on {type(event).__name__}", error)
-        return Step(self.world)
 
     def _lose_memory(self, error: StoreError) -> None:
         """A failed commit may or may not be durable: act on nothing until the state file has been read again."""
@@ -211,42 +290,46 @@ class Agent:
             supervise("open the state file again", self._regain_memory, tasks=self._tasks)
 
     async def _regain_memory(self) -> None:
+        pause = REOPEN_INTERVAL
         while self._trouble is not None:
-            await self._clock.sleep(REOPEN_INTERVAL)
+            await self._clock.sleep(pause)
             self._wake()
-            try:
-                await self._catch_up()
-            except StoreError as error:
-                self._trouble = error
-                continue
-            self._begin(None)  # whatever was on its way is of unknown outcome now
+            await self._lane.do(self._try_again)
+            pause = min(2 * pause, LONGEST_REOPEN_INTERVAL)
         self._regaining = False
         self._say("info", "the state file can be written again")
         self._nudge()
+
+    async def _try_again(self) -> None:
+        try:
+            await self._catch_up()
+        except StoreError as error:
+            self._trouble = error
+        else:
+            await self._begin(None)  # whatever was on its way is of unknown outcome now
 
     async def _catch_up(self) -> None:
         """Record what the link did meanwhile: an outage must not be forgotten because the disk was full.
 
         Raises StoreError: the disk still fails. What the state file does not hold is kept.
         """
-        world = self._out.journal.reopen()
+        world = await self._out.journal.reopen()
         if self._doubted is not None and world == self._doubted:  # the commit that failed was durable
             del self._unrecorded[0]
         self._doubted = None
         while self._unrecorded:
-            world = self._record(world, self._unrecorded[0])
+            world = await self._record(world, self._unrecorded[0])
             del self._unrecorded[0]
             self._doubted = None
-            await asyncio.sleep(0)  # the watch goes on between two commits, and may add to them
         self.world, self._trouble = world, None
 
-    def _record(self, world: World, event: Event) -> World:
+    async def _record(self, world: World, event: Event) -> World:
         """The world that ``event`` makes of ``world``, which the state file holds. People were told at the time."""
         try:
             step = self._engine.step(world, event)
             if step.changes(world):
                 self._doubted = step.world
-                self._out.journal.commit(event, step)
+                await self._out.journal.commit(event, step)
         except StoreError:
             raise
         except Exception as error:  # a mistake of ours, as in `_decide`
@@ -270,25 +353,27 @@ class Agent:
             self._lookout.rounds.prober.renew(suspects)
 
     def _note_round(self, at: Moment, results: tuple[ProbeResult, ...]) -> None:
-        results = bound_words(results)
+        self._lane.post(partial(self._see_round, at, bound_words(results)))
+
+    async def _see_round(self, at: Moment, results: tuple[ProbeResult, ...]) -> None:
         sight = self._quality.see(at, results)
-        if self._trouble is None:
-            try:
-                self._out.journal.note_round(at, results, sight)
-            except StoreError as error:
-                self._lose_memory(error)
+        await self._note(lambda: self._out.journal.note_round(at, results, sight))
 
     def _note_traffic(self, at: Moment, traffic: tuple[Traffic, ...]) -> None:
-        if self._trouble is None:
-            try:
-                self._out.journal.note_traffic(at, bound_words(traffic))
-            except StoreError as error:
-                self._lose_memory(error)
+        self._lane.post(partial(self._note, lambda: self._out.journal.note_traffic(at, bound_words(traffic))))
 
     def _note_errors(self, errors: InternalErrors) -> None:
+        self._lane.post(partial(self._write_errors, errors))
+
+    async def _write_errors(self, errors: InternalErrors) -> None:
+        with suppress(Exception):  # it has been logged, and to report that this failed would end in a circle
+            await self._note(lambda: self._out.journal.note_errors(errors))
+
+    async def _note(self, note: Callable[[], Awaitable[None]]) -> None:
+        """Write down what decides nothing, where anything can be written."""
         if self._trouble is None:
             try:
-                self._out.journal.note_errors(errors)
+                await note()
             except StoreError as error:
                 self._lose_memory(error)
 
@@ -322,9 +407,12 @@ class Agent:
 
     # Beginning and end.
 
-    def _begin(self, heartbeat: Moment | None) -> None:
+    async def _start(self) -> None:
+        await self._begin(await self._out.journal.last_sign_of_life())
+
+    async def _begin(self, heartbeat: Moment | None) -> None:
         """``heartbeat``: since when nobody watched; None: this agent did, or none ever ran."""
-        damage = tell_damage(self._out.journal)
+        damage = tell_damage(self._out.journal.damage, self._out.journal.set_aside)
         if damage is not None:
             self._say("error", damage)
         started = AgentStarted(
@@ -335,8 +423,8 @@ class Agent:
             self._engine.chart_hashes,
             heartbeat,
         )
-        self.take(started)
-        self.take(self._configured())
+        await self._decide(started)
+        await self._decide(self._configured())
 
     def _configured(self) -> Configured:
         return Configured(self._clock.now(), self._plan, self._engine.chart_hashes)
@@ -353,19 +441,28 @@ class Agent:
             loop.set_exception_handler(before)
 
     async def _finish(self) -> None:
-        self._ending.set()  # nothing is begun any more
-        await cancel(self._tasks)
+        """End everything, and leave behind what does not end in time: the state file is what a kill would leave."""
+        self.end(self._end_reason)  # where it is not that which brought us here; nothing is begun any more
+        self._lane.drop("the agent is ending")
+        await cancel(self._tasks, patience=self.time_left / 2)
+        closing: Tasks = set()
+        supervise("record the end", partial(self._lane.do, self._conclude), tasks=closing, again=False)
+        out = self._out
+        for part in (out.forwards, out.watch, self._lookout.rounds.prober, out.cluster, out.registries):
+            if part is None:
+                continue
+            supervise(f"close the {type(part).__name__}", part.close, tasks=closing, again=False)
+        _, left = await asyncio.wait(closing, timeout=0.9 * self.time_left)
+        for task in left:
+            task.cancel()
+            self._say("warning", f"not ended within {self._stop_timeout:g} s, and left behind: {task.get_name()}")
+
+    async def _conclude(self) -> None:
         if self._trouble is not None:
             with suppress(StoreError):  # a last try: the disk may have got room since
                 await self._catch_up()
         if self._trouble is None:
-            self.take(AgentStopped(self._clock.now(), self._end_reason))
-        await self._out.forwards.close()
-        await self._out.watch.close()
-        await self._lookout.rounds.prober.close()
-        await self._out.cluster.close()
-        if self._out.registries is not None:
-            await self._out.registries.close()
+            await self._decide(AgentStopped(self._clock.now(), self._end_reason))
 
     def _say(self, level: str, text: str) -> None:
         self._out.say(Sentence(self._clock.now(), level, "agent", text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from pathlib import Path
 
 from ..core.chart import Chart
 from ..core.engine import Engine
-from ..core.events import Configured, Order, Ordered
+from ..core.events import Configured, Event, Order, Ordered
 from ..core.moments import Moment
+from ..core.orders import refuse_order
 from ..core.world import BEGINNING, LinkState, World
 from ..errors import ConnmonError
 from ..kube.calls import Calls
@@ -25,7 +27,9 @@ from ..settings import KubernetesSettings, Settings
 from ..sockets.examining import SocketPorts
 from ..store import DATABASE_FILE
 from ..store.journal import SqliteJournal
+from ..store.threaded import JournalThread
 from ..supervision import Tasks, supervise
+from ..threads import DaemonExecutor
 from .agent import Agent
 from .api_addresses import ApiAddress
 from .clocks import SystemClock, anchor_time, boot_id, boottime, walltime
@@ -36,6 +40,7 @@ from .sentences import Sentence, tell_damage
 from .surroundings import Surroundings
 
 CREDENTIALS_FOLDER = "credentials"
+THREADS = 32  # that look up names and read files at once, each for as long as a name server or a disk likes
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,8 @@ async def run_agent(
 
     Raises what ``open_memory`` raises.
     """
+    # Names are looked up and files are read in threads that do not hold up the end.
+    asyncio.get_running_loop().set_default_executor(DaemonExecutor(THREADS, "connmon"))
     with open_memory(settings.state_dir) as memory:
         runner = Runner(settings, memory, say)
         control = ControlServer(memory.folder, runner.agent.obey)
@@ -120,6 +127,7 @@ async def run_agent(
             await runner.agent.run()
         finally:
             await control.stop()
+            await runner.close()
 
 
 class Runner:
@@ -136,27 +144,44 @@ class Runner:
         )
         self._calls = _open_calls(settings.kubernetes, memory.folder)
         self._registries = RegistryAsker(settings.kubernetes.registries)
+        self._journal = JournalThread(memory.journal)
+        self._publisher = DaemonExecutor(1, "endpoints")
+        self._endpoint_files = EndpointFiles(memory.folder, complain=self._complain)
         surroundings = Surroundings(
             clock=memory.clock,
             watch=open_link_watch(),
             prober=self._open_prober(settings),
             cluster=KubernetesCluster(self._calls),
-            journal=memory.journal,
+            journal=self._journal,
             boot_id=memory.boot,
             say=say,
             ports=SocketPorts(),
             forwards=self._forwarding.open(settings, self._calls),
-            publish=EndpointFiles(memory.folder, complain=self._complain).publish,
             registries=self._registries,
+            publish=self._publish,
         )
         self._cluster: Cluster = surroundings.cluster
-        self.agent = Agent(engine=Engine(memory.charts), plan=settings.plan, surroundings=surroundings)
+        self.agent = Agent(
+            engine=Engine(memory.charts),
+            plan=settings.plan,
+            surroundings=surroundings,
+            stop_timeout=settings.stop_timeout,
+        )
 
     def now(self) -> Moment:
         """This instant, for what is said beside the agent."""
         return self._memory.clock.now()
 
-    def reload(self, settings: Settings) -> None:
+    def _publish(self, world: World) -> None:
+        self._publisher.submit(self._endpoint_files.publish, world)
+
+    async def close(self) -> None:
+        """Let the last words reach the disk, as far as the agent's time to end allows."""
+        published = asyncio.wrap_future(self._publisher.submit(int))  # after all that was to be published
+        await asyncio.wait({published}, timeout=self.agent.time_left)
+        await self._journal.close(self.agent.time_left)
+
+    async def reload(self, settings: Settings) -> None:
         """Take over other settings. Raises ConnmonError where only a restart of the agent can."""
         if settings.state_dir != self._settings.state_dir:
             raise ConnmonError(
@@ -171,7 +196,9 @@ class Runner:
             self._cluster = cluster
             self._retire(old)
         forwards = self._forwarding.follow(settings, self._calls, other_cluster=cluster is not None)
-        self.agent.configure(settings.plan, prober=self._open_prober(settings), cluster=cluster, forwards=forwards)
+        await self.agent.configure(
+            settings.plan, prober=self._open_prober(settings), cluster=cluster, forwards=forwards
+        )
         self._settings = settings
 
     def _complain(self, text: str) -> None:
@@ -193,25 +220,36 @@ def _open_calls(settings: KubernetesSettings, folder: Path) -> Calls:
     return open_calls(settings, temp_dir=folder / CREDENTIALS_FOLDER)
 
 
-def record_order(settings: Settings, order: Order, services: tuple[str, ...], *, by: str) -> str | None:
+def record_order(state_dir: Path, order: Order, services: tuple[str, ...], *, by: str) -> str | None:
     """Carry out an order while no agent runs, as the agent would: decided by the engine, durable on return.
+
+    The plan is the one that the last agent had, whatever configuration the one who gives the order stands beside. A
+    refused order is recorded, and changes nothing.
 
     Returns a sentence on a damaged state file that had to be set aside for a new one (None: it was sound).
     Raises AlreadyRunning, StoreError, and ConnmonError with the reason when the order is refused.
     """
-    with open_memory(settings.state_dir) as memory:
-        engine, world, now = Engine(memory.charts), memory.journal.load(), memory.clock.now()
-        if world.plan != settings.plan or world.charts != engine.chart_hashes:
-            configured = Configured(now, settings.plan, engine.chart_hashes)
-            step = engine.step(world, configured)
-            memory.journal.commit(configured, step)
-            world = step.world
-        ordered = Ordered(now, order, services, by)
-        step = engine.step(world, ordered)
-        memory.journal.commit(ordered, step)
-        if step.refusal is not None:
-            raise _refuse(step.refusal, world, ordered)
-        return tell_damage(memory.journal)
+    if order in (Order.RECOVER, Order.REARM) and not (state_dir / DATABASE_FILE).exists():
+        raise ConnmonError(
+            f"no agent has run with the state directory {state_dir} yet, so no services are known",
+            hint="Check --state-dir and --config, or start the agent first",
+        )
+    with open_memory(state_dir) as memory:
+        engine, journal = Engine(memory.charts), memory.journal
+        ordered = Ordered(memory.clock.now(), order, services, by)
+        refusal = refuse_order(journal.load(), ordered)
+        if journal.load().charts != engine.chart_hashes and refusal is None:
+            # Another version of the agent decides now: its steps must name their charts.
+            _commit(journal, engine, Configured(ordered.at, journal.load().plan, engine.chart_hashes))
+        if refusal is None or journal.load().charts == engine.chart_hashes:
+            _commit(journal, engine, ordered)
+        if refusal is not None:
+            raise _refuse(refusal, journal.load(), ordered)
+        return tell_damage(journal.damage, journal.set_aside)
+
+
+def _commit(journal: SqliteJournal, engine: Engine, event: Event) -> None:
+    journal.commit(event, engine.step(journal.load(), event))
 
 
 def _refuse(refusal: str, world: World, ordered: Ordered) -> ConnmonError:

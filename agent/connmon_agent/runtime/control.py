@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ..core.events import Order
 from ..errors import ConnmonError, NotRunning
@@ -48,7 +49,12 @@ class Request:
     until: float = math.inf  # time since boot
 
 
-Obey = Callable[[Order, tuple[str, ...], str], str | None]
+class Obey(Protocol):
+    """Carries an order out, or returns why it was refused. ``lapsed``: whoever gave it does not wait any more."""
+
+    async def __call__(
+        self, order: Order, services: tuple[str, ...], by: str, *, lapsed: Callable[[], bool]
+    ) -> str | None: ...
 
 
 @contextmanager
@@ -100,17 +106,15 @@ class ControlServer:
         with contextlib.suppress(OSError, ValueError):  # a client that breaks off, keeps silent or talks without end
             async with asyncio.timeout(REQUEST_TIMEOUT):
                 line = await reader.readline()
-            answer = self._answer(line, _name_peer(writer))
+            answer = await self._answer(line, await _name_peer(writer))
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
         writer.close()
 
-    def _answer(self, line: bytes, by: str) -> dict[str, object]:
+    async def _answer(self, line: bytes, by: str) -> dict[str, object]:
         try:
             request = parse_request(line)
-            if boottime() > request.until:
-                return {"done": False, "reason": "the order came too late and has lapsed"}
-            refusal = self._obey(request.order, request.services, by)
+            refusal = await self._obey(request.order, request.services, by, lapsed=lambda: boottime() > request.until)
         except (ValueError, RecursionError, ConnmonError) as error:
             return {"done": False, "reason": str(error)}
         except Exception as error:  # a mistake of ours: whoever gave the order must not take silence for success
@@ -130,12 +134,12 @@ def parse_request(line: bytes) -> Request:
     return Request(Order(str(data.get("order"))), tuple(str(name) for name in data.get("services", [])), until)
 
 
-def _name_peer(writer: asyncio.StreamWriter) -> str:
+async def _name_peer(writer: asyncio.StreamWriter) -> str:
     peer = writer.get_extra_info("socket")
     if not hasattr(socket, "SO_PEERCRED"):
         return "an operator"
     pid, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return name_operator(uid, pid)
+    return await asyncio.to_thread(name_operator, uid, pid)  # a directory of users may be asked over the network
 
 
 def name_operator(uid: int, pid: int) -> str:

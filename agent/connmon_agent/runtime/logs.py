@@ -119,13 +119,14 @@ class Log:
             record.created = sentence.at.wall
             self._logger.handle(record)
 
-    @contextmanager
-    def turning_to(self, settings: LoggingSettings) -> Iterator[None]:
-        """Write as ``settings`` say from the end of the block on; as before, where the block raises.
+    def prepare(self, settings: LoggingSettings) -> logging.Logger:
+        """Open what ``settings`` name, for ``turning_to``. Raises ConnmonError when the folder cannot be written."""
+        return _open_logger(settings)
 
-        Raises ConnmonError before the block is entered when the new folder cannot be written.
-        """
-        unused = _open_logger(settings)
+    @contextmanager
+    def turning_to(self, prepared: logging.Logger) -> Iterator[None]:
+        """Write to what was ``prepared`` from the end of the block on; as before, where the block raises."""
+        unused = prepared
         try:
             yield
             unused, self._logger = self._logger, unused

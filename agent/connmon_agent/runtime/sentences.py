@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..core.moments import Moment
 from ..core.steps import Step, Transition
 from ..core.world import ForwardState, LinkState, ServiceState
-from ..ports import Journal
 
 ALARMING = frozenset(
     {
@@ -36,13 +36,11 @@ class Sentence:
     detail: str = ""
 
 
-def tell_damage(journal: Journal) -> str | None:
-    """That a new state file was begun, and why; None: the one that was there was sound."""
-    if journal.set_aside is None:
+def tell_damage(damage: str | None, set_aside: Path | None) -> str | None:
+    """That a new state file was begun, and why; None: the one that was there was sound. See ``Journal``."""
+    if set_aside is None:
         return None
-    return (
-        f"the state file was damaged ({journal.damage}); it is kept as {journal.set_aside.name}, and a new one begins"
-    )
+    return f"the state file was damaged ({damage}); it is kept as {set_aside.name}, and a new one begins"
 
 
 def tell_step(at: Moment, step: Step) -> Iterator[Sentence]:

@@ -16,7 +16,7 @@ from ..core.steps import Step
 from ..core.world import World
 from ..errors import CommitError, InvariantError, StoreError
 from . import writes
-from .failures import commit_error, store_error
+from .failures import commit_error, is_damage, store_error
 from .layout import EVENTS, STEPS, EventRow, StepBody
 from .opening import OpenedStore, Trace, open_store, require_full_sync
 from .snapshots import SnapshotWriter
@@ -65,6 +65,8 @@ class SqliteJournal:
         self._wall = wall
         self._trace = trace
         self._snapshots = SnapshotWriter()
+        self._abandoned = False
+        self._suspect = True  # the file may have been damaged since it was looked through
         self._take(open_store(path, wall=wall, trace=trace))
 
     @classmethod
@@ -168,17 +170,24 @@ class SqliteJournal:
         self._in_order = False
         with suppress(sqlite3.Error):  # its transaction is of unknown outcome; the file knows better
             self._connection.close()
-        self._take(open_store(self.path, wall=self._wall, trace=self._trace))
+        self._take(open_store(self.path, wall=self._wall, trace=self._trace, check=self._suspect))
+        self._suspect = False
         return self._world
 
     def close(self) -> None:
         """Copy the log into the database and close. A reader in the way keeps the log, and loses nothing."""
+        if self._abandoned:
+            return
         with suppress(sqlite3.Error):  # what is committed is in the log, and the next start finds it there
             if self._in_order:
                 self._connection.execute("PRAGMA busy_timeout = 0")  # a reader must not hold up the end
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._in_order = False
         self._connection.close()
+
+    def abandon(self) -> None:
+        """Another thread is held up by the disk in a call of this journal: to close it would wait for the same disk."""
+        self._abandoned = True
 
     def _take(self, opened: OpenedStore) -> None:
         self._connection = opened.connection
@@ -227,12 +236,13 @@ class SqliteJournal:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
-            self._in_order = True
+            self._in_order = self._suspect = True
             self._uncopied += 1
         except (sqlite3.IntegrityError, InvariantError, ValueError, OverflowError) as error:
             self._in_order = self._roll_back()
             raise InvariantError(f"cannot {doing} in {self.path}: {error}") from error
         except sqlite3.Error as error:
+            self._suspect = self._suspect or is_damage(error)
             raise commit_error(error, doing=doing, path=self.path) from error
         finally:
             self._roll_back()

@@ -47,22 +47,23 @@ class OpenedStore:
     damage: str | None = None
 
 
-def open_store(path: Path, *, wall: Callable[[], float], trace: Trace | None = None) -> OpenedStore:
+def open_store(path: Path, *, wall: Callable[[], float], trace: Trace | None = None, check: bool = True) -> OpenedStore:
     """Open ``path`` for writing; a damaged file is moved out of the way first. Raises StoreError.
 
-    ``wall`` gives Unix seconds for the name of a damaged file; ``trace`` is called with every SQL statement.
+    ``wall`` gives Unix seconds for the name of a damaged file; ``trace`` is called with every SQL statement. ``check``:
+    look through the whole file for damage, which may read some hundred megabytes.
     """
     try:
-        return _open(path, trace)
+        return _open(path, trace, check)
     except Damaged as damaged:
         moved = _set_aside(path, wall())
-        fresh = _open(path, trace)
+        fresh = _open(path, trace, check)
         return OpenedStore(fresh.connection, fresh.remembered, moved, str(damaged))
 
 
-def _open(path: Path, trace: Trace | None) -> OpenedStore:
+def _open(path: Path, trace: Trace | None, check: bool) -> OpenedStore:
     try:
-        _check_file(path)
+        _check_file(path, check)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
             connection.set_trace_callback(trace)
@@ -77,7 +78,7 @@ def _open(path: Path, trace: Trace | None) -> OpenedStore:
         raise store_error(error, doing="open the memory", path=path) from error
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, check: bool) -> None:
     """Raise Damaged or StoreError before anything writes. Read-only, so that closing does not move the log's pages."""
     for file in (path, log_of(path), index_of(path)):
         if file.exists() and not file.is_file():
@@ -92,6 +93,8 @@ def _check_file(path: Path) -> None:
         return
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT)) as connection:
         check_identity(connection, path)
+        if not check:
+            return
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise Damaged(verdict.splitlines()[-1])  # the line before names the database

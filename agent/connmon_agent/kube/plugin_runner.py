@@ -1,0 +1,83 @@
+"""Running a credential plugin, so that it ends in time with all that it has started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+
+REAPING = 1.0  # seconds for a killed program to be gone: only a disk that hangs holds it longer
+
+
+class PluginRunner:
+    """Runs one plugin at a time, as the leader of a process group of its own.
+
+    A plugin is often a script whose real work is done by a child of it. To kill the script alone leaves that child
+    behind, and with it the pipe, for whose end the reader waits.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._running: subprocess.Popen[str] | None = None
+        self._ended = False
+
+    def run(
+        self, command: Sequence[str], *, environment: Mapping[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end, at most ``timeout`` seconds: then it is killed with all that it has started.
+
+        A program that ends in order may leave another one behind, as an agent that keeps a login. Raises OSError where
+        it cannot be run, UnicodeError where it does not print text, subprocess.TimeoutExpired.
+        """
+        if self._ended:
+            raise ProcessLookupError(0, "the agent is ending")
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        with self._guard:  # not around the start of the program, which its disk may hold up
+            self._running = process
+            if self._ended:
+                _kill_group(process)
+        try:
+            output, errors = process.communicate(timeout=timeout)
+        except BaseException:
+            _end(process)
+            raise
+        finally:
+            with self._guard:
+                self._running = None
+        return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+    def end(self) -> None:
+        """End what runs, and run nothing any more. Never waits."""
+        with self._guard:
+            self._ended = True
+            if self._running is not None:
+                _kill_group(self._running)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    _kill_group(process)
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(REAPING)
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    """Of a leader that was not waited for: until then its number is nobody else's."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()

@@ -1,0 +1,76 @@
+"""The journal in a thread of its own: nobody but the one who waits for a commit waits for the disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from ..core.events import Event
+from ..core.moments import Moment
+from ..core.sightings import InternalErrors, ProbeResult, QualitySight, Traffic
+from ..core.steps import Step
+from ..core.world import World
+from ..threads import DaemonExecutor
+from .journal import SqliteJournal
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class JournalThread:
+    """``ports.Journal`` over a SqliteJournal that nobody else calls while this one lives.
+
+    Calls are done one at a time, in the order in which they were made. One whose caller does not wait any more is done
+    all the same. For meanings and errors see ``ports.Journal``.
+    """
+
+    def __init__(self, journal: SqliteJournal) -> None:
+        self._journal = journal
+        self._thread = DaemonExecutor(1, "journal")
+
+    @property
+    def damage(self) -> str | None:
+        return self._journal.damage
+
+    @property
+    def set_aside(self) -> Path | None:
+        return self._journal.set_aside
+
+    def load(self) -> World:
+        """The world as it was last committed. Only for the beginning, when nothing is under way. Raises StoreError."""
+        return self._journal.load()
+
+    async def commit(self, event: Event, step: Step) -> int:
+        return await self._do(self._journal.commit, event, step)
+
+    async def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
+        await self._do(self._journal.note_round, at, results, sight)
+
+    async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
+        await self._do(self._journal.note_traffic, at, traffic)
+
+    async def note_errors(self, errors: InternalErrors) -> None:
+        await self._do(self._journal.note_errors, errors)
+
+    async def last_sign_of_life(self) -> Moment | None:
+        return await self._do(self._journal.last_sign_of_life)
+
+    async def reopen(self) -> World:
+        return await self._do(self._journal.reopen)
+
+    async def close(self, patience: float) -> None:
+        """Checkpoint and close, and wait for that no longer than so many seconds.
+
+        Where the disk keeps silent the journal is left to its thread: what was committed is durable, and the rest is
+        what a kill would leave.
+        """
+        closing = self._thread.submit(self._journal.close)
+        self._thread.shutdown()
+        done, _ = await asyncio.wait({asyncio.wrap_future(closing)}, timeout=patience)
+        if not done:
+            self._journal.abandon()
+
+    async def _do(self, call: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        return await asyncio.wrap_future(self._thread.submit(call, *args, **named))

@@ -1,0 +1,49 @@
+"""The real journal on virtual time: a thread of its own would take none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from connmon_agent.core.events import Event
+from connmon_agent.core.moments import Moment
+from connmon_agent.core.sightings import InternalErrors, ProbeResult, QualitySight, Traffic
+from connmon_agent.core.steps import Step
+from connmon_agent.core.world import World
+from connmon_agent.store.journal import SqliteJournal
+
+
+class DirectJournal:
+    """The port Journal, whose calls are done at once."""
+
+    def __init__(self, journal: SqliteJournal) -> None:
+        self._journal = journal
+
+    @property
+    def damage(self) -> str | None:
+        return self._journal.damage
+
+    @property
+    def set_aside(self) -> Path | None:
+        return self._journal.set_aside
+
+    def load(self) -> World:
+        return self._journal.load()
+
+    async def commit(self, event: Event, step: Step) -> int:
+        return self._journal.commit(event, step)
+
+    async def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
+        self._journal.note_round(at, results, sight)
+
+    async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
+        self._journal.note_traffic(at, traffic)
+
+    async def note_errors(self, errors: InternalErrors) -> None:
+        self._journal.note_errors(errors)
+
+    async def last_sign_of_life(self) -> Moment | None:
+        return self._journal.last_sign_of_life()
+
+    async def reopen(self) -> World:
+        return self._journal.reopen()
