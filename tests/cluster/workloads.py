@@ -49,7 +49,10 @@ def crash_after(pattern: str, words: str, *, code: int) -> Json:
         "restartPolicy": "Always",
         "env": [{"name": "RESTART_TOKEN", "valueFrom": token}],
         "command": ["sh", "-c", f'case "$RESTART_TOKEN" in {pattern}) {crash} ;; esac; sleep 1000000'],
-        "startupProbe": {"exec": {"command": ["true"]}, "periodSeconds": 1},  # else it counts as started before it ends
+        "startupProbe": {
+            "exec": {"command": ["sh", "-c", "exit 0"]},
+            "periodSeconds": 1,
+        },  # else it counts as started before it ends
     }
 
 

@@ -48,7 +48,9 @@ ADVICE = {
     Cause.LOSSY: "Packets are lost: look for a full line, bad radio or a bad cable",
     Cause.SLOW: "The line works, slowly: look for who uses it up",
     Cause.CLUSTER_ONLY: "The internet works; check the node, k3s or minikube, and the way to the API server",
-    Cause.PROBE_SUSPECT: "Other kinds of probes answer: check these targets, or a firewall or DNS filter that blocks them",
+    Cause.PROBE_SUSPECT: (
+        "Other kinds of probes answer: check these targets, or a firewall or DNS filter that blocks them"
+    ),
     Cause.NO_PROBE: "No target can be probed on this machine: mend what their reasons say, or choose other targets",
 }
 
