@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from connmon_agent.errors import ClusterError
 from connmon_agent.kube.kubeconfig import Access, Places, find_kubeconfigs, read_access
 from connmon_agent.kube.kubeconfig_types import SHAPES
+from connmon_agent.kube.tls import build_context
 
 SERVER = "https://10.0.0.1:6443"
 
@@ -154,7 +156,8 @@ class TestWhatItSays:
 TEXTS = [
     pytest.param("a: [", "is not YAML", id="no YAML"),
     pytest.param("- a", "is not a kubeconfig", id="a list"),
-    pytest.param("", "is not a kubeconfig", id="empty"),
+    pytest.param("", "names no current context", id="empty"),
+    pytest.param("# nothing yet\n", "names no current context", id="a comment"),
     pytest.param("clusters: [1]", "an entry of clusters is not a mapping", id="a number among the clusters"),
     pytest.param("clusters: [{name: a, cluster: b}]", "an entry of clusters is not a mapping", id="no cluster"),
     pytest.param("apiVersion: v1", "names no current context", id="nothing chosen"),
@@ -178,7 +181,25 @@ def test_a_broken_file_is_told(tmp_path: Path, text: str, message: str) -> None:
         pytest.param({"server": "https://[::1"}, {}, "the server 'https://[::1'", id="half an address"),
         pytest.param({"server": "https://a:port"}, {}, "the server 'https://a:port'", id="a port in words"),
         pytest.param({"server": "https:///path"}, {}, "the server 'https:///path'", id="no host"),
-        pytest.param({"server": SERVER, "proxy-url": "socks5://x"}, {}, "the proxy-url 'socks5://x'", id="proxy"),
+        pytest.param(
+            {"server": SERVER, "proxy-url": "socks5://x"},
+            {},
+            "the proxy-url of the cluster site is a SOCKS proxy",
+            id="SOCKS",
+        ),
+        pytest.param({"server": SERVER, "proxy-url": "ftp://x"}, {}, "the proxy-url 'ftp://x'", id="proxy"),
+        pytest.param(
+            {"server": SERVER, "insecure-skip-tls-verify": True, "certificate-authority": "ca.crt"},
+            {},
+            "has a certificate authority and insecure-skip-tls-verify: true",
+            id="an authority that nobody asks",
+        ),
+        pytest.param(
+            {"server": SERVER, "insecure-skip-tls-verify": "false"},
+            {},
+            "insecure-skip-tls-verify is text",
+            id="a string",
+        ),
         pytest.param(
             {"server": SERVER, "certificate-authority-data": "%%%"}, {}, "is not base64 of a PEM text", id="no base64"
         ),
@@ -288,3 +309,51 @@ def test_a_value_of_another_type_is_named_without_the_value(
     error = refusal(write_config(tmp_path / "c", cluster=cluster, user=user))
     assert message in error.message
     assert "123456" not in error.message
+
+
+@pytest.mark.parametrize("text", ["", "# a placeholder\n", "clusters: null\nusers: null\n"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_file_of_kubeconfig_that_names_nothing_is_passed_over(tmp_path: Path, text: str, first: bool) -> None:
+    (tmp_path / "empty").write_text(text)
+    files = [str(tmp_path / "empty"), str(write_config(tmp_path / "c"))]
+    listed = os.pathsep.join(files if first else reversed(files))
+    where = Places({"KUBECONFIG": f"{os.pathsep}{listed}{os.pathsep}{tmp_path / 'gone'}"}, tmp_path)
+    assert read_access(None, None, where).server == SERVER
+
+
+def test_an_empty_file_at_home_leaves_it_to_k3s(tmp_path: Path) -> None:
+    (tmp_path / ".kube").mkdir()
+    (tmp_path / ".kube" / "config").touch()
+    where = Places({}, tmp_path, k3s=write_config(tmp_path / "k3s.yaml"))
+    assert read_access(None, None, where).server == SERVER
+
+
+def test_a_folder_that_may_not_be_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse_entry(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refuse_entry)
+    error = refusal(None, where=Places({"KUBECONFIG": "/private/config"}, tmp_path))
+    assert error.message == "/private/config: Permission denied"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("inline", [True, False])
+def test_a_certificate_with_words_around_it(tmp_path: Path, encoding: str, inline: bool) -> None:
+    """As tools write them: "# Aussteller: CN=Zertifizierungsstelle M\u00fcller"."""
+    certificate = (Path(__file__).parents[1] / "probes" / "certificates" / "authority.pem").read_bytes()
+    whole = "# Aussteller: M\u00fcller\n".encode(encoding) + certificate
+    (tmp_path / "ca.crt").write_bytes(whole)
+    data = {"certificate-authority-data": base64.b64encode(whole).decode()}
+    cluster = {"server": SERVER, **(data if inline else {"certificate-authority": "ca.crt"})}
+    access = read_access(write_config(tmp_path / "c", cluster=cluster), None, Places({}, tmp_path))
+    assert build_context(access, tmp_path).get_ca_certs()
+
+
+def test_what_a_cluster_holds_for_plugins(tmp_path: Path) -> None:
+    extensions = [
+        {"name": "other", "extension": 1},
+        {"name": "client.authentication.k8s.io/exec", "extension": {"a": 1}},
+    ]
+    path = write_config(tmp_path / "c", cluster={"server": SERVER, "extensions": extensions})
+    assert read_access(path, None, Places({}, tmp_path)).plugin_config == {"a": 1}

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import base64
 import json
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +87,9 @@ def test_a_plugin_that_fails_is_told(script: str, message: str) -> None:
 
 def test_a_plugin_that_is_not_there_is_told_with_the_kubeconfigs_own_hint() -> None:
     error = refusal(access("", command="/nonexistent/sign-in", installHint="Install\n  sign-in."))
-    assert error.message == "the credential plugin /nonexistent/sign-in cannot be run: No such file or directory"
+    assert (
+        error.message == "the credential plugin /nonexistent/sign-in cannot be run: /nonexistent/sign-in does not exist"
+    )
     assert error.hint == "Install sign-in."
 
 
@@ -134,3 +138,62 @@ def test_a_plugin_is_ended_from_elsewhere_and_none_is_begun_afterwards(tmp_path:
     assert not asking.is_alive()
     assert not lives(tmp_path / "pid")
     assert "the agent is ending" in refusal(asked, runner=runner).message
+
+
+def print_info() -> str:
+    """A plugin that gives the cluster that it was told of as its token."""
+    return (
+        "import json, os; info = json.loads(os.environ['KUBERNETES_EXEC_INFO']); "
+        "print(json.dumps({'status': {'token': json.dumps(info['spec'].get('cluster'), sort_keys=True)}}))"
+    )
+
+
+@pytest.mark.parametrize("provide", [True, False, None])
+def test_a_plugin_is_told_of_its_cluster_where_the_kubeconfig_says_so(provide: bool | None) -> None:
+    asked = replace(
+        access(print_info(), provideClusterInfo=provide),
+        authority="PEM",
+        server_name="api",
+        proxy="http://proxy.example:3128",
+        plugin_config={"audience": "site"},
+    )
+    certified, _ = ask_plugin(asked)
+    given = json.loads((certified.authorization or "").removeprefix("Bearer "))
+    whole = {
+        "server": SERVER,
+        "tls-server-name": "api",
+        "certificate-authority-data": base64.b64encode(b"PEM").decode(),
+        "proxy-url": "http://proxy.example:3128",
+        "config": {"audience": "site"},
+    }
+    assert given == (whole if provide else None)
+
+
+def test_output_that_is_not_utf_8() -> None:
+    script = (
+        "import sys; sys.stderr.buffer.write(b'\\xff\\xfe'); "
+        'sys.stdout.buffer.write(b\'{"status": {"token": "a", "x": "\\xff"}}\')'
+    )
+    certified, _ = ask_plugin(access(script))
+    assert certified.authorization == "Bearer a"
+
+
+def test_a_failure_in_words_that_are_not_utf_8() -> None:
+    script = "import sys; sys.stderr.buffer.write(b'kein Schl\\xfcssel'); sys.exit(1)"
+    assert "kein Schl\ufffdssel" in refusal(access(script)).message
+
+
+def test_a_plugin_that_is_not_in_the_path() -> None:
+    error = refusal(Access("here", SERVER, plugin={"command": "sign-in-not-here"}))
+    assert error.message.endswith("cannot be run: it is not in the PATH of the agent")
+
+
+def test_a_plugin_that_needs_a_terminal() -> None:
+    assert "needs a terminal" in refusal(access(print_status(token="a"), interactiveMode="Always")).message
+
+
+def test_a_child_that_is_left_behind_with_the_output_open_holds_nothing_up() -> None:
+    child = "import time; time.sleep(30)"
+    script = f"import subprocess, sys; subprocess.Popen([sys.executable, '-Ic', {child!r}]); {print_status(token='a')}"
+    certified, _ = ask_plugin(access(script), timeout=20.0)
+    assert certified.authorization == "Bearer a"

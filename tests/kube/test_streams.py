@@ -13,8 +13,9 @@ from tests.fakes.loopback import HOST, Handler, closed_port, serve_tcp
 from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, manifests
 from connmon_agent.errors import ClusterError
 from connmon_agent.kube.kubeconfig import Access
+from connmon_agent.kube.proxies import choose_proxy
 from connmon_agent.kube.requests import Json, Request, get
-from connmon_agent.kube.streams import ApiStreams, choose_proxy
+from connmon_agent.kube.streams import ApiStreams
 
 CERTIFICATES = Path(__file__).parent.parent / "probes" / "certificates"
 PODS = "/api/v1/namespaces/default/pods"
@@ -259,6 +260,12 @@ class TestConnect:
         ("https://api.example.com", {"HTTPS_PROXY": "http://proxy:3128"}, "http://proxy:3128"),
         ("https://api.example.com", {"all_proxy": "proxy:3128"}, "http://proxy:3128"),
         ("https://api.example.com", {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "example.com"}, None),
+        ("https://192.0.2.1:6443", {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "192.0.2.0/24"}, None),
+        (
+            "https://192.0.2.1:6443",
+            {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "192.0.2.1:443"},
+            "http://proxy:3128",
+        ),
         ("https://127.0.0.1:6443", {"HTTPS_PROXY": "http://proxy:3128"}, None),
         ("https://api.example.com", {}, None),
     ],

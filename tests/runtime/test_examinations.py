@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.fakes.kube_sites import local, write_kubeconfig
 from tests.fakes.loopback import PATIENT, closed_port
 from tests.fakes.memories import live_through_an_outage
@@ -209,6 +210,20 @@ async def look_at_cluster(
             findings = await gather(examine_cluster(settings))
             if not healthy or "0 of 1" not in str(findings.get(f"service {service.name}")):
                 return findings
+
+
+def test_a_server_whose_certificate_is_not_verified_is_named(tmp_path: Path) -> None:
+    async def scenario() -> list[Finding]:
+        async with EmbeddedKubernetes(namespaces=("shop",)) as api:
+            kubeconfig = api.write_kubeconfig(tmp_path / "kubeconfig")
+            config = yaml.safe_load(kubeconfig.read_text())
+            config["clusters"][0]["cluster"]["insecure-skip-tls-verify"] = True
+            kubeconfig.write_text(yaml.safe_dump(config))
+            return [one async for one in examine_cluster(settings_for(tmp_path, kubeconfig=kubeconfig))]
+
+    found = [one for one in asyncio.run(scenario()) if one.about == "kubernetes API"]
+    assert [one.health for one in found] == ["good", "warning"]
+    assert "insecure-skip-tls-verify: true" in found[1].text
 
 
 def settings_for(folder: Path, *services: ServicePlan, kubeconfig: Path) -> Settings:

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import ipaddress
 import socket
 import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from .. import __version__
 from ..errors import ClusterError
@@ -32,8 +30,9 @@ from .kubeconfig import Access, Places, read_access, refuse
 from .limits import MAX_BODY, too_long
 from .plugin_runner import PluginRunner
 from .plugins import ask_plugin
+from .proxies import choose_proxy
 from .requests import Json, Request
-from .tls import build_context
+from .tls import build_context, explain_tls
 
 CONNECTIONS = 8  # kept open between requests
 PLUGIN_PAUSE, LONGEST_PLUGIN_PAUSE = 1.0, 10.0  # seconds between runs of a credential plugin that fails
@@ -210,7 +209,7 @@ class KubernetesClient:
         if self._read() != chosen:
             stamp = ()  # it changed while it was read: the next request reads it again
         certified, renew_at = self._certify(chosen)
-        rest = _build_rest(certified, temp_dir=self._temp_dir, current=self._current)
+        rest = _build_rest(certified, self._places.environment, temp_dir=self._temp_dir, current=self._current)
         return _Session(chosen, certified, stamp, renew_at, rest)
 
     def _certify(self, chosen: Access) -> tuple[Access, float | None]:
@@ -284,7 +283,7 @@ def _explain_failure(
     if exchange.given_up or isinstance(error, GivenUp):
         return failed("timeout", "did not answer completely in time")
     if tls := _find_cause(error, ssl.SSLError):
-        return _explain_tls(tls, failed)
+        return failed(*explain_tls(tls))
     if isinstance(error, failures.NameResolutionError):
         return failed("unreachable", "cannot be reached: its name cannot be resolved", "Is the name server reachable?")
     refused = isinstance(error, failures.NewConnectionError)  # for urllib3 that is a kind of timeout, too
@@ -305,17 +304,6 @@ def _explain_failure(
 
 _Failed = Callable[..., ClusterError]
 _Cause = TypeVar("_Cause", bound=BaseException)
-
-
-def _explain_tls(error: ssl.SSLError, failed: _Failed) -> ClusterError:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        hint = "Renew the kubeconfig: its certificate authority is not the cluster's, or the clock is wrong"
-        return failed("credentials", f"is not trusted: {error.verify_message}", hint)
-    if "ALERT" in (error.reason or ""):
-        return failed("credentials", f"refused our certificate: {error.reason}", "Renew the kubeconfig")
-    if "EOF" in (error.reason or ""):
-        return failed("unreachable", "broke the connection off")
-    return failed("protocol", f"does not speak TLS: {error.reason or error}", "Is this address the Kubernetes API?")
 
 
 def _explain_os_error(error: OSError, failed: _Failed, *, sent: bool) -> ClusterError:
@@ -351,14 +339,13 @@ def _stamp_file(path: Path) -> tuple[int, int, int] | None:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _build_rest(access: Access, *, temp_dir: Path, current: threading.local) -> Any:
+def _build_rest(access: Access, environment: Mapping[str, str], *, temp_dir: Path, current: threading.local) -> Any:
     """The library's HTTP client with our TLS context, socket options and connections."""
     configuration_class, rest_class = _import_library()
     configuration = configuration_class(host=access.server, retries=False, verify_ssl=access.verify)
-    if access.proxy:
-        configuration.proxy = access.proxy
-    elif is_loopback(access.server):
-        configuration.proxy = None  # kubectl too goes to this very machine without the environment's proxy
+    proxy = choose_proxy(access, environment)
+    configuration.proxy = None if proxy is None else proxy.geturl()
+    configuration.no_proxy = None  # by our own rule the proxy is chosen already
     configuration.tls_server_name = access.server_name
     configuration.socket_options = list_socket_options()
     configuration.connection_pool_maxsize = CONNECTIONS
@@ -444,12 +431,3 @@ def list_socket_options() -> list[tuple[int, int, int]]:
         if (number := getattr(socket, name, None)) is not None:
             options.append((socket.IPPROTO_TCP, number, value))
     return options
-
-
-def is_loopback(server: str) -> bool:
-    """Whether the URL ``server`` leads to this very machine."""
-    host = urlsplit(server).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

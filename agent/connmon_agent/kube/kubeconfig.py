@@ -25,6 +25,8 @@ from .kubeconfig_types import SHAPES, describe, find_misfit
 REPAIR = "Repair the kubeconfig; `kubectl config view` reads the same file"
 MAX_BYTES = 4_000_000  # of a kubeconfig, a token or a certificate; a context with certificates has 10 kB
 IN_CLUSTER_HINT = "Set kubernetes.kubeconfig in the configuration, or KUBECONFIG"
+NO_SOCKS = "Name an HTTP proxy (http://host:port): SOCKS proxies are not supported"
+PLUGIN_EXTENSION = "client.authentication.k8s.io/exec"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -62,6 +64,7 @@ class Access:
     key: str | None = field(default=None, repr=False)
     authorization: str | None = field(default=None, repr=False)
     plugin: Mapping[str, Any] | None = field(default=None, repr=False)
+    plugin_config: Any = field(default=None, repr=False)  # what the cluster's entry holds for plugins; None: nothing
     base: Path = Path()  # the folder of the file that names the user; relative paths start there
     files: tuple[Path, ...] = field(default=(), compare=False)
 
@@ -99,7 +102,7 @@ def find_kubeconfigs(kubeconfig: Path | None, places: Places) -> tuple[Path, ...
         return found
     usual = (places.home / ".kube" / "config", places.k3s)
     for path in usual:
-        if path.exists():
+        if path.exists() and path.stat().st_size:  # an empty one names nothing
             return (path,)
     if (places.service_account / "token").exists():
         return ()
@@ -107,10 +110,10 @@ def find_kubeconfigs(kubeconfig: Path | None, places: Places) -> tuple[Path, ...
     raise refuse(f"no kubeconfig was found (looked at {listed})", IN_CLUSTER_HINT)
 
 
-def read_file(path: Path) -> str:
-    """A file's text. Raises ClusterError (credentials)."""
+def read_file(path: Path, *, errors: str = "strict") -> str:
+    """A file's text; ``errors`` as for ``bytes.decode``. Raises ClusterError (credentials)."""
     try:
-        return read_bounded(path, MAX_BYTES).decode("utf-8")
+        return read_bounded(path, MAX_BYTES).decode("utf-8", errors)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise refuse(f"{path} cannot be read: {reason}", "Make it readable for the agent's user") from error
@@ -163,16 +166,26 @@ class _Merged:
             key=self._material(user, "client-key", base),
             authorization=self._authorization(user, base),
             plugin=user.get("exec"),
+            plugin_config=_find_extension(cluster, PLUGIN_EXTENSION),
             base=base,
             files=tuple(self._files),
         )
 
     def _check(self, name: object, cluster: dict[str, Any]) -> None:
+        proxy = str(cluster.get("proxy-url") or "")
+        if proxy.startswith("socks"):
+            raise refuse(f"{self._place}: the proxy-url of the cluster {name} is a SOCKS proxy", NO_SOCKS)
         urls = {key: cluster.get(key) for key in ("server", "proxy-url") if key == "server" or cluster.get(key)}
         for key, url in urls.items():
             if not _is_url(str(url)):
                 message = f"{self._place}: the cluster {name} has the {key} {url!r}, which is no http or https URL"
                 raise refuse(message, REPAIR)
+        named = cluster.get("certificate-authority") or cluster.get("certificate-authority-data")
+        if cluster.get("insecure-skip-tls-verify") and named:  # kubectl refuses it, too
+            message = (
+                f"{self._place}: the cluster {name} has a certificate authority and insecure-skip-tls-verify: true"
+            )
+            raise refuse(message, "Remove insecure-skip-tls-verify")
 
     def _find(self, singular: str, name: str) -> tuple[dict[str, Any], Path]:
         if (found := self._entries.get((singular, name))) is not None:
@@ -186,11 +199,11 @@ class _Merged:
         """A certificate or key, from the entry itself or from the file it names."""
         if data := entry.get(f"{key}-data"):
             try:
-                return base64.b64decode("".join(str(data).split()), validate=True).decode("ascii")
+                return base64.b64decode("".join(str(data).split()), validate=True).decode("utf-8", "replace")
             except ValueError as error:
                 message = f"{self._place}: {key}-data is not base64 of a PEM text"
                 raise refuse(message, REPAIR) from error
-        return self._read(base / str(entry[key])) if entry.get(key) else None
+        return self._read(base / str(entry[key]), errors="replace") if entry.get(key) else None
 
     def _authorization(self, user: dict[str, Any], base: Path) -> str | None:
         """The HTTP header; a token file wins over a token, because only the file is kept fresh."""
@@ -203,9 +216,9 @@ class _Merged:
             return f"Basic {base64.b64encode(pair.encode()).decode()}"
         return None
 
-    def _read(self, path: Path) -> str:
+    def _read(self, path: Path, *, errors: str = "strict") -> str:
         self._files.append(path)
-        return read_file(path)
+        return read_file(path, errors=errors)
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -218,9 +231,20 @@ def _parse(path: Path) -> dict[str, Any]:
         RecursionError,
     ) as error:  # a date that is none, a key that is a list
         raise refuse(f"{path} is not YAML: {' '.join(str(error).split())}", REPAIR) from error
+    if config is None:  # an empty file, or nothing but comments: for kubectl it names nothing
+        return {}
     if not isinstance(config, dict):
         raise refuse(f"{path} is not a kubeconfig", "Write it with `kubectl config view --flatten --minify`")
     return config
+
+
+def _find_extension(cluster: dict[str, Any], name: str) -> Any:
+    """What the cluster's entry holds for a program of this name; None: nothing."""
+    extensions = cluster.get("extensions")
+    for one in extensions if isinstance(extensions, list) else ():
+        if isinstance(one, dict) and one.get("name") == name:
+            return one.get("extension")
+    return None
 
 
 def _is_url(text: str) -> bool:

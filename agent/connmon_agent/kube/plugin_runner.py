@@ -6,9 +6,12 @@ import contextlib
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from typing import IO
 
+MOST_OUTPUT = 1_000_000  # bytes of output that are read; credentials take some thousands
 REAPING = 1.0  # seconds for a killed program to be gone: only a disk that hangs holds it longer
 
 
@@ -21,7 +24,7 @@ class PluginRunner:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._running: subprocess.Popen[str] | None = None
+        self._running: subprocess.Popen[bytes] | None = None
         self._ended = False
 
     def run(
@@ -29,33 +32,37 @@ class PluginRunner:
     ) -> subprocess.CompletedProcess[str]:
         """Run the command to its end, at most ``timeout`` seconds: then it is killed with all that it has started.
 
-        A program that ends in order may leave another one behind, as an agent that keeps a login. Raises OSError where
-        it cannot be run, UnicodeError where it does not print text, subprocess.TimeoutExpired.
+        A program that ends in order may leave another one behind, as an agent that keeps a login; that one may hold the
+        output open, so that it goes into files, whose first MOST_OUTPUT bytes are read. Raises OSError where it cannot be
+        run, subprocess.TimeoutExpired.
         """
         if self._ended:
             raise ProcessLookupError(0, "the agent is ending")
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+            self._await(process, timeout)
+            return subprocess.CompletedProcess(command, process.returncode, _read(output), _read(errors))
+
+    def _await(self, process: subprocess.Popen[bytes], timeout: float) -> None:
         with self._guard:  # not around the start of the program, which its disk may hold up
             self._running = process
             if self._ended:
                 _kill_group(process)
         try:
-            output, errors = process.communicate(timeout=timeout)
+            process.wait(timeout)
         except BaseException:
             _end(process)
             raise
         finally:
             with self._guard:
                 self._running = None
-        return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
     def end(self) -> None:
         """End what runs, and run nothing any more. Never waits."""
@@ -65,19 +72,22 @@ class PluginRunner:
                 _kill_group(self._running)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     _kill_group(process)
-    for pipe in (process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(REAPING)
 
 
-def _kill_group(process: subprocess.Popen[str]) -> None:
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """Of a leader that was not waited for: until then its number is nobody else's."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
+
+
+def _read(file: IO[bytes]) -> str:
+    """What was written; what is no UTF-8 may stand in words that nobody needs."""
+    file.seek(0)
+    return file.read(MOST_OUTPUT).decode("utf-8", "replace")

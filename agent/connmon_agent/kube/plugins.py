@@ -5,12 +5,12 @@ Protocol: https://kubernetes.io/docs/reference/access-authn-authz/authentication
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from .annotations import parse_time
@@ -32,7 +32,7 @@ def ask_plugin(
     """
     if access.plugin is None:
         return access, None
-    output = _run(access.plugin, access.base, timeout, runner or PluginRunner())
+    output = _run(access, access.plugin, timeout, runner or PluginRunner())
     status = _parse(output, str(access.plugin.get("command")))
     expires = parse_time(status.get("expirationTimestamp"))
     authorization = f"Bearer {status['token'].strip()}" if status.get("token") else access.authorization
@@ -45,10 +45,28 @@ def ask_plugin(
     return certified, None if expires is None else expires - EXPIRY_SLACK
 
 
-def _run(plugin: Mapping[str, Any], base: Path, timeout: float, runner: PluginRunner) -> str:
+def _describe_cluster(access: Access) -> dict[str, Any]:
+    """What a plugin with ``provideClusterInfo`` is given; nothing of it is secret."""
+    described = {
+        "server": access.server,
+        "tls-server-name": access.server_name,
+        "insecure-skip-tls-verify": None if access.verify else True,
+        "certificate-authority-data": access.authority and base64.b64encode(access.authority.encode()).decode(),
+        "proxy-url": access.proxy,
+        "config": access.plugin_config,
+    }
+    return {key: value for key, value in described.items() if value is not None}
+
+
+def _run(access: Access, plugin: Mapping[str, Any], timeout: float, runner: PluginRunner) -> str:
     command = str(plugin.get("command"))
-    program = str(base / command) if os.sep in command else command
-    info = {"apiVersion": plugin.get("apiVersion"), "kind": "ExecCredential", "spec": {"interactive": False}}
+    program = str(access.base / command) if os.sep in command else command
+    if plugin.get("interactiveMode") == "Always":
+        raise refuse(f"the credential plugin {command} needs a terminal (interactiveMode: Always)", _hint(plugin))
+    spec: dict[str, Any] = {"interactive": False}
+    if plugin.get("provideClusterInfo"):
+        spec["cluster"] = _describe_cluster(access)
+    info = {"apiVersion": plugin.get("apiVersion"), "kind": "ExecCredential", "spec": spec}
     given = {str(item.get("name")): str(item.get("value")) for item in plugin.get("env") or ()}
     try:
         done = runner.run(
@@ -58,6 +76,9 @@ def _run(plugin: Mapping[str, Any], base: Path, timeout: float, runner: PluginRu
         )
     except subprocess.TimeoutExpired as error:
         raise refuse(f"the credential plugin {command} did not end within {timeout:g} s", _hint(plugin)) from error
+    except FileNotFoundError as error:
+        where = f"{program} does not exist" if os.sep in command else "it is not in the PATH of the agent"
+        raise refuse(f"the credential plugin {command} cannot be run: {where}", _hint(plugin)) from error
     except OSError as error:
         raise refuse(f"the credential plugin {command} cannot be run: {error.strerror}", _hint(plugin)) from error
     if done.returncode != 0:

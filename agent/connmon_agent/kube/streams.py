@@ -20,20 +20,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 from ..errors import ClusterError
 from .answers import Answer, read_answer
 from .backoffs import Backoff
 from .calls import Calls
-from .client import OF_THE_SERVER, USER_AGENT, is_loopback
+from .client import OF_THE_SERVER, USER_AGENT
 from .downloads import Download, Head
 from .kubeconfig import Access, refuse
 from .limits import MAX_BODY, MAX_EVENT, check_values, too_long
+from .proxies import choose_proxy
 from .requests import Json, Request, get
 from .spdy import SpdyConnection
 from .spdy import upgrade_request as spdy_request
-from .tls import build_context
+from .tls import build_context, explain_tls
 from .websockets import ApiSocket, upgrade_request
 from .wires import Buffers, Wire
 
@@ -90,7 +90,7 @@ class ApiStreams:
     ) -> None:
         self._calls = calls
         self._temp_dir = temp_dir
-        self._environment = environment
+        self._environment = os.environ if environment is None else environment
         self._buffers = Buffers()
         self._lock = asyncio.Lock()
         self._way: _Way | None = None
@@ -340,30 +340,6 @@ def _is_json(head: Head) -> bool:
     return head.headers.get("content-type", "").startswith("application/json")
 
 
-def choose_proxy(access: Access, environment: Mapping[str, str] | None = None) -> SplitResult | None:
-    """The proxy on the way to the API server: the kubeconfig's, else the environment's; to this very machine only the
-    former, as kubectl does. None: there is none.
-    """
-    if access.proxy:
-        return urlsplit(access.proxy)
-    if is_loopback(access.server):
-        return None
-    named = getproxies_environment() if environment is None else _read_proxies(environment)
-    parts = urlsplit(access.server)
-    if proxy_bypass_environment(parts.hostname or "", named):
-        return None
-    url = named.get(parts.scheme) or named.get("all")
-    return urlsplit(url if "://" in url else f"http://{url}") if url else None
-
-
-def _read_proxies(environment: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name.lower().removesuffix("_proxy"): value
-        for name, value in environment.items()
-        if name.lower().endswith("_proxy") and value
-    }
-
-
 def _is_address(name: str) -> bool:
     """Whether there is nothing to choose between."""
     try:
@@ -434,14 +410,9 @@ def _explain(error: OSError, server: str) -> ClusterError:
     """What went wrong, in words, and in the terms of ``client`` where that meets it, too."""
     if isinstance(error, TimeoutError):
         return ClusterError("timeout", f"{server} did not answer in time", delivered=False)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        hint = "Renew the kubeconfig: its certificate authority is not the cluster's, or the clock is wrong"
-        return ClusterError("credentials", f"{server} is not trusted: {error.verify_message}", hint=hint)
     if isinstance(error, ssl.SSLError):
-        if "ALERT" in (error.reason or ""):
-            hint = "Renew the kubeconfig"
-            return ClusterError("credentials", f"{server} refused our certificate: {error.reason}", hint=hint)
-        return ClusterError("protocol", f"{server} does not speak TLS: {error.reason or error}")
+        kind, words, hint = explain_tls(error)
+        return ClusterError(kind, f"{server} {words}", hint=hint)
     if isinstance(error, socket.gaierror):
         return ClusterError("unreachable", f"{server} cannot be reached: its name cannot be resolved", delivered=False)
     # asyncio has words of its own for a connection that fails, and its own error where several addresses were tried

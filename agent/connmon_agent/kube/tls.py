@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import tempfile
 from pathlib import Path
 
 from .kubeconfig import Access, refuse
+
+# A PEM file may hold words of people around its blocks, in whatever encoding, which kubectl passes over.
+_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
+
+
+def pem_blocks(text: str) -> str:
+    """The blocks of a PEM text without what stands between them; empty where there is none, or one is not ASCII."""
+    return "".join(f"{block.group()}\n" for block in _BLOCK.finditer(text) if block.group().isascii())
+
+
+def explain_tls(error: ssl.SSLError) -> tuple[str, str, str | None]:
+    """The kind of ClusterError that a failure of TLS is, in words that follow the server's name, and what to do.
+
+    The peer's early end is ``unreachable``, whether TLS was told of it or not: an API server behind a TLS terminator is
+    down. A refused or untrusted certificate is ``credentials``.
+    """
+    reason = error.reason or ""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        hint = "Renew the kubeconfig: its certificate authority is not the cluster's, or the clock is wrong"
+        return "credentials", f"is not trusted: {error.verify_message}", hint
+    if "ALERT" in reason:
+        return "credentials", f"refused our certificate: {reason}", "Renew the kubeconfig"
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or "EOF" in f"{reason} {error}":
+        return "unreachable", "broke the connection off", "Is the API server running behind this address?"
+    return "protocol", f"does not speak TLS: {reason or error}", "Is this address the Kubernetes API?"
 
 
 def build_context(access: Access, temp_dir: Path) -> ssl.SSLContext:
@@ -21,7 +47,7 @@ def build_context(access: Access, temp_dir: Path) -> ssl.SSLContext:
         elif access.authority is None:
             context.load_default_certs()
         else:
-            context.load_verify_locations(cadata=access.authority)
+            context.load_verify_locations(cadata=pem_blocks(access.authority))
         if access.certificate:
             _load_pair(context, access.certificate, access.key or "", temp_dir)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
@@ -35,7 +61,7 @@ def _load_pair(context: ssl.SSLContext, certificate: str, key: str, temp_dir: Pa
     descriptor, name = tempfile.mkstemp(dir=temp_dir, suffix=".pem")
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{certificate}\n{key}\n")
+            file.write(pem_blocks(certificate) + pem_blocks(key))
         # The empty password: OpenSSL would ask the terminal for that of an encrypted key, and wait.
         context.load_cert_chain(name, password="")
     finally:

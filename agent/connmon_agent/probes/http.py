@@ -85,7 +85,7 @@ async def _asked(
     ``abroad``: its host is to be on the internet, so that this machine is not meant.
     """
     request = build_request(url)
-    way = choose_proxy(proxy, request.host, network.environment, secure=request.secure)
+    way = choose_proxy(proxy, request.host, request.port, network.environment, secure=request.secure)
     if way is None:
         sock = await network.connect(request.host, request.port, family, abroad=abroad)
     else:

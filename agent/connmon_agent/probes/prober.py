@@ -201,7 +201,9 @@ def find_proxies(targets: Iterable[Target | ApiTarget], environment: Mapping[str
         if isinstance(target, HttpTarget):
             parts = urlsplit(target.url)
             with contextlib.suppress(ProbeFailure):  # the probe itself will say it
-                proxy = choose_proxy(target.proxy, parts.hostname or "", environment, secure=parts.scheme == "https")
+                secure = parts.scheme == "https"
+                port = parts.port or (443 if secure else 80)
+                proxy = choose_proxy(target.proxy, parts.hostname or "", port, environment, secure=secure)
                 found.update({target.name: str(proxy)} if proxy else {})
     return found
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from ..errors import ClusterError
 from ..kube.kubeconfig import Places, find_kubeconfigs, read_access
+from ..kube.proxies import choose_proxy
 from ..settings import ApiTarget, KubernetesSettings
 
 _PORTS = {"http": 80, "https": 443}
@@ -38,7 +39,7 @@ class ApiAddress:
 
     def _read(self) -> ApiTarget | None:
         access = read_access(self._settings.kubeconfig, self._settings.context, self._places)
-        return None if access.proxy else api_target(access.server)
+        return api_target(access.server) if choose_proxy(access, self._places.environment) is None else None
 
 
 def api_target(server: str) -> ApiTarget | None:

@@ -160,6 +160,10 @@ def _examine_state_file(path: Path) -> Finding:
     return good("state file", f"{events} events, {size >> 10} KiB, the chain of hashes holds")
 
 
+UNVERIFIED = "its certificate is not verified (insecure-skip-tls-verify: true)"
+VERIFY = "Anybody on the way can pose as the API server: give the cluster certificate-authority-data instead"
+
+
 async def examine_cluster(settings: Settings) -> AsyncIterator[Finding]:
     """The kubeconfig, the API, the permissions, and every service."""
     calls = open_calls(settings.kubernetes, temp_dir=settings.state_dir / "credentials")
@@ -168,6 +172,8 @@ async def examine_cluster(settings: Settings) -> AsyncIterator[Finding]:
         try:
             where = await calls.describe()
             yield good("kubernetes API", f"{await read_server_version(calls)} at {where}")
+            if not (await calls.access()).verify:
+                yield warning("kubernetes API", f"{where}: {UNVERIFIED}", VERIFY)
         except ClusterError as error:
             yield problem(
                 "kubernetes API", error.message, error.hint or "Check the kubeconfig and that the cluster runs"

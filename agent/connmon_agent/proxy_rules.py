@@ -1,0 +1,80 @@
+"""Which proxy the environment names for a URL: one rule for probes, requests, watches and port-forwards.
+
+It is Go's, and so kubectl's, with ALL_PROXY of curl beside it:
+https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config. Nothing but text is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+_VARIABLES = {"http": ("http_proxy", "HTTP_PROXY"), "https": ("https_proxy", "HTTPS_PROXY")}
+_FOR_ALL = ("all_proxy", "ALL_PROXY")
+_CGI = "REQUEST_METHOD"  # in a CGI's environment HTTP_PROXY is the client's header "Proxy:" (httpoxy)
+
+
+def name_proxy(scheme: str, host: str, port: int, environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """The variable that names the proxy for ``scheme`` (http or https), ``host`` and ``port``, and its value; None:
+    there is none, or NO_PROXY exempts the host. No proxy is used to reach this machine.
+
+    A SOCKS proxy in ALL_PROXY is passed over, as kubectl does.
+    """
+    if is_local(host) or is_exempt(host, port, environment.get("no_proxy") or environment.get("NO_PROXY", "")):
+        return None
+    for name in (*_VARIABLES.get(scheme, ()), *_FOR_ALL):
+        value = environment.get(name, "").strip()
+        if name == "HTTP_PROXY" and _CGI in environment:
+            continue
+        if value and not (name in _FOR_ALL and value.lower().startswith("socks")):
+            return name, value
+    return None
+
+
+def is_local(host: str) -> bool:
+    """Whether ``host`` is this machine by its very name or address."""
+    address = _parse(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
+def is_exempt(host: str, port: int, no_proxy: str) -> bool:
+    """Whether an entry of ``no_proxy`` stands for ``host``, divided by commas or blanks.
+
+    An entry is "*", an address, a network (CIDR, for hosts that are addresses), or a domain: with a leading dot or "*."
+    all below it, else itself too. A ":port" after it restricts it to that port.
+    """
+    name = host.lower().rstrip(".")
+    return any(_matches(name, port, entry) for entry in no_proxy.replace(",", " ").lower().split())
+
+
+def _matches(host: str, port: int, entry: str) -> bool:
+    if entry == "*":
+        return True
+    name, wanted = _split_port(entry)
+    if wanted not in (None, str(port)):
+        return False
+    address = _parse(host)
+    if address is not None:
+        try:
+            return address in ip_network(name, strict=False)
+        except ValueError:
+            return False
+    name = name.removeprefix("*") if name.startswith("*.") else name
+    domain = name.strip(".")
+    return bool(domain) and (host.endswith(f".{domain}") or (host == domain and not name.startswith(".")))
+
+
+def _split_port(entry: str) -> tuple[str, str | None]:
+    """The host or network of an entry, and its port (None: any)."""
+    if entry.startswith("["):
+        inner, _, rest = entry[1:].partition("]")
+        return inner, rest[1:] or None
+    name, separator, port = entry.rpartition(":")
+    return (name, port) if separator and ":" not in name else (entry, None)
+
+
+def _parse(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
