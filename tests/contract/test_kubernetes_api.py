@@ -254,3 +254,34 @@ def test_a_service_gets_an_address(api: KubernetesClient) -> None:
     made = api.create("services", manifests.service("web", api.namespace, target="http"), group="api/v1")
     assert made["spec"]["type"] == "ClusterIP" and made["spec"]["clusterIP"]
     assert made["spec"]["ports"] == [{"name": "http", "protocol": "TCP", "port": 80, "targetPort": "http"}]
+
+
+def managers_of(deployment: Any) -> dict[str, Any]:
+    """The fields of each manager but the controllers', as a tree; without the mark of who made a map."""
+    entries = deployment["metadata"]["managedFields"]
+    return {one["manager"]: without_marks(one["fieldsV1"]) for one in entries}
+
+
+def without_marks(tree: Any) -> Any:
+    return {name: without_marks(inner) for name, inner in tree.items() if name != "."}
+
+
+def patch_as(api: KubernetesClient, name: str, manager: str, annotations: Any) -> Any:
+    path = f"{api.path('deployments', name)}?fieldManager={manager}"
+    answer = api.request("PATCH", path, {"spec": {"template": {"metadata": {"annotations": annotations}}}}, MERGE_PATCH)
+    assert answer.code == 200
+    return answer.body
+
+
+def test_the_field_managers_of_a_pod_template(api: KubernetesClient) -> None:
+    """Who wrote a value last has it; who only removes what others wrote leaves no trace."""
+    deployment(api, "managed", replicas=0)
+    written = managers_of(patch_as(api, "managed", "one", {"a": "1", "b": "1"}))
+    assert written["one"] == {"f:spec": {"f:template": {"f:metadata": {"f:annotations": {"f:a": {}, "f:b": {}}}}}}
+    taken = managers_of(patch_as(api, "managed", "two", {"b": "2"}))
+    template = {name: taken[name]["f:spec"]["f:template"]["f:metadata"]["f:annotations"] for name in ("one", "two")}
+    assert template == {"one": {"f:a": {}}, "two": {"f:b": {}}}
+    removed = managers_of(patch_as(api, "managed", "three", {"a": None, "b": None}))
+    assert {"one", "two", "three"}.isdisjoint(removed)
+    same = patch_as(api, "managed", "four", None)
+    assert "four" not in managers_of(same)

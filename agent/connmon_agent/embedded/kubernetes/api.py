@@ -43,6 +43,12 @@ class Call:
     authorization: str | None = None
     protocols: tuple[str, ...] | None = None
     tunnels: tuple[str, ...] | None = None
+    agent: str = ""  # the header User-Agent
+
+    @property
+    def manager(self) -> str:
+        """The field manager that writes: as the query names it, else the first word of the user agent."""
+        return self.query.get("fieldManager") or self.agent.partition("/")[0] or "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +141,14 @@ class Api:
             case "get":
                 return Reply(200, self._registry.get(route))
             case "create":
-                return Reply(201, self._registry.create(route, parse_json(call.body), dry_run=dry_run))
+                body = parse_json(call.body)
+                return Reply(201, self._registry.create(route, body, manager=call.manager, dry_run=dry_run))
             case "update":
-                return Reply(200, self._registry.replace(route, parse_json(call.body), dry_run=dry_run))
+                body = parse_json(call.body)
+                return Reply(200, self._registry.replace(route, body, manager=call.manager, dry_run=dry_run))
             case "patch":
                 patch = self._registry.read_patch(call.content_type, lambda: parse_json(call.body))
-                return Reply(200, self._registry.patch(route, patch, dry_run=dry_run))
+                return Reply(200, self._registry.patch(route, patch, manager=call.manager, dry_run=dry_run))
             case _:
                 options = parse_json(call.body) if call.body else {}
                 options = {"propagationPolicy": call.query.get("propagationPolicy"), **options}

@@ -10,6 +10,7 @@ from typing import Any
 
 from .admission import Admission
 from .defaults import complete, initial_status
+from .field_managers import note_manager
 from .objects import Key, Manifest, equal, key_of
 from .patches import PatchFailed, PatchMalformed, apply_json_patch, apply_merge_patch
 from .resources import Resource
@@ -63,8 +64,11 @@ class Registry:
         """The object. Raises ApiError 404."""
         return _present(route.resource, self._find(route))
 
-    def create(self, route: Route, body: Any, *, dry_run: bool = False) -> Manifest:
-        """A new object. Raises ApiError: 400, 403 (the namespace is going), 404 (no namespace), 409, 422."""
+    def create(self, route: Route, body: Any, *, manager: str | None = None, dry_run: bool = False) -> Manifest:
+        """A new object, written by the field manager ``manager`` (None: its fields are nobody's).
+
+        Raises ApiError: 400, 403 (the namespace is going), 404 (no namespace), 409, 422.
+        """
         manifest = self._read(route, body)
         metadata = manifest["metadata"]
         if not metadata.get("name") and metadata.get("generateName"):
@@ -80,12 +84,14 @@ class Registry:
             raise already_exists(route.resource, metadata["name"])
         self._admission.check(route, "create", metadata["name"])
         made = self._finish_new(manifest)
+        if manager is not None:
+            made = note_manager(None, made, manager=manager, at=self._timestamp())
         return _present(route.resource, made if dry_run else self._store.create(made))
 
-    def replace(self, route: Route, body: Any, *, dry_run: bool = False) -> Manifest:
+    def replace(self, route: Route, body: Any, *, manager: str, dry_run: bool = False) -> Manifest:
         """The object with another manifest. Raises ApiError: 400, 404, 409, 422."""
         before = self._find(route)
-        return self._update(route, before, self._read(route, body), dry_run=dry_run)
+        return self._update(route, before, self._read(route, body), manager=manager, dry_run=dry_run)
 
     def read_patch(self, content_type: str, read: Callable[[], Any]) -> Patch:
         """The patch of a request. Raises ApiError: 415 for a type that is not served, 400 for no JSON."""
@@ -94,7 +100,7 @@ class Registry:
             raise ApiError(415, "415: Unsupported Media Type", details={})
         return Patch(apply, read())
 
-    def patch(self, route: Route, patch: Patch, *, dry_run: bool = False) -> Manifest:
+    def patch(self, route: Route, patch: Patch, *, manager: str, dry_run: bool = False) -> Manifest:
         """The object after the patch. Raises ApiError: 400, 404, 409, 422."""
         before = self._find(route)
         try:
@@ -105,7 +111,8 @@ class Registry:
             raise ApiError(400, str(error)) from None
         except MergeKeyMissing as error:
             raise ApiError(500, str(error)) from None
-        return self._update(route, before, self._read(route, patched, of_patch=True), dry_run=dry_run)
+        after = self._read(route, patched, of_patch=True)
+        return self._update(route, before, after, manager=manager, dry_run=dry_run)
 
     def delete(self, route: Route, options: Manifest, *, dry_run: bool = False) -> Manifest:
         """Delete the object; what it owned follows, unless ``propagationPolicy`` is ``Orphan``.
@@ -169,7 +176,7 @@ class Registry:
         manifest = {name: value for name, value in manifest.items() if name != "status"}
         return manifest if status is None else {**manifest, "status": status}
 
-    def _update(self, route: Route, before: Manifest, after: Manifest, *, dry_run: bool) -> Manifest:
+    def _update(self, route: Route, before: Manifest, after: Manifest, *, manager: str, dry_run: bool) -> Manifest:
         old, new = before["metadata"], after["metadata"]
         for name in ("uid", "creationTimestamp"):
             new.setdefault(name, old[name])
@@ -178,7 +185,7 @@ class Registry:
             raise invalid(route.resource, route.name, causes)
         if new.get("resourceVersion") not in (None, "", old["resourceVersion"]):
             raise conflict(route.resource, route.name)
-        after = _keep_system_fields(before, after)
+        after = note_manager(before, _keep_system_fields(before, after), manager=manager, at=self._timestamp())
         self._admission.check(route, route.verb, route.name)
         if dry_run:
             return _present(route.resource, _foresee(route.resource, before, after))

@@ -245,6 +245,7 @@ class EmbeddedKubernetes:
             request.headers.get("Authorization"),
             read_protocols(request),
             read_tunnels(request) if self.forwards.takes_spdy else None,
+            request.headers.get("User-Agent", ""),
         )
         mutation = self._note(call) if self._api.is_mutation(call) else None
         return await self._delivery.answer(request, self.faults.take(call), lambda: self._process(call, mutation))
