@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from connmon_agent.core.engine import Engine
@@ -100,7 +101,9 @@ def _outage() -> Iterator[Event]:
 
 
 def _with_token(event: Event, world: World) -> Event:
-    """An answer with the token of the request that it answers, which only the engine knows."""
+    """An answer with the token of the request that it answers, which only the engine knows; what is seen shows it."""
+    if isinstance(event, Inspected) and isinstance(event.seen, Sighting) and event.service in world.services:
+        return replace(event, seen=replace(event.seen, token=world.services[event.service].token))
     if not isinstance(event, RestartAnswered):
         return event
     intent = world.services[event.service].intent

@@ -15,7 +15,8 @@ from .moments import Moment
 from .preflight import judge
 from .reach import describe_port
 from .recovery import BUSY, UNSETTLED, is_damped, next_in_turn, open_stage
-from .service_rules import FIELDS, backoff_timer
+from .service_rules import backoff_timer
+from .service_words import FIELDS
 from .wording import counted, in_words, left_in_words
 from .world import LinkState, Service, ServiceState, World
 

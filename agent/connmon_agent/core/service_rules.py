@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from .blindness import describe_blindness
-from .damping import describe_damping
 from .draft import ServiceContext
 from .effects import Restart
 from .moments import Moment
 from .policy import make_token, pause_after
-from .preflight import Ruling, Verdict, judge
-from .reach import describe_port, is_reachable, is_tried_in_vain, needs_person
+from .preflight import Ruling
+from .reach import is_reachable, is_tried_in_vain, needs_person
 from .recovery import BUSY, is_damped, link_is_back, may_act, next_in_turn
-from .replacements import explain_undoing, is_replaced, take_baseline
+from .replacements import is_replaced, take_baseline
 from .restart_refusals import (
     forget_refusals,
     is_conflict,
@@ -23,11 +21,11 @@ from .restart_refusals import (
     refund_attempt,
     refusal_pause,
 )
-from .sightings import Rollout, Sighting, Unseen
+from .service_words import FIELDS, sighting_of, verdict_of
+from .sightings import Rollout, Unseen
 from .steps import Resolution
 from .vocabulary import Action, Guard, Vocabulary
-from .wording import in_words
-from .world import Intent, LinkState, ServiceState
+from .world import Intent, LinkState
 
 RECOVERING = frozenset({"link=RECOVERING"})
 
@@ -37,27 +35,18 @@ def backoff_timer(service: str) -> str:
     return f"backoff/{service}"
 
 
-def _sighting(context: ServiceContext) -> Sighting | None:
-    return context.seen if isinstance(context.seen, Sighting) else None
-
-
 def _exists(context: ServiceContext) -> bool:
-    seen = _sighting(context)
+    seen = sighting_of(context)
     return seen is not None and seen.exists
 
 
 def _healthy(context: ServiceContext) -> bool:
-    seen = _sighting(context)
+    seen = sighting_of(context)
     return seen is not None and seen.healthy
 
 
-def _verdict(context: ServiceContext) -> Verdict:
-    assert context.seen is not None
-    return judge(context.draft.world, context.service, context.seen, context.draft.at)
-
-
 def _ruled(ruling: Ruling) -> Callable[[ServiceContext], bool]:
-    return lambda context: context.draft.outage is not None and _verdict(context).ruling is ruling
+    return lambda context: context.draft.outage is not None and verdict_of(context).ruling is ruling
 
 
 def _wanted(context: ServiceContext) -> bool:
@@ -89,7 +78,7 @@ def _token_is(which: str) -> Callable[[ServiceContext], bool]:
 
 def _read_back(context: ServiceContext) -> str | None:
     """Whose token the cluster shows: "own", "previous" or "other"; None when it shows nothing."""
-    seen, intent = _sighting(context), context.service.intent
+    seen, intent = sighting_of(context), context.service.intent
     if seen is None or not seen.exists or intent is None:
         return None
     if seen.token == intent.token:
@@ -106,7 +95,7 @@ def _overdue(context: ServiceContext) -> bool:
 
 
 def _replaced(context: ServiceContext) -> bool | None:
-    seen = _sighting(context)
+    seen = sighting_of(context)
     return None if seen is None else is_replaced(context.service, seen)
 
 
@@ -115,7 +104,7 @@ def _complete(context: ServiceContext) -> bool:
 
 
 def _failed(context: ServiceContext) -> bool:
-    seen = _sighting(context)
+    seen = sighting_of(context)
     if seen is None or not seen.exists:
         return False
     if seen.healthy:
@@ -128,12 +117,12 @@ def _under_way(context: ServiceContext) -> bool:
 
 
 def _gone(context: ServiceContext) -> bool:
-    seen = _sighting(context)
+    seen = sighting_of(context)
     return seen is not None and not seen.exists
 
 
 def _unseen(context: ServiceContext) -> bool:
-    return _sighting(context) is None
+    return sighting_of(context) is None
 
 
 def _may_act(context: ServiceContext) -> bool:
@@ -205,7 +194,7 @@ GUARDS: tuple[Guard[ServiceContext], ...] = (
 
 def _request_restart(context: ServiceContext) -> None:
     """Charge the attempt and open the intent: from here on the attempt counts, whatever becomes of it."""
-    draft, seen, outage = context.draft, _sighting(context), context.draft.outage
+    draft, seen, outage = context.draft, sighting_of(context), context.draft.outage
     assert seen is not None and outage is not None
     attempt, number = context.service.attempts + 1, draft.world.tokens + 1
     token = make_token(store=draft.world.store, outage=outage.id, attempt=attempt, number=number)
@@ -245,7 +234,7 @@ def _restart(context: ServiceContext, intent: Intent, *, again: bool) -> Restart
 
 def _postpone_restart(context: ServiceContext) -> None:
     """The time is counted anew when the obstacle is another one."""
-    obstacle = _verdict(context).obstacle
+    obstacle = verdict_of(context).obstacle
     if context.service.postponed_since is None or context.service.postponed_for != obstacle:
         context.draft.change_service(context.name, postponed_since=context.draft.at, postponed_for=obstacle)
     wish = context.seen.retry_after if isinstance(context.seen, Unseen) else None
@@ -270,7 +259,7 @@ def _confirm_restart(context: ServiceContext) -> None:
     intent = _settle_intent(context, "applied", context.answer or "read back from the cluster")
     forget_refusals(context)
     deadline = draft.at.steady + draft.plan.recovery.ready_timeout
-    seen = _sighting(context)
+    seen = sighting_of(context)
     draft.change_service(
         context.name,
         token=intent.token,
@@ -353,85 +342,6 @@ ACTIONS: tuple[Action[ServiceContext], ...] = (
     Action("return_budget", "no attempt is charged any more but one that is under way", _return_budget),
 )  # fmt: skip
 
-
-def _sight(context: ServiceContext) -> str:
-    seen = context.seen
-    if not isinstance(seen, Sighting):
-        return seen.reason if seen is not None else ""
-    if not seen.exists:
-        return seen.progress or "it does not exist in the cluster"
-    if seen.healthy:
-        return f"{seen.available} of {seen.desired} available" if seen.desired else "scaled to 0"
-    state = seen.trouble or seen.progress or f"{seen.available} of {seen.desired} available"
-    return f"its rollouts are paused: {state}" if seen.paused else state
-
-
-def _failure(context: ServiceContext) -> str:
-    """Why the rollout failed: what its pods show, not how many there are, and what serves all the same."""
-    seen = _sighting(context)
-    if seen is not None and seen.healthy:
-        return explain_undoing(context.service)
-    if seen is not None and seen.rollout is Rollout.FAILED:
-        return (
-            f"{seen.trouble}; {seen.progress}{_serving(context)}" if seen.trouble else seen.progress + _serving(context)
-        )
-    timeout = in_words(context.draft.plan.recovery.ready_timeout)
-    return f"not ready within {timeout}: {_sight(context)}{_serving(context)}"
-
-
-def _serving(context: ServiceContext) -> str:
-    """What of a service that is not healthy still serves, as the end of a sentence."""
-    seen = _sighting(context)
-    if seen is None or seen.healthy or not seen.available:
-        return ""
-    if seen.old_serving == 1:
-        return "; the old pod still serves"
-    if seen.old_serving:
-        return f"; {seen.old_serving} old pods still serve"
-    return f"; {seen.available} of {seen.desired} replicas still serve"
-
-
-def _plan(context: ServiceContext) -> str:
-    draft = context.draft
-    if not draft.plan.recovery.act:
-        return "shadow mode: it will be looked at, not restarted"
-    stage = draft.plan.service(context.name).stage
-    recovered = f"to be recovered in stage {stage + 1}" if stage else "to be recovered"
-    return recovered + _damping(context)
-
-
-def _lacking(context: ServiceContext) -> str:
-    """The services that it depends on and that were left alone or given up: nobody waits for them."""
-    services = context.draft.world.services
-    names = (name for name in context.draft.plan.service(context.name).depends_on if name in services)
-    told = [f"{name} ({services[name].state})" for name in names if services[name].state != ServiceState.READY]
-    return f"; not waited for: {', '.join(told)}" if told else ""
-
-
-def _damping(context: ServiceContext) -> str:
-    damping = describe_damping(context.draft.link, context.draft.at)
-    return f"; {damping}" if damping else ""
-
-
-FIELDS: dict[str, Callable[[ServiceContext], str]] = {
-    "sight": _sight,
-    "plan": _plan,
-    "lacking": _lacking,
-    "blind": lambda context: describe_blindness(context.draft.world.blind),
-    "damping": _damping,
-    "verdict": lambda context: _verdict(context).reason,
-    "failure": _failure,
-    "undone": lambda context: f"; {context.service.undone}" if context.service.undone else "",
-    "serving": _serving,
-    "port": lambda context: describe_port(context.draft.world, context.name),
-    "answer": lambda context: context.answer,
-    "attempt": lambda context: str(context.service.attempts),
-    "next_attempt": lambda context: str(context.service.attempts + 1),
-    "limit": lambda context: str(context.draft.plan.recovery.max_restart_attempts),
-    "ready_timeout": lambda context: in_words(context.draft.plan.recovery.ready_timeout),
-    "healthy_for": lambda context: in_words(context.draft.plan.recovery.healthy_for),
-    "operator": lambda context: context.draft.by,
-}
 
 VOCABULARY: Vocabulary[ServiceContext] = Vocabulary(
     guards={guard.name: guard for guard in GUARDS},

@@ -1,0 +1,106 @@
+"""What the reasons of statecharts/service.yaml may tell: one sentence, or a part of one, for each field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .blindness import describe_blindness
+from .damping import describe_damping
+from .draft import ServiceContext
+from .preflight import Verdict, judge
+from .reach import describe_port
+from .replacements import explain_undoing
+from .sightings import Rollout, Sighting
+from .wording import in_words
+from .world import ServiceState
+
+
+def sighting_of(context: ServiceContext) -> Sighting | None:
+    """What the cluster showed of the service; None: it could not tell, or was not asked."""
+    return context.seen if isinstance(context.seen, Sighting) else None
+
+
+def verdict_of(context: ServiceContext) -> Verdict:
+    """The last look before a restart. The service must have been inspected, in an outage."""
+    assert context.seen is not None
+    return judge(context.draft.world, context.service, context.seen, context.draft.at)
+
+
+def _sight(context: ServiceContext) -> str:
+    seen = context.seen
+    if not isinstance(seen, Sighting):
+        return seen.reason if seen is not None else ""
+    if not seen.exists:
+        return seen.progress or "it does not exist in the cluster"
+    if seen.healthy:
+        return f"{seen.available} of {seen.desired} available" if seen.desired else "scaled to 0"
+    state = seen.trouble or seen.progress or f"{seen.available} of {seen.desired} available"
+    return f"its rollouts are paused: {state}" if seen.paused else state
+
+
+def _failure(context: ServiceContext) -> str:
+    """Why the rollout failed: what its pods show, not how many there are, and what serves all the same."""
+    seen = sighting_of(context)
+    if seen is not None and seen.healthy:
+        return explain_undoing(context.service)
+    if seen is not None and seen.rollout is Rollout.FAILED:
+        return (
+            f"{seen.trouble}; {seen.progress}{_serving(context)}" if seen.trouble else seen.progress + _serving(context)
+        )
+    timeout = in_words(context.draft.plan.recovery.ready_timeout)
+    return f"not ready within {timeout}: {_sight(context)}{_serving(context)}"
+
+
+def _serving(context: ServiceContext) -> str:
+    """What of a service that is not healthy still serves, as the end of a sentence."""
+    seen = sighting_of(context)
+    if seen is None or seen.healthy or not seen.available:
+        return ""
+    if seen.old_serving == 1:
+        return "; the old pod still serves"
+    if seen.old_serving:
+        return f"; {seen.old_serving} old pods still serve"
+    return f"; {seen.available} of {seen.desired} replicas still serve"
+
+
+def _plan(context: ServiceContext) -> str:
+    draft = context.draft
+    if not draft.plan.recovery.act:
+        return "shadow mode: it will be looked at, not restarted"
+    stage = draft.plan.service(context.name).stage
+    recovered = f"to be recovered in stage {stage + 1}" if stage else "to be recovered"
+    return recovered + _damping(context)
+
+
+def _lacking(context: ServiceContext) -> str:
+    """The services that it depends on and that were left alone or given up: nobody waits for them."""
+    services = context.draft.world.services
+    names = (name for name in context.draft.plan.service(context.name).depends_on if name in services)
+    told = [f"{name} ({services[name].state})" for name in names if services[name].state != ServiceState.READY]
+    return f"; not waited for: {', '.join(told)}" if told else ""
+
+
+def _damping(context: ServiceContext) -> str:
+    damping = describe_damping(context.draft.link, context.draft.at)
+    return f"; {damping}" if damping else ""
+
+
+FIELDS: dict[str, Callable[[ServiceContext], str]] = {
+    "sight": _sight,
+    "plan": _plan,
+    "lacking": _lacking,
+    "blind": lambda context: describe_blindness(context.draft.world.blind),
+    "damping": _damping,
+    "verdict": lambda context: verdict_of(context).reason,
+    "failure": _failure,
+    "undone": lambda context: f"; {context.service.undone}" if context.service.undone else "",
+    "serving": _serving,
+    "port": lambda context: describe_port(context.draft.world, context.name),
+    "answer": lambda context: context.answer,
+    "attempt": lambda context: str(context.service.attempts),
+    "next_attempt": lambda context: str(context.service.attempts + 1),
+    "limit": lambda context: str(context.draft.plan.recovery.max_restart_attempts),
+    "ready_timeout": lambda context: in_words(context.draft.plan.recovery.ready_timeout),
+    "healthy_for": lambda context: in_words(context.draft.plan.recovery.healthy_for),
+    "operator": lambda context: context.draft.by,
+}
