@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from connmon_agent.kube.reasons import Ailment, Plight, examine_pod
+from connmon_agent.kube.reasons import Ailment, Plight, examine_pod, was_never_ready
 
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
 BOOM = {"exitCode": 3, "reason": "Error", "message": "no settings\nboom\n"}
@@ -131,6 +131,26 @@ def test_what_else_keeps_a_pod_from_being_ready(one: dict[str, Any], plight: Pli
 def test_a_pod_that_is_ready_has_no_trouble_whatever_it_went_through() -> None:
     one = pod(container({"running": {}}, last=BOOM))
     assert examine_pod({**one, "status": {**one["status"], **READY}}) is None
+
+
+def ready_since(began: str | None, changed: str | None, status: str = "False") -> dict[str, Any]:
+    ready = [{"type": "Ready", "status": status, "lastTransitionTime": changed}] if changed else []
+    return {"status": {**({"startTime": began} if began else {}), "conditions": ready}}
+
+
+@pytest.mark.parametrize(
+    ("one", "never"),
+    [
+        (ready_since("2026-11-23T10:00:00Z", "2026-11-23T10:00:00Z"), True),
+        (ready_since("2026-11-23T10:00:00Z", "2026-11-23T10:00:01Z"), True),
+        (ready_since("2026-11-23T10:00:00Z", "2026-11-23T10:00:09Z"), False),
+        (ready_since("2026-11-23T10:00:00Z", "2026-11-23T10:00:00Z", "True"), False),
+        (ready_since(None, None), True),
+        (ready_since("2026-11-23T10:00:00Z", None), False),
+    ],
+)
+def test_a_pod_that_was_never_ready_is_told_from_one_that_no_longer_is(one: dict[str, Any], never: bool) -> None:
+    assert was_never_ready(one) is never
 
 
 @pytest.mark.parametrize("message", ["x" * 5000, "word " * 1000])

@@ -135,6 +135,26 @@ def test_a_quota_that_allows_no_pod_is_named_where_no_status_says_it(tmp_path: P
     assert "exceeded quota: few, requested: pods=1, used: pods=0, limited: pods=0" in trouble
 
 
+def test_the_last_new_pod_of_a_daemon_set_is_rolled_out_until_it_was_ready(tmp_path: Path) -> None:
+    """Its status does not tell one that starts from one that hangs."""
+
+    async def scenario() -> tuple[Sighting, Sighting]:
+        logs = plan("logs", Kind.DAEMON_SET)
+        clock = [AT.wall]
+        api = EmbeddedKubernetes(pace=Pace(ready_after=0.3), now=lambda: clock[0])
+        api.create(manifests.daemon_set("logs"))
+        async with site(tmp_path, api) as cluster:
+            before = await until_complete(cluster, logs)
+            clock[0] += 60.0
+            api.workloads.become_unready("DaemonSet", "default", "logs")
+            hanging = await until(cluster, logs, lambda seen: seen.available == 0)
+            await cluster.restart(restart_of(logs, before), AT)
+            return hanging, await until(cluster, logs, lambda seen: seen.token is not None and seen.available == 0)
+
+    hanging, starting = asyncio.run(scenario())
+    assert (hanging.rolling, starting.rolling) == (False, True)
+
+
 def test_events_that_may_not_be_read_are_left_out(tmp_path: Path) -> None:
     async def scenario() -> Sighting:
         api = small_cluster()

@@ -101,7 +101,7 @@ def _rolling(service: Service, seen: Sighting, at: Moment, recovery: RecoveryPla
     if _postponed_too_long(service, Obstacle.ROLLOUT, at, recovery):
         since = f"it is still rolling out after {in_words(recovery.postpone_limit)}"
         return Verdict(Ruling.NEEDLESS, f"skipped: {since}, and nothing shows that it is stuck: {seen.progress}")
-    return Verdict(Ruling.POSTPONED, f"it is already rolling out: {seen.progress}", Obstacle.ROLLOUT)
+    return Verdict(Ruling.POSTPONED, f"it is already rolling out: {seen.trouble or seen.progress}", Obstacle.ROLLOUT)
 
 
 def _rolling_for_us(service: Service, seen: Sighting, at: Moment, recovery: RecoveryPlan) -> Verdict | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2s
 
 from ..core.plan import Kind
-from .reasons import Ailment, Plight, examine_pod, explain_reason, has_finished, is_ready
+from .reasons import Ailment, Plight, examine_pod, explain_reason, has_finished, is_ready, was_never_ready
 from .requests import UNFINISHED, Json, Request, list_by_selector, list_path
 from .selectors import format_selector
 
@@ -24,13 +24,15 @@ class PodsSeen:
     """What the pods of one workload show; the fields are those of Sighting, and ``delay`` tells what the first pod is
     doing that is not ready, and with which nothing is wrong: "web-7d9: ContainerCreating" (None: there is none).
 
-    ``placeless``: what stalls the rollout is that no node has room.
+    ``placeless``: what stalls the rollout is that no node has room. ``beginning``: a pod of the current template is
+    starting for the first time.
     """
 
     trouble: str | None = None
     delay: str | None = None
     stalled: bool = False
     placeless: bool = False
+    beginning: bool = False
     gated: str | None = None
     old_serving: int = 0
 
@@ -98,6 +100,9 @@ def examine_pods(
         trouble=_tell_troubles(ailments, finished, more="at least " if more_finished else ""),
         delay=next(_tell_delays(ailments, going), None),
         stalled=stalled,
+        beginning=any(
+            ailment.plight is Plight.STARTING and known(pod) and was_never_ready(pod) for pod, ailment in examined
+        ),
         placeless=stalled and all(ailment.plight is Plight.PLACELESS for ailment in deciding),
         gated=next((f"{name} {one.words}" for name, one in ailments if one.plight is Plight.GATED), None),
         old_serving=sum(is_ready(pod) for pod in living if not known(pod)),
@@ -115,7 +120,7 @@ def mark_progress(workload: Json, pods: Iterable[Json]) -> str:
     """
     status = workload.get("status") or {}
     counts = sorted((name, value) for name, value in status.items() if isinstance(value, int))
-    steps = sorted((_uid(pod), _is_going(pod), *_count_steps(pod)) for pod in pods)
+    steps = sorted((_uid(pod), _is_going(pod), *_count_steps(pod)) for pod in pods if not has_finished(pod))
     generation = (workload.get("metadata") or {}).get("generation")
     return blake2s(repr((generation, counts, steps)).encode(), digest_size=_DIGEST).hexdigest()
 

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .annotations import parse_time
 from .requests import Json
 
 MESSAGE_LENGTH = 200  # characters; a scheduler's message names every node
 ON_THE_WAY = ("ContainerCreating", "PodInitializing")
+_SAME_UPDATE = 2.0  # seconds within which a kubelet's first update of a pod's status is written, in whole ones
 _GATED = "SchedulingGated"
 
 
@@ -50,6 +52,17 @@ def examine_pod(pod: Json) -> Ailment | None:
 def is_ready(pod: Json) -> bool:
     """Whether the pod's condition Ready holds."""
     return _condition(pod, "Ready").get("status") == "True"
+
+
+def was_never_ready(pod: Json) -> bool:
+    """Whether the pod has not been ready since it was started, by its node's own clock. False: that is not told."""
+    status, ready = pod.get("status") or {}, _condition(pod, "Ready")
+    if ready.get("status") == "True":
+        return False
+    began, since = parse_time(status.get("startTime")), parse_time(ready.get("lastTransitionTime"))
+    if began is None or since is None:
+        return not ready and began is None
+    return since <= began + _SAME_UPDATE
 
 
 def has_finished(pod: Json) -> bool:

@@ -40,6 +40,8 @@ def add_pods(
     refused = failure is not None and not ending  # a pod that ends may be all that a quota waits for
     return replace(
         seen,
+        # The status of a DaemonSet counts its last new pods as updated, whether they start or have long been hanging.
+        rolling=seen.rolling or (kind is Kind.DAEMON_SET and found.beginning),
         trouble=_join(failure, found.trouble, _find_deadlock(seen, kind, workload, found, refused=refused)),
         progress=seen.progress if seen.healthy or not found.delay else f"{seen.progress} ({found.delay})",
         progress_mark=mark_progress(workload, listed),
