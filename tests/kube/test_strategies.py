@@ -36,6 +36,8 @@ def test_what_the_rollout_of_a_deployment_takes_away(strategy: dict[str, Any], d
         pytest.param(Kind.STATEFUL_SET, {}, 3, 1, id="a StatefulSet: one at a time"),
         pytest.param(Kind.STATEFUL_SET, rolling(partition=1), 3, 1, id="a StatefulSet with a partition"),
         pytest.param(Kind.STATEFUL_SET, rolling(maxUnavailable=2), 3, 2, id="a StatefulSet: two at a time"),
+        pytest.param(Kind.STATEFUL_SET, rolling(maxUnavailable="40%"), 4, 1, id="a StatefulSet: rounded down"),
+        pytest.param(Kind.STATEFUL_SET, rolling(maxUnavailable="10%"), 3, 1, id="a StatefulSet: one at least"),
         pytest.param(Kind.DAEMON_SET, rolling(maxUnavailable=1), 1, 1, id="a DaemonSet on one node"),
         pytest.param(Kind.DAEMON_SET, rolling(maxUnavailable="40%"), 3, 2, id="a DaemonSet: rounded up"),
         pytest.param(Kind.DAEMON_SET, rolling(maxSurge=1, maxUnavailable=0), 3, 0, id="a DaemonSet with a surge"),

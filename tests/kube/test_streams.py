@@ -13,6 +13,7 @@ from tests.fakes.loopback import HOST, Handler, closed_port, serve_tcp
 from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, manifests
 from connmon_agent.errors import ClusterError
 from connmon_agent.kube.kubeconfig import Access
+from connmon_agent.kube.limits import MAX_BODY, MAX_EVENT, MAX_VALUES
 from connmon_agent.kube.proxies import choose_proxy
 from connmon_agent.kube.requests import Json, Request, get
 from connmon_agent.kube.streams import ApiStreams
@@ -88,6 +89,7 @@ class TestFetch:
             (b"220 mail.example.com\r\n\r\n", "protocol", "sent what is no HTTP answer: '220 mail.example.com'"),
             (b"x" * 100_000, "protocol", "its head has no end"),
             (http(b"<html>", content_type="text/html"), "protocol", "where Kubernetes would have sent PodList"),
+            (http(b" " * (MAX_BODY + 1)), "protocol", "sent an answer of more than 16 MiB"),
         ],
     )
     def test_what_is_no_answer(self, tmp_path: Path, answer: bytes, kind: str, words: str) -> None:
@@ -206,8 +208,17 @@ class TestWatch:
 
         assert asyncio.run(scenario()).kind == "timeout"
 
-    @pytest.mark.parametrize("event", [b"[]\n", b"{\n"])
-    def test_what_is_no_event(self, tmp_path: Path, event: bytes) -> None:
+    @pytest.mark.parametrize(
+        ("event", "words"),
+        [
+            (b"[]\n", "sent an event that is no object"),
+            (b"{\n", "sent an event that is not JSON"),
+            (b" " * (MAX_EVENT + 1), "sent an event of more than 4 MiB"),
+            (b"[" + b"0," * MAX_VALUES + b"0]\n", "sent JSON of more than 500000 values"),
+        ],
+        ids=["list", "half", "endless", "values"],
+    )
+    def test_what_is_no_event(self, tmp_path: Path, event: bytes, words: str) -> None:
         async def scenario() -> ClusterError:
             async with streams_to(speak(http(event)), tmp_path) as streams:
                 with pytest.raises(ClusterError) as caught:
@@ -215,7 +226,8 @@ class TestWatch:
                         pass
                 return caught.value
 
-        assert asyncio.run(scenario()).kind == "protocol"
+        error = asyncio.run(scenario())
+        assert (error.kind, words in str(error)) == ("protocol", True), error
 
 
 class TestConnect:

@@ -25,7 +25,8 @@ def most_unavailable(kind: Kind, workload: Json, desired: int) -> int:
     rolling = (spec.get("updateStrategy") or {}).get("rollingUpdate") or {}
     if kind is Kind.DAEMON_SET and _scale(rolling.get("maxSurge"), desired, default=0, up=True) > 0:
         return 0  # with a surge the API demands maxUnavailable 0
-    return min(desired, max(1, _scale(rolling.get("maxUnavailable"), desired, default=1, up=True)))
+    up = kind is Kind.DAEMON_SET  # a percentage of a StatefulSet's pods is rounded down, and is one at least
+    return min(desired, max(1, _scale(rolling.get("maxUnavailable"), desired, default=1, up=up)))
 
 
 def replaces_first(kind: Kind, workload: Json, desired: int) -> bool:
