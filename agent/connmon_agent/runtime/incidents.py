@@ -59,10 +59,9 @@ def describe_error(error: BaseException | None, otherwise: str) -> str:
     if error is None:
         return otherwise
     text = shorten(" ".join(f"{type(error).__name__}: {error}".split()), LONGEST_TEXT)
-    ours = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(PACKAGE)
-    ]
-    place = f" ({Path(ours[-1].filename).relative_to(PACKAGE)}:{ours[-1].lineno})" if ours else ""
+    frames = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    ours = [(path.relative_to(PACKAGE), line) for path, line in frames if path.is_relative_to(PACKAGE)]
+    place = f" ({ours[-1][0]}:{ours[-1][1]})" if ours else ""
     return f"{text}{place}".encode("utf-8", "backslashreplace").decode()
 
 

@@ -149,7 +149,13 @@ class RoundObserver(Observer):
 
     async def _round(self, number: int) -> None:
         self.prober.watch_gateway(gateway_to_ask(self._world(), self._clock.now().steady))
-        results = await self.prober.probe_all(patience=round_patience(self._world()))
+        try:
+            results = await self.prober.probe_all(patience=round_patience(self._world()))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return  # the prober was closed, because a reload brought another
         if number < self._delivered:
             return  # a newer round has spoken since: this one tells of the past
         self._delivered = number

@@ -68,9 +68,8 @@ class JournalThread:
         """
         closing = self._thread.submit(self._journal.close)
         self._thread.shutdown()
-        done, _ = await asyncio.wait({asyncio.wrap_future(closing)}, timeout=patience)
-        if not done:
-            self._journal.abandon()
+        await asyncio.wait({asyncio.wrap_future(closing)}, timeout=patience)
+        self._journal.abandon()  # nobody else is to close it once more
 
     async def _do(self, call: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         return await asyncio.wrap_future(self._thread.submit(call, *args, **named))
