@@ -91,14 +91,17 @@ async def place(
     backend_wait: float = PATIENT,
     max_connections: int = 1000,
     listening: bool = True,
+    names: tuple[str, ...] = ("web",),
     **fields: Any,
 ) -> AsyncIterator[Place]:
-    """The API, and the forwarder with one port that leads to ``web``. ``fields`` are those of its ForwardSettings."""
+    """The API, and the forwarder with a port for the first of ``names``; each leads to ``web``. ``fields`` are those of
+    its ForwardSettings.
+    """
     async with api, calls_of(api.write_kubeconfig(folder / "kubeconfig")) as calls:
         streams = ApiStreams(calls, temp_dir=folder / "keys", connect_timeout=PATIENT)
         said: list[tuple[str, str]] = []
         forwarder = Forwarder(
-            {"web": destination(**fields)},
+            {name: destination(**fields) for name in names},
             ForwardingSettings(bind=BIND, backend_wait=backend_wait, max_connections=max_connections),
             streams,
             say=lambda service, text: said.append((service, text)),

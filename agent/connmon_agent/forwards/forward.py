@@ -19,6 +19,7 @@ from ..sockets.examining import explain_refusal
 from ..supervision import Tasks, supervise
 from .clients import reset
 from .connecting import Connected, Connector, Gate
+from .descriptors import Places
 from .listening import Listeners
 from .seeking import Astray, Destination, Seeker
 from .spares import Spares
@@ -33,12 +34,12 @@ REPEAT = 60.0  # seconds after which the same sentence may be said again
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """What all forwards share. ``slots`` is how many connections the file descriptors allow each of them."""
+    """What all forwards share. ``places`` are those that the file descriptors allow all of them together."""
 
     mirrors: Mirrors
     transports: Transports
     gate: Gate
-    slots: int
+    places: Places
 
 
 class Forward:
@@ -102,7 +103,9 @@ class Forward:
             self.leave()
             old = None
         try:
-            self._listeners = Listeners(order.port, order.bind, arrived=self._admit, noted=self._note)
+            self._listeners = Listeners(
+                order.port, order.bind, await_room=self._await_room, arrived=self._admit, noted=self._note
+            )
         except PortRefused as refused:
             return explain_refusal(refused)
         if old is not None:
@@ -145,7 +148,9 @@ class Forward:
         self._configured = (destination, forwarding, surface)
         self._destination = destination
         self._patience = forwarding.backend_wait
-        self._turns = asyncio.Semaphore(min(forwarding.max_connections, surface.slots))
+        self._turns = asyncio.Semaphore(min(forwarding.max_connections, surface.places.total))
+        self._places = surface.places
+        self._places.join(self.name)
         self._seeker = Seeker(destination, surface.mirrors)
         connector = Connector(destination, self._seeker, surface.transports, surface.gate, self._note)
         self._host = Host(connector, Spares(self._make_spare, self._seeker), self._note)
@@ -161,7 +166,17 @@ class Forward:
         visit = Visit(local, checked=arrival is not None)
         if arrival is not None and not arrival.done():
             arrival.set_result(visit)
-        self._hold(self._visits, "serve a client", partial(self._serve_check if visit.checked else self._serve, visit))
+        self._places.take(self.name)
+        self._hold(self._visits, "serve a client", partial(self._stay, visit))
+
+    async def _await_room(self) -> bool:
+        return await self._places.await_room(self.name, self._patience)
+
+    async def _stay(self, visit: Visit) -> None:
+        try:
+            await (self._serve_check(visit) if visit.checked else self._serve(visit))
+        finally:
+            self._places.leave(self.name)
 
     async def _serve(self, visit: Visit) -> None:
         self._tally.served += 1

@@ -14,7 +14,7 @@ from ..kube.streams import ApiStreams
 from ..settings import ForwardingSettings
 from .checks import check_forward
 from .connecting import Gate
-from .descriptors import raise_limit
+from .descriptors import Places, raise_limit
 from .forward import Forward, Surface
 from .networks import Surroundings, read_surroundings
 from .seeking import Destination
@@ -45,7 +45,7 @@ class Forwarder:
         self._forwards: dict[str, Forward] = {}
         self._turned: dict[str, None] = {}  # services, in the order of their turns
         self._news = asyncio.Event()
-        self._slots = raise_limit()
+        self._places = Places(raise_limit())
         self._surface = self._make_surface()
 
     async def configure(
@@ -128,4 +128,4 @@ class Forwarder:
 
     def _make_surface(self) -> Surface:
         transports = Transports(self._streams, surroundings=self._read_surroundings)
-        return Surface(Mirrors(self._streams), transports, Gate(), self._slots)
+        return Surface(Mirrors(self._streams), transports, Gate(), self._places)

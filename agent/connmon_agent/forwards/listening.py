@@ -5,29 +5,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from ..sockets.binding import open_listeners
+from ..sockets.binding import BACKLOG, open_listeners
 from ..supervision import Tasks, report, supervise
+from .clients import reset
 
 BREATH = 0.1  # seconds until accepting is tried again, where the system has no file descriptor left
 
 
 class Listeners:
-    """Listens on one port of some addresses. ``arrived`` gets each client, ``noted`` what keeps it from accepting."""
+    """Listens on one port of some addresses.
+
+    ``await_room`` returns when a client may be accepted; False: none may for now, and those that wait are refused.
+    ``arrived`` gets each client, ``noted`` what keeps it from accepting.
+    """
 
     def __init__(
         self,
         port: int,
         bind: tuple[str, ...],
         *,
+        await_room: Callable[[], Awaitable[bool]],
         arrived: Callable[[socket.socket], None],
         noted: Callable[[str], None],
     ) -> None:
         """Raises PortRefused."""
         self.port = port
         self.bind = bind
+        self._await_room = await_room
         self._arrived = arrived
         self._noted = noted
         self._sockets = open_listeners(port, bind)
@@ -51,6 +58,9 @@ class Listeners:
 
     async def _accept(self, listener: socket.socket) -> None:
         while True:
+            if not await self._await_room():
+                self._refuse_waiting(listener)
+                continue
             try:
                 local = await _accept_one(listener)
             except OSError as error:  # EMFILE and the like pass when connections end; the client waits in the backlog
@@ -64,6 +74,16 @@ class Listeners:
             except Exception as error:  # a mistake of ours costs this client, not the next one
                 local.close()
                 report(f"take in a client on port {self.port}", error)
+
+    def _refuse_waiting(self, listener: socket.socket) -> None:
+        """Those that wait to be accepted have waited for long enough: let them see an error."""
+        refused = 0
+        with contextlib.suppress(OSError):  # nobody is left, or there is not even one file descriptor
+            while refused < BACKLOG:
+                reset(listener.accept()[0])
+                refused += 1
+        if refused:
+            self._noted(f"no room for another connection on port {self.port}: too many are open; raise LimitNOFILE")
 
 
 async def _accept_one(listener: socket.socket) -> socket.socket:

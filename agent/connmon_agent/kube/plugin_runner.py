@@ -33,8 +33,8 @@ class PluginRunner:
         """Run the command to its end, at most ``timeout`` seconds: then it is killed with all that it has started.
 
         A program that ends in order may leave another one behind, as an agent that keeps a login; that one may hold the
-        output open, so that it goes into files, whose first MOST_OUTPUT bytes are read. Raises OSError where it cannot be
-        run, subprocess.TimeoutExpired.
+        output open, so that it goes into files, whose first MOST_OUTPUT bytes are read. Raises OSError where it cannot
+        be run, subprocess.TimeoutExpired.
         """
         if self._ended:
             raise ProcessLookupError(0, "the agent is ending")
