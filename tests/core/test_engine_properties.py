@@ -112,6 +112,11 @@ sightings = st.builds(
     revised_by=st.sampled_from([None, "connmon-agent", "kubectl rollout restart"]),
     blocked_by=st.sampled_from([None, None, "pdb"]),
     progress=st.sampled_from(["", "0 of 2 new pods are available"]),
+    progress_mark=st.sampled_from(["", "one", "two"]),
+    stalled=st.booleans(),
+    gated=st.sampled_from([None, None, None, "web-1 has the scheduling gate a.b/c"]),
+    old_serving=st.integers(0, 2),
+    trouble=st.sampled_from([None, "web-1: ErrImagePull"]),
 )
 healthy = st.builds(Sighting, uid=st.just("uid-1"), generation=st.just(1), desired=st.just(1), available=st.just(1))
 unseen = st.builds(Unseen, st.sampled_from(["timeout", "forbidden"]), st.just("no answer"), waits)

@@ -213,7 +213,8 @@ class Fate:
     async def _break_rollouts(self) -> None:
         name, workload = self._draw_workload()
         workload.failures = self.dice.randint(1, 5)
-        self._tell(f"the next {workload.failures} rollouts of {name} do not get ready")
+        workload.stalls = self.dice.choice((None, "ErrImagePull", "CrashLoopBackOff"))
+        self._tell(f"the next {workload.failures} rollouts of {name} do not get ready: {workload.stalls}")
 
     async def _hang_pods(self) -> None:
         name, workload = self._draw_workload()

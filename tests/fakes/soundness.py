@@ -48,6 +48,8 @@ def find_faults(world: World) -> Iterator[str]:
             yield f"{name} is {service.state}, the timers are {list(world.timers)}"
         if (service.deadline is not None) != (service.state == ServiceState.VERIFYING):
             yield f"{name} is {service.state}, its deadline {service.deadline}"
+        if bool(service.progress_mark) != (service.progressed is not None):
+            yield f"{name} moved at {service.progressed} to {service.progress_mark!r}"
         if service.attempts < 0 or not service.reason.strip():
             yield f"{name} has {service.attempts} attempts, and the reason {service.reason!r}"
         if service.state in UNSETTLED and link.state not in IN_AN_OUTAGE:
