@@ -15,6 +15,7 @@ from tests.cluster.workloads import deployment, stateful_set
 pytestmark = pytest.mark.cluster
 
 TOKEN = "connmon.io/restart-token"
+OURS = (TOKEN, "connmon.io/restarted-at", "connmon.io/reason")
 SLOW = {"readinessProbe": {"exec": {"command": ["sh", "-c", ":"]}, "initialDelaySeconds": 6, "periodSeconds": 1}}
 
 
@@ -113,7 +114,7 @@ def test_a_restart_that_a_controller_takes_back_is_none(
     namespace.until_available()
     agent = new_agent(namespace, ["web"], max_restart_attempts=2)
     agent.start_calm()
-    with changing(namespace, "web", annotations={TOKEN: None}):
+    with changing(namespace, "web", annotations=dict.fromkeys(OURS)):
         breakable.link("drop")
         agent.until_link("OFFLINE")
         breakable.link("up")
@@ -122,6 +123,26 @@ def test_a_restart_that_a_controller_takes_back_is_none(
     assert (service["state"], service["attempts"]) == ("GAVE_UP", 2)
     assert "kustomize-controller took the annotations of the restart" in service["reason"]
     assert service["reason"].endswith("let it ignore the annotations connmon.io/*")
+
+
+def test_a_later_rollout_of_somebody_else_is_a_restart_too(
+    breakable: Site, namespace: Namespace, new_agent: NewAgent
+) -> None:
+    """Without the token and with the rest of the annotations it is a third template, whose pods are all new."""
+    namespace.apply(deployment("web", breakable.image, container=SLOW))
+    namespace.until_available()
+    before = namespace.kubectl("get", "pods", "--output=name").split()
+    agent = new_agent(namespace, ["web"], max_restart_attempts=2)
+    agent.start_calm()
+    with changing(namespace, "web", annotations={TOKEN: None}):
+        breakable.link("drop")
+        agent.until_link("OFFLINE")
+        breakable.link("up")
+        agent.until_link("ONLINE")
+    service = agent.services()["web"]
+    assert (service["state"], service["attempts"]) == ("READY", 1)
+    assert service["reason"].startswith("restarted, 1 of 1 available; kustomize-controller took")
+    assert set(before).isdisjoint(namespace.kubectl("get", "pods", "--output=name").split())
 
 
 @contextmanager
