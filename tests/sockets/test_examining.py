@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import psutil
 import pytest
@@ -14,8 +14,8 @@ from tests.sockets.holders import LOOPBACK, as_somebody_else, connected, free_po
 
 from connmon_agent.ports import LocalPorts
 from connmon_agent.sockets.binding import PortRefused
-from connmon_agent.sockets.examining import Obstacle, SocketPorts, find_obstacles
-from connmon_agent.sockets.owners import Owner, Use
+from connmon_agent.sockets.examining import OWNER_KEPT, UNSHOWN_KEPT, Obstacle, SocketPorts, find_obstacles
+from connmon_agent.sockets.owners import Owner, Use, find_owners
 
 ME = f"{psutil.Process().name()} (pid {os.getpid()})"
 
@@ -124,3 +124,44 @@ def test_an_obstacle_in_words(found: Obstacle, text: str) -> None:
 
 def test_nothing_is_scanned_for_no_ports() -> None:
     assert find_obstacles({}) == {}
+
+
+def test_the_owner_of_a_port_is_looked_up_once_while_the_same_socket_is_on_it() -> None:
+    looked: list[list[int]] = []
+    seconds = 0.0
+
+    def find(ports: Collection[int]) -> dict[int, tuple[Owner, ...]]:
+        looked.append(sorted(ports))
+        return find_owners(ports)
+
+    local = SocketPorts(find=find, now=lambda: seconds)
+
+    def look(port: int) -> Mapping[int, str]:
+        return asyncio.run(local.examine({port: LOOPBACK}))
+
+    with held() as port:
+        assert [look(port) for _ in range(20)] == [{port: f"held by {ME}"}] * 20
+        assert looked == [[port]]
+        seconds = OWNER_KEPT
+        look(port)
+        assert looked == [[port]] * 2
+    assert look(port) == {}
+    with held(port=port):  # another socket, perhaps of somebody else
+        assert look(port) == {port: f"held by {ME}"}
+        assert looked == [[port]] * 3
+
+
+def test_an_owner_whose_socket_no_table_shows_is_looked_up_now_and_then() -> None:
+    looked: list[list[int]] = []
+    seconds = 0.0
+
+    def find(ports: Collection[int]) -> dict[int, tuple[Owner, ...]]:
+        looked.append(sorted(ports))
+        return find_owners(ports)
+
+    local = SocketPorts(find=find, now=lambda: seconds)
+    with held(listen=False, reuse=False) as port:
+        for later in (0.0, UNSHOWN_KEPT - 1.0, UNSHOWN_KEPT):
+            seconds = later
+            assert asyncio.run(local.examine({port: LOOPBACK})) == {port: "held by no process that can be seen"}
+    assert looked == [[port]] * 2

@@ -1,21 +1,38 @@
 """Which ports cannot be listened on, and why: the port LocalPorts on this machine's sockets.
 
 It binds each and does not listen, unlike ``open_listeners``: nothing here is announced, so nothing has to be ours, and
-no client of a server that is about to start is to be caught. What was measured of that is told in ``binding``. Nothing
-is remembered from one call to the next, because a port may change hands between them.
+no client of a server that is about to start is to be caught. What was measured of that is told in ``binding``. Every
+call tries each port anew, because it may have changed hands since the one before.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from .binding import Cause, PortRefused, try_binding
 from .owners import Owner, choose_owner, describe, find_owners
+from .socket_tables import Socket, read_sockets
 
 # Windows also says "reserved" of some ports that a process has; privileges are missing whoever holds the port.
 _HELD = (Cause.IN_USE, Cause.RESERVED)
+
+
+OWNER_KEPT = 300.0  # seconds for which an owner is not looked up again while its sockets are the same
+UNSHOWN_KEPT = 60.0  # seconds for one whose sockets no table shows
+
+Owners = Mapping[int, tuple[Owner, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Who had a port, as long as the kernel shows the same sockets on it, and until then at most."""
+
+    shown: frozenset[Socket]
+    owners: tuple[Owner, ...]
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +58,45 @@ class Obstacle:
 
 
 class SocketPorts:
-    """The port LocalPorts: this machine's."""
+    """The port LocalPorts: this machine's.
+
+    To find who has a port means to look at every file of every process, which took 35 ms of the processor beside 165
+    processes: too much for every 5 s that a port is held for good. So an owner is looked up again only when the
+    kernel's tables show another socket on its port, or after some minutes; where they show none, as elsewhere than on
+    Linux, after one.
+    """
+
+    def __init__(
+        self, *, find: Callable[[Collection[int]], Owners] = find_owners, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._find = find
+        self._now = now
+        self._known: dict[int, _Known] = {}
 
     async def examine(self, ports: Mapping[int, tuple[str, ...]]) -> Mapping[int, str]:
-        found = await asyncio.to_thread(find_obstacles, ports)
+        found = await asyncio.to_thread(self._examine, ports)
         return {port: obstacle.text for port, obstacle in found.items()}
+
+    def _examine(self, ports: Mapping[int, tuple[str, ...]]) -> dict[int, Obstacle]:
+        refusals = find_refusals(ports)
+        held = [port for port, refused in refusals.items() if refused.cause in _HELD]
+        shown: dict[int, set[Socket]] = {port: set() for port in held}
+        for socket in read_sockets(held) if held else ():
+            shown[socket.port].add(socket)
+        now = self._now()
+        fresh = [port for port in held if not self._holds(port, frozenset(shown[port]), now)]
+        owners = self._find(fresh) if fresh else {}
+        self._known = {port: known for port, known in self._known.items() if port in held}
+        for port in fresh:
+            listening = frozenset(shown[port])
+            until = now + (OWNER_KEPT if listening else UNSHOWN_KEPT)
+            self._known[port] = _Known(listening, owners.get(port, ()), until)
+        return _explain(refusals, {port: known.owners for port, known in self._known.items()})
+
+    def _holds(self, port: int, shown: frozenset[Socket], now: float) -> bool:
+        """Whether what is known of the port's owner still is so."""
+        known = self._known.get(port)
+        return known is not None and known.shown == shown and now < known.until
 
 
 def explain_refusal(refused: PortRefused) -> str:
@@ -59,14 +110,23 @@ def find_obstacles(ports: Mapping[int, tuple[str, ...]]) -> dict[int, Obstacle]:
 
     Who holds them is looked up only for these, in one go. Never raises for a port's sake.
     """
+    refusals = find_refusals(ports)
+    held = [port for port, refused in refusals.items() if refused.cause in _HELD]
+    return _explain(refusals, find_owners(held) if held else {})
+
+
+def find_refusals(ports: Mapping[int, tuple[str, ...]]) -> dict[int, PortRefused]:
+    """Those of ``ports`` that cannot be bound, on the addresses that each is wanted on."""
     refusals: dict[int, PortRefused] = {}
     for port, bind in ports.items():
         try:
             try_binding(port, bind)
         except PortRefused as refused:
             refusals[port] = refused
-    held = [port for port, refused in refusals.items() if refused.cause in _HELD]
-    owners = find_owners(held) if held else {}
+    return refusals
+
+
+def _explain(refusals: Mapping[int, PortRefused], owners: Owners) -> dict[int, Obstacle]:
     return {
         port: Obstacle(refused, choose_owner(owners.get(port, ()), refused.address))
         for port, refused in refusals.items()

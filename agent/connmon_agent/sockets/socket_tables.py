@@ -21,11 +21,12 @@ class Socket:
     port: int
     listening: bool
     uid: int
+    inode: int = 0  # the number of this very socket, which another one on the same port does not have
 
 
 def read_sockets(ports: Collection[int], tables: Collection[Path] = TABLES) -> list[Socket]:
     """The sockets bound to one of ``ports`` that belong to somebody. Empty where there are no such tables."""
-    return [found for table in tables for found in _read_table(table) if found.port in ports]
+    return [found for table in tables for found in _read_table(table, ports)]
 
 
 def simplify(address: str) -> str:
@@ -38,27 +39,30 @@ def simplify(address: str) -> str:
     return str(mapped or parsed)
 
 
-def _read_table(table: Path) -> Iterator[Socket]:
+def _read_table(table: Path, ports: Collection[int]) -> Iterator[Socket]:
     try:
         lines = table.read_text(encoding="ascii").splitlines()[1:]
     except (OSError, ValueError):
         return
     for line in lines:
         try:
-            found = _parse(line)
+            found = _parse(line, ports)
         except (ValueError, IndexError):  # a kernel that writes it otherwise
             continue
         if found is not None:
             yield found
 
 
-def _parse(line: str) -> Socket | None:
-    """``sl local remote st queues timer retransmits uid timeout inode ...``; None: nobody has the socket any more."""
+def _parse(line: str, ports: Collection[int]) -> Socket | None:
+    """``sl local remote st queues timer retransmits uid timeout inode ...``.
+
+    None: it has another port, or nobody has the socket any more.
+    """
     fields = line.split()
     address, port = fields[1].split(":")
-    if fields[9] == "0":
+    if int(port, 16) not in ports or fields[9] == "0":
         return None
-    return Socket(_decode(address), int(port, 16), fields[3] == _LISTENING, int(fields[7]))
+    return Socket(_decode(address), int(port, 16), fields[3] == _LISTENING, int(fields[7]), int(fields[9]))
 
 
 def _decode(digits: str) -> str:
