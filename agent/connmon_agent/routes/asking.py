@@ -6,6 +6,8 @@ interface has no carrier decide as well. So the kernel is asked as ``ip route ge
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -21,11 +23,14 @@ _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _ROUTE = struct.Struct("=BBBBBBBBI")  # family, prefix of the destination, of the source, ..., flags
 _LINK = struct.Struct("=BxHiII")  # family, type, index, flags, change
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
+_CODE = struct.Struct("=i")  # of an error, negative
 _NEXT_HOP = struct.Struct("=HBBi")  # length, flags, weight, index of the interface
 _WHOLE_ROUTE = 0x2000  # RTM_F_FIB_MATCH: with all of its next hops; before 4.13 the one that would be taken is told
 _DESTINATION, _INTERFACE, _GATEWAY, _NEXT_HOPS, _GATEWAY_OF_ANY = 1, 4, 5, 9, 18
 _NAME, _LINK_INFO, _KIND = 3, 18, 1
 _ALIGNMENT, _NESTED = 4, 0x3FFF  # the bits of a type without its flags
+
+_NO_SUCH_QUESTION = (errno.EOPNOTSUPP, errno.ENOSYS)  # as in a sandbox that has netlink and no routes
 
 PATIENCE = 0.2  # seconds; the kernel answers before the question's call returns
 _DATAGRAM = 65_536
@@ -55,6 +60,16 @@ def read_kind(interface: str) -> str | None:
         return None
 
 
+def check_refusal(payload: bytes, family: socket.AddressFamily) -> None:
+    """Raise OSError where a message on an error says that routes cannot be asked for; else there is none, as it says.
+
+    A kernel without IPv6 knows no such question either: then there is no way by IPv6.
+    """
+    code = -int(_CODE.unpack_from(payload)[0])
+    if code == errno.EPERM or (code in _NO_SUCH_QUESTION and family == socket.AF_INET):
+        raise OSError(code, os.strerror(code))
+
+
 def parse_kind(payload: bytes) -> str | None:
     """The kind that a message on a link tells; None: it tells none."""
     info = dict(_parse_attributes(payload[_LINK.size :])).get(_LINK_INFO, b"")
@@ -80,7 +95,9 @@ def _ask_for_way(family: socket.AddressFamily, address: str) -> Iterator[Default
     packed = socket.inet_pton(family, address)
     route = _ROUTE.pack(family, 8 * len(packed), 0, 0, 0, 0, 0, 0, _WHOLE_ROUTE)
     kind, payload = _ask(_GET_ROUTE, route + _ATTRIBUTE.pack(_ATTRIBUTE.size + len(packed), _DESTINATION) + packed)
-    if kind == _NEW_ROUTE:  # else it says why there is none
+    if kind == _ERROR:
+        check_refusal(payload, family)
+    if kind == _NEW_ROUTE:
         for index, gateway in parse_way(payload):
             yield DefaultRoute(socket.if_indextoname(index), _VERSIONS[family], 0, gateway)
 
