@@ -278,3 +278,9 @@ def test_a_proxy_is_shown() -> None:
     web = ProbeResult("http://web.example/", "http", True, 12.3, proxy="192.0.2.3:3128")
     text = render_status(replace(snapshot, round=LatestRound(at(719), (web,), loss=0.0, latency_ms=12.3)))
     assert "  ok  http://web.example/  12.3 ms through the proxy 192.0.2.3:3128" in text
+
+
+def test_an_api_server_whose_certificate_is_not_verified_is_named() -> None:
+    snapshot = replace(offline_snapshot(), unverified="https://192.0.2.9:6443")
+    told = " ".join(render_status(snapshot, width=80, zone=UTC).split())
+    assert "Kubernetes API: the certificate of https://192.0.2.9:6443 is not verified" in told

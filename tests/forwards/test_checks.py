@@ -123,7 +123,7 @@ def test_a_permission_that_is_missing_is_lasting(tmp_path: Path, verb: str, reso
 
 def test_no_pod_is_not_lasting(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with place(tmp_path, cluster(replicas=0), backend_wait=0.2) as here:
+        async with place(tmp_path, cluster(replicas=0), backend_wait=1.0) as here:
             checked = await check(here)
             assert (checked.trouble, checked.lasting) == ("no pod has the labels that the Service web selects", False)
 

@@ -69,3 +69,23 @@ def test_the_library_is_not_loaded_for_it(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("server", "insecure", "unverified"),
+    [
+        ("https://192.0.2.1:6443", True, "https://192.0.2.1:6443"),
+        ("https://192.0.2.1:6443", False, None),
+        ("http://127.0.0.1:8001", True, None),
+    ],
+)
+def test_a_server_whose_certificate_is_not_verified_is_known(
+    tmp_path: Path, server: str, insecure: bool, unverified: str | None
+) -> None:
+    path = write_kubeconfig(tmp_path / "config", server, cluster={"insecure-skip-tls-verify": insecure})
+    address = ApiAddress(KubernetesSettings(kubeconfig=path))
+    address.find()
+    assert address.unverified == unverified
+    path.unlink()
+    address.find()
+    assert address.unverified is None

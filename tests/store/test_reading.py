@@ -229,3 +229,13 @@ def test_reading_does_not_load_what_only_the_writer_needs() -> None:
     )
     answer = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+def test_the_api_server_whose_certificate_is_not_verified(tmp_path: Path) -> None:
+    told = []
+    for server in ("https://192.0.2.9:6443", None):
+        with opened(tmp_path / "connmon.db") as journal:
+            journal.note_unverified(server)
+        with Reader(tmp_path / "connmon.db") as reader:
+            told.append(reader.unverified_api())
+    assert told == ["https://192.0.2.9:6443", None]

@@ -22,6 +22,7 @@ class ApiAddress:
         self._places = places or Places.of_this_machine()
         self._stamp: Stamp | None = None
         self._target: ApiTarget | None = None
+        self.unverified: str | None = None  # the server whose certificate nobody verifies; None: there is none
 
     def find(self) -> ApiTarget | None:
         """The target; None where there is no kubeconfig that can be read, or a proxy leads to the API.
@@ -34,11 +35,12 @@ class ApiAddress:
                 self._target = self._read()
                 self._stamp = stamp
         except (ClusterError, OSError):
-            self._stamp = self._target = None
+            self._stamp = self._target = self.unverified = None
         return self._target
 
     def _read(self) -> ApiTarget | None:
         access = read_access(self._settings.kubeconfig, self._settings.context, self._places)
+        self.unverified = None if access.verify or not access.server.startswith("https:") else access.server
         return api_target(access.server) if choose_proxy(access, self._places.environment) is None else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from ..core.events import Configured, Event, Order, Ordered
 from ..core.moments import Moment
 from ..core.orders import refuse_order
 from ..core.world import BEGINNING, LinkState, World
-from ..errors import ConnmonError
+from ..errors import ConnmonError, StoreError
 from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
 from ..loading.charts import find_charts_folder, load_charts
@@ -39,6 +40,7 @@ from .forwarding import Forwarding
 from .sentences import Sentence, tell_damage
 from .surroundings import Surroundings
 
+TRUST_INTERVAL = 5.0  # seconds between looks at what the kubeconfig says; it is read beside the rounds
 CREDENTIALS_FOLDER = "credentials"
 THREADS = 32  # that look up names and read files at once, each for as long as a name server or a disk likes
 
@@ -123,6 +125,7 @@ async def run_agent(
         if on_ready is not None:
             on_ready(runner.agent, runner)
         await control.start()
+        runner.watch_trust()
         try:
             await runner.agent.run()
         finally:
@@ -138,6 +141,7 @@ class Runner:
         self._memory = memory
         self._say = say
         self._retired: Tasks = set()
+        self._watching: Tasks = set()
         self._forwarding = Forwarding(
             temp_dir=memory.folder / CREDENTIALS_FOLDER,
             say=lambda service, text: say(Sentence(self.now(), "warning", service, text)),
@@ -177,6 +181,8 @@ class Runner:
 
     async def close(self) -> None:
         """Let the last words reach the disk, as far as the agent's time to end allows."""
+        for task in self._watching:
+            task.cancel()
         published = asyncio.wrap_future(self._publisher.submit(int))  # after all that was to be published
         await asyncio.wait({published}, timeout=self.agent.time_left)
         await self._journal.close(self.agent.time_left)
@@ -206,11 +212,28 @@ class Runner:
 
     def _open_prober(self, settings: Settings) -> TargetProber:
         """The prober, with a warning for each target that this machine lets nobody probe."""
-        address = ApiAddress(settings.kubernetes)
+        self._address = address = ApiAddress(settings.kubernetes)
         prober = TargetProber(settings.targets, settings.timeout, find_api=address.find)
         for name, obstacle in prober.left_out.items():
             self._say(Sentence(self.now(), "warning", "link", f"{name} is left out: {obstacle}"))
         return prober
+
+    def watch_trust(self) -> None:
+        """Say, and let ``status`` say, that the API server's certificate is not verified, while that is so."""
+        supervise("watch how the API server is trusted", self._watch_trust, tasks=self._watching)
+
+    async def _watch_trust(self) -> None:
+        noted: str | None = ""  # nothing is noted yet
+        while True:
+            server = self._address.unverified
+            if server != noted:
+                if server is not None:
+                    text = f"{server}: its certificate is not verified (insecure-skip-tls-verify: true)"
+                    self._say(Sentence(self.now(), "warning", "cluster", text))
+                with contextlib.suppress(StoreError):  # the disk's trouble is told where it matters
+                    await self._journal.note_unverified(server)
+                noted = server
+            await self._memory.clock.sleep(TRUST_INTERVAL)
 
     def _retire(self, cluster: Cluster) -> None:
         supervise("close the connections to the cluster before", cluster.close, tasks=self._retired, again=False)

@@ -17,7 +17,7 @@ from ..core.world import World
 from ..errors import CommitError, InvariantError, StoreError
 from . import writes
 from .failures import commit_error, is_damage, store_error
-from .layout import EVENTS, STEPS, EventRow, StepBody
+from .layout import EVENTS, STEPS, UNVERIFIED, EventRow, StepBody
 from .opening import OpenedStore, Trace, open_store, require_full_sync
 from .snapshots import SnapshotWriter
 
@@ -156,6 +156,13 @@ class SqliteJournal:
         doing = f"set {', '.join(values)}"
         with self._deciding(doing) if durable else self._unsynced(doing) as connection:
             connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))
+
+    def note_unverified(self, server: str | None) -> None:
+        """Remember the API server whose certificate is not verified (None: it is), without waiting for the disk.
+
+        Raises StoreError.
+        """
+        self.meta_set({UNVERIFIED: server or ""}, durable=False)
 
     def last_sign_of_life(self) -> Moment | None:
         """When the agent that wrote last ended in order, else its last heartbeat; None: none ran. Raises StoreError."""

@@ -53,6 +53,7 @@ SIGHTS: Codec[QualitySight | None] = codec_for(QualitySight | None)
 
 INTERNAL_ERRORS: Codec[InternalErrors] = codec_for(InternalErrors)
 
+UNVERIFIED = "unverified_api"  # the key in ``meta`` of the API server whose certificate is not verified; empty: none
 ERRORS = "internal_errors"  # the key in the table ``meta`` of what failed in the agent that wrote last
 QUALITY = "quality"  # the key in the table ``meta`` of the quality up to the newest round
 

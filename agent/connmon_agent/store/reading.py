@@ -25,6 +25,7 @@ from .layout import (
     SIGHTS,
     STEPS,
     TRAFFIC,
+    UNVERIFIED,
     EventRow,
     log_of,
     size_of,
@@ -110,6 +111,11 @@ class Reader:
         """What failed in the agent itself, the last time that anything did; None: nothing ever."""
         row = self._first(f"SELECT value FROM meta WHERE key = '{ERRORS}'")
         return None if row is None else self._decoded("the internal errors", INTERNAL_ERRORS.from_text, row[0])
+
+    def unverified_api(self) -> str | None:
+        """The API server whose certificate the agent does not verify; None: it does, as far as it has said."""
+        row = self._first(f"SELECT value FROM meta WHERE key = '{UNVERIFIED}'")
+        return None if row is None else str(row[0]) or None
 
     def _has(self, table: str) -> bool:
         """A reader never migrates: a file of an older agent lacks what came later."""

@@ -54,6 +54,10 @@ class JournalThread:
     async def note_errors(self, errors: InternalErrors) -> None:
         await self._do(self._journal.note_errors, errors)
 
+    async def note_unverified(self, server: str | None) -> None:
+        """Remember the API server whose certificate is not verified (None: it is), without waiting for the disk."""
+        await self._do(self._journal.note_unverified, server)
+
     async def last_sign_of_life(self) -> Moment | None:
         return await self._do(self._journal.last_sign_of_life)
 

@@ -20,7 +20,8 @@ class Snapshot:
     ``pid`` is the running agent's (None: none runs; 0: one runs, its id is not known), ``agent`` the one that wrote
     last (None: none ever did), ``round`` the newest round of probes (None: none yet). ``path`` is the database,
     ``traffic`` what has gone through the local ports since that agent's start, ``errors`` what last failed in an agent
-    itself, perhaps in an earlier one (None: nothing ever).
+    itself, perhaps in an earlier one (None: nothing ever), ``unverified`` the API server whose certificate is not
+    verified (None: it is).
     """
 
     now: float
@@ -33,6 +34,7 @@ class Snapshot:
     bytes: int
     traffic: tuple[Traffic, ...] = ()
     errors: InternalErrors | None = None
+    unverified: str | None = None
 
     @property
     def running(self) -> bool:

@@ -264,6 +264,11 @@ def _is_damped(snapshot: Snapshot) -> bool:
 
 def _agent(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
     yield from wrap(_tell_agent(snapshot, zone), width=width, indent=INDENT, first="")
+    if snapshot.unverified is not None:
+        told = (
+            f"Kubernetes API: the certificate of {snapshot.unverified} is not verified (insecure-skip-tls-verify: true)"
+        )
+        yield from wrap(told, width=width, indent=INDENT, first="")
     errors = snapshot.internal_errors
     if errors is not None:
         ago = say_duration(snapshot.now - errors.at.wall)
