@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fakes.charts import real_charts
 from tests.fakes.sites import plan_of
-from tests.fakes.soundness import find_faults, find_faults_of_step
+from tests.fakes.soundness import find_faults, find_faults_of_step, find_harm
 
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import (
@@ -31,7 +31,18 @@ from connmon_agent.core.events import (
 )
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import AfterBlind, DampingPlan, Plan, When
-from connmon_agent.core.sightings import Evidence, ProbeResult, Quality, QualitySight, Rollout, Sighting, Unseen
+from connmon_agent.core.sightings import (
+    Evidence,
+    ProbeResult,
+    Pull,
+    Quality,
+    QualitySight,
+    Reach,
+    RegistryAnswer,
+    Rollout,
+    Sighting,
+    Unseen,
+)
 from connmon_agent.core.world import World
 
 # An event that depends on the world it meets: its tokens and timers may be the world's own.
@@ -117,6 +128,9 @@ sightings = st.builds(
     gated=st.sampled_from([None, None, None, "web-1 has the scheduling gate a.b/c"]),
     old_serving=st.integers(0, 2),
     trouble=st.sampled_from([None, "web-1: ErrImagePull"]),
+    pulls=st.sampled_from(
+        [(), (), *((Pull("docker.io", "web:1", "Always", RegistryAnswer(reach, "so it is")),) for reach in Reach)]
+    ),
 )
 healthy = st.builds(Sighting, uid=st.just("uid-1"), generation=st.just(1), desired=st.just(1), available=st.just(1))
 unseen = st.builds(Unseen, st.sampled_from(["timeout", "forbidden"]), st.just("no answer"), waits)
@@ -168,7 +182,7 @@ def suffer(plan: Plan, story: list[tuple[float, Blow]]) -> World:
         event = blow(world, at)
         step = thorough.step(world, event)
         assert fast.step(world, event) == step, event
-        faults = list(find_faults_of_step(world, step))
+        faults = [*find_faults_of_step(world, step), *find_harm(event, step)]
         assert not faults, (event, faults)
         assert step.changes(world) or step.world == world
         world = step.world

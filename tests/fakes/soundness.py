@@ -179,12 +179,11 @@ def engine_for(charts: Mapping[str, str]) -> Engine:
     return Engine(real_charts(), fast=True)
 
 
-def _find_harm(commit: Commit) -> Iterator[str]:
+def find_harm(event: Event, step: Step) -> Iterator[str]:
     """A restart that can only harm: what works is ended, and what comes after it cannot be pulled."""
-    event = commit.event
     if isinstance(event, Inspected) and isinstance(event.seen, Sighting):
         pull = find_forbidding(event.seen)
-        if pull is not None and event.seen.available and any(not effect.again for effect in commit.step.effects):
+        if pull is not None and event.seen.available and any(not effect.again for effect in step.effects):
             yield f"{event.service} is restarted though {pull.registry} is {pull.answer}"
 
 
@@ -228,7 +227,7 @@ class Witness:
 
     def _read_commits(self) -> None:
         for commit in self.site.disk.commits[self._read :]:
-            for fault in (*find_faults_of_step(self._world, commit.step), *_find_harm(commit)):
+            for fault in (*find_faults_of_step(self._world, commit.step), *find_harm(commit.event, commit.step)):
                 self._accuse(f"commit {self._read + 1} ({type(commit.event).__name__}): {fault}")
             self._read += 1
             self._charge(commit.step)

@@ -21,7 +21,7 @@ from connmon_agent.core.events import (
 )
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import Kind, LinkPlan, Plan, RecoveryPlan, ServicePlan, When
-from connmon_agent.core.sightings import Evidence, ProbeResult, Rollout, Sighting, Unseen
+from connmon_agent.core.sightings import Evidence, ProbeResult, Pull, Reach, RegistryAnswer, Rollout, Sighting, Unseen
 from connmon_agent.core.world import Intent, Link, LinkState, Outage, Service, ServiceState, World
 
 words = st.text(max_size=12)
@@ -87,6 +87,8 @@ worlds = st.builds(
     outages=counts,
 )
 results = st.builds(ProbeResult, words, words, flags, st.none() | numbers, st.none() | words)
+answers = st.builds(RegistryAnswer, st.sampled_from(Reach), words, st.none() | numbers)
+pulls = st.lists(st.builds(Pull, words, words, words, st.none() | answers), max_size=2).map(tuple)
 sightings = st.builds(
     Sighting,
     exists=flags,
@@ -95,6 +97,10 @@ sightings = st.builds(
     rollout=st.sampled_from(Rollout),
     token=st.none() | words,
     template=st.none() | words,
+    progress=words,
+    blocked_by=st.none() | words,
+    trouble=st.none() | words,
+    pulls=pulls,
 )
 evidence = st.builds(Evidence, st.none() | flags, st.none() | flags, st.none() | names, st.none() | words)
 restarts = st.builds(
