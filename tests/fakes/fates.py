@@ -36,7 +36,7 @@ DAY = 86_400.0
 NAMES = ("db", "cache", "api", "web", "mesh", "grafana", "jaeger")
 BEST_PORTS = range(8080, 8080 + len(NAMES))  # the primary port of each
 PORTS = range(8080, 8080 + len(NAMES) + 3)
-REFUSALS = ("conflict", "invalid", "forbidden", "not-found")  # what an API server answers that did nothing
+REFUSALS = ("conflict", "denied", "invalid", "forbidden", "not-found")  # what an API server answers that did nothing
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class Fate:
             (8, self._kill_at_commit), (2, self._stop_agent), (3, self._spoil_disk), (3, self._slow_disk),
             (2, self._reconfigure), (2, self._sleep), (1, self._set_clock), (6, self._take_ports),
             (3, self._surprise_with_port), (5, self._lead_nowhere), (3, self._connect), (4, self._take_registry_away),
-            (3, self._reboot),
+            (3, self._reboot), (2, self._let_controller_undo),
         ]  # fmt: skip
         weights = [weight for weight, _ in blows]
         blow = self.dice.choices([blow for _, blow in blows], weights)[0]
@@ -226,6 +226,13 @@ class Fate:
         now = self.site.clock.now()
         self._tell(f"somebody restarts {name}")
         workload.roll(now.steady, by="kubectl rollout restart")
+
+    async def _let_controller_undo(self) -> None:
+        name, workload = self._draw_workload()
+        workload.reverts_after = self._draw_seconds(0.1, 60.0)
+        self._tell(f"a controller takes restarts of {name} back after {workload.reverts_after:.1f} s")
+        await self.site.wait(self._draw_seconds(10.0, 3600.0))
+        workload.reverts_after = None
 
     async def _recreate_workload(self) -> None:
         name, workload = self._draw_workload()
@@ -437,7 +444,7 @@ class Fate:
         for workload in cluster.workloads.values():
             workload.exists, workload.paused, workload.desired, workload.stuck = True, False, 1, False
             workload.ready_after, workload.failures, workload.rollout_works = 2.0, 0, True
-            workload.blocked_by = None
+            workload.blocked_by = workload.reverts_after = None
         site.registries.answers.clear()
         site.machine.holders.clear()
         site.machine.surprises.clear()
