@@ -62,6 +62,11 @@ def test_a_container_that_waits_for_anything_but_its_start_is_stalled(reason: st
         ),
         pytest.param(pod(container({"terminated": BOOM})), "Error (exit code 3: no settings boom)", id="just ended"),
         pytest.param(
+            pod({**container({"terminated": BOOM}), "restartCount": 1}),
+            "CrashLoopBackOff (exit code 3: no settings boom)",
+            id="just ended once more",
+        ),
+        pytest.param(
             pod(
                 ON_ITS_WAY,
                 first=(waiting("CrashLoopBackOff", name="proxy", last=BOOM),),
@@ -97,6 +102,18 @@ def placed(reason: str, message: str = "") -> dict[str, Any]:
             Plight.PLACELESS,
             "Unschedulable (0/1 nodes: 1 Insufficient cpu.)",
             id="no place",
+        ),
+        pytest.param(
+            {
+                "status": placed(
+                    "Unschedulable",
+                    "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are "
+                    "available: 1 No preemption victims found for incoming pod.",
+                )
+            },
+            Plight.PLACELESS,
+            "Unschedulable (0/1 nodes are available: 1 Insufficient cpu.)",
+            id="no place, and nobody to evict",
         ),
         pytest.param(
             {"spec": {"schedulingGates": [{"name": "a.b/c"}]}, "status": placed("SchedulingGated", "non-empty gates")},

@@ -6,6 +6,7 @@ pkg/kubelet/kuberuntime/kuberuntime_container.go and of the scheduler's conditio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +17,9 @@ from .requests import Json
 MESSAGE_LENGTH = 200  # characters; a scheduler's message names every node
 ON_THE_WAY = ("ContainerCreating", "PodInitializing")
 _SAME_UPDATE = 2.0  # seconds within which a kubelet's first update of a pod's status is written, in whole ones
+_CRASH_LOOP = "CrashLoopBackOff"
+# What the scheduler adds once it has said why: that it found no other pods to evict, or no devices to take back.
+_AFTERTHOUGHTS = re.compile(r",? *(no new claims to deallocate, *)?preemption: .*", re.DOTALL)
 _GATED = "SchedulingGated"
 
 
@@ -98,7 +102,7 @@ def _explain_place(pod: Json, placed: Json) -> Ailment:
         names = f"scheduling gate{'s' if len(gates) > 1 else ''} {', '.join(gates) or 'that its spec names'}"
         return Ailment(Plight.GATED, f"has the {names}")
     reason = str(placed.get("reason") or "Unschedulable")
-    return Ailment(Plight.PLACELESS, explain_reason(reason, placed.get("message")))
+    return Ailment(Plight.PLACELESS, explain_reason(reason, _AFTERTHOUGHTS.sub("", str(placed.get("message") or ""))))
 
 
 def _list_containers(pod: Json) -> Iterator[tuple[str, Json]]:
@@ -119,11 +123,13 @@ def _examine_container(status: Json) -> Ailment | None:
     state, last = status.get("state") or {}, (status.get("lastState") or {}).get("terminated")
     waiting, ended = state.get("waiting") or {}, state.get("terminated")
     if (reason := waiting.get("reason")) and reason not in ON_THE_WAY:
-        if last is not None and reason == "CrashLoopBackOff":
+        if last is not None and reason == _CRASH_LOOP:
             return Ailment(Plight.STALLED, f"{reason} ({tell_exit(last)})")
         return Ailment(Plight.STALLED, explain_reason(reason, waiting.get("message")))
     if ended is not None and ended.get("exitCode"):
-        return Ailment(Plight.STALLED, f"{ended.get('reason') or 'Error'} ({tell_exit(ended)})")
+        # Until the kubelet has set its backoff a moment later; told the same, so that one crash is one piece of news.
+        reason = _CRASH_LOOP if status.get("restartCount") else ended.get("reason") or "Error"
+        return Ailment(Plight.STALLED, f"{reason} ({tell_exit(ended)})")
     if last is not None and not status.get("ready") and last.get("exitCode"):
         return Ailment(Plight.AILING, f"started again after {last.get('reason') or 'Error'} ({tell_exit(last)})")
     return None
