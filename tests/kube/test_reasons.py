@@ -107,8 +107,8 @@ def placed(reason: str, message: str = "") -> dict[str, Any]:
             {
                 "status": placed(
                     "Unschedulable",
-                    "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are "
-                    "available: 1 No preemption victims found for incoming pod.",
+                    "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: "
+                    "0/1 nodes are available: 1 No preemption victims found for incoming pod.",
                 )
             },
             Plight.PLACELESS,
