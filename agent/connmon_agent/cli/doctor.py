@@ -25,7 +25,7 @@ INDENT = "    "
 
 @click.command(short_help="Find what stops the agent.")
 @click.option("--json", is_flag=True, help="One JSON document.")
-@click.option("--role", is_flag=True, help="Print the Role and RoleBinding that the agent needs, for kubectl apply.")
+@click.option("--role", is_flag=True, help="Print the Roles and bindings that the agent needs, for kubectl apply.")
 @click.pass_context
 def doctor(ctx: click.Context, json: bool, role: bool) -> None:
     """Look for everything that could stop the agent from doing its job, and say what to do about it.
