@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from queue import SimpleQueue
+from typing import Any, ParamSpec, TypeVar
 
 from ..core.events import Event
 from ..core.moments import Moment
 from ..core.sightings import InternalErrors, ProbeResult, QualitySight, Traffic
 from ..core.steps import Step
 from ..core.world import World
-from ..threads import DaemonExecutor
 from .journal import SqliteJournal
 
 P = ParamSpec("P")
@@ -28,7 +31,8 @@ class JournalThread:
 
     def __init__(self, journal: SqliteJournal) -> None:
         self._journal = journal
-        self._thread = DaemonExecutor(1, "journal")
+        self._calls: SimpleQueue[tuple[asyncio.Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work_off, name="journal", daemon=True)  # begun at the first call
 
     @property
     def damage(self) -> str | None:
@@ -70,10 +74,39 @@ class JournalThread:
         Where the disk keeps silent the journal is left to its thread: what was committed is durable, and the rest is
         what a kill would leave.
         """
-        closing = self._thread.submit(self._journal.close)
-        self._thread.shutdown()
-        await asyncio.wait({asyncio.wrap_future(closing)}, timeout=patience)
+        closing = self._ask(self._journal.close)
+        self._calls.put(None)
+        await asyncio.wait({closing}, timeout=patience)
         self._journal.abandon()  # nobody else is to close it once more
 
     async def _do(self, call: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
-        return await asyncio.wrap_future(self._thread.submit(call, *args, **named))
+        return await self._ask(partial(call, *args, **named))
+
+    def _ask(self, call: Callable[[], T]) -> asyncio.Future[T]:
+        """The future result. By way of an executor it would come 25 us later, where a whole commit takes 400."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._calls.put((future, call))
+        if not self._thread.is_alive():
+            self._thread.start()
+        return future
+
+    def _work_off(self) -> None:
+        while (asked := self._calls.get()) is not None:
+            future, call = asked
+            result: Any = None
+            error: BaseException | None = None
+            try:
+                result = call()
+            except BaseException as caught:
+                error = caught
+            with suppress(RuntimeError):  # the loop has ended meanwhile: nobody is left to tell
+                future.get_loop().call_soon_threadsafe(_settle, future, result, error)
+
+
+def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if future.done():
+        return  # nobody waits for it any more
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
