@@ -11,6 +11,8 @@ from connmon_agent.loading.configuration import load_settings
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
+MIRROR = '; write the URL of a mirror such as "https://mirror.example:5000", or none to never ask this registry'
+
 MESSAGES = {
     "after-blind": ["2: link.after_blind: is none of the choices (got ignore); write check or restart"],
     "alternatives": [
@@ -223,6 +225,15 @@ MESSAGES = {
     ],
     "recursion": [
         "2: this alias names a value that contains it: *all; write the value itself",
+    ],
+    "registries": [
+        "6: kubernetes.registries.docker.io: is not the URL of a registry (got mirror.example:5000)" + MIRROR,
+        '7: kubernetes.registries.ghcr.io: is not the URL of a registry (got "https://mirror.example/path")' + MIRROR,
+        "8: kubernetes.registries.quay.io: holds a user name or password; remove it; a registry is asked without",
+        "9: kubernetes.registries.registry.example: is not the URL of a registry (got no)" + MIRROR,
+        "10: kubernetes.registries.registry.example:5000: must be the URL of a mirror, or none (got "
+        "[none]); write one value here, without brackets or keys",
+        '11: kubernetes.registries.registry.k8s.io: is not the URL of a registry (got "ftp://mirror.example")' + MIRROR,
     ],
     "services-as-list": [
         "2: services: must hold keys and values (got [frontend, grafana]); write keys below it, indented",

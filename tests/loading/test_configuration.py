@@ -60,7 +60,8 @@ recovery:
   healthy_for: 1h
   backoff: {first: 1s, max: 1m}
   postpone_limit: 0
-kubernetes: {kubeconfig: ~/kube/config, context: site, namespace: shop, connect_timeout: 1s, read_timeout: 10}
+kubernetes: {kubeconfig: ~/kube/config, context: site, namespace: shop, connect_timeout: 1s, read_timeout: 10,
+  registries: {docker.io: "https://mirror.example:5000/", "r.example:5000": none}}
 forwards: {bind: [127.0.0.1, 10.0.0.7], allow_remote: true, reclaim: never, transport: port-forward, backend_wait: 3s,
   max_connections: 50}
 services:
@@ -162,6 +163,7 @@ def test_every_section_is_read_into_its_place(path: Path) -> None:
         "shop",
     )
     assert (kubernetes.connect_timeout, kubernetes.read_timeout) == (1, 10)
+    assert kubernetes.registries == {"docker.io": "https://mirror.example:5000", "r.example:5000": "none"}
     logging = settings.logging
     assert (logging.dir, logging.level, logging.format) == (path.parent / "log", "debug", "json")
     assert (logging.console, logging.max_file_size, logging.max_files) == (False, 3, 2)

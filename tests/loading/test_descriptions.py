@@ -46,6 +46,7 @@ SHIPPED = Path(__file__).parents[2] / "config" / "connmon.yaml"
 
 names = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True) | st.sampled_from(["on", "no", "1e3", "7"])
 ports = st.integers(1, 65535)
+registries = st.sampled_from(["docker.io", "registry.example:5000", "[2001:db8::1]:5000", "no", "7", "localhost"])
 words = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=12).filter(str.isprintable)
 words |= st.sampled_from(["on", "Off", "null", "~", "true", "5", "010", "1:30", "#x", "a: b", "- a", "x #y", "*a"])
 paths = st.lists(words.filter(lambda word: "/" not in word and word not in (".", "..")), min_size=1, max_size=3).map(
@@ -208,6 +209,7 @@ def settings_of_all_kinds(draw: st.DrawFn) -> Settings:
             draw(names),
             draw(seconds(0.01, 300)),
             draw(seconds(0.01, 300)),
+            draw(st.dictionaries(registries, st.sampled_from(["none", "https://m.example:5000", "http://[::1]"]))),
         ),
         forwards=ports,
         forwarding=shared,

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from ..settings import NOT_ASKED
 from .sections import Section
 from .targets import reject_login
-from .values import Value, read_text
+from .values import Value
 
 _REMEDY = f'write the URL of a mirror such as "https://mirror.example:5000", or {NOT_ASKED} to never ask this registry'
 
@@ -20,7 +20,7 @@ def read_registries(section: Section) -> dict[str, str]:
 
 
 def _read_endpoint(value: Value) -> str:
-    text = read_text(value)
+    text = value.scalar("the URL of a mirror, or none").text
     if text == NOT_ASKED:
         return text
     if "@" in text:
