@@ -19,6 +19,7 @@ def pod(name: str, **status: Any) -> dict[str, Any]:
 
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
 CREATING = {"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}
+CRASHING = {"containerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}
 ENDING = {**pod("a"), "metadata": {"name": "a", "deletionTimestamp": "now"}}
 LACKING = Silent("web-uid", "")
 
@@ -39,7 +40,12 @@ LACKING = Silent("web-uid", "")
             Kind.STATEFUL_SET, STARTING, [pod("a", **READY), pod("b", **READY)], None, id="a StatefulSet has all"
         ),
         pytest.param(Kind.DAEMON_SET, Sighting(), [pod("a")], None, id="it is well"),
-        pytest.param(Kind.DAEMON_SET, Sighting(desired=1, trouble="known"), [pod("a")], None, id="the reason is known"),
+        pytest.param(
+            Kind.DAEMON_SET, STARTING, [pod("a", **CRASHING), pod("b", **CREATING)], None, id="one says why itself"
+        ),
+        pytest.param(
+            Kind.STATEFUL_SET, STARTING, [pod("a", phase="Failed")], LACKING, id="those that ended say nothing"
+        ),
     ],
 )
 def test_what_does_not_say_why_is_asked_about(

@@ -137,6 +137,11 @@ def test_a_rollout_is_stalled_when_no_new_pod_may_get_ready_soon(pods: list[dict
     assert examine_pods(pods, in_order=False, is_current=is_new).stalled is stalled
 
 
+def test_ended_pods_do_not_hide_one_that_is_starting() -> None:
+    seen = examine_pods([pod("a", EVICTED), pod("new-1", waiting("ContainerCreating"))], in_order=False)
+    assert (seen.trouble, seen.delay) == (None, "new-1: ContainerCreating")
+
+
 @pytest.mark.parametrize("in_order", [True, False])
 def test_an_old_pod_holds_up_those_that_are_replaced_in_order(in_order: bool) -> None:
     pods = [pod("old", waiting("CrashLoopBackOff"))]

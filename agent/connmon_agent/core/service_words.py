@@ -44,9 +44,7 @@ def _failure(context: ServiceContext) -> str:
     if seen is not None and seen.healthy:
         return explain_undoing(context.service)
     if seen is not None and seen.rollout is Rollout.FAILED:
-        return (
-            f"{seen.trouble}; {seen.progress}{_serving(context)}" if seen.trouble else seen.progress + _serving(context)
-        )
+        return "; ".join(filter(None, (seen.trouble, seen.progress))) + _serving(context)
     timeout = in_words(context.draft.plan.recovery.ready_timeout)
     return f"not ready within {timeout}: {_sight(context)}{_serving(context)}"
 

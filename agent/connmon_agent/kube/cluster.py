@@ -29,7 +29,7 @@ from .requests import FINISHED, Json, Request, get, workload_path
 from .restarts import patch_workload
 from .revisions import find_newest, find_owners, find_revision, list_revisions
 from .rollouts import digest_template, read_template, read_workload
-from .standstills import add_pods
+from .standstills import add_pods, join_troubles
 from .strategies import most_unavailable, replaces_first
 
 # The server answered that it did not do it, and the same request would be answered the same.
@@ -114,7 +114,8 @@ class KubernetesCluster:
         listed = None if listed is None else await self._last_words.complete(service.namespace, listed, is_current)
         seen = add_pods(seen, service.kind, workload, pods=listed, newest=newest, more_finished=more)
         silent = None if listed is None else find_silent(service.kind, workload, seen, listed, is_current)
-        return seen if silent is None else replace(seen, trouble=await self._find_warning(service.namespace, silent))
+        warning = None if silent is None else await self._find_warning(service.namespace, silent)
+        return seen if warning is None else replace(seen, trouble=join_troubles(warning, seen.trouble))
 
     async def _find_warning(self, namespace: str, silent: Silent) -> str | None:
         """What the events say of an object; None: nothing, or they may not be read."""

@@ -14,6 +14,7 @@ from ..core.plan import Kind
 from ..core.sightings import Sighting
 from .reasons import Plight, examine_pod, explain_reason, has_finished
 from .requests import Json, Request, list_by_selector, list_path
+from .rollouts import find_failure
 
 MOST = 20  # events of one object
 
@@ -34,13 +35,15 @@ def find_silent(
     A pod that is not ready and shows nothing wrong, of the current template if there is one; where pods are missing, a
     StatefulSet or DaemonSet itself (a Deployment says it in its status).
     """
-    if seen.healthy or seen.trouble is not None:
+    if seen.healthy or find_failure(workload) is not None:
         return None
     living = [pod for pod in pods if not has_finished(pod) and not _metadata(pod).get("deletionTimestamp")]
-    for pod in sorted(living, key=lambda pod: (not is_current(pod), str(_metadata(pod).get("name")))):
-        ailment = examine_pod(pod)
-        if ailment is not None and ailment.plight is Plight.STARTING:
-            return Silent(str(_metadata(pod).get("uid")), f"{_metadata(pod).get('name')}: ")
+    ordered = sorted(living, key=lambda pod: (not is_current(pod), str(_metadata(pod).get("name"))))
+    unready = [(pod, ailment) for pod in ordered if (ailment := examine_pod(pod)) is not None]
+    if any(ailment.plight is not Plight.STARTING for _, ailment in unready):
+        return None
+    for pod, _ in unready:
+        return Silent(str(_metadata(pod).get("uid")), f"{_metadata(pod).get('name')}: ")
     if kind is not Kind.DEPLOYMENT and len(living) < seen.desired:
         return Silent(str(_metadata(workload).get("uid")), "")
     return None

@@ -145,6 +145,8 @@ def _tell_troubles(ailments: Sequence[tuple[str, Ailment]], finished: Sequence[J
     if told:
         rest = len(told) - NAMED
         return "; ".join(told[:NAMED] + ([f"and {rest} more"] if rest > 0 else []) + _count_finished(finished, more))
+    if ailments:
+        return None  # what is starting says more of itself than those that have ended long ago
     ended = [f"{_name(pod)}: {_explain_end(pod)}" for pod in finished if _phase(pod) == "Failed"]
     rest = len(ended) - NAMED
     return "; ".join(ended[:NAMED] + ([f"and {more}{rest} more"] if rest > 0 else [])) or None

@@ -33,16 +33,14 @@ def add_pods(
     is_current = identify_current(kind, workload, newest)
     in_order = kind is Kind.STATEFUL_SET
     found = examine_pods(listed, in_order=in_order, is_current=is_current, more_finished=more_finished)
-    failure, ending = (
-        find_failure(workload),
-        any((pod.get("metadata") or {}).get("deletionTimestamp") for pod in listed),
-    )
+    failure = find_failure(workload)
+    ending = any((pod.get("metadata") or {}).get("deletionTimestamp") for pod in listed)
     refused = failure is not None and not ending  # a pod that ends may be all that a quota waits for
     return replace(
         seen,
         # The status of a DaemonSet counts its last new pods as updated, whether they start or have long been hanging.
         rolling=seen.rolling or (kind is Kind.DAEMON_SET and found.beginning),
-        trouble=_join(failure, found.trouble, _find_deadlock(seen, kind, workload, found, refused=refused)),
+        trouble=join_troubles(failure, found.trouble, _find_deadlock(seen, kind, workload, found, refused=refused)),
         progress=seen.progress if seen.healthy or not found.delay else f"{seen.progress} ({found.delay})",
         progress_mark=mark_progress(workload, listed),
         stalled=found.stalled or refused,
@@ -59,5 +57,6 @@ def _find_deadlock(seen: Sighting, kind: Kind, workload: Json, found: PodsSeen, 
     return _DEADLOCK if stuck and most_unavailable(kind, workload, seen.desired) == 0 else None
 
 
-def _join(*parts: str | None) -> str | None:
+def join_troubles(*parts: str | None) -> str | None:
+    """Those that there are as one sentence; None: there is none."""
     return "; ".join(part for part in parts if part) or None
