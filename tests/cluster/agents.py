@@ -8,20 +8,26 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.cluster.site import PATIENCE, Json, Namespace, wait_for
+from tests.cluster.places import PATIENCE
+from tests.cluster.site import Json, Namespace
 
 import connmon_agent
+from connmon_agent.cli.rendering.status_document import status_document
+from connmon_agent.cli.status import take_snapshot
+from connmon_agent.errors import StoreError
 
 SOURCE_ROOT = Path(connmon_agent.__file__).parents[1]
 
 # Short, so that an outage takes seconds; a rollout may take its time on a busy machine.
-LINK: Json = {"check_interval": "1s", "confirm_interval": "200ms", "timeout": "1s", "hold": "2s"}
+LINK: Json = {"check_interval": "1s", "confirm_interval": "200ms", "timeout": "1s", "hold": "1s"}
 RECOVERY: Json = {"ready_timeout": "80s", "healthy_for": "1h", "backoff": {"first": "1s", "max": "2s"}}
+UNLOGGED = 0.2  # seconds between two looks at the state when nothing was logged
 KUBERNETES: Json = {"connect_timeout": "2s", "read_timeout": "2s"}
 
 
@@ -140,15 +146,28 @@ class AgentProcess:
         return [steps[0]["source"], *(step["dest"] for step in steps)]
 
     def until(self, condition: Callable[[Json], Any], what: str, *, within: float = PATIENCE) -> Json:
-        """Wait until `status --json` fulfils ``condition``; returns it."""
-        seen: list[Json] = []
+        """Wait until what `status --json` shows fulfils ``condition``; returns it.
 
-        def look() -> bool:
-            seen[:] = [self.status()]
-            return bool(condition(seen[0]))
+        It looks when the agent has logged something, and from time to time: not every change is worth a line. For these
+        many looks the document is made here, without the command's process.
+        """
+        end = time.monotonic() + within
+        while (left := end - time.monotonic()) > 0:
+            lines = self._life.log.count if self._life is not None else 0
+            if (seen := self._look()) is not None and condition(seen):
+                return seen
+            if self._life is not None:
+                self._life.log.wait_for_more(lines, min(left, UNLOGGED))
+            else:
+                time.sleep(UNLOGGED)
+        raise AssertionError(f"not within {within:g} s: {what}")
 
-        wait_for(look, what, within=within)
-        return seen[0]
+    def _look(self) -> Json | None:
+        """The document of `status --json`; None: there is no readable state yet, or it is just being replaced."""
+        try:
+            return json.loads(json.dumps(status_document(take_snapshot(self.state_dir / "connmon.db"))))
+        except (StoreError, OSError):
+            return None
 
     def until_link(self, state: str, *, within: float = PATIENCE) -> Json:
         """Wait until the link is in ``state``."""
@@ -201,6 +220,17 @@ class _Log:
         self._ended = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    @property
+    def count(self) -> int:
+        """How many lines there were so far."""
+        with self._news:
+            return len(self._lines)
+
+    def wait_for_more(self, than: int, within: float) -> None:
+        """Return as soon as there are more than so many lines, or after ``within`` seconds."""
+        with self._news:
+            self._news.wait_for(lambda: len(self._lines) > than, within)
 
     def wait(self, words: Iterable[str], times: int) -> None:
         def found() -> bool:

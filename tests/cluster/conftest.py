@@ -16,14 +16,18 @@ from tests.cluster.workloads import SEVEN, deployment
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
-    """The cluster that the environment names."""
+    """The cluster that the environment names, and this worker's place in front of it."""
     found = Site.of_environment()
     if found is None:
         pytest.skip("the cluster suite needs a kubeconfig in CONNMON_TEST_KUBECONFIG")
     if found.lab and os.geteuid() != 0:
         pytest.skip("CONNMON_TEST_LAB breaks real links, which only root can do")
+    if found.place is not None:
+        found.place.make()
     yield found
     found.repair()
+    if found.place is not None:
+        found.place.end()
 
 
 @pytest.fixture(scope="session")
@@ -48,13 +52,34 @@ def namespace(site: Site) -> Iterator[Namespace]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def seven(site: Site) -> Iterator[Namespace]:
-    """A namespace with the seven deployments, all available, which the tests of a module share."""
+@pytest.fixture(scope="session")
+def shared_seven(site: Site) -> Iterator[Namespace]:
+    """A namespace with the seven deployments, which every test of this worker may restart, and none may break."""
     with make_namespace(site) as made:
         made.apply(*(deployment(name, site.image) for name in SEVEN))
-        made.until_available()
         yield made
+
+
+@pytest.fixture
+def seven(shared_seven: Namespace) -> Namespace:
+    """The shared namespace with the seven deployments, all available."""
+    shared_seven.until_available()
+    return shared_seven
+
+
+@pytest.fixture(scope="session")
+def shared_frontend(site: Site) -> Iterator[Namespace]:
+    """A namespace with the one deployment ``frontend``, which is shared in the same way."""
+    with make_namespace(site) as made:
+        made.apply(deployment("frontend", site.image))
+        yield made
+
+
+@pytest.fixture
+def frontend(shared_frontend: Namespace) -> Namespace:
+    """The shared namespace with the deployment ``frontend``, available."""
+    shared_frontend.until_available()
+    return shared_frontend
 
 
 @contextmanager

@@ -1,15 +1,16 @@
 """The real site that the cluster suite works on: a cluster, and the links that the lab can break.
 
-``CONNMON_TEST_KUBECONFIG`` names the cluster. ``CONNMON_TEST_LAB`` names a command that breaks what the tests want
-broken: ``link``, ``apilink`` and ``apiserver`` with a mode, ``kubectl ...``, and ``exec site ...`` to run a command
-where these links are. Without it, whatever needs no breaking is tested with the machine's own ``kubectl``.
+``CONNMON_TEST_KUBECONFIG`` names the cluster. ``CONNMON_TEST_LAB`` names a command that has made a cluster and an
+internet in network namespaces: ``exec cluster|internet ...`` runs a command there, ``apiserver`` with a mode breaks
+what is everybody's, ``kubectl ...`` is its kubectl. The links are the worker's own (``places.Place``). Without it,
+whatever needs no breaking is tested with the machine's own ``kubectl``.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +19,10 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import yaml
+from tests.cluster.places import API, INTERNET, PATIENCE, Place, run
 
 Json = dict[str, Any]
 
-# What a busy machine may take for anything; only a failing test waits so long.
-PATIENCE = 90.0
 INTERVAL = 0.25  # seconds between two looks: each costs a process, and the pods need the processor too
 
 
@@ -35,21 +35,18 @@ def wait_for(condition: Callable[[], Any], what: str, *, within: float = PATIENC
     return value
 
 
-def run(command: Sequence[str], *, text: str | None = None) -> str:
-    """Run a command that must succeed; returns what it wrote."""
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}: {done.stderr or done.stdout}"
-    return done.stdout
-
-
 @dataclass
 class Site:
-    """The cluster at ``kubeconfig``, with the lab's command (None: there is none, and nothing can be broken)."""
+    """The cluster at ``kubeconfig``, with the lab's command and the place of this worker, whose links can be cut.
+
+    Both are None where nothing can be broken.
+    """
 
     kubeconfig: Path
     lab: str | None
     image: str
-    broken: set[str] = field(default_factory=set)
+    place: Place | None
+    _broken: dict[str, Callable[[], None]] = field(default_factory=dict)
 
     @classmethod
     def of_environment(cls) -> Self | None:
@@ -58,7 +55,9 @@ class Site:
         if not kubeconfig:
             return None
         image = os.environ.get("CONNMON_TEST_IMAGE") or "docker.io/library/busybox:latest"
-        return cls(Path(kubeconfig), os.environ.get("CONNMON_TEST_LAB") or None, image)
+        lab = os.environ.get("CONNMON_TEST_LAB") or None
+        worker = re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or "99"
+        return cls(Path(kubeconfig), lab, image, Place(lab, int(worker)) if lab else None)
 
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
         """What kubectl writes. ``text`` is its input."""
@@ -67,7 +66,7 @@ class Site:
 
     def within(self, command: Sequence[str]) -> list[str]:
         """The command that runs ``command`` behind the links that can be broken."""
-        return [self.lab, "exec", "site", *command] if self.lab else list(command)
+        return self.place.within(command) if self.place else list(command)
 
     @property
     def targets(self) -> list[Json]:
@@ -91,28 +90,41 @@ class Site:
 
     def link(self, mode: str) -> None:
         """The link to the internet: up, down, drop or reject."""
-        self._break("link", mode, whole="up")
+        self.cut(INTERNET, mode)
 
     def api_link(self, mode: str) -> None:
         """The link to the API server: up, down, drop or reject."""
-        self._break("apilink", mode, whole="up")
+        self.cut(API, mode)
 
     def api_server(self, mode: str) -> None:
-        """The API server: stop and cont (it hangs meanwhile), kill and start."""
-        self._break("apiserver", mode, whole={"stop": "cont", "kill": "start"}.get(mode, mode))
+        """The API server, which is everybody's: stop and cont (it hangs in between), kill and start."""
+        lab, whole = self.lab, {"stop": "cont", "kill": "start"}.get(mode, mode)
+        assert lab is not None
+        self._broken["apiserver"] = lambda: void(run([lab, "apiserver", whole]))
+        run([lab, "apiserver", mode])
+        if mode == whole:
+            del self._broken["apiserver"]
 
     def repair(self) -> None:
         """Make whole what a test left broken."""
-        for command in list(self.broken):
-            part, mode = command.split()
-            self._break(part, mode, whole=mode)
+        for part, mend in list(self._broken.items()):
+            mend()
+            del self._broken[part]
 
-    def _break(self, part: str, mode: str, *, whole: str) -> None:
-        assert self.lab is not None
-        self.broken.add(f"{part} {whole}")
-        run([self.lab, part, mode])
-        if mode == whole:
-            self.broken.discard(f"{part} {whole}")
+    def cut(self, link: str, mode: str) -> None:
+        """One of the place's links, as in ``places``: up, down, drop or reject."""
+        assert self.place is not None
+        place = self.place
+        if mode == "up":
+            place.mend(link)
+            self._broken.pop(link, None)
+        else:
+            self._broken[link] = lambda: place.mend(link)
+            place.cut(link, mode)
+
+
+def void(_: object) -> None:
+    """Forget a value."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +172,20 @@ class Namespace:
         }
 
     def until_available(self) -> None:
-        """Wait until every workload has all its pods."""
-        for name, one in self.workloads().items():
-            self.kubectl("rollout", "status", f"{one['kind'].lower()}/{name}", f"--timeout={PATIENCE:.0f}s")
+        """Wait until every workload is rolled out and has all its pods, and no other pod is left."""
+        wait_for(lambda: all(is_settled(one) for one in self.workloads().values()), f"all of {self.name} is available")
+
+
+def is_settled(workload: Json) -> bool:
+    """Whether a workload is rolled out, with every pod available and no older one left."""
+    spec, status = workload["spec"], workload["status"]
+    if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
+        return False
+    if workload["kind"] == "DaemonSet":
+        wanted = status["desiredNumberScheduled"]
+        return wanted > 0 and status.get("updatedNumberScheduled") == status.get("numberAvailable") == wanted
+    if workload["kind"] == "StatefulSet":
+        same = status.get("currentRevision") == status.get("updateRevision")
+        return same and status.get("readyReplicas", 0) == spec["replicas"]
+    counts = (status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas"))
+    return all(number == spec["replicas"] for number in counts)

@@ -14,7 +14,7 @@ from tests.cluster.workloads import SERVES_HTTP, SEVEN, deployment, service
 
 from connmon_agent.loading.defaults import PORTS
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("erp")]  # one worker makes the ERP's namespace
 
 ERP: Json = {
     name: {"deployment": name, "port": ports[0], "alternatives": list(ports[1:])} for name, ports in PORTS.items()
@@ -91,6 +91,7 @@ def test_a_port_lives_on_through_a_rollout_a_deleted_pod_and_the_agents_death(
         until_reached(site, 27481)
 
 
+@pytest.mark.alone
 def test_a_port_works_again_after_the_way_to_the_api_and_the_api_itself_were_away(
     breakable: Site, erp: Namespace, new_agent: NewAgent
 ) -> None:

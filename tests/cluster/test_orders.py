@@ -86,28 +86,27 @@ def test_a_reload_takes_a_good_configuration_over_whole_and_a_bad_one_not_at_all
     assert seven.restarts_since(before) == {name: int(name in ("frontend", "grafana")) for name in SEVEN}
 
 
-def test_a_missing_right_is_named_and_costs_attempts_until_it_is_granted_and_the_service_rearmed(
+def test_a_missing_right_is_named_and_costs_no_attempt_until_it_is_granted(
     namespace: Namespace, new_agent: NewAgent, tmp_path: Path
 ) -> None:
     namespace.apply(deployment("well", namespace.site.image))
     namespace.until_available()
     namespace.kubectl("create", "serviceaccount", "watcher")
     _grant(namespace, "get")
-    agent = new_agent(namespace, ["well"], kubeconfig=_kubeconfig_of(namespace, "watcher", tmp_path))
+    kubeconfig = _kubeconfig_of(namespace, "watcher", tmp_path)
+    agent = new_agent(namespace, ["well"], kubeconfig=kubeconfig, max_restart_attempts=2)
     agent.start_calm()
     before = namespace.generations()
     agent.order("recover")
-    status = agent.until(lambda status: status["services"][0]["state"] == "GAVE_UP", "well GAVE_UP")
-    assert "patch" in status["services"][0]["reason"] and "deployments" in status["services"][0]["reason"]
-    assert status["agent"]["running"]
+    agent.until_said("well: RESTARTING -> BACKOFF", "cannot patch", "deployments", times=3)
+    found = agent.services()["well"]
+    assert (found["attempts"], found["max_attempts"]) == (0, 2)
     assert namespace.generations() == before
 
-    agent.until_link("ONLINE")
     _grant(namespace, "get,patch")
-    agent.order("rearm", "well")
-    agent.order("recover", "well")
-    agent.until(lambda status: status["outage"]["id"] == 2 and status["outage"]["ended_at"], "the recovery is over")
+    agent.until_link("ONLINE")
     assert agent.states() == {"READY"}
+    assert agent.services()["well"]["attempts"] == 1
     assert namespace.restarts_since(before) == {"well": 1}
 
 

@@ -25,9 +25,9 @@ IS_REJECTED: tuple[Act, Act] = (lambda site: site.api_link("reject"), lambda sit
     [
         pytest.param(IS_CUT_OFF, "WAITING -> RESTARTING", id="cut off at the first restart"),
         pytest.param(IS_REJECTED, "RESTARTING -> VERIFYING", id="rejected during the rollouts"),
-        pytest.param(HANGS, "OFFLINE -> RECOVERING", id="hangs from the hold on"),
-        pytest.param(HANGS, "WAITING -> RESTARTING", id="hangs at the first restart"),
-        pytest.param(DIES, "WAITING -> RESTARTING", id="dies at the first restart"),
+        pytest.param(HANGS, "OFFLINE -> RECOVERING", id="hangs from the hold on", marks=pytest.mark.alone),
+        pytest.param(HANGS, "WAITING -> RESTARTING", id="hangs at the first restart", marks=pytest.mark.alone),
+        pytest.param(DIES, "WAITING -> RESTARTING", id="dies at the first restart", marks=pytest.mark.alone),
     ],
 )
 def test_an_api_that_fails_during_a_recovery_delays_it_and_restarts_nothing_twice(
@@ -53,6 +53,7 @@ def test_an_api_that_fails_during_a_recovery_delays_it_and_restarts_nothing_twic
     assert [(outage["id"], outage["restarts"]) for outage in agent.outages()] == [(1, 7)]
 
 
+@pytest.mark.alone
 def test_an_agent_that_waits_for_a_hanging_api_ends_in_order_when_it_is_told_to(
     breakable: Site, seven: Namespace, new_agent: NewAgent
 ) -> None:

@@ -2,84 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from tests.cluster.agents import NewAgent
-from tests.cluster.site import Namespace, Site, run
-from tests.cluster.workloads import deployment
+from tests.cluster.clients import captive_portal
+from tests.cluster.places import API, INTERNET, run
+from tests.cluster.site import Namespace, Site
 
 pytestmark = pytest.mark.cluster
 
-Act = Callable[[Site], object]
+Fault = Callable[[Site], AbstractContextManager[None]]
 
 NO_NAMES = "table inet connmon_names { chain out { type filter hook output priority 0; udp dport 53 drop; }\n}"
 
 
-def in_site(*command: str) -> Act:
-    return lambda site: run(site.within(command))
+def cut(link: str, mode: str) -> Fault:
+    @contextmanager
+    def fault(site: Site) -> Iterator[None]:
+        site.cut(link, mode)
+        yield
+        site.cut(link, "up")
+
+    return fault
 
 
-def portal(mode: str) -> Act:
-    return lambda site: run([str(site.lab), "portal", mode])
+@contextmanager
+def without_route(site: Site) -> Iterator[None]:
+    run(site.within(["ip", "route", "del", "default"]))
+    yield
+    site.link("up")
 
 
-def link(mode: str) -> Act:
-    return lambda site: site.link(mode)
+@contextmanager
+def without_names(site: Site) -> Iterator[None]:
+    run(site.within(["nft", NO_NAMES]))
+    try:
+        yield
+    finally:
+        run(site.within(["nft", "delete", "table", "inet", "connmon_names"]))
 
 
 @pytest.mark.parametrize(
-    ("fail", "mend", "cause"),
+    ("fault", "cause"),
     [
-        pytest.param(link("drop"), link("up"), "gateway", id="drop"),
-        pytest.param(link("reject"), link("up"), "unreachable", id="reject"),
-        pytest.param(link("down"), link("up"), "no-carrier", id="carrier down"),
-        pytest.param(in_site("ip", "route", "del", "default"), link("up"), "no-route", id="route removed"),
-        pytest.param(portal("on"), portal("off"), "portal", id="portal"),
+        pytest.param(cut(INTERNET, "drop"), "gateway", id="drop"),
+        pytest.param(cut(INTERNET, "reject"), "unreachable", id="reject"),
+        pytest.param(cut(INTERNET, "down"), "no-carrier", id="carrier down"),
+        pytest.param(without_route, "no-route", id="route removed"),
+        pytest.param(captive_portal, "portal", id="portal"),
     ],
 )
 def test_a_fault_takes_the_link_offline_with_its_cause(
-    breakable: Site, namespace: Namespace, new_agent: NewAgent, fail: Act, mend: Act, cause: str
+    breakable: Site, frontend: Namespace, new_agent: NewAgent, fault: Fault, cause: str
 ) -> None:
-    namespace.apply(deployment("frontend", breakable.image))
-    namespace.until_available()
-    agent = new_agent(namespace, ["frontend"])
+    agent = new_agent(frontend, ["frontend"])
     agent.start_calm()
-    try:
-        fail(breakable)
+    with fault(breakable):
         agent.until_link("OFFLINE")
         assert agent.status()["link"]["cause"] == cause
-    finally:
-        mend(breakable)
     agent.until_link("ONLINE")
     assert agent.outages()[0]["cause"] == cause
     assert agent.status()["link"]["cause"] is None
 
 
 @pytest.mark.parametrize(
-    ("fail", "mend", "cause"),
+    ("fault", "cause"),
     [
-        pytest.param(
-            in_site("nft", NO_NAMES), in_site("nft", "delete", "table", "inet", "connmon_names"), "dns", id="DNS dead"
-        ),
-        pytest.param(
-            lambda site: site.api_link("drop"), lambda site: site.api_link("up"), "cluster-only", id="API only"
-        ),
+        pytest.param(without_names, "dns", id="DNS dead"),
+        pytest.param(cut(API, "drop"), "cluster-only", id="API only"),
     ],
 )
 def test_a_fault_beside_the_link_is_named_and_restarts_nothing(
-    breakable: Site, namespace: Namespace, new_agent: NewAgent, fail: Act, mend: Act, cause: str
+    breakable: Site, frontend: Namespace, new_agent: NewAgent, fault: Fault, cause: str
 ) -> None:
-    namespace.apply(deployment("frontend", breakable.image))
-    namespace.until_available()
-    agent = new_agent(namespace, ["frontend"])
+    agent = new_agent(frontend, ["frontend"])
     agent.start_calm()
-    before = namespace.generations()
-    try:
-        fail(breakable)
+    before = frontend.generations()
+    with fault(breakable):
         agent.until(lambda status: status["link"]["cause"] == cause, f"cause {cause}")
-    finally:
-        mend(breakable)
     agent.until(lambda status: status["link"]["cause"] is None, "nothing is wrong any more")
     assert agent.outages() == []
-    assert namespace.generations() == before
+    assert frontend.generations() == before

@@ -13,7 +13,6 @@ from tests.cluster.workloads import (
     crash_after,
     daemon_set,
     deployment,
-    disruption_budget,
     ready_unless,
     stateful_set,
     with_sidecar,
@@ -176,7 +175,9 @@ def test_a_disruption_budget_postpones_the_restart_until_it_is_lifted(
     breakable: Site, namespace: Namespace, new_agent: NewAgent
 ) -> None:
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
-    namespace.apply(deployment("guarded", breakable.image, strategy=strategy), disruption_budget("guarded"))
+    namespace.apply(deployment("guarded", breakable.image, strategy=strategy))
+    limit = ("--selector=app=guarded", "--max-unavailable=0")
+    namespace.kubectl("create", "poddisruptionbudget", "guarded", *limit)  # in the version that the server has
     namespace.until_available()
     agent = new_agent(namespace, ["guarded"])
     agent.start_calm()

@@ -92,12 +92,6 @@ def service(name: str, target: str | int = "http") -> Json:
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
 
 
-def disruption_budget(name: str) -> Json:
-    """A PodDisruptionBudget that allows no disruption of the workload ``name``."""
-    spec = {"maxUnavailable": 0, "selector": {"matchLabels": {"app": name}}}
-    return {"apiVersion": "policy/v1beta1", "kind": "PodDisruptionBudget", "metadata": {"name": name}, "spec": spec}
-
-
 def _workload(kind: str, name: str, image: str, container: Json | None, spec: Json) -> Json:
     labels = {"app": name}
     pod = {"terminationGracePeriodSeconds": 0, "containers": [_container(image, container or {})]}
