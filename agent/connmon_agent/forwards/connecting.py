@@ -26,6 +26,7 @@ PARALLEL_TRIES = 6  # of one connection
 TOGETHER = 32  # connections being made at once: more would only make each of them slower
 CALM = 8  # connections being made at once up to which a try may get company
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.25  # seconds between looks for a backend that may be tried
+LEAST = 0.001  # seconds; with less left nothing is tried any more
 SHUN = 3.0  # seconds for which a pod that failed comes last
 
 
@@ -93,7 +94,7 @@ class Connector:
                     raise
                 reason = astray
             left = deadline - self._now()
-            if left <= 0 or not still_wanted():
+            if left <= LEAST or not still_wanted():
                 raise reason
             self._seeker.nudge()
             await self._wait(min(pause, left))

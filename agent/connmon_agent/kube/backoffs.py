@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 from ..errors import ClusterError
 
-FIRST, LONGEST = 0.1, 0.5  # seconds; short enough that the end of a failure is noticed within half a second
+FIRST, LONGEST = 0.1, 0.35  # seconds; so short that the end of a failure is noticed within half a second
+LONG, LATER = 60.0, 3.0  # seconds after which a failure is a long one, and how many times longer its pauses are
 LONGEST_WISH = 30.0  # seconds of a server's Retry-After that are respected; somebody may be waiting
 
 
@@ -30,8 +31,9 @@ class TooEarly(ClusterError):
 class Backoff:
     """Whether an attempt may begin, by how the ones before it ended. Any thread may call it.
 
-    After a failure the pause grows from ``first`` to ``longest`` seconds, doubling, times 0.5 to 1 by ``jitter``. As
-    long as nothing fails any number of attempts may be under way. ``now`` tells steady seconds.
+    After a failure the pause grows from ``first`` to ``longest`` seconds, doubling, times 0.5 to 1 by ``jitter``; once
+    all has failed for LONG seconds, to LATER times ``longest``. As long as nothing fails any number of attempts may be
+    under way. ``now`` tells steady seconds.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Backoff:
         self._jitter = jitter
         self._lock = threading.Lock()
         self._failures = 0
+        self._since = 0.0  # of the first of them
         self._tried = False  # an attempt was admitted since the last failure that counted
         self._next = 0.0  # the earliest time of the next attempt
         self._error: ClusterError | None = None
@@ -68,11 +71,13 @@ class Backoff:
     def fail(self, error: ClusterError) -> None:
         """An attempt has failed. Several that were under way together count as one failure."""
         with self._lock:
+            pause = min(error.retry_after or 0.0, LONGEST_WISH)
             if self._error is None or self._tried:
+                self._since = self._now() if self._error is None else self._since
                 self._failures += 1
+                pause = max(pause, self._draw())
             self._error, self._tried = error, False
-            wish = min(error.retry_after or 0.0, LONGEST_WISH)
-            self._next = max(self._next, self._now() + max(self._draw(), wish))
+            self._next = max(self._next, self._now() + pause)
 
     def succeed(self) -> None:
         """An attempt has succeeded: others may begin at once."""
@@ -80,5 +85,6 @@ class Backoff:
             self._failures, self._error, self._tried, self._next = 0, None, False, 0.0
 
     def _draw(self) -> float:
-        pause = min(self._first * 2.0 ** min(max(self._failures - 1, 0), 10), self._longest)
+        longest = self._longest * (LATER if self._now() - self._since >= LONG else 1.0)
+        pause = min(self._first * 2.0 ** min(max(self._failures - 1, 0), 10), longest)
         return pause * (0.5 + 0.5 * self._jitter())

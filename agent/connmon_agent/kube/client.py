@@ -25,6 +25,7 @@ from ..errors import ClusterError
 from ..settings import KubernetesSettings
 from .answers import Answer, read_answer
 from .backoffs import Backoff, TooEarly
+from .certificates import blame_certificate
 from .exchanges import Exchange, GivenUp
 from .kubeconfig import Access, Places, read_access, refuse
 from .limits import MAX_BODY, too_long
@@ -241,7 +242,7 @@ class KubernetesClient:
             failure = _explain_failure(error, server=server, timeout=timeout, exchange=exchange)
             if failure is None:
                 raise
-            raise failure from error
+            raise blame_certificate(failure, session.certified.certificate, self._now()) from error
         finally:
             exchange.end()
         return read_answer(answer, request, server=server)

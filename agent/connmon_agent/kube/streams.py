@@ -15,6 +15,7 @@ import json
 import os
 import socket
 import ssl
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from ..errors import ClusterError
 from .answers import Answer, read_answer
 from .backoffs import Backoff
 from .calls import Calls
+from .certificates import blame_certificate
 from .client import OF_THE_SERVER, USER_AGENT
 from .downloads import Download, Head
 from .kubeconfig import Access, refuse
@@ -168,11 +170,15 @@ class ApiStreams:
         self._backoff.admit()
         try:
             yield
-        except ClusterError as error:
+        except ClusterError as broken:
+            certificate = None if self._way is None else self._way.access.certificate
+            error = blame_certificate(broken, certificate, time.time())
             if error.kind in OF_THE_SERVER:
                 self._backoff.fail(error)
             elif error.kind != "server-error":
                 self._backoff.succeed()
+            if error is not broken:
+                raise error from broken
             raise
 
     async def _try(self, attempt: Callable[[_Way], Awaitable[_T]]) -> _T:
