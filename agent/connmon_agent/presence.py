@@ -18,6 +18,7 @@ from typing import Self
 from .errors import AlreadyRunning, ConnmonError
 from .files import NotAFile, refuse_special
 from .locks import lock_alone, lock_shared, unlock
+from .private_files import open_private
 
 LOCK_FILE = "agent.lock"
 PATIENCE = 30.0  # seconds; a reader holds its lock for microseconds, unless its machine lets it stand still meanwhile
@@ -73,9 +74,8 @@ class AgentLock:
         Raises AlreadyRunning, with the other's process id, and ConnmonError where the file cannot be written.
         """
         try:
-            # Readable for everybody: `status` of another user must see whether the agent runs.
             refuse_special(self._path)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = open_private(self._path, os.O_RDWR)
         except OSError as error:
             raise _unusable(self._path, error, purpose="write") from error
         try:
@@ -156,7 +156,9 @@ def _advise(path: Path, error: OSError) -> str:
 
 def name_owner(path: Path) -> str:
     """Whose the file is, or the state directory where there is no file yet."""
-    try:
-        return (path if path.exists() else path.parent).owner()
-    except (OSError, KeyError, NotImplementedError):
-        return "who owns the state directory"
+    for place in (path, path.parent):
+        try:
+            return place.owner()
+        except (OSError, KeyError, NotImplementedError):
+            continue  # it is not there yet, or its folder may not be entered
+    return "who owns the state directory"

@@ -179,5 +179,6 @@ class Settings:
     forwards: dict[str, ForwardSettings]  # by the service's name; a service without a port has none
     logging: LoggingSettings
     forwarding: ForwardingSettings = field(default_factory=ForwardingSettings)
+    state_group: str | None = None  # the group that may read the state; None: the agent's user alone
     warnings: tuple[Problem, ...] = ()  # what is probably not meant as it is written
     stop_timeout: float = STOP_TIMEOUT  # seconds from SIGTERM to the end of the process, whatever hangs

@@ -100,6 +100,18 @@ def test_what_the_agent_listens_on_is_ours() -> None:
     assert lines[6] == "  ok frontend uses 8080 (ours)"
 
 
+def test_a_port_of_the_running_agent_is_ours_for_a_user_who_cannot_see_its_process() -> None:
+    unseen = replace(OUR_AGENT, name=None, pid=None, user="root", foreign=True)
+    had = {"frontend": Forward("frontend", port=8080)}
+    plans = {"frontend": ERP["frontend"]}
+
+    def find(agent: int | None) -> ServiceView:
+        return view_services(plans, {8080: obstacle(unseen)}, agent=agent, remembered=had)[0]
+
+    assert (find(AGENTS_PID).ours, find(AGENTS_PID).ports[0].holder) == (True, "connmon-agent (pid 4711)")
+    assert (find(None).ours, find(None).ports[0].holder) == (False, "a process of the user root")
+
+
 def test_a_service_on_an_alternative_keeps_it_until_the_agent_moves_it() -> None:
     lines = shown({8081: obstacle(OUR_AGENT)}, "frontend")
     assert lines[6:8] == [

@@ -22,14 +22,27 @@ def run(folder: Path, *arguments: str) -> Result:
     return CliRunner().invoke(connmon_agent, ["--state-dir", str(folder), "status", *arguments])
 
 
-def test_where_no_agent_ever_ran_it_says_how_to_start_one(tmp_path: Path) -> None:
+def test_where_no_agent_ever_ran_it_says_how_to_start_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connmon_agent.cli.status.MACHINE_STATE_DIRS", (tmp_path / "none", tmp_path))
     result = run(tmp_path)
     assert result.exit_code == 3
     assert result.output.splitlines() == [
-        f"The agent has never run here: nothing is remembered in {tmp_path}/connmon.db.",
-        "Start it: connmon-agent start",
+        f"No agent has run with this state directory: there is no {tmp_path}/connmon.db.",
+        "Start one: connmon-agent start",
     ]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_another_users_agent_ran_it_says_whose_and_how_to_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (machine := tmp_path / "machine").mkdir()
+    monkeypatch.setattr("connmon_agent.cli.status.MACHINE_STATE_DIRS", (machine, tmp_path / "none"))
+    result = run(tmp_path / "mine")
+    assert result.exit_code == 3
+    assert result.output.splitlines()[1] == (
+        f"There is {machine} (of {machine.owner()}). Run: sudo connmon-agent status, or name it with --state-dir"
+    )
 
 
 def test_a_database_that_is_being_made_is_no_failure(tmp_path: Path) -> None:

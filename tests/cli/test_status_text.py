@@ -66,16 +66,18 @@ Outage 3 since 2026-11-23 09:59:58, link back after 10 min,
 Services, 1 of 4 ready
   NAME      STATE       TRIES  REASON
   frontend  READY       0/3    3 of 3 available
-  grafana   GAVE_UP     3/3    attempt 3 of 3 did not help…
-  jaeger    BACKOFF     2/3    next in 40 s: ImagePullBackO…
+  grafana   GAVE_UP     3/3    attempt 3 of 3 did not help
+                               either
+  jaeger    BACKOFF     2/3    next in 40 s:
+                               ImagePullBackOff
   kafka     RESTARTING  1/3    attempt 1
 
 Open
   kafka: a restart was decided 2 s ago; no answer yet
 
 What to do
-  connmon-agent rearm grafana: gives it its attempts back,
-    once what ails it is mended
+  connmon-agent rearm grafana: resets the restart attempts;
+    fix the cause first
 
 Agent: running for 3 h 5 min (pid 4711, version 0.1.0)
 Memory: 1203 events, 80 KiB, /var/lib/connmon/connmon.db"""
@@ -168,7 +170,7 @@ def test_the_first_line_is_the_verdict_and_what_nobody_watches_is_unknown(snapsh
         ({"world": world_of()}, "No services are configured: only the link is watched"),
         (
             {"world": world_of(replace(ready("kafka"), attempts=3))},
-            "connmon-agent rearm kafka: all its attempts are spent, and it is not restarted",
+            "connmon-agent rearm kafka: all restart attempts are used",
         ),
         (
             {"world": world_of(replace(ready("kafka"), intent=intent(at(718), in_doubt=True)))},
@@ -268,7 +270,7 @@ def test_a_clock_that_was_set_makes_no_outage_longer() -> None:
 def test_a_target_that_never_answered_is_named_with_what_to_do() -> None:
     link = Link(LinkState.ONLINE, since=at(0), reason="3 good rounds in a row", good=3, heard=("tcp 192.0.2.1:443",))
     text = render_status(snapshot_of(world_of(link=link)), width=200)
-    assert "dns 192.0.2.2: has never answered as expected since the agent's start, and does not count" in text
+    assert "dns 192.0.2.2: has never answered as expected since the agent's start and does not count" in text
     heard = replace(link, heard=("dns 192.0.2.2", "tcp 192.0.2.1:443"))
     assert "has never answered" not in render_status(snapshot_of(world_of(link=heard)))
 

@@ -17,6 +17,7 @@ from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import Kind
 from connmon_agent.core.steps import Resolution, Step
 from connmon_agent.core.world import Intent, Outage, Service, ServiceState, World
+from connmon_agent.private_files import admit
 from connmon_agent.store.journal import SqliteJournal
 
 BOOT_ID = "6b4a0a2e-0f1f-4f3c-9f0e-5a6f1d2c3b4a"
@@ -90,13 +91,22 @@ def in_child(work: Callable[[], None]) -> int:
 
 
 def with_reading_rights_only(directory: Path, work: Callable[[], None]) -> int:
-    """Run ``work`` in a child that may read ``directory`` and write nothing there: root becomes another user for it."""
+    """Run ``work`` in a child that may read ``directory`` and write nothing there: root becomes another user for it,
+    in the group that may read the files.
+    """
 
     def work_as_somebody_else() -> None:
+        os.setgroups([])
+        os.setgid(SOMEBODY_ELSE)
         os.setuid(SOMEBODY_ELSE)
         work()
 
     if os.geteuid() == 0:
+        admit(
+            directory,
+            [file for file in directory.iterdir() if file.is_file() and file.stat().st_mode & 0o400],
+            SOMEBODY_ELSE,
+        )
         return in_child(work_as_somebody_else)
     modes = {file: file.stat().st_mode for file in (directory, *directory.iterdir())}
     try:

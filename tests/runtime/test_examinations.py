@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from connmon_agent.core.plan import Kind, ServicePlan
 from connmon_agent.embedded.kubernetes import NEWEST, Answer, EmbeddedKubernetes, Manifest, Pace, manifests
 from connmon_agent.loading.charts import PLACES
 from connmon_agent.loading.configuration import built_in_settings
-from connmon_agent.presence import AgentLock
+from connmon_agent.presence import LOCK_FILE, AgentLock
 from connmon_agent.runtime.examinations import (
     examine_charts,
     examine_cluster,
@@ -31,6 +32,7 @@ from connmon_agent.runtime.examinations import (
 from connmon_agent.runtime.findings import Finding, good, note
 from connmon_agent.settings import Settings
 from connmon_agent.store import DATABASE_FILE
+from connmon_agent.store.reading import Reader
 
 Json = dict[str, Any]
 
@@ -164,6 +166,40 @@ def test_a_running_agent_is_named(tmp_path: Path) -> None:
     with AgentLock(tmp_path):
         findings = {finding.about: finding for finding in examine_memory(tmp_path)}
     assert findings["agent"] == good("agent", f"running (pid {os.getpid()})")
+
+
+def test_an_agent_that_writes_nothing_any_more_is_a_problem(tmp_path: Path) -> None:
+    live_through_an_outage(tmp_path)  # days ago
+    with Reader(tmp_path / DATABASE_FILE) as reader:
+        agent = reader.agent()
+    assert agent is not None
+    with AgentLock(tmp_path):
+        (tmp_path / LOCK_FILE).write_text(f'{{"pid": {agent.pid}}}')
+        finding = {finding.about: finding for finding in examine_memory(tmp_path)}["agent"]
+    assert finding.health == "problem"
+    assert finding.text.startswith(f"pid {agent.pid} has written nothing for ")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="signals of Unix")
+def test_an_agent_that_was_stopped_is_a_problem_with_the_order_that_ends_it(tmp_path: Path) -> None:
+    ready, told = os.pipe()
+    child = os.fork()
+    if not child:
+        with AgentLock(tmp_path):
+            os.write(told, b"x")
+            os.kill(os.getpid(), signal.SIGSTOP)
+        os._exit(0)
+    try:
+        assert os.read(ready, 1) == b"x"
+        os.waitpid(child, os.WUNTRACED)
+        finding = {finding.about: finding for finding in examine_memory(tmp_path)}["agent"]
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(ready)
+        os.close(told)
+    assert (finding.health, finding.text) == ("problem", f"pid {child} is stopped and does nothing")
+    assert finding.remedy == f"kill -CONT {child}"
 
 
 def test_a_changed_journal_is_a_problem(tmp_path: Path) -> None:

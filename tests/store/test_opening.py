@@ -180,7 +180,7 @@ def test_a_newer_memory_is_left_alone(memory: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ("missing/connmon.db", r"cannot open the memory in .*: the file cannot be opened \(SQLITE_CANTOPEN"),
+        ("missing/connmon.db", r"cannot open .*: No such file or directory\. Check that its folder exists"),
         (".", r"is not a file\. Move it away"),
     ],
     ids=["no directory", "a directory"],

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MARKS = {"good": "ok", "note": "--", "warning": "!!", "problem": "XX"}
 TONES = {"good": Tone.GOOD, "note": Tone.PLAIN, "warning": Tone.UNSURE, "problem": Tone.BAD}
 INDENT = "    "
+LEGEND = "ok: good, --: for your information, !!: warning, XX: problem"
 
 
 @click.command(short_help="Find what stops the agent.")
@@ -42,7 +43,7 @@ def doctor(ctx: click.Context, json: bool, role: bool) -> None:
     if json:
         click.echo(json_texts.dumps(_document(findings), indent=2, ensure_ascii=False))
     else:
-        click.echo(_sum_up(findings))
+        click.echo(f"{_sum_up(findings)}\n{LEGEND}")
     if any(finding.health == "problem" for finding in findings):
         ctx.exit(1)
 

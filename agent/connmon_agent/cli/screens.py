@@ -9,19 +9,19 @@ import click
 
 from .rendering.tones import Paint, Tone, paint_nothing
 
-WIDEST = 80  # columns; wider lines are harder to read, and a pipe has no width
+UNLIMITED = 1_000_000  # columns of a pipe or a file: what reads it breaks lines as it likes, or searches in them
 NARROWEST = 40
 
 _CLEAR = "\x1b[H\x1b[J"  # home, and everything below; what scrolled out of the screen stays
 
 
 def width_of_output() -> int:
-    """Columns to fill: the terminal's, within reason; WIDEST for a pipe."""
+    """Columns to fill: the terminal's, NARROWEST at least; UNLIMITED where it is none."""
     try:
         columns = os.get_terminal_size(sys.stdout.fileno()).columns
     except (OSError, ValueError, AttributeError):  # a pipe, a file, or no descriptor at all
-        return WIDEST
-    return max(NARROWEST, min(WIDEST, columns or WIDEST))
+        return UNLIMITED
+    return max(NARROWEST, columns or UNLIMITED)
 
 
 def can_redraw() -> bool:

@@ -12,7 +12,8 @@ import click
 
 from ..core.world import World
 from ..errors import NothingRecorded, NotRunning
-from ..presence import find_agent
+from ..loading.places import MACHINE_STATE_DIRS
+from ..presence import find_agent, name_owner
 from ..store.reading import Reader
 from . import screens
 from .invocations import Invocation
@@ -96,5 +97,15 @@ def _text_shower(*, apart: bool) -> Callable[[Snapshot], None]:
 
 def _write_text(snapshot: Snapshot) -> str:
     if snapshot.events == 0 and not snapshot.running:
-        return f"The agent has never run here: nothing is remembered in {snapshot.path}.\nStart it: connmon-agent start"
+        return _tell_never_run(snapshot.path)
     return render_status(snapshot, width=screens.width_of_output(), paint=screens.painter())
+
+
+def _tell_never_run(path: str) -> str:
+    """Where else a state directory is: often the agent runs as root and somebody else asks."""
+    told = f"No agent has run with this state directory: there is no {path}."
+    others = [folder for folder in MACHINE_STATE_DIRS if folder.is_dir() and folder != Path(path).parent]
+    if not others:
+        return f"{told}\nStart one: connmon-agent start"
+    there = ", ".join(f"{folder} (of {name_owner(folder)})" for folder in others)
+    return f"{told}\nThere is {there}. Run: sudo connmon-agent status, or name it with --state-dir"

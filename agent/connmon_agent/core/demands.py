@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
+from .blindness import BLIND_AFTER, SILENT_ROUNDS
 from .doubts import is_void, is_wavering
+from .moments import Moment
 from .quality import is_poor
 from .recovery import is_held_by_damping, next_in_turn
 from .templates import is_return_unseen
@@ -35,6 +37,17 @@ class Demand:
     earliest: float = 0.0
     closely: bool = False
     registries: bool = False
+
+
+def find_silence(world: World, beat: Moment, now: float) -> float | None:
+    """Seconds from an agent's heartbeat to ``now`` (Unix seconds), when they are too many for one that runs; None: not.
+
+    It writes its heartbeat with every round. Without one for as long as would be blind time it stands still, the
+    machine slept, or the disk refuses writing; rounds of a long outage are farther apart.
+    """
+    silence = now - beat.wall
+    rounds = SILENT_ROUNDS * round_interval(world, beat.steady)
+    return silence if silence > max(BLIND_AFTER, rounds) else None
 
 
 def round_interval(world: World, now: float) -> float:

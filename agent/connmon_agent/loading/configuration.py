@@ -48,6 +48,7 @@ def _assemble(contents: Contents, *, source: str, state_dir: Path) -> Settings:
         forwarding=contents.forwarding,
         logging=contents.logging,
         stop_timeout=contents.stop_timeout,
+        state_group=contents.state_group,
         warnings=contents.warnings,
     )
 

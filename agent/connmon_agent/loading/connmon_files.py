@@ -30,6 +30,7 @@ def read_connmon_file(document: Document, *, base: Path, home: Path | None) -> C
     path = file_path(base, home)
     state_dir = root.take("state_dir", None, nullable(path))
     stop_timeout = root.take("stop_timeout", DEFAULTS.stop_timeout, duration(1.0, LONGEST_STOP))
+    state_group = root.take("state_group", None, nullable(read_text))
     link = read_link(root.section("link"))
     recovery = read_recovery(root.section("recovery"))
     kubernetes = _read_kubernetes(root.section("kubernetes"), path)
@@ -40,6 +41,7 @@ def read_connmon_file(document: Document, *, base: Path, home: Path | None) -> C
     document.problems.raise_if_any()
     return Contents(
         state_dir=state_dir,
+        state_group=state_group,
         link=link.plan,
         targets=link.targets,
         timeout=link.timeout,

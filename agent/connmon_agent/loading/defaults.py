@@ -110,6 +110,7 @@ class Contents:
     """
 
     state_dir: Path | None = None
+    state_group: str | None = None
     link: LinkPlan = field(default_factory=LinkPlan)
     targets: tuple[Target, ...] = TARGETS
     timeout: float = 1.0  # seconds; one probe

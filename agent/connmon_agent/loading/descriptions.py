@@ -37,6 +37,7 @@ def _list_lines(settings: Settings) -> Iterator[str]:
     yield f"# The effective configuration, from {quote_text(settings.source)}."
     yield f"state_dir: {quote_text(str(settings.state_dir))}"
     yield f"stop_timeout: {_write_seconds(settings.stop_timeout)}"
+    yield f"state_group: {'null' if settings.state_group is None else quote_text(settings.state_group)}"
     yield from _describe_link(settings)
     yield from _describe_recovery(settings.plan.recovery)
     yield from _describe_kubernetes(settings.kubernetes)

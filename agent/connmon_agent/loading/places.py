@@ -11,6 +11,9 @@ from pathlib import Path
 _NAME = "connmon-agent"
 _FILE = "connmon.yaml"
 
+# Where an agent of the machine, not of a user, keeps its state when nothing else is said: Linux, then macOS.
+MACHINE_STATE_DIRS = (Path("/var/lib") / _NAME, Path("/Library/Application Support") / _NAME / "state")
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:

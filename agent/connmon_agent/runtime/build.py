@@ -20,7 +20,8 @@ from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
 from ..loading.charts import find_charts_folder, load_charts
 from ..ports import Cluster
-from ..presence import AgentLock
+from ..presence import LOCK_FILE, AgentLock
+from ..private_files import admit, find_group, make_folder
 from ..probes.prober import TargetProber
 from ..probes.registries import RegistryAsker
 from ..routes import open_link_watch
@@ -28,6 +29,7 @@ from ..settings import KubernetesSettings, Settings
 from ..sockets.examining import SocketPorts
 from ..store import DATABASE_FILE
 from ..store.journal import SqliteJournal
+from ..store.layout import files_of
 from ..store.threaded import JournalThread
 from ..supervision import Tasks, supervise
 from ..threads import DaemonExecutor
@@ -75,9 +77,14 @@ def open_memory(folder: Path) -> Iterator[Memory]:
             journal.close()
 
 
+def admit_readers(folder: Path, group: int | None) -> None:
+    """Let ``group`` (an id; None: nobody but the owner) read the state that is kept in ``folder``. Raises ConnmonError."""
+    admit(folder, (folder / LOCK_FILE, *files_of(folder / DATABASE_FILE)), group)
+
+
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         # Reading the state needs no right to the credentials, which lie in a folder of their own.
         (folder / CREDENTIALS_FOLDER).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
@@ -117,9 +124,11 @@ async def run_agent(
 
     Raises what ``open_memory`` raises.
     """
+    readers = None if settings.state_group is None else find_group(settings.state_group)
     # Names are looked up and files are read in threads that do not hold up the end.
     asyncio.get_running_loop().set_default_executor(DaemonExecutor(THREADS, "connmon"))
     with open_memory(settings.state_dir) as memory:
+        admit_readers(memory.folder, readers)
         runner = Runner(settings, memory, say)
         control = ControlServer(memory.folder, runner.agent.obey)
         if on_ready is not None:

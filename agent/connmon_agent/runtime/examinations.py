@@ -7,7 +7,9 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from ..errors import ClusterError, ConfigurationError, ConnmonError, StoreError
+from ..core.demands import find_silence
+from ..core.wording import in_words
+from ..errors import ClusterError, ConfigurationError, ConnmonError, NothingRecorded, StoreError
 from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
 from ..kube.permissions import CLUSTER_WIDE, Reviewed, list_permissions, read_server_version, review_permissions
@@ -15,9 +17,11 @@ from ..loading.charts import PLACES, find_charts_folder, load_charts
 from ..presence import find_agent
 from ..probes.registries import RegistryAsker
 from ..settings import Settings
+from ..sockets.owners import is_stopped
 from ..store import DATABASE_FILE
 from ..store.reading import Reader
 from ..store.versions import describe_wal_reset_bug, sqlite_version
+from .clocks import walltime
 from .findings import Finding, good, note, problem, warning
 from .port_examinations import examine_ends, examine_ports
 from .service_examinations import examine_services
@@ -136,16 +140,36 @@ def examine_memory(folder: Path) -> Iterator[Finding]:
     yield note("sqlite", f"{version}: {bug}") if bug else good("sqlite", version)
     try:
         pid = find_agent(folder)
-        yield (
-            note("agent", "not running; `connmon-agent start` runs it")
-            if pid is None
-            else good("agent", f"running (pid {pid})")
-        )
+        yield _examine_agent(folder / DATABASE_FILE, pid)
         yield _examine_state_file(folder / DATABASE_FILE)
     except StoreError as error:
         yield problem("state file", error.message, error.hint or "Move the file away; the agent begins a new one")
     except ConnmonError as error:
         yield problem("state directory", error.message, error.hint or "Check who may use it")
+
+
+def _examine_agent(path: Path, pid: int | None) -> Finding:
+    """Whether the agent runs, and lives: one that is stopped or hangs holds its lock like any other."""
+    if pid is None:
+        return note("agent", "not running; `connmon-agent start` runs it")
+    if is_stopped(pid):
+        return problem("agent", f"pid {pid} is stopped and does nothing", f"kill -CONT {pid}")
+    silence = _find_silence(path, pid)
+    if silence is not None:
+        remedy = "Look at its log and at the disk; if that does not help, end it with `kill` and start it again"
+        return problem("agent", f"pid {pid} has written nothing for {in_words(round(silence))}", remedy)
+    return good("agent", f"running (pid {pid})")
+
+
+def _find_silence(path: Path, pid: int) -> float | None:
+    try:
+        with Reader(path) as reader:
+            world, agent = reader.world(), reader.agent()
+    except NothingRecorded:
+        return None
+    if world is None or agent is None or pid not in (0, agent.pid):
+        return None  # it has just started
+    return find_silence(world, agent.heartbeat, walltime())
 
 
 def _examine_state_file(path: Path) -> Finding:

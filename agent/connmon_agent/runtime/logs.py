@@ -16,6 +16,7 @@ from typing import TextIO
 
 from ..errors import ConnmonError
 from ..files import refuse_special
+from ..private_files import PUBLIC_FOLDER, forbid_writing, make_folder
 from ..settings import LoggingSettings
 from ..texts import LONGEST_RECORD, make_safe
 from .sentences import Sentence
@@ -84,7 +85,9 @@ class FileHandler(RotatingFileHandler):
     def _open(self) -> TextIOWrapper:
         """Also after the file was exchanged: what would wait for a reader is refused."""
         refuse_special(Path(self.baseFilename))
-        return super()._open()
+        stream = super()._open()
+        forbid_writing(Path(self.baseFilename))
+        return stream
 
     def doRollover(self) -> None:
         """Begin another file; where only one is kept, begin that one anew."""
@@ -157,7 +160,7 @@ def _open_logger(settings: LoggingSettings) -> logging.Logger:
 
 def _open_file(folder: Path, settings: LoggingSettings) -> logging.Handler:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, PUBLIC_FOLDER)
         refuse_special(folder / FILE_NAME)
         return FileHandler(
             folder / FILE_NAME,

@@ -20,6 +20,15 @@ from ..store import DATABASE_FILE
 from ..store.reading import Reader
 from .findings import Finding, good, note, problem, warning
 
+REMEDIES: dict[Failure | None, str] = {
+    Failure.NXDOMAIN: "Correct the name under link.targets, or allow it in the DNS filter",
+    Failure.SERVFAIL: "Check the name server's own upstream, or ask another name server under link.targets",
+    Failure.NAME: "Check the name under link.targets, and the name servers of this machine",
+    Failure.DECLINED: "Check the URL and the status that is expected under link.targets, or use another server",
+    Failure.WRONG: "Log in on the portal's page, or correct what is expected under link.targets",
+    Failure.DOWN: "Check the cable and `ip link`, or correct the name under link.targets",
+    Failure.UNROUTED: "Check DHCP, `ip address` and `ip route`",
+}
 GATEWAY_PATIENCE = 1.0  # seconds; a router is a wire away
 
 
@@ -103,4 +112,4 @@ def _judge_probe(result: ProbeResult, *, unheard: bool) -> Finding:
     if unheard:
         told = f"{reason}; it has never answered as expected since the agent's start, and does not count"
         return warning(about, told, "Check its address and what is expected of it, or remove it under link.targets")
-    return warning(about, reason, "Check the address, or a firewall on the way")
+    return warning(about, reason, REMEDIES.get(result.failure, "Check the address, and firewalls on the way"))

@@ -163,6 +163,14 @@ def _look_up(pid: int) -> _Process:
     return _Process(name, found["username"])
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether the process was stopped (SIGSTOP, Ctrl-Z) or is held by a debugger. False where nobody can tell."""
+    try:
+        return psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+    except (*_FAILURES, OverflowError):
+        return False
+
+
 def is_agent(command_line: Sequence[str]) -> bool:
     """Whether it runs connmon-agent: the script, or the module by ``-m``, by whatever Python."""
     program, *arguments = command_line or ("",)

@@ -112,6 +112,11 @@ def index_of(path: Path) -> Path:
     return path.with_name(path.name + "-shm")
 
 
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The database ``path``, its log and its index."""
+    return path, log_of(path), index_of(path)
+
+
 def size_of(path: Path) -> int:
     """The file's size in bytes, 0 where there is none."""
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..core.world import World
 from ..errors import StoreError
+from ..private_files import open_private, take_back
 from .failures import is_damage, store_error
 from .layout import EVENT_COLUMNS, GENESIS, SCHEMA_VERSION, EventRow, check_identity, index_of, log_of, size_of
 from .snapshots import read_world
@@ -64,6 +65,7 @@ def open_store(path: Path, *, wall: Callable[[], float], trace: Trace | None = N
 def _open(path: Path, trace: Trace | None, check: bool) -> OpenedStore:
     try:
         _check_file(path, check)
+        _make_private(path)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
             connection.set_trace_callback(trace)
@@ -98,6 +100,18 @@ def _check_file(path: Path, check: bool) -> None:
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise Damaged(verdict.splitlines()[-1])  # the line before names the database
+
+
+def _make_private(path: Path) -> None:
+    """SQLite gives its log and its index the rights of the database, so that this one file decides about all three."""
+    try:
+        os.close(open_private(path, os.O_RDWR))
+    except OSError as error:
+        raise StoreError(
+            f"cannot open {path}: {error.strerror}", hint="Check that its folder exists and who may use it"
+        ) from error
+    for file in (log_of(path), index_of(path)):  # of an older agent
+        take_back(file)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ...core.allocation import allocate
@@ -12,7 +12,7 @@ from ...core.plan import ForwardPlan, Reclaim
 from ...core.world import Forward
 from ...sockets.binding import Cause
 from ...sockets.examining import Obstacle
-from ...sockets.owners import Owner, Use, describe
+from ...sockets.owners import AGENT, Owner, Use, describe
 
 Plans = Mapping[str, ForwardPlan]
 
@@ -99,6 +99,8 @@ def view_services(
     ``remembered`` is what the state file knows of their ports. None: there is none that can be read. Which service has
     which of the agent's ports then follows from the ports alone, by the rules that they were given out by.
     """
+    recorded = {forward.port for forward in (remembered or {}).values()}
+    obstacles = {port: _name_agent(found, agent) if port in recorded else found for port, found in obstacles.items()}
     ours = {port for port, obstacle in obstacles.items() if _is_ours(obstacle, agent)}
     used = _guess(plans, ours) if remembered is None else _recall(plans, ours, remembered)
     forwards = {name: Forward(name, port=used.get(name), lease=_lease(name, remembered)) for name in plans}
@@ -124,6 +126,16 @@ def _recall(plans: Plans, ours: set[int], remembered: Mapping[str, Forward]) -> 
 def _lease(name: str, remembered: Mapping[str, Forward] | None) -> int | None:
     forward = (remembered or {}).get(name)
     return None if forward is None else forward.lease
+
+
+def _name_agent(obstacle: Obstacle, agent: int | None) -> Obstacle:
+    """The obstacle with our agent as its owner, where this user may not see which process has a port that the running
+    agent has by its own record.
+    """
+    owner = obstacle.owner
+    if not agent or owner is None or owner.pid is not None or owner.use is not Use.LISTENING:
+        return obstacle
+    return replace(obstacle, owner=replace(owner, name=AGENT, pid=agent, foreign=False))
 
 
 def _is_ours(obstacle: Obstacle, agent: int | None) -> bool:

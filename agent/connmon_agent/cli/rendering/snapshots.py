@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ...core.blindness import BLIND_AFTER, SILENT_ROUNDS
-from ...core.demands import round_interval
+from ...core.demands import find_silence
 from ...core.plan import ServicePlan
 from ...core.reach import describe_port, is_tried_in_vain
 from ...core.sightings import InternalErrors, Traffic
@@ -55,17 +54,10 @@ class Snapshot:
 
     @property
     def silent_for(self) -> float | None:
-        """Seconds since the last sign of life, when they are too many for a running agent; None: all is well.
-
-        It writes its heartbeat with every round. Without one for as long as would be blind time it stands still, the
-        machine slept, or the disk refuses writing; rounds of a long outage are farther apart.
-        """
+        """Seconds since the last sign of life, when they are too many for a running agent; None: all is well."""
         if self.agent is None or self.fresh:
             return None
-        beat = self.agent.heartbeat
-        silence = self.now - beat.wall
-        rounds = SILENT_ROUNDS * round_interval(self.world, beat.steady)
-        return silence if silence > max(BLIND_AFTER, rounds) else None
+        return find_silence(self.world, self.agent.heartbeat, self.now)
 
     @property
     def watched(self) -> bool:

@@ -109,7 +109,9 @@ def _probes(snapshot: Snapshot, width: int, paint: Paint) -> Iterator[str]:
     if latest is None:
         return
     yield f"Probes, {say_duration(snapshot.now - latest.at.wall)} ago"
-    lines = lay_out([_probe_row(result) for result in latest.results], width=width, limits={1: width // 2 - 4})
+    rows = [_probe_row(result) for result in latest.results]
+    answered = {number for number, result in enumerate(latest.results) if result.ok}
+    lines = lay_out(rows, width=width, limits={1: width // 2 - 4}, brief=answered)
     for line, result in zip(lines, latest.results, strict=True):
         yield line if result.ok else paint(line, Tone.BAD)
     if latest.sight is not None:
@@ -170,11 +172,12 @@ def _service_lines(services: list[Service], snapshot: Snapshot, width: int) -> I
     rows = [("NAME", "STATE", "TRIES", "REASON")]
     for service in services:
         rows.append((service.name, service.state, f"{service.attempts}/{limit}", _reason(service, snapshot.now)))
-    return lay_out(rows, width=width, limits={0: width // 4 + 3})
+    ready = {number for number, service in enumerate(services, start=1) if service.state == ServiceState.READY}
+    return lay_out(rows, width=width, limits={0: width // 4 + 3}, brief=ready)
 
 
 def _reason(service: Service, now: float) -> str:
-    """The next look comes first, because the end of a reason is what gets cut."""
+    """The next look comes first: it is what one wants to know of a service that waits."""
     if service.next is None:
         return service.reason
     left = service.next.wall - now
@@ -228,8 +231,8 @@ def _advise(snapshot: Snapshot) -> Iterator[str]:
         yield "connmon-agent resume: lets restarts go on"
     if _is_damped(snapshot):
         yield "connmon-agent recover: restarts at once, without waiting for the link to calm down"
-    for name in _names_in(snapshot, ServiceState.GAVE_UP):
-        yield f"connmon-agent rearm {name}: gives it its attempts back, once what ails it is mended"
+    if lost := _names_in(snapshot, ServiceState.GAVE_UP):
+        yield f"connmon-agent rearm {' '.join(lost)}: resets the restart attempts; fix the cause first"
     yield from _advise_spent(snapshot)
     if snapshot.running and snapshot.world.link.state == LinkState.OFFLINE:
         yield "nothing for the services: they are restarted once the link is back and stays good"
@@ -238,22 +241,28 @@ def _advise(snapshot: Snapshot) -> Iterator[str]:
 def _advise_unheard(snapshot: Snapshot) -> Iterator[str]:
     """A target that never answered does not count, so that nothing else would tell of it."""
     if snapshot.watched and snapshot.round is not None:
-        for result in find_unheard(snapshot.round.results, snapshot.world.link.heard):
+        unheard = [result.name for result in find_unheard(snapshot.round.results, snapshot.world.link.heard)]
+        if unheard:
+            verb = "has" if len(unheard) == 1 else "have"
             yield (
-                f"{result.name}: has never answered as expected since the agent's start, and does not count; correct "
-                "it under link.targets"
+                f"{', '.join(unheard)}: {verb} never answered as expected since the agent's start and "
+                f"{'does' if len(unheard) == 1 else 'do'} not count; correct link.targets"
             )
 
 
 def _advise_spent(snapshot: Snapshot) -> Iterator[str]:
     """What is ready and has no attempts left looks well, and the next outage will not restart it."""
     recovery = snapshot.world.plan.recovery
-    for _, service in snapshot.services():
-        if service.state == ServiceState.READY and service.attempts >= recovery.max_restart_attempts:
-            yield (
-                f"connmon-agent rearm {service.name}: all its attempts are spent, and it is not restarted again until "
-                f"it has been available for {say_duration(recovery.healthy_for)} without a break"
-            )
+    spent = [
+        service.name
+        for _, service in snapshot.services()
+        if service.state == ServiceState.READY and service.attempts >= recovery.max_restart_attempts
+    ]
+    if spent:
+        yield (
+            f"connmon-agent rearm {' '.join(spent)}: all restart attempts are used; the next restart is possible after "
+            f"{say_duration(recovery.healthy_for)} of uninterrupted availability"
+        )
 
 
 def _is_damped(snapshot: Snapshot) -> bool:
