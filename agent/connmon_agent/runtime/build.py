@@ -78,7 +78,7 @@ def open_memory(folder: Path) -> Iterator[Memory]:
 
 
 def admit_readers(folder: Path, group: int | None) -> None:
-    """Let ``group`` (an id; None: nobody but the owner) read the state that is kept in ``folder``. Raises ConnmonError."""
+    """Let ``group`` (an id; None: only the owner) read the state that is kept in ``folder``. Raises ConnmonError."""
     admit(folder, (folder / LOCK_FILE, *files_of(folder / DATABASE_FILE)), group)
 
 
