@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from functools import cache
 
 import pytest
 from tests.fakes.loopback import HOST, PATIENT, closed_port, serve_tcp, silent_port, tls_error
@@ -192,3 +193,19 @@ def test_an_answer_of_this_very_machine_is_never_a_portals(
     with pytest.raises(WrongAnswer) as caught, naming_this_machine(seen):
         raise error
     assert (caught.value.reason, caught.value.failure) == (reason, failure)
+
+
+def test_certificate_authorities_are_read_beside_the_loop_and_once() -> None:
+    readers: list[str] = []
+
+    def read() -> ssl.SSLContext:
+        readers.append("the loop" if asyncio._get_running_loop() is not None else "a thread")
+        return ssl.create_default_context()
+
+    async def story() -> None:
+        trust = cache(read)
+        for _ in range(3):
+            assert await Network(trust, Lookup()).load_trust() is trust()
+
+    asyncio.run(story())
+    assert readers == ["a thread"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 from connmon_agent.core.moments import Moment
 from connmon_agent.errors import ConnmonError
+from connmon_agent.runtime import logs
 from connmon_agent.runtime.logs import FILE_NAME, MEGABYTE, Log
 from connmon_agent.runtime.sentences import Sentence
 from connmon_agent.settings import LoggingSettings
@@ -134,3 +138,51 @@ def test_the_log_stays_as_it_is_where_the_new_folder_cannot_be_written(
         raise AssertionError("it was entered")
     log(Sentence(AT, "info", "link", "as before"))
     assert capsys.readouterr().err.endswith("link: as before\n")
+
+
+class Blocked(io.StringIO):
+    """A pipe that nobody reads, until ``reader`` does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader = threading.Event()
+        self.asked = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.asked.set()
+        self.reader.wait()
+        return super().write(text)
+
+
+def test_a_log_that_nobody_reads_holds_up_neither_who_writes_nor_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = Blocked()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    monkeypatch.setattr(logs, "MOST_WAITING", 5)
+    monkeypatch.setattr(logs, "FAREWELL", 0.01)
+    log = Log(LoggingSettings(), beside=True)
+    for number in range(20):
+        log(Sentence(AT, "info", "link", f"line {number}"))
+    assert pipe.asked.wait(60.0)
+    log.close()
+    pipe.reader.set()
+
+
+def test_lines_that_the_log_did_not_take_are_counted_and_the_others_keep_their_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pipe = Blocked()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    monkeypatch.setattr(logs, "MOST_WAITING", 5)
+    monkeypatch.setattr(logs, "FAREWELL", 60.0)
+    log = Log(LoggingSettings(), beside=True)
+    for number in range(20):
+        log(Sentence(AT, "info", "link", f"line {number}"))
+    pipe.reader.set()
+    logs.wait(log._waiting)
+    log(Sentence(AT, "info", "link", "the next one"))
+    log.close()
+    lines = pipe.getvalue().splitlines()
+    assert [line.rpartition("link: ")[2] for line in lines] == [
+        *(f"line {number}" for number in range(5)),
+        "the next one (15 lines before this one were dropped: the log took nothing)",
+    ]

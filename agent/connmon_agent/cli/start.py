@@ -51,7 +51,7 @@ def start(ctx: click.Context, mode: str) -> None:
 
     invocation: Invocation = ctx.obj
     settings = invocation.settings()
-    with closing(Log(settings.logging)) as log:
+    with closing(Log(settings.logging, beside=True)) as log:
         asyncio.run(_run(invocation, settings, log))
 
 

@@ -122,7 +122,7 @@ async def _open_stream(
         reader, writer = await asyncio.open_connection(
             sock=sock,
             limit=HEAD_LIMIT,
-            ssl=network.trust() if secure else None,
+            ssl=await network.load_trust() if secure else None,
             server_hostname=request.host if secure else None,
         )
     except BaseException:
@@ -144,7 +144,7 @@ async def _open_tunnel(
         head = await _read_final_head(reader)
     if not 200 <= head.status < 300:
         raise WrongAnswer(f"the proxy answered HTTP {head.status}", _judge_proxy(head.status, Failure.REFUSED))
-    await writer.start_tls(network.trust(), server_hostname=request.host)
+    await writer.start_tls(await network.load_trust(), server_hostname=request.host)
 
 
 def _judge_proxy(status: int, otherwise: Failure) -> Failure:

@@ -60,6 +60,11 @@ class Network:
         self.attempts = 1
         self.connected = False
 
+    async def load_trust(self) -> ssl.SSLContext:
+        """The TLS context. In a thread, unless it is at hand: certificate authorities are files, on some disk."""
+        loaded = getattr(self.trust, "cache_info", None)
+        return self.trust() if loaded is not None and loaded().currsize else await asyncio.to_thread(self.trust)
+
     async def find_addresses(
         self, host: str, port: int, family: str | None = None, *, abroad: bool = False
     ) -> list[Address]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from io import TextIOWrapper
@@ -19,9 +21,12 @@ from ..files import refuse_special
 from ..private_files import PUBLIC_FOLDER, forbid_writing, make_folder
 from ..settings import LoggingSettings
 from ..texts import LONGEST_RECORD, make_safe
+from ..threads import DaemonExecutor
 from .sentences import Sentence
 
 FILE_NAME = "connmon-agent.log"
+MOST_WAITING = 10_000  # lines that wait to be written; what comes then is dropped, and counted
+FAREWELL = 2.0  # seconds for them at the end
 MEGABYTE = 1024 * 1024  # bytes
 
 
@@ -110,8 +115,12 @@ class Log:
     Raises ConnmonError when it is made and its folder cannot be written.
     """
 
-    def __init__(self, settings: LoggingSettings) -> None:
+    def __init__(self, settings: LoggingSettings, *, beside: bool = False) -> None:
+        """``beside``: write in a thread, so that a terminal, a pipe or a disk that takes nothing holds up nobody."""
         self._logger = _open_logger(settings)
+        self._thread = DaemonExecutor(1, "log") if beside else None
+        self._waiting: deque[Future[None]] = deque()
+        self._dropped = 0
 
     def __call__(self, sentence: Sentence) -> None:
         level = logging.getLevelNamesMapping()[sentence.level.upper()]
@@ -120,7 +129,21 @@ class Log:
             extra = {"about": sentence.about, "detail": make_safe(sentence.detail, LONGEST_RECORD, lines=True)}
             record = self._logger.makeRecord("", level, "", 0, text, (), None, extra=extra)
             record.created = sentence.at.wall
+            self._write(record)
+
+    def _write(self, record: logging.LogRecord) -> None:
+        if self._thread is None:
             self._logger.handle(record)
+            return
+        while self._waiting and self._waiting[0].done():
+            self._waiting.popleft()
+        if len(self._waiting) >= MOST_WAITING:
+            self._dropped += 1
+            return
+        if self._dropped:
+            record.msg += f" ({self._dropped} lines before this one were dropped: the log took nothing)"
+            self._dropped = 0
+        self._waiting.append(self._thread.submit(_handle, self._logger, record))
 
     def prepare(self, settings: LoggingSettings) -> logging.Logger:
         """Open what ``settings`` name, for ``turning_to``. Raises ConnmonError when the folder cannot be written."""
@@ -134,11 +157,23 @@ class Log:
             yield
             unused, self._logger = self._logger, unused
         finally:
-            _close(unused)
+            self._close(unused)
 
     def close(self) -> None:
-        """Let go of the file."""
-        _close(self._logger)
+        """Let go of the file. What is still to be written is given a moment."""
+        self._close(self._logger)
+        if self._thread is not None:
+            wait(self._waiting, FAREWELL)
+
+    def _close(self, logger: logging.Logger) -> None:
+        if self._thread is None:
+            _close(logger)
+        else:
+            self._waiting.append(self._thread.submit(_close, logger))
+
+
+def _handle(logger: logging.Logger, record: logging.LogRecord) -> None:
+    logger.handle(record)
 
 
 def _close(logger: logging.Logger) -> None:
