@@ -137,6 +137,32 @@ def test_a_check_of_a_service_that_a_reload_takes_away_and_brings_back_goes_on(
     run_virtually(story())
 
 
+def test_forwards_that_a_reload_brought_are_checked_when_a_client_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[FakeForwards] = []
+    check = FakeForwards.check
+
+    async def note(forwards: FakeForwards, service: str, began: Moment) -> ForwardChecked:
+        checked.append(forwards)
+        return await check(forwards, service, began)
+
+    async def story() -> None:
+        site = site_with_port()
+        await site.start()
+        await site.until(lambda: site.state("web") == "READY")
+        new = site._make_forwards()
+        new.listening.update(site.forwards.listening)
+        assert site.agent is not None
+        await site.agent.configure(site.plan, forwards=new)
+        await site.wait(5.0)
+        checked.clear()
+        new.fail_connection("web")
+        await site.wait(3.0)
+        assert checked == [new]
+
+    monkeypatch.setattr(FakeForwards, "check", note)
+    run_virtually(story())
+
+
 def speak(error: BaseException | None, *, context: dict[str, Any] | None = None) -> tuple[Sentence, InternalErrors]:
     said: list[Sentence] = []
     noted: list[InternalErrors] = []

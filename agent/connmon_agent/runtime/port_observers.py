@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 
@@ -77,10 +78,21 @@ class CheckObserver(Observer):
         self.forwards = forwards
         self._checked: dict[str, tuple[float, int | None]] = {}  # when each was last checked, and on which port
         self._turned: set[str] = set()
+        self._listening: asyncio.Task[None] | None = None  # None: it has not begun to look
 
     async def run(self) -> None:
-        supervise("wait for ports that are worth a check", self._listen, tasks=self._tasks)
+        self._begin_listening()
         await super().run()
+
+    def turn_to(self, forwards: Forwards) -> None:
+        """Check these from now on, and hear of their clients."""
+        self.forwards = forwards
+        if self._listening is not None and not self._listening.done():
+            self._listening.cancel()
+            self._begin_listening()
+
+    def _begin_listening(self) -> None:
+        self._listening = supervise("wait for ports that are worth a check", self._listen, tasks=self._tasks)
 
     def look(self) -> float | None:
         now, nexts = self._clock.now().steady, []

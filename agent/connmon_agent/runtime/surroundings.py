@@ -96,4 +96,5 @@ class Lookout:
         if cluster is not None:
             self._inspections.turn_to(cluster)
         if forwards is not None:
-            self._ports.forwards = self._checks.forwards = self._traffic.forwards = forwards
+            self._ports.forwards = self._traffic.forwards = forwards
+            self._checks.turn_to(forwards)
