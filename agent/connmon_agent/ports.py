@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from .core.plan import ServicePlan
 from .core.sightings import (
     Evidence,
     InternalErrors,
+    LineUsage,
     ProbeResult,
     QualitySight,
     RegistryAnswer,
@@ -45,6 +46,13 @@ class Prober(Protocol):
 
         ``patience``: no target is waited for longer than so many seconds (None: each to its deadline).
         Never raises for a target's sake: a failure is a result.
+        """
+
+    async def probe_quietly(self, name: str, *, doubt: Callable[[], object]) -> tuple[ProbeResult, ...]:
+        """Probe the target ``name`` alone and return its result; where it is no answer in the time that the target
+        usually takes, call ``doubt``, probe the others as well, and return one result a target, in their order.
+
+        Evidence that is asked beside the targets may follow. Never raises for a target's sake.
         """
 
     def watch_gateway(self, address: str | None) -> None:
@@ -160,9 +168,15 @@ class Journal(Protocol):
         Raises CommitError: then nobody knows whether it is durable, and the journal must be reopened.
         """
 
-    async def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
-        """Remember the newest round, the quality up to it (None: not known) and the heartbeat, without waiting for the
-        disk. Raises StoreError.
+    async def note_round(
+        self,
+        at: Moment,
+        results: Sequence[ProbeResult],
+        sight: QualitySight | None = None,
+        usage: LineUsage | None = None,
+    ) -> None:
+        """Remember the newest round, the quality up to it and what the rounds took on the line (None: not known), and
+        the heartbeat, without waiting for the disk. Raises StoreError.
         """
 
     async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:

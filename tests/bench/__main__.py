@@ -32,6 +32,7 @@ from tests.bench.places import Place
 from tests.bench.recovery import measure_hundred, measure_recovery
 from tests.bench.replays import measure_replay
 from tests.bench.tables import render_table
+from tests.bench.traffic import measure_traffic
 
 from connmon_agent.errors import ConnmonError
 
@@ -95,6 +96,7 @@ BENCHES: dict[str, Bench] = {
     "simulated-loss": _alone(simulate_losses, 200, called="hours"),
     "loss": _alone(measure_losses, 480, called="seconds"),
     "peers": _alone(measure_peers, 10),
+    "traffic": _alone(measure_traffic, 300, called="seconds"),
     "forwards": _forwards,
 }
 

@@ -30,7 +30,7 @@ def measure_detection(place: Place, folder: Path, *, runs: int) -> list[Figure]:
         agent.wait_said(r"link: STARTING -> ONLINE")
         black_hole = _time_cuts(agent, lambda: place.cut(Cut.DROP), place, runs)
         figures.append(
-            Figure(f"black hole -> OFFLINE durable ({place.name})", "s", black_hole, Limit(4.0), note=_TO_THE_LOG)
+            Figure(f"black hole -> OFFLINE durable ({place.name})", "s", black_hole, Limit(3.0), note=_TO_THE_LOG)
         )
         figures += [MWAN3, MONIT]
         if isinstance(place, LabPlace):

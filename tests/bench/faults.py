@@ -28,7 +28,7 @@ class Fault:
 
 
 FAULTS = (
-    Fault("black hole", CableSite.drop, Limit(4.0)),
+    Fault("black hole", CableSite.drop, Limit(3.0)),
     Fault("rejected", CableSite.reject),
     Fault("carrier lost", CableSite.unplug, Limit(0.5)),
     Fault("default route removed", CableSite.remove_route),

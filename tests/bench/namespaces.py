@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.bench import small_internets
 from tests.bench.agents import BenchError, Json
@@ -38,6 +39,13 @@ def what_is_missing() -> str | None:
     if missing or os.geteuid() != 0:
         return f"not measured: needs {', '.join(missing) or 'root'}, to build network namespaces"
     return None
+
+
+class Load(NamedTuple):
+    """What went through a cable: packets, and bytes with the headers of Ethernet."""
+
+    packets: int
+    bytes: int
 
 
 class CableSite:
@@ -85,11 +93,11 @@ class CableSite:
         _run("ip", "-n", self.outside, "link", "set", "wan", "up")
         _run("ip", "-n", self.inside, "route", "replace", "default", "via", GATEWAY)
 
-    def packets(self) -> int:
-        """How many have gone through the cable so far, both ways."""
+    def load(self) -> Load:
+        """What has gone through the cable so far, both ways."""
         shown = _run(*self.enclose(["cat", "/proc/net/dev"]))
         numbers = next(line for line in shown.splitlines() if "wan:" in line).split(":")[1].split()
-        return int(numbers[1]) + int(numbers[9])
+        return Load(int(numbers[1]) + int(numbers[9]), int(numbers[0]) + int(numbers[8]))
 
     def _filter(self, chains: str) -> None:
         """Put these chains in place of those before, at once."""

@@ -105,7 +105,7 @@ def _time_cuts(watcher: Watcher, *, runs: int) -> Figure:
     agent = watcher.name == "agent"
     note = "" if agent else f"the same three checks; {FALL} failures in a row of one of them"
     name = f"{watcher.name}: black hole -> verdict"
-    return Figure(name, "s", tuple(seconds), Limit(4.0) if agent else None, peer=not agent, note=note)
+    return Figure(name, "s", tuple(seconds), Limit(3.0) if agent else None, peer=not agent, note=note)
 
 
 def _rest(watchers: list[Watcher]) -> list[Figure]:
@@ -127,7 +127,7 @@ def _rest(watchers: list[Watcher]) -> list[Figure]:
 
 def _costs(watcher: Watcher) -> tuple[float, int]:
     times = psutil.Process(watcher.pid).cpu_times()
-    return times.user + times.system, watcher.site.packets()
+    return times.user + times.system, watcher.site.load().packets
 
 
 @contextmanager

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC
 
-from tests.fakes.mornings import TCP, at, ready, snapshot_of, world_of
+import pytest
+from tests.fakes.mornings import DNS, TCP, at, ready, snapshot_of, world_of
 
 from connmon_agent.cli.rendering.snapshots import Snapshot
 from connmon_agent.cli.rendering.status_document import status_document, without_pulse
 from connmon_agent.cli.rendering.status_text import render_status
-from connmon_agent.core.sightings import Quality, QualitySight
+from connmon_agent.core.sightings import LineUsage, Quality, QualitySight
 from connmon_agent.core.world import Link, LinkState, Outage
 from connmon_agent.store.records import LatestRound
 
@@ -65,3 +66,46 @@ def test_a_link_that_flaps_tells_until_when_restarts_wait_and_what_ends_it_earli
 def test_damping_as_a_document() -> None:
     assert status_document(damped_snapshot())["link"]["damped_until"] == "2026-11-23T10:42:00.000000+00:00"
     assert status_document(lossy_snapshot())["link"]["damped_until"] is None
+
+
+def snapshot_with_usage(usage: LineUsage | None, *, metered: bool | None = None) -> Snapshot:
+    calm = snapshot_of(world_of(ready("frontend")))
+    link = replace(calm.world.link, metered=metered)
+    return replace(
+        calm,
+        world=replace(calm.world, link=link),
+        round=LatestRound(
+            at(719), (TCP, replace(DNS, ok=True, latency_ms=8.0, at=at(680).wall)), 0.0, 11.0, None, usage
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("usage", "metered", "line", "daily"),
+    [
+        (LineUsage(810_000, 8640.0), None, "  on the line: 8.1 MB a day", 8_100_000),
+        (LineUsage(81_000, 8640.0), True, "  on the line: 0.81 MB a day; the connection is metered", 810_000),
+        (LineUsage(81_000, 60.0), True, "  the connection is metered", None),
+        (LineUsage(81_000, 60.0), None, None, None),
+        (None, None, None, None),
+    ],
+)
+def test_what_the_probes_take_on_the_line_is_told(
+    usage: LineUsage | None, metered: bool | None, line: str | None, daily: int | None
+) -> None:
+    snapshot = snapshot_with_usage(usage, metered=metered)
+    told = [
+        text for text in render_status(snapshot, zone=UTC).splitlines() if "on the line" in text or "metered" in text
+    ]
+    assert told == ([] if line is None else [line])
+    link = status_document(snapshot)["link"]
+    assert (link["bytes_per_day"], link["metered"]) == (daily, bool(metered))
+
+
+def test_an_answer_of_an_older_round_is_told_with_its_age() -> None:
+    snapshot = snapshot_with_usage(None)
+    lines = render_status(snapshot, zone=UTC).splitlines()
+    assert any(line.split()[0] == "ok" and line.endswith("8.0 ms, 40 s ago") for line in lines if DNS.name in line)
+    assert not any("ago" in line for line in lines if TCP.name in line)
+    probes = {probe["name"]: probe["at"] for probe in status_document(snapshot)["link"]["probes"]}
+    assert probes[DNS.name] == "2026-11-23T10:11:20.000000+00:00" and probes[TCP.name] > probes[DNS.name]

@@ -20,6 +20,7 @@ from connmon_agent.core.events import (
     Event,
     EvidenceChanged,
     Inspected,
+    MeteredSeen,
     Order,
     Ordered,
     Outcome,
@@ -141,6 +142,7 @@ blows = st.one_of(
         lambda quality: lambda world, at: QualityChanged(at, QualitySight(quality, 0.3, 10.0, 600.0))
     ),
     st.sampled_from(EVIDENCE).map(lambda evidence: lambda world, at: EvidenceChanged(at, evidence)),
+    st.sampled_from([True, False, None]).map(lambda metered: lambda world, at: MeteredSeen(at, metered, "the system")),
     st.builds(inspections, names, healthy | sightings | unseen, which_token),
     st.builds(answers, names, which_token, st.sampled_from(Outcome), kinds, waits),
     st.sampled_from(["hold", "hold", "damping", "backoff/web", "backoff/db", "backoff/nobody", "tea"]).map(

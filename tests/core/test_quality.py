@@ -122,7 +122,7 @@ def test_only_what_was_lost_on_the_internet_counts_as_lost(results: Iterable[Pro
 def test_what_is_older_than_the_window_is_forgotten() -> None:
     window: tuple[Sample, ...] = ()
     for second in range(0, 200, 10):
-        window = slide(window, [result("tcp", ok=True)], now=float(second), plan=PLAN, suspects=())
+        window = slide(window, [result("tcp", ok=True)], now=float(second), plan=replace(PLAN, least=6), suspects=())
     assert [sample.steady for sample in window] == [140.0, 150.0, 160.0, 170.0, 180.0, 190.0]
 
 

@@ -72,6 +72,10 @@ def answer_with(*parts: bytes) -> Handler:
     return handle
 
 
+async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A handler that hangs up at once."""
+
+
 def answer_and_hold(*parts: bytes) -> Handler:
     """A handler that reads a request, sends ``parts`` and then keeps silent without hanging up."""
 

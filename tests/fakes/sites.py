@@ -25,6 +25,7 @@ from connmon_agent.core.sightings import (
     Evidence,
     Failure,
     InternalErrors,
+    LineUsage,
     ProbeResult,
     Pull,
     QualitySight,
@@ -46,6 +47,7 @@ from connmon_agent.runtime.surroundings import Surroundings
 CALL = 0.02  # seconds a call of the API takes
 PROBE = 0.01  # seconds an answered probe takes
 TIMEOUT = 1.0  # seconds after which a silent target is given up
+LATE = 0.25  # seconds after which a target that is asked alone is late
 
 
 class Killed(BaseException):  # as the death of a process, it is no error that anybody handles
@@ -61,6 +63,7 @@ class FakeLink:
     shows: tuple[ProbeResult, ...] | None = None  # what other targets find, in place of the three
     begun: list[float] = field(default_factory=list)  # when each began, in the loop's time
     rounds: int = 0  # that were begun
+    quiet: int = 0  # of them, those in which one target was asked and answered
     renewed: list[str] = field(default_factory=list)  # kinds of probes that were made to begin anew
     gateways: list[str | None] = field(default_factory=list)  # that were to be asked, one after another
     closed: bool = False
@@ -83,6 +86,24 @@ class FakeLink:
         up, answering = self.up, self.answering
         await asyncio.sleep(PROBE if up and answering == 3 else min(TIMEOUT, patience or TIMEOUT))
         return tuple(self._result(number, up and number < answering) for number in range(3))
+
+    async def probe_quietly(self, name: str, *, doubt: Callable[[], object]) -> tuple[ProbeResult, ...]:
+        """Asks ``name`` alone, and where it does not answer in time, all of them."""
+        asked = asyncio.ensure_future(self.probe_all())
+        try:
+            await asyncio.wait([asked], timeout=LATE)
+            if asked.done():
+                found = [one for one in asked.result() if one.name == name or one.kind == "api"]
+                if any(one.ok and one.attempts == 1 and one.kind != "api" for one in found):
+                    self.quiet += 1
+                    return tuple(found)
+            doubt()
+            if not asked.done():
+                await asyncio.wait([asked])
+                await asyncio.sleep(LATE)  # the others were asked so much later
+            return asked.result()
+        finally:
+            asked.cancel()
 
     async def close(self) -> None:
         self.closed = True
@@ -354,6 +375,8 @@ class FakeDisk:
     rounds: int = 0
     results: tuple[ProbeResult, ...] = ()  # of the newest round
     sight: QualitySight | None = None  # of the newest round
+    usage: LineUsage | None = None  # up to it
+    latest: tuple[ProbeResult, ...] = ()  # of it, with what is known of the targets that it did not ask
     traffic: tuple[Traffic, ...] = ()
     errors: InternalErrors | None = None
     heartbeat: Moment | None = None
@@ -390,7 +413,13 @@ class FakeDisk:
             self.after(event, step)
         return len(self.commits)
 
-    async def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
+    async def note_round(
+        self,
+        at: Moment,
+        results: Sequence[ProbeResult],
+        sight: QualitySight | None = None,
+        usage: LineUsage | None = None,
+    ) -> None:
         if self.dead:
             return
         if self.broken or self.fail is not None:
@@ -399,6 +428,8 @@ class FakeDisk:
         self.heartbeat = at
         self.results = tuple(results)
         self.sight = sight
+        self.latest = tuple(results)
+        self.usage = usage
 
     async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
         if not self.dead:
@@ -447,6 +478,8 @@ class Site:
         self.published: list[World] = []
         self.said: list[Sentence] = []
         self.boot = 1  # of the machine
+        self.metered: bool | None = None  # what the system says of the connection
+        self.asked_metered = 0
         self.agent: Agent | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -465,11 +498,17 @@ class Site:
             self.forwards,
             self.published.append,
             self.registries,
+            self._tell_metered,
+            "NetworkManager",
         )
         self.disk.broken = self.disk.dead = self.cluster.dead = False
         self.agent = Agent(engine=self.engine, plan=self.plan, surroundings=surroundings)
         self._running = asyncio.ensure_future(self.agent.run())
         await asyncio.sleep(TICK)  # it has recorded its start
+
+    async def _tell_metered(self) -> bool | None:
+        self.asked_metered += 1
+        return self.metered
 
     def _make_forwards(self) -> FakeForwards:
         """Those of one agent: the sockets of the one before are gone, the pods are as they were."""

@@ -15,6 +15,7 @@ MIRROR = '; write the URL of a mirror such as "https://mirror.example:5000", or 
 
 MESSAGES = {
     "after-blind": ["2: link.after_blind: is none of the choices (got ignore); write check or restart"],
+    "metered": ["2: link.metered: is none of the choices (got sometimes); write auto, true or false, without quotes"],
     "alternatives": [
         "4: services.frontend.alternatives: 8080 is the primary port itself (got [8081, 8080, 8081]); remove it here",
         "4: services.frontend.alternatives: 8081 is here twice (got [8081, 8080, 8081]); keep one of the two",
@@ -91,7 +92,7 @@ MESSAGES = {
         "7: link.damping.ceiling: must be a number (got lots); write a number from 1 to 1000000",
     ],
     "damping-out-of-reach": [
-        "3: link.damping.half_life: suppress, 6000, is out of reach: the fastest flapping adds up to 1333, "
+        "3: link.damping.half_life: suppress, 6000, is out of reach: the fastest flapping adds up to 1492, "
         "so restarts could never be damped (got 1s); write suppress lower, half_life longer or penalty higher",
     ],
     "depends-on-twice": [

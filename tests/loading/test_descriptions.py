@@ -119,6 +119,7 @@ def links(draw: st.DrawFn, most: int, check_interval: float, timeout: float) -> 
         hold=draw(seconds(0, 86400)),
         boot_grace=draw(seconds(0, 3600)),
         after_blind=draw(st.sampled_from(AfterBlind)),
+        metered=draw(st.none() | st.booleans()),
         check_interval=check_interval,
         confirm_interval=draw(st.floats(0.01, check_interval)),
         offline_interval=draw(st.floats(check_interval, 86400)),

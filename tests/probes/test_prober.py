@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from tests.fakes.loopback import HOST, IMPATIENT, PATIENT, closed_port, serve_tcp, silent_port, tls_error
+from tests.fakes.loopback import (
+    HOST,
+    IMPATIENT,
+    PATIENT,
+    answer_with,
+    closed_port,
+    serve_tcp,
+    silent_port,
+    tls_error,
+)
 from tests.fakes.virtual_time import let_pass, run_held, run_virtually, until
 
 from connmon_agent.core.causes import LAYERS
@@ -78,13 +87,16 @@ def test_targets_are_probed_at_once() -> None:
 
 def test_a_silent_target_does_not_hold_up_the_verdict_on_another() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()  # the probe has its verdict, and hangs up
-        let_pass(3.0)
+        await answer_with(b"HTTP/1.1 200 OK\r\n\r\n")(reader, writer)
+        try:
+            await reader.read()  # the probe has its verdict, and hangs up
+        finally:
+            let_pass(3.0)
 
     async def run() -> list[str | None]:
         async with serve_tcp(answer) as port:
             with silent_port() as silent:
-                targets = [TcpTarget(HOST, silent, "silent"), TcpTarget(HOST, port, "good")]
+                targets = [TcpTarget(HOST, silent, "silent"), HttpTarget(f"http://{HOST}:{port}/", "good")]
                 return [result.reason for result in await TargetProber(targets, 3.0).probe_all()]
 
     assert run_held(run()) == ["no answer within 3 s", None]

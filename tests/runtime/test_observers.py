@@ -46,7 +46,7 @@ class Stage:
             timers = {name: due for name, due in self.world.timers.items() if name != event.timer}
             self.world = replace(self.world, timers=timers)
 
-    def note(self, at: Moment, results: tuple[ProbeResult, ...]) -> None:
+    def note(self, at: Moment, results: tuple[ProbeResult, ...], known: tuple[ProbeResult, ...]) -> None:
         self.noted += 1
 
     async def watch(self, observer: Observer, *, seconds: float) -> list[float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.statefiles import moment, opened, tampered
 
-from connmon_agent.core.sightings import ProbeResult, Quality, QualitySight
+from connmon_agent.core.sightings import LineUsage, ProbeResult, Quality, QualitySight
 from connmon_agent.store.reading import Reader
 
 RESULTS = (ProbeResult("tcp 192.0.2.1:443", "tcp", True, 10.0),)
@@ -47,3 +47,16 @@ def test_a_file_of_an_agent_that_knew_of_no_quality_is_read(tmp_path: Path) -> N
         latest = reader.latest_round()
     assert latest is not None
     assert latest.sight is None
+
+
+def test_what_the_rounds_took_on_the_line_is_remembered_and_a_file_without_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "connmon.db"
+    with opened(path) as journal, Reader(path) as reader:
+        journal.note_round(moment(1), RESULTS, None, LineUsage(9_000_000, 86_400.0))
+        latest = reader.latest_round()
+    assert latest is not None and latest.usage == LineUsage(9_000_000, 86_400.0)
+    with tampered(path) as connection:
+        connection.execute("DELETE FROM meta WHERE key = 'line_usage'")
+    with Reader(path) as reader:
+        latest = reader.latest_round()
+    assert latest is not None and latest.usage is None

@@ -8,13 +8,14 @@ from __future__ import annotations
 from .doubts import begin_counting
 from .draft import Draft
 from .events import WentBlind
+from .metering import METERED_INTERVAL, is_metered
 from .moments import Moment
 from .plan import LinkPlan
 from .progress import forget_progress
 from .wording import in_words
 from .world import Blindness, Outage
 
-# Seconds. A shorter gap hides no outage: with the defaults a dead link is called OFFLINE after 4.8 s at worst.
+# Seconds. A shorter gap hides no outage: with the defaults a dead link is called OFFLINE after 3.9 s at worst.
 BLIND_AFTER = 5.0
 # The last sign of life is as old as the last round, which is no gap yet; after so many rounds it is one.
 SILENT_ROUNDS = 3
@@ -67,16 +68,17 @@ def note_absence(draft: Draft, heartbeat: Moment, *, rebooted: bool) -> bool:
         cause = f"the machine was restarted, for how long is not known ({by_clock})"
         _forget(draft, Blindness(heartbeat, draft.at, cause, known=False))
         return True
-    if gap <= longest_silence(draft.plan.link):
+    if gap <= longest_silence(draft.plan.link, metered=is_metered(draft.world)):
         _count(draft, heartbeat)
         return False
     _forget(draft, Blindness(heartbeat, draft.at, f"the agent was not running for {in_words(gap)}"))
     return True
 
 
-def longest_silence(plan: LinkPlan) -> float:
+def longest_silence(plan: LinkPlan, *, metered: bool = False) -> float:
     """Seconds without a sign of life that are nothing unusual."""
-    return max(BLIND_AFTER, SILENT_ROUNDS * plan.check_interval)
+    interval = max(plan.check_interval, METERED_INTERVAL) if metered else plan.check_interval
+    return max(BLIND_AFTER, SILENT_ROUNDS * interval)
 
 
 def describe_blindness(blind: Blindness | None) -> str:

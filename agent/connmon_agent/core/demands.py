@@ -7,6 +7,7 @@ from math import inf
 
 from .blindness import BLIND_AFTER, SILENT_ROUNDS
 from .doubts import is_void, is_wavering
+from .metering import METERED_INTERVAL, is_metered
 from .moments import Moment
 from .quality import is_poor
 from .recovery import is_held_by_damping, next_in_turn
@@ -65,6 +66,8 @@ def round_interval(world: World, now: float) -> float:
         answered = link.answered_since.steady if link.answered_since is not None else -inf
         shortest = plan.check_interval if answered < max(told) else plan.confirm_interval
         return min(max(shortest, now - max(*told, answered)), plan.offline_interval)
+    if is_metered(world) and link.good >= plan.rise and link.state in (LinkState.ONLINE, LinkState.DEGRADED):
+        return max(METERED_INTERVAL, plan.check_interval)
     return plan.check_interval
 
 

@@ -21,6 +21,7 @@ from .events import (
     ForwardChecked,
     Inspected,
     ListenAnswered,
+    MeteredSeen,
     Order,
     Ordered,
     Outcome,
@@ -42,7 +43,7 @@ from .rounds import ROUND_TRIGGERS, forget_rounds, note_cluster, note_news, note
 from .sightings import Sighting, Unseen
 from .steps import Resolution, Step, Transition
 from .templates import note_template
-from .wording import counted, tell_evidence
+from .wording import counted, tell_evidence, tell_metered
 from .world import Forward, Link, LinkState, Service, ServiceState, World
 
 LINK, SERVICE, FORWARD = "link", "service", "forward"
@@ -69,6 +70,7 @@ class Engine:
             RoundFinished: self._on_round,
             EvidenceChanged: self._on_evidence,
             QualityChanged: self._on_quality,
+            MeteredSeen: self._on_metered,
             WentBlind: self._on_blindness,
             Inspected: self._on_inspection,
             RestartAnswered: self._on_answer,
@@ -161,6 +163,11 @@ class Engine:
         if event.evidence != draft.link.evidence:
             draft.change_link(evidence=event.evidence, evidence_since=draft.at)
             draft.note(LINK, tell_evidence(event.evidence))
+
+    def _on_metered(self, draft: Draft, event: MeteredSeen) -> None:
+        if event.metered != draft.link.metered:
+            draft.change_link(metered=event.metered)
+            draft.note(LINK, tell_metered(event.metered, event.source))
 
     def _on_blindness(self, draft: Draft, event: WentBlind) -> None:
         if note_blindness(draft, event):

@@ -70,6 +70,15 @@ class QualityChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class MeteredSeen:
+    """The operating system says whether the connection is metered (None: it does not tell). ``source``: who says so."""
+
+    at: Moment
+    metered: bool | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class WentBlind:
     """From ``since`` to ``at`` nobody watched. It is neither uptime nor outage.
 
@@ -192,6 +201,7 @@ Event = (
     | RoundFinished
     | EvidenceChanged
     | QualityChanged
+    | MeteredSeen
     | WentBlind
     | Inspected
     | RestartAnswered

@@ -16,6 +16,7 @@ from .events import (
     ForwardChecked,
     Inspected,
     ListenAnswered,
+    MeteredSeen,
     Ordered,
     PortsSeen,
     QualityChanged,
@@ -27,7 +28,7 @@ from .events import (
 from .plan import QualityPlan
 from .quality import explain_quality
 from .sightings import Evidence, ProbeResult, Pull, Quality, Reach, Rollout, Sighting, Unseen
-from .wording import counted, in_words, tell_obstacle, tell_reach
+from .wording import counted, in_words, tell_metered, tell_obstacle, tell_reach
 from .world import Link
 
 # From the cable up. What is not named here comes last.
@@ -181,6 +182,8 @@ def describe_event(event: Event) -> str:
             return "the operating system told something new of the way out"
         case QualityChanged(sight=sight):
             return f"the quality of the link changed: {sight.quality}"
+        case MeteredSeen(metered=metered, source=source):
+            return tell_metered(metered, source)
         case WentBlind(cause=cause):
             if not is_blind(event):
                 return cause

@@ -7,7 +7,7 @@ the way to every target.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 from typing import NamedTuple
 
@@ -22,6 +22,14 @@ from .world import Link
 LOSSES = frozenset({None, Failure.SILENT, Failure.UNREACHABLE, Failure.NAME})
 # The window never holds more probes, however long it is: sorting them must stay a small part of a round.
 MOST_SAMPLES = 5000
+# A window that holds too few probes, as rounds are far apart, reaches back no farther than so many times its length.
+MOST_REACH = 15
+# A target is measured where it was in so large a share of the rounds of the one that is asked most: while rounds are
+# quiet, one probe a minute of the others would count as much as fifteen of these.
+MEASURED_SHARE = 1 / 3
+# All targets are measured alike where each was in so large a share of them: with the defaults in 20 rounds or more, as
+# the 95th percentile of fewer is the slowest one alone.
+EVEN_SHARE = 0.8
 SLOW_SHARE = 0.95  # of the answers are as fast as the latency by which a link is called slow
 
 
@@ -45,29 +53,90 @@ def slide(
 ) -> tuple[Sample, ...]:
     """The window with one more round at ``now`` (steady seconds) and without what has become too old.
 
+    It reaches back farther than ``plan.window`` where it would hold fewer than ``plan.least`` probes.
+
     Only kinds that use the internet count, and of them none of ``suspects``. A probe that had to ask again has lost a
     packet for each time, though it answered in the end.
     """
-    kept = [sample for sample in window if now - sample.steady < plan.window]
     kinds = LAYERS.keys() - set(suspects)
     counted = [result for result in results if result.kind in kinds]
-    kept += [Sample(now, result.name, False, None) for result in counted for _ in range(1, result.attempts)]
-    kept += [
+    new = [Sample(now, result.name, False, None) for result in counted for _ in range(1, result.attempts)]
+    new += [
         Sample(now, result.name, result.ok, result.latency_ms)
         for result in counted
         if result.ok or result.failure in LOSSES
     ]
-    return tuple(kept[-MOST_SAMPLES:])
+    older = len(window) + len(new) - plan.least
+    kept = [
+        sample
+        for number, sample in enumerate(window)
+        if now - sample.steady < (plan.window if number < older else MOST_REACH * plan.window)
+    ]
+    return tuple([*kept, *new][-MOST_SAMPLES:])
 
 
 def measure(
-    window: Sequence[Sample], plan: QualityPlan, *, quorum: int, previous: Quality = Quality.GOOD
+    window: Sequence[Sample],
+    plan: QualityPlan,
+    *,
+    quorum: int,
+    previous: Quality = Quality.GOOD,
+    few_are_enough: bool = False,
 ) -> QualitySight | None:
-    """The quality over ``window``, after it was ``previous``. None: too few probes, or nothing answered at all."""
+    """The quality over ``window``, after it was ``previous``. None: too few probes, or nothing answered at all.
+
+    A link is not called worse than before by the targets of quiet rounds alone: these are too few to tell whether the
+    fault is theirs. All of them are asked then (``find_doubtful``), unless ``few_are_enough``.
+    """
     if len(window) < plan.least or not any(sample.ok for sample in window):
         return None
-    figures = _take_deciding(window, quorum)
-    return QualitySight(judge(previous, figures.loss, figures.p95_ms, plan), *figures)
+    even = is_even(window)
+    figures = _take_deciding(_measured(window), quorum, even=even)
+    quality = judge(previous, figures.loss, figures.p95_ms, plan)
+    if quality not in (Quality.GOOD, previous) and not few_are_enough and not even:
+        quality = previous
+    reach = window[-1].steady - window[0].steady
+    return QualitySight(quality, *figures, seconds=reach if reach > plan.window else 0.0)
+
+
+def is_even(window: Iterable[Sample]) -> bool:
+    """Whether every target in the window was asked about equally often, so that the middle one of them is known."""
+    targets = _by_target(window)
+    return len(_find_measured(targets, EVEN_SHARE)) == len(targets)
+
+
+def find_doubtful(window: Iterable[Sample], plan: QualityPlan) -> frozenset[str]:
+    """The targets that were asked often enough, and look slow or lossy by themselves: they or the link are at fault.
+
+    Loss is looked into from the lower threshold on, since a few quiet rounds tell it roughly. Slowness is not: a link
+    may be as slow as that for good.
+    """
+    targets = _by_target(window)
+    return frozenset(name for name in _find_measured(targets) if _is_doubtful(targets[name], plan))
+
+
+def _is_doubtful(samples: Sequence[Sample], plan: QualityPlan) -> bool:
+    figures = _take_deciding({"": samples}, 1)
+    slow = figures.p95_ms is not None and figures.p95_ms > plan.enter_latency * 1000
+    return slow or figures.loss > plan.leave_loss
+
+
+def _by_target(window: Iterable[Sample]) -> dict[str, list[Sample]]:
+    targets: dict[str, list[Sample]] = {}
+    for sample in window:
+        targets.setdefault(sample.target, []).append(sample)
+    return targets
+
+
+def _find_measured(targets: Mapping[str, Sequence[Sample]], share: float = MEASURED_SHARE) -> list[str]:
+    rounds = {name: len({sample.steady for sample in samples}) for name, samples in targets.items()}
+    most = max(rounds.values(), default=0)
+    return [name for name, asked in rounds.items() if asked >= share * most]
+
+
+def _measured(window: Iterable[Sample]) -> dict[str, list[Sample]]:
+    targets = _by_target(window)
+    return {name: targets[name] for name in _find_measured(targets)}
 
 
 def judge(previous: Quality, loss: float, p95_ms: float | None, plan: QualityPlan) -> Quality:
@@ -88,27 +157,25 @@ def is_poor(link: Link) -> bool:
 
 def explain_quality(sight: QualitySight, plan: QualityPlan) -> str:
     """Why the link is called so: ``lossy: 23 % of the probes lost in the last minute, more than 20 %``."""
-    lost = f"{_percent(sight.loss)} of the probes lost in the last {_span(plan.window)}"
+    span = _span(max(plan.window, round(sight.seconds)))
+    lost = f"{_percent(sight.loss)} of the probes lost in the last {span}"
     slow = "nothing answered" if sight.p95_ms is None else f"{sight.p95_ms:.0f} ms at the 95th percentile"
     match sight.quality:
         case Quality.LOSSY:
             return f"lossy: {lost}, more than {_percent(plan.enter_loss)}"
         case Quality.SLOW:
-            return f"slow: {slow} in the last {_span(plan.window)}, more than {plan.enter_latency * 1000:.0f} ms"
+            return f"slow: {slow} in the last {span}, more than {plan.enter_latency * 1000:.0f} ms"
     return f"{lost}, {slow}"
 
 
-def _take_deciding(window: Sequence[Sample], quorum: int) -> _Figures:
-    targets: dict[str, list[Sample]] = {}
-    for sample in window:
-        targets.setdefault(sample.target, []).append(sample)
+def _take_deciding(targets: Mapping[str, Sequence[Sample]], quorum: int, *, even: bool = True) -> _Figures:
     losses = [sum(not sample.ok for sample in samples) / len(samples) for samples in targets.values()]
     latencies = [
         sorted(sample.latency_ms for sample in samples if sample.ok and sample.latency_ms is not None)
         for samples in targets.values()
     ]
     answered = [some for some in latencies if some]
-    loss = _decide(losses, quorum)
+    loss = _decide(losses, quorum) if even else _middle(losses)  # the better one of two would be too good
     if not answered:
         return _Figures(loss, None, None)
     medians, slowest = ([_rank(some, share) for some in answered] for share in (0.5, SLOW_SHARE))
@@ -118,6 +185,12 @@ def _take_deciding(window: Sequence[Sample], quorum: int) -> _Figures:
 def _decide(figures: Sequence[float], quorum: int) -> float:
     """Of one figure for each target, the lower the better, the one that counts for the link."""
     return min(_rank(sorted(figures), 0.5), sorted(figures)[min(quorum, len(figures)) - 1])
+
+
+def _middle(figures: Sequence[float]) -> float:
+    """The median; of an even number the mean of both in the middle. The module ``statistics`` takes 1.5 MB."""
+    ordered, half = sorted(figures), len(figures) // 2
+    return ordered[half] if len(figures) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 def _rank(ordered: Sequence[float], share: float) -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .bounds import Sentences, Words
 from .moments import Moment
+
+# Seconds of watching that tell what a day takes: all targets are asked once a minute.
+SHORTEST_USAGE = 300.0
 
 
 class Failure(StrEnum):
@@ -33,7 +36,9 @@ class ProbeResult:
 
     ``latency_ms`` is None when nothing answered; ``reason`` says in words what failed, and is None when ``ok``, as is
     ``failure``. ``family`` is "ipv4" or "ipv6" (None: the probe has none, or did not get so far as to choose). All of
-    the ``attempts`` before the last one got no answer. ``proxy`` is what it went through (None: nothing).
+    the ``attempts`` before the last one got no answer. ``proxy`` is what it went through (None: nothing). ``bytes`` is
+    what it took on the line, both ways, with the headers of IP (0: not known). ``at`` is when it was found, in Unix
+    seconds, where it is told again with a later round (None: with that round).
     """
 
     name: str  # for people and unique among the targets: "tcp 192.0.2.1:443"
@@ -45,6 +50,8 @@ class ProbeResult:
     failure: Failure | None = None
     attempts: int = 1
     proxy: str | None = None
+    bytes: int = field(default=0, compare=False)  # two answers are alike, however many packets they took
+    at: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +88,29 @@ class Quality(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QualitySight:
-    """The link's quality over the window. ``loss`` from 0 to 1; the latencies are None when nothing answered."""
+    """The link's quality over the window. ``loss`` from 0 to 1; the latencies are None when nothing answered.
+
+    ``seconds`` is how far back the window reaches where its usual length holds too few probes (0: it does not).
+    """
 
     quality: Quality
     loss: float
     median_ms: float | None
     p95_ms: float | None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LineUsage:
+    """What the probes took on the line in so many ``seconds``: ``bytes`` of IP packets, both ways."""
+
+    bytes: int
+    seconds: float
+
+    @property
+    def bytes_per_day(self) -> float | None:
+        """As much a day at this pace; None: it was watched for too short a time to tell."""
+        return self.bytes / self.seconds * 86_400.0 if self.seconds >= SHORTEST_USAGE else None
 
 
 class Rollout(StrEnum):

@@ -72,3 +72,10 @@ def tell_evidence(evidence: Evidence) -> str:
     by = f" by {evidence.gateway}" if evidence.gateway is not None else ""
     dark = f"; {evidence.dark} has no carrier" if evidence.dark is not None else ""
     return f"the way out is {evidence.interface}{by}{dark}"
+
+
+def tell_metered(metered: bool | None, source: str) -> str:
+    """``the connection is metered (NetworkManager)``, ``it is not known whether the connection is metered``."""
+    if metered is None:
+        return f"it is not known whether the connection is metered ({source})"
+    return f"the connection is {'' if metered else 'not '}metered ({source})"

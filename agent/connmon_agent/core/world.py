@@ -80,6 +80,7 @@ class Link:
     penalty: float = 0.0  # of flapping, as it was at `penalized`
     penalized: Moment | None = None
     damped_until: Moment | None = None  # restarts wait until then; None: they do not
+    metered: bool | None = None  # what the operating system says of the connection; None: it does not tell
     falls: tuple[float, ...] = ()  # steady seconds of the outages and relapses of the last hour, for people
 
     @property

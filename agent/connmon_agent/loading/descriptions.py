@@ -61,6 +61,7 @@ def _describe_link(settings: Settings) -> Iterator[str]:
     yield f"  hold: {_write_seconds(link.hold)}"
     yield f"  boot_grace: {_write_seconds(link.boot_grace)}"
     yield f"  after_blind: {link.after_blind}"
+    yield f"  metered: {'auto' if link.metered is None else str(link.metered).lower()}"
     yield from _describe_quality(link.quality)
     yield from _describe_damping(link.damping)
     yield "  targets:"

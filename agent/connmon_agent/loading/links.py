@@ -18,6 +18,7 @@ from .values import Rejected, Value, choice, duration, list_of, whole_number
 
 SHORTEST = 0.01  # seconds; below it an agent would only keep the machine busy
 HOUR = 3600.0
+AUTO = "auto"  # of ``metered``: what the operating system says
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def read_link(section: Section) -> Link:
         ),
         boot_grace=section.take("boot_grace", DEFAULTS.link.boot_grace, duration(0, HOUR)),
         after_blind=AfterBlind(section.take("after_blind", DEFAULTS.link.after_blind.value, choice(*AfterBlind))),
+        metered=section.take("metered", DEFAULTS.link.metered, _read_metered),
     )
     timeout = section.take("timeout", default_timeout(check_interval), duration(SHORTEST, 60))
     quality = read_quality(section.section("quality"), Pace(check_interval, timeout, count_votes(targets)))
@@ -75,6 +77,16 @@ def default_offline(check_interval: float) -> float:
 def default_timeout(check_interval: float) -> float:
     """The built-in timeout of a probe, or the interval between rounds where that is shorter."""
     return min(DEFAULTS.timeout, check_interval)
+
+
+def _read_metered(value: Value) -> bool | None:
+    """``true``, ``false`` or ``auto``, which is None."""
+    scalar = value.scalar("auto, true or false")
+    if scalar.value == AUTO:
+        return None
+    if not isinstance(scalar.value, bool):
+        value.reject("is none of the choices", f"write {AUTO}, true or false, without quotes")
+    return scalar.value
 
 
 def _read_targets(value: Value) -> tuple[Target, ...]:

@@ -10,6 +10,7 @@ from functools import partial
 
 from ..core.sightings import Failure
 from ..settings import DnsTarget
+from .costs import count_connection, count_datagrams
 from .failures import ProbeFailure, WrongAnswer, classify_error, explain_error
 from .lookups import Address, name_family, parse_address
 from .network import Network, report_errors
@@ -43,11 +44,11 @@ async def probe_dns(target: DnsTarget, network: Network) -> None:
     if target.transport == "tcp":
         await _ask_by_stream(target, network)
         return
-    if not await network.ask_again(partial(_ask_by_datagram, target, address)):
+    if not await network.ask_again(partial(_ask_by_datagram, target, address, network)):
         await _ask_again_by_stream(target, network)
 
 
-async def _ask_by_datagram(target: DnsTarget, address: Address) -> bool:
+async def _ask_by_datagram(target: DnsTarget, address: Address, network: Network) -> bool:
     """Whether the answer, which is good so far, is complete."""
     query = _new_query(target)
     loop = asyncio.get_running_loop()
@@ -57,7 +58,9 @@ async def _ask_by_datagram(target: DnsTarget, address: Address) -> bool:
         # Connected, the kernel drops datagrams from strangers and reports a closed port.
         await loop.sock_connect(sock, address[1])
         await loop.sock_sendall(sock, query)
+        network.bytes += count_datagrams(address[0], len(query))
         answer = await loop.sock_recv(sock, _MAX_DATAGRAM)
+        network.bytes += count_datagrams(address[0], len(answer))
     check_header(query, answer)
     if is_truncated(answer):
         return False
@@ -80,6 +83,7 @@ async def _ask_by_stream(target: DnsTarget, network: Network) -> None:
         await loop.sock_sendall(sock, struct.pack("!H", len(query)) + query)
         (length,) = struct.unpack("!H", await _receive(sock, 2))
         answer = await _receive(sock, length)
+        network.bytes += count_connection(sock)
     check_header(query, answer)
     check_records(query, answer)
 

@@ -9,9 +9,10 @@ import socket
 import struct
 from pathlib import Path
 
+from .costs import ICMP, count_datagrams
 from .failures import WrongAnswer
 from .lookups import FAMILIES, Address
-from .network import report_errors
+from .network import Network, report_errors
 
 _HEADER = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence
 _REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}
@@ -41,7 +42,7 @@ def _read_range() -> str:
     return " ".join(_RANGE.read_text(encoding="ascii").split())
 
 
-async def send_echo(address: Address) -> None:
+async def send_echo(address: Address, network: Network) -> None:
     """Send an echo to ``address`` over a socket of its own and check what comes back. Raises OSError, WrongAnswer."""
     family, place = address
     with socket.socket(family, socket.SOCK_DGRAM, _PROTOCOL[family]) as sock:
@@ -50,7 +51,9 @@ async def send_echo(address: Address) -> None:
         # Connected, the kernel hands over nothing from strangers. The event loop's own connect would look the address
         # up first, in a thread and in vain: it knows no ICMP.
         sock.connect(place)
+        network.bytes += count_datagrams(family, _PAYLOAD, header=ICMP)
         await exchange_echo(sock, family)
+        network.bytes += count_datagrams(family, _PAYLOAD, header=ICMP)
 
 
 async def exchange_echo(sock: socket.socket, family: int) -> None:

@@ -29,7 +29,7 @@ async def ask_gateway(gateway: str, network: Network, *, ping: bool, ports: tupl
     network.family = name_family(_parse(gateway)[0])
     starts = [partial(_knock, _parse(gateway, port)) for port in ports]
     if ping:
-        starts.insert(0, partial(send_echo, _parse(gateway)))
+        starts.insert(0, partial(send_echo, _parse(gateway), network))
     await run_staggered(starts, delay=network.timeout * SHARE)
 
 

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from ..core.sightings import Failure
 from ..settings import HttpTarget
+from .costs import count_connection
 from .failures import ProbeFailure, WrongAnswer, explain_error
 from .lookups import encode_host
 from .network import Network
@@ -131,6 +132,7 @@ async def _open_stream(
     try:
         yield reader, writer
     finally:
+        network.bytes += count_connection(sock)
         # Closing in good order would wait for the other side, beyond the deadline.
         writer.transport.abort()
 

@@ -13,9 +13,9 @@ async def probe_icmp(target: IcmpTarget, network: Network) -> None:
     """Send ``target.host`` an echo. Raises OSError and ProbeFailure when it does not come back as it was."""
     addresses = await network.find_addresses(target.host, 0, target.family, abroad=True)
     if len(addresses) == 1:
-        await network.ask_again(partial(send_echo, addresses[0]))
+        await network.ask_again(partial(send_echo, addresses[0], network))
     else:
-        await run_staggered([partial(send_echo, address) for address in addresses], delay=ATTEMPT_DELAY)
+        await run_staggered([partial(send_echo, address, network) for address in addresses], delay=ATTEMPT_DELAY)
 
 
 def find_icmp_obstacle(target: IcmpTarget) -> str | None:

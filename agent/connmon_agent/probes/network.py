@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import struct
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
@@ -13,6 +14,7 @@ from itertools import zip_longest
 from typing import Any, TypeVar
 
 from ..core.sightings import Failure
+from .costs import count_attempts, count_lookup
 from .failures import ProbeFailure
 from .lookups import FAMILIES, Address, Lookup, is_name, name_family, refuse_loopback
 
@@ -24,6 +26,8 @@ ATTEMPT_DELAY = 0.25
 # whole timeout: with one attempt, three targets and 20 % loss each way a link would be called OFFLINE 46 times an hour,
 # with three of them once in 2000 hours.
 ATTEMPTS = 3
+# struct linger: on, for 0 seconds; Windows has shorts in it.
+_NO_FAREWELL = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 # Linux: include/uapi/linux/in.h, IP_RECVERR; in6.h, IPV6_RECVERR. The socket module has names for neither.
 _RECEIVE_ERRORS = {
     socket.AF_INET: (socket.IPPROTO_IP, 11),
@@ -37,9 +41,9 @@ class Network:
     ``trust`` gives the TLS context; it is called when a probe first needs one, as loading the certificate authorities
     costs a megabyte and some 20 ms. ``timeout`` is how many seconds the probe has in all, for those that share them
     out; ``environment`` is where proxies may be named. ``family`` and ``proxy`` are what the probe leaves behind:
-    the IP version it used and the proxy it went through (None: none, or it did not get so far as to choose), and how
-    often it had to ask. ``own`` is the address of this machine that a name has led to (None: it has not);
-    ``connected``: a TCP connection was made.
+    the IP version it used and the proxy it went through (None: none, or it did not get so far as to choose), how
+    often it had to ask, and the ``bytes`` that it took on the line. ``own`` is the address of this machine that a name
+    has led to (None: it has not); ``connected``: a TCP connection was made.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Network:
         self.proxy: str | None = None
         self.own: str | None = None
         self.attempts = 1
+        self.bytes = 0
         self.connected = False
 
     async def load_trust(self) -> ssl.SSLContext:
@@ -73,6 +78,7 @@ class Network:
         ``abroad``: the host is to be on the internet, so that a name for a loopback address is refused.
         """
         self.family = family
+        self.bytes += count_lookup(host) if is_name(host) else 0
         found = await self.lookup.find_addresses(host, port)
         if abroad and is_name(host):
             found = refuse_loopback(host, found)
@@ -87,10 +93,15 @@ class Network:
     async def connect(self, host: str, port: int, family: str | None = None, *, abroad: bool = False) -> socket.socket:
         """A new TCP connection, the caller's to close; ``abroad`` as above. Raises OSError and ProbeFailure."""
         addresses = await self.find_addresses(host, port, family, abroad=abroad)
-        if len(addresses) == 1:
-            sock = await self.ask_again(partial(connect_address, addresses[0]), drop=socket.socket.close)
-        else:  # a silent one may be the broken one of two IP versions, and no packet that was lost
-            sock = await connect_first(addresses * 2)
+        answered = 0
+        try:
+            if len(addresses) == 1:
+                sock = await self.ask_again(partial(connect_address, addresses[0]), drop=socket.socket.close)
+            else:  # a silent one may be the broken one of two IP versions, and no packet that was lost
+                sock = await connect_first(addresses * 2)
+            answered = 1
+        finally:
+            self.bytes += count_attempts(addresses[0][0], self.attempts - answered)
         self.family = name_family(sock.family)
         self.own = find_own_address(sock) if abroad and is_name(host) else None
         self.connected = True
@@ -104,12 +115,15 @@ class Network:
         A failure is an answer, and not asked about again. ``drop`` lets go of a result that came too late.
         """
 
-        def count() -> Coroutine[Any, Any, T]:
-            self.attempts += 1
-            return ask()
+        async def attempt(number: int) -> tuple[int, T]:
+            self.attempts = number
+            return number, await ask()
 
-        asks = [ask, *[count] * (ATTEMPTS - 1)]
-        return await run_staggered(asks, delay=self.timeout / ATTEMPTS, drop=drop, eager=False)
+        attempts = [partial(attempt, number) for number in range(1, ATTEMPTS + 1)]
+        delay = self.timeout / ATTEMPTS
+        number, result = await run_staggered(attempts, delay=delay, drop=lambda late: drop(late[1]), eager=False)
+        self.attempts = number  # an answer that is late is no lost packet, though it was asked for again meanwhile
+        return result
 
 
 def interleave_families(addresses: Iterable[Address]) -> list[Address]:
@@ -139,6 +153,17 @@ def report_errors(sock: socket.socket) -> None:
         sock.setsockopt(level, option, 1)
 
 
+def spare_packets(sock: socket.socket) -> None:
+    """Let a TCP socket of a probe take as few packets as it can: 160 bytes instead of 320 where it only connects.
+
+    It is closed by a reset, not by a farewell in three packets that nobody waits for (RFC 9293, section 3.10.4), and
+    Linux sends no acknowledgement of its own where one comes with the next packet anyway (tcp(7), TCP_QUICKACK).
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_FAREWELL)
+    if sys.platform == "linux":
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+
+
 async def connect_first(addresses: list[Address], *, delay: float = ATTEMPT_DELAY) -> socket.socket:
     """Connect to whichever address accepts first, ``delay`` seconds after one another.
 
@@ -156,6 +181,7 @@ async def connect_address(address: Address) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
+        spare_packets(sock)
         await asyncio.get_running_loop().sock_connect(sock, place)
     except BaseException:
         sock.close()

@@ -18,6 +18,8 @@ from .companions import Companion
 from .failures import ProbeFailure, WrongAnswer, classify_error, explain_error, word_seconds
 from .lookups import Lookup, Resolve
 from .network import Network
+from .own_load import OwnLoad, limit_fairly
+from .patience import UsualTimes
 from .proxies import choose_proxy
 
 # Seconds between two questions to the API server, at least: how fast rounds come is a matter of the link.
@@ -59,6 +61,7 @@ class TargetProber:
         self._environment = environment
         self._timeout = timeout
         self._running: set[asyncio.Task[ProbeResult]] = set()
+        self._usual = UsualTimes()
         self._find_api = find_api
         self._api_lookup = Lookup(resolve)
         self._api = Companion(self._ask_api, pause=API_PAUSE)
@@ -91,15 +94,41 @@ class TargetProber:
             self._gateway_asked.forget()
         self._gateway = GatewayTarget(name, address) if wanted else None
 
+    async def probe_quietly(self, name: str, *, doubt: Callable[[], object]) -> tuple[ProbeResult, ...]:
+        """Probe one target alone, and all of them where it does not answer in its usual time: ``ports.Prober``."""
+        target = next((target for target in self._targets if target.name == name), None)
+        if target is None:  # other targets are asked by now
+            doubt()
+            return await self.probe_all()
+        self._begin_companions()
+        asked = self._ask(target, self._timeout)
+        try:
+            await asyncio.wait([asked], timeout=self._usual.late_after(name, self._timeout))
+            if asked.done() and asked.result().ok:
+                return (asked.result(), *self._api.take())
+            doubt()
+            return await self._gather({name: asked})
+        except asyncio.CancelledError:
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+            raise
+        finally:
+            self._running.discard(asked)
+
     async def probe_all(self, *, patience: float | None = None) -> tuple[ProbeResult, ...]:
         """Probe every target at once and return one result a target, in their order. A failure is a result.
 
         No target is waited for longer than ``patience`` seconds (None: than the timeout).
         """
-        limit = self._timeout if patience is None else min(patience, self._timeout)
+        return await self._gather({}, self._timeout if patience is None else min(patience, self._timeout))
+
+    async def _gather(
+        self, asked: Mapping[str, asyncio.Task[ProbeResult]], limit: float | None = None
+    ) -> tuple[ProbeResult, ...]:
+        """The results of all targets, of which those in ``asked`` are asked already, by name."""
         self._begin_companions()  # first: their time is up first
-        tasks = [asyncio.create_task(self._probe(target, limit)) for target in self._targets]
-        self._running.update(tasks)
+        limit = self._timeout if limit is None else limit
+        tasks = [asked.get(target.name) or self._ask(target, limit) for target in self._targets]
         try:
             results = await asyncio.gather(*tasks)
             await self._gateway_asked.linger(GATEWAY_GRACE)
@@ -110,6 +139,11 @@ class TargetProber:
             raise
         finally:
             self._running.difference_update(tasks)
+
+    def _ask(self, target: Target | ApiTarget, limit: float) -> asyncio.Task[ProbeResult]:
+        asked = asyncio.create_task(self._probe(target, limit))
+        self._running.add(asked)
+        return asked
 
     async def close(self) -> None:
         """End the round under way: its caller gets asyncio.CancelledError, as half a round is no verdict."""
@@ -138,31 +172,40 @@ class TargetProber:
         lookup = self._lookups.get(target.name, self._api_lookup)  # a gateway has an address
         network = Network(self._trust, lookup, timeout=limit, environment=self._environment)
         clock = asyncio.get_running_loop().time
-        began = clock()
+        began, load = clock(), OwnLoad()
         failure = await self._find_failure(probe, target, network)
-        answered = failure is None or isinstance(failure, WrongAnswer)
+        seconds = clock() - began
+        measured = (failure is None or isinstance(failure, WrongAnswer)) and not load.spoils(limit)
+        if failure is None and measured and network.attempts == 1:
+            self._usual.note(target.name, seconds)
         return ProbeResult(
             name=target.name,
             kind=probe.kind,
             ok=failure is None,
-            latency_ms=round((clock() - began) * 1000, 3) if answered and probe.remote else None,
+            latency_ms=round(seconds * 1000, 3) if measured and probe.remote else None,
             reason=_tell(failure, network) if failure else None,
             # The way to a proxy is not the way that is judged.
             family=network.family if network.proxy is None else None,
             failure=failure.failure if failure else None,
             attempts=network.attempts,
             proxy=network.proxy,
+            bytes=network.bytes if probe.counts else 0,
         )
+
+    async def _run(self, probe: Probe, target: Target | ApiTarget, network: Network) -> None:
+        try:
+            await probe.run(target, network)
+        except TimeoutError as error:  # the system's own, ETIMEDOUT: an answer of a kind, and not ours
+            raise ProbeFailure(explain_error(error), classify_error(error)) from error
 
     async def _find_failure(self, probe: Probe, target: Target | ApiTarget, network: Network) -> ProbeFailure | None:
         try:
-            async with asyncio.timeout(network.timeout) as deadline:
-                await probe.run(target, network)
+            await limit_fairly(self._run(probe, target, network), network.timeout)
         except ProbeFailure as failure:
             return failure
+        except TimeoutError:
+            return _explain_silence(network)
         except OSError as error:
-            if deadline.expired():
-                return _explain_silence(network)
             return ProbeFailure(explain_error(error), classify_error(error))
         except Exception as error:  # a mistake of a probe must cost a target, never the agent
             return ProbeFailure(f"the probe itself failed: {type(error).__name__}: {error}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ..settings import TcpTarget
+from .costs import count_connection
 from .network import Network
 
 
 async def probe_tcp(target: TcpTarget, network: Network) -> None:
     """Connect and hang up. Raises OSError and ProbeFailure when nobody accepts."""
-    (await network.connect(target.host, target.port, target.family, abroad=True)).close()
+    with await network.connect(target.host, target.port, target.family, abroad=True) as sock:
+        network.bytes += count_connection(sock)

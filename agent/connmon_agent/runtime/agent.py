@@ -21,6 +21,7 @@ from ..core.events import (
     EvidenceChanged,
     Inspected,
     ListenAnswered,
+    MeteredSeen,
     Order,
     Ordered,
     Outcome,
@@ -42,6 +43,7 @@ from ..supervision import Tasks, cancel, report, supervise
 from .blindness import Vigil, was_blind
 from .incidents import Incidents
 from .lane import Lane
+from .line_usage import LineUsageMeter
 from .quality_meter import QualityMeter
 from .sentences import Sentence, tell_damage, tell_step
 from .surroundings import Listener, Lookout, Surroundings
@@ -53,7 +55,7 @@ SLOW_DISK = 10.0
 # What was found out before a blind time, or under another configuration, and is looked at again after it.
 OVERTAKEN = (RoundFinished, Inspected, TimerDue)
 # What nothing would bring a second time: it is kept until it can be recorded.
-WATCHED = (RoundFinished, EvidenceChanged, WentBlind)
+WATCHED = (RoundFinished, EvidenceChanged, MeteredSeen, WentBlind)
 # Of it, kept in memory while nothing can be recorded; only what changes something counts.
 MOST_UNRECORDED = 10_000
 
@@ -86,6 +88,7 @@ class Agent:
         self.world = surroundings.journal.load()
         self._vigil = Vigil(self._clock)
         self._quality = QualityMeter(world=self._get_world, take=self.take)
+        self._usage = LineUsageMeter()
         self._lookout = Lookout(
             surroundings,
             Listener(
@@ -93,6 +96,7 @@ class Agent:
                 take=self.take,
                 note_round=self._note_round,
                 note_traffic=self._note_traffic,
+                screen=self._quality.screen,
                 wake=self._wake,
                 rest=self._vigil.rest,
             ),
@@ -352,12 +356,12 @@ class Agent:
         if suspects:
             self._lookout.rounds.prober.renew(suspects)
 
-    def _note_round(self, at: Moment, results: tuple[ProbeResult, ...]) -> None:
-        self._lane.post(partial(self._see_round, at, bound_words(results)))
+    def _note_round(self, at: Moment, results: tuple[ProbeResult, ...], known: tuple[ProbeResult, ...]) -> None:
+        self._lane.post(partial(self._see_round, at, bound_words(results), bound_words(known)))
 
-    async def _see_round(self, at: Moment, results: tuple[ProbeResult, ...]) -> None:
-        sight = self._quality.see(at, results)
-        await self._note(lambda: self._out.journal.note_round(at, results, sight))
+    async def _see_round(self, at: Moment, results: tuple[ProbeResult, ...], known: tuple[ProbeResult, ...]) -> None:
+        sight, usage = self._quality.see(at, results), self._usage.see(at, results)
+        await self._note(lambda: self._out.journal.note_round(at, known, sight, usage))
 
     def _note_traffic(self, at: Moment, traffic: tuple[Traffic, ...]) -> None:
         self._lane.post(partial(self._note, lambda: self._out.journal.note_traffic(at, bound_words(traffic))))

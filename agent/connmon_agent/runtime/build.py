@@ -25,6 +25,7 @@ from ..private_files import admit, find_group, make_folder
 from ..probes.prober import TargetProber
 from ..probes.registries import RegistryAsker
 from ..routes import open_link_watch
+from ..routes.metered import SOURCE, ask_network_manager
 from ..settings import KubernetesSettings, Settings
 from ..sockets.examining import SocketPorts
 from ..store import DATABASE_FILE
@@ -172,6 +173,8 @@ class Runner:
             forwards=self._forwarding.open(settings, self._calls),
             registries=self._registries,
             publish=self._publish,
+            ask_metered=ask_network_manager,
+            metered_source=SOURCE,
         )
         self._cluster: Cluster = surroundings.cluster
         self.agent = Agent(

@@ -18,6 +18,7 @@ from ..core.demands import Demand, gateway_to_ask, inspections, next_round, roun
 from ..core.events import Event, Inspected, RoundFinished, TimerDue
 from ..core.moments import Moment
 from ..core.plan import ServicePlan
+from ..core.quiet import Rounds, choose_first, choose_target, merge, tells_news
 from ..core.sightings import ProbeResult, Sighting, Unseen
 from ..core.world import World
 from ..ports import Clock, Cluster, Prober, Registries
@@ -92,7 +93,7 @@ class Observer(ABC):
 
 
 class RoundObserver(Observer):
-    """Probes the link's targets, round by round."""
+    """Probes the link's targets, round by round: one of them while all is well, all of them in any doubt."""
 
     task = "probe the link"
 
@@ -103,26 +104,36 @@ class RoundObserver(Observer):
         clock: Clock,
         world: Callable[[], World],
         take: Callable[[Event], object],
-        note: Callable[[Moment, tuple[ProbeResult, ...]], None],
+        note: Callable[[Moment, tuple[ProbeResult, ...], tuple[ProbeResult, ...]], None],
         wake: Callable[[], object],
         rest: Callable[[float], object],
+        screen: Callable[[], tuple[frozenset[str], bool]] = lambda: (frozenset(), True),
         jitter: Callable[[], float] = random.random,
     ) -> None:
         super().__init__(clock=clock, world=world, take=take)
         self.prober = prober
-        self._note = note
+        self._note = note  # called with what a round found, and with that beside what is known of the other targets
         self._wake = wake  # called before every look
         self._rest = rest  # called after it with the time of the next one
+        self._screen = screen  # which targets look slow or lossy, and whether all were asked about equally often
         self._jitter = jitter
         self._number = 0  # of the newest round started
-        self._delivered = 0  # of the newest round that became an event
+        self._delivered = 0  # of the newest round that became an event, or was noted
         self._started: float | None = None
         self._spread = 0.0
+        self._doubted: set[int] = set()  # quiet rounds under way whose target did not answer: they ask all of them
+        self._memory = Rounds()
 
     def forget(self) -> None:
         """A round that is under way tells of the past, or of other targets: it is dropped, and one is due at once."""
         self._delivered = self._number + 1
         self._started = None
+        self._memory = Rounds()
+
+    def turn_to(self, prober: Prober) -> None:
+        """Ask other targets from now on, and all of them first."""
+        self.prober = prober
+        self._memory = Rounds()
 
     def look(self) -> float:
         self._wake()
@@ -138,31 +149,89 @@ class RoundObserver(Observer):
         if len(self._tasks) < MOST_ROUNDS_AT_ONCE:
             self._number += 1
             self._spread = self._jitter() - 0.5
-            self._start("probe a round", partial(self._round, self._number))
+            self._start("probe a round", self._begin(self._number, now))
         self._started = now
         return self._due()
 
     def _due(self) -> float:
         if self._started is None:
             return 0.0
+        if self._doubted:
+            return self._started + self._world().plan.link.confirm_interval
         return next_round(self._world(), self._started, spread=ROUND_JITTER * self._spread)
 
-    async def _round(self, number: int) -> None:
-        self.prober.watch_gateway(gateway_to_ask(self._world(), self._clock.now().steady))
+    def _begin(self, number: int, now: float) -> Callable[[], Awaitable[None]]:
+        """The round with that number, which begins ``now`` (steady seconds)."""
+        doubtful, even = self._screen()
+        self._memory = replace(self._memory, doubtful=doubtful, even=even)
+        world = self._world()
+        target = None if self._doubted else choose_target(world, self._memory, now)
+        first = target or (None if self._doubted else choose_first(world, self._memory, now))
+        self._memory = replace(self._memory, quiet=self._memory.quiet + (target is not None))
+        if target is None:
+            self._memory = replace(self._memory, complete=now)
+        if first is None:
+            return partial(self._probe, partial(self._round, number))
+        return partial(self._probe, partial(self._quiet_round, number, first, alone=target is not None))
+
+    async def _probe(self, probing: Callable[[], Awaitable[None]]) -> None:
         try:
-            results = await self.prober.probe_all(patience=round_patience(self._world()))
+            await probing()
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            return  # the prober was closed, because a reload brought another
+            # else the prober was closed, because a reload brought another
+
+    async def _round(self, number: int) -> None:
+        world = self._world()
+        known = world.link.evidence.gateway_address if self._doubted else None
+        self.prober.watch_gateway(known or gateway_to_ask(world, self._clock.now().steady))
+        self._deliver(number, await self.prober.probe_all(patience=round_patience(world)))
+
+    async def _quiet_round(self, number: int, target: str, *, alone: bool) -> None:
+        """Ask ``target``; where it answers, the others as well unless it is to be ``alone``."""
+        self.prober.watch_gateway(None)
+        try:
+            results = await self.prober.probe_quietly(target, doubt=partial(self._doubt, number))
+        finally:
+            doubted = number in self._doubted
+            self._doubted.discard(number)
+        if doubted:
+            self._deliver(number, results)
+        elif not alone:
+            await self._round(number)
+        elif not self._wake() and number >= self._delivered:  # else it tells of the past
+            self._rest_assured(number, results)
+
+    def _doubt(self, number: int) -> None:
+        """The target of a quiet round does not answer: all are asked, and asked again, before any verdict is there."""
+        self._doubted.add(number)
+        self._memory = replace(self._memory, complete=self._clock.now().steady)
+        self.prober.watch_gateway(self._world().link.evidence.gateway_address)
+        self.nudge()
+
+    def _rest_assured(self, number: int, results: tuple[ProbeResult, ...]) -> None:
+        """A quiet round found what the world knows: no event comes of it, unless what was asked beside it is new."""
+        self._delivered = number
+        at = self._clock.now()
+        latest = merge(self._memory.latest, tuple(replace(one, at=at.wall) for one in results))
+        self._memory = replace(self._memory, latest=latest)
+        self._note(at, results, latest)
+        if tells_news(self._world(), results):
+            self._memory = replace(self._memory, complete=None)
+            self._started = None
+            self.nudge()
+
+    def _deliver(self, number: int, results: tuple[ProbeResult, ...]) -> None:
         if number < self._delivered:
             return  # a newer round has spoken since: this one tells of the past
         self._delivered = number
         at = self._clock.now()
         self._take(RoundFinished(at, results))
         if number == self._delivered:  # else it was taken for the past
-            self._note(at, results)
+            self._memory = replace(self._memory, latest=tuple(replace(one, at=at.wall) for one in results))
+            self._note(at, results, results)
 
 
 class InspectionObserver(Observer):

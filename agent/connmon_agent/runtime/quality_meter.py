@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from ..core.causes import find_stranded
 from ..core.events import Event, QualityChanged
+from ..core.metering import is_metered
 from ..core.moments import Moment
-from ..core.quality import Sample, measure, slide
+from ..core.quality import Sample, find_doubtful, is_even, measure, slide
 from ..core.sightings import ProbeResult, Quality, QualitySight
 from ..core.world import LinkState, World
 
@@ -29,7 +30,8 @@ class QualityMeter:
 
         An outage begins the window anew, as does the wait for this machine's own network after a boot.
         """
-        link, plan = self._world().link, self._world().plan.link
+        world = self._world()
+        link, plan = world.link, world.plan.link
         if link.state == LinkState.OFFLINE or link.lacks:
             self.forget()
             return None
@@ -37,7 +39,12 @@ class QualityMeter:
         able = tuple(result for result in results if result not in stranded)
         self._window = slide(self._window, able, now=at.steady, plan=plan.quality, suspects=link.suspects)
         before = link.sight.quality if link.sight is not None else Quality.GOOD
-        sight = measure(self._window, plan.quality, quorum=plan.quorum, previous=before)
+        few = is_metered(world)
+        sight = measure(self._window, plan.quality, quorum=plan.quorum, previous=before, few_are_enough=few)
         if sight is not None and sight.quality is not before:
             self._take(QualityChanged(at, sight))
         return sight
+
+    def screen(self) -> tuple[frozenset[str], bool]:
+        """The targets that look slow or lossy by themselves, and whether all targets were asked about equally often."""
+        return find_doubtful(self._window, self._world().plan.link.quality), is_even(self._window)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from ..core.events import Event
@@ -12,17 +12,24 @@ from ..core.world import World
 from ..ports import Clock, Cluster, Forwards, Journal, LinkWatch, LocalPorts, Prober, Registries
 from ..supervision import Tasks, supervise
 from .evidence import EvidenceObserver
+from .metered import MeteredObserver
 from .no_forwards import NoForwards, NoPorts
 from .observers import InspectionObserver, Observer, RoundObserver, TimerObserver
 from .port_observers import CheckObserver, PortObserver, TrafficObserver
 from .sentences import Sentence
 
 
+async def say_nothing() -> bool | None:
+    """Nobody knows whether the connection is metered."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """All that the agent reaches the world outside by. ``boot_id`` names the machine's boot.
 
-    ``publish`` is called with the world whenever the local ports in it have changed.
+    ``publish`` is called with the world whenever the local ports in it have changed. ``ask_metered`` says whether the
+    connection is paid for by the byte (None: nobody knows), ``metered_source`` who says so.
     """
 
     clock: Clock
@@ -36,19 +43,23 @@ class Surroundings:
     forwards: Forwards = field(default_factory=NoForwards)
     publish: Callable[[World], None] = lambda world: None
     registries: Registries | None = None  # None: they are not asked before a restart
+    ask_metered: Callable[[], Awaitable[bool | None]] = say_nothing
+    metered_source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
     """What the observers want of the agent: its world, and where what they saw goes.
 
-    ``note_round`` and ``note_traffic`` take what decides nothing; ``wake`` is called before each look at the link, and
-    ``rest`` after it with the time of the next one.
+    ``note_round`` and ``note_traffic`` take what decides nothing; ``screen`` tells which targets look slow or lossy,
+    and whether all were asked about equally often; ``wake`` is called before each look at the link, and ``rest`` after
+    it with the time of the next one.
     """
 
     world: Callable[[], World]
     take: Callable[[Event], object]
-    note_round: Callable[[Moment, tuple[ProbeResult, ...]], None]
+    note_round: Callable[[Moment, tuple[ProbeResult, ...], tuple[ProbeResult, ...]], None]
+    screen: Callable[[], tuple[frozenset[str], bool]]
     note_traffic: Callable[[Moment, tuple[Traffic, ...]], None]
     wake: Callable[[], object]
     rest: Callable[[float], object]
@@ -60,7 +71,14 @@ class Lookout:
     def __init__(self, out: Surroundings, to: Listener) -> None:
         clock, world, take = out.clock, to.world, to.take
         self.rounds = RoundObserver(
-            out.prober, clock=clock, world=world, take=take, note=to.note_round, wake=to.wake, rest=to.rest
+            out.prober,
+            clock=clock,
+            world=world,
+            take=take,
+            note=to.note_round,
+            wake=to.wake,
+            rest=to.rest,
+            screen=to.screen,
         )
         self._inspections = InspectionObserver(
             out.cluster, clock=clock, world=world, take=take, registries=out.registries
@@ -77,6 +95,7 @@ class Lookout:
             self._checks,
             self._traffic,
             TimerObserver(clock=clock, world=world, take=take),
+            MeteredObserver(out.ask_metered, source=out.metered_source, clock=clock, world=world, take=take),
         )
 
     def start(self, tasks: Tasks) -> None:
@@ -92,7 +111,7 @@ class Lookout:
     def turn_to(self, *, prober: Prober | None, cluster: Cluster | None, forwards: Forwards | None) -> None:
         """Look with other eyes from now on, where they are given."""
         if prober is not None:
-            self.rounds.prober = prober
+            self.rounds.turn_to(prober)
         if cluster is not None:
             self._inspections.turn_to(cluster)
         if forwards is not None:

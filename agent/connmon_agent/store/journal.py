@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.events import Event
 from ..core.moments import Moment
-from ..core.sightings import InternalErrors, ProbeResult, QualitySight, Traffic
+from ..core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySight, Traffic
 from ..core.steps import Step
 from ..core.world import World
 from ..errors import CommitError, InvariantError, StoreError
@@ -111,8 +111,15 @@ class SqliteJournal:
         self._world, self._seq, self._hash = step.world, row.seq, row.hash
         return row.seq
 
-    def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
-        """Remember the newest round, the quality up to it and the heartbeat. Raises StoreError.
+    def note_round(
+        self,
+        at: Moment,
+        results: Sequence[ProbeResult],
+        sight: QualitySight | None = None,
+        usage: LineUsage | None = None,
+    ) -> None:
+        """Remember the newest round, the quality up to it, what rounds took on the line, and the heartbeat. Raises
+        StoreError.
 
         It does not wait for the disk: a later commit makes them durable too, and losing them to a power cut loses a
         heartbeat, never a decision.
@@ -122,7 +129,7 @@ class SqliteJournal:
             self._copy_log()
         with self._unsynced("note the newest round") as connection:
             writes.write_round(connection, at, results)
-            writes.write_quality(connection, sight)
+            writes.write_quality(connection, sight, usage)
 
     def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
         """Remember what went through the local ports, without waiting for the disk. Raises StoreError."""

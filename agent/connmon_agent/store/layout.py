@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..core.codec import Codec, codec_for
 from ..core.effects import Effect, Listen, Restart
 from ..core.events import Event
-from ..core.sightings import InternalErrors, ProbeResult, QualitySight, Traffic
+from ..core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySight, Traffic
 from ..core.steps import Resolution, Step, Transition
 from ..core.world import Forward, World
 from ..errors import StoreError
@@ -50,12 +50,14 @@ TRAFFIC: Codec[tuple[Traffic, ...]] = codec_for(tuple[Traffic, ...])
 RESTARTS: Codec[Restart] = codec_for(Restart)
 RESULTS: Codec[tuple[ProbeResult, ...]] = codec_for(tuple[ProbeResult, ...])
 SIGHTS: Codec[QualitySight | None] = codec_for(QualitySight | None)
+USAGES: Codec[LineUsage | None] = codec_for(LineUsage | None)
 
 INTERNAL_ERRORS: Codec[InternalErrors] = codec_for(InternalErrors)
 
 UNVERIFIED = "unverified_api"  # the key in ``meta`` of the API server whose certificate is not verified; empty: none
 ERRORS = "internal_errors"  # the key in the table ``meta`` of what failed in the agent that wrote last
 QUALITY = "quality"  # the key in the table ``meta`` of the quality up to the newest round
+USAGE = "line_usage"  # of what the rounds took on the line up to it
 
 
 class EventRow(NamedTuple):

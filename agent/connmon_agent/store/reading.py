@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.moments import Moment
-from ..core.sightings import InternalErrors, QualitySight, Traffic
+from ..core.sightings import InternalErrors, LineUsage, QualitySight, Traffic
 from ..core.world import World
 from ..errors import StoreError
 from .failures import store_error
@@ -26,6 +26,8 @@ from .layout import (
     STEPS,
     TRAFFIC,
     UNVERIFIED,
+    USAGE,
+    USAGES,
     EventRow,
     log_of,
     size_of,
@@ -100,7 +102,7 @@ class Reader:
         if row is None:
             return None
         results = self._decoded("the newest round", RESULTS.from_text, row[2])
-        return LatestRound(Moment(*row[:2]), results, row[3], row[4], self._latest_quality())
+        return LatestRound(Moment(*row[:2]), results, row[3], row[4], self._latest_quality(), self._latest_usage())
 
     def latest_traffic(self) -> tuple[Traffic, ...]:
         """What went through the local ports since the agent's start, as of its last word."""
@@ -125,6 +127,11 @@ class Reader:
         """None too where an older agent wrote the file, which knew of no quality."""
         row = self._first(f"SELECT value FROM meta WHERE key = '{QUALITY}'")
         return None if row is None else self._decoded("the quality of the link", SIGHTS.from_text, row[0])
+
+    def _latest_usage(self) -> LineUsage | None:
+        """None too where an older agent wrote the file, which did not count it."""
+        row = self._first(f"SELECT value FROM meta WHERE key = '{USAGE}'")
+        return None if row is None else self._decoded("what the probes take on the line", USAGES.from_text, row[0])
 
     def outages(self) -> list[OutageRow]:
         """The history, newest last."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..core.effects import Effect, Listen, Restart
 from ..core.events import Event
 from ..core.moments import Moment
-from ..core.sightings import ProbeResult, QualitySight
+from ..core.sightings import LineUsage, ProbeResult, QualitySight
 from ..core.steps import Resolution, Transition
 
 
@@ -66,7 +66,8 @@ class LatestRound:
     """The newest round of probes, whether or not it changed anything.
 
     ``loss`` is the share of unanswered probes (0 to 1) and ``latency_ms`` the mean of the answered ones (None: none).
-    ``sight`` is the quality over the window that ended with it (None: too little was seen).
+    ``sight`` is the quality over the window that ended with it (None: too little was seen), ``usage`` what the rounds
+    took on the line (None: not known).
     """
 
     at: Moment
@@ -74,6 +75,7 @@ class LatestRound:
     loss: float
     latency_ms: float | None
     sight: QualitySight | None = None
+    usage: LineUsage | None = None
 
 
 @dataclass(frozen=True, slots=True)

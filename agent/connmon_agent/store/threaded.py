@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..core.events import Event
 from ..core.moments import Moment
-from ..core.sightings import InternalErrors, ProbeResult, QualitySight, Traffic
+from ..core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySight, Traffic
 from ..core.steps import Step
 from ..core.world import World
 from .journal import SqliteJournal
@@ -49,8 +49,14 @@ class JournalThread:
     async def commit(self, event: Event, step: Step) -> int:
         return await self._do(self._journal.commit, event, step)
 
-    async def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
-        await self._do(self._journal.note_round, at, results, sight)
+    async def note_round(
+        self,
+        at: Moment,
+        results: Sequence[ProbeResult],
+        sight: QualitySight | None = None,
+        usage: LineUsage | None = None,
+    ) -> None:
+        await self._do(self._journal.note_round, at, results, sight, usage)
 
     async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
         await self._do(self._journal.note_traffic, at, traffic)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ..core.effects import LISTEN_TOKEN, Effect, Listen
 from ..core.events import AgentStarted, AgentStopped, Event, RoundFinished
 from ..core.moments import Moment
-from ..core.sightings import InternalErrors, ProbeResult, QualitySight, Traffic
+from ..core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySight, Traffic
 from ..core.steps import Resolution
 from ..core.world import Forward, Outage, ServiceState, World
 from ..errors import InvariantError
@@ -22,6 +22,8 @@ from .layout import (
     RESULTS,
     SIGHTS,
     TRAFFIC,
+    USAGE,
+    USAGES,
     EventRow,
 )
 
@@ -214,9 +216,9 @@ def write_traffic(connection: sqlite3.Connection, at: Moment, traffic: Sequence[
     connection.execute(_UPSERT_TRAFFIC, (*at, TRAFFIC.to_text(tuple(traffic))))
 
 
-def write_quality(connection: sqlite3.Connection, sight: QualitySight | None) -> None:
-    """The quality up to the newest round."""
-    connection.execute(_SET_META, (QUALITY, SIGHTS.to_text(sight)))
+def write_quality(connection: sqlite3.Connection, sight: QualitySight | None, usage: LineUsage | None) -> None:
+    """The quality up to the newest round, and what the rounds took on the line."""
+    connection.executemany(_SET_META, [(QUALITY, SIGHTS.to_text(sight)), (USAGE, USAGES.to_text(usage))])
 
 
 def write_errors(connection: sqlite3.Connection, errors: InternalErrors) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...core.facts import advise
+from ...core.metering import is_metered
 from ...core.plan import ServicePlan
 from ...core.sightings import InternalErrors, ProbeResult, QualitySight
 from ...core.world import Blindness, Intent, LinkState, Outage, Service
@@ -16,6 +17,7 @@ from .snapshots import Snapshot
 SCHEMA = 1
 UNKNOWN = "UNKNOWN"  # the verdict on what nobody watches, whatever was seen last
 
+PULSE = ("loss", "latency_ms", "quality", "bytes_per_day")  # of the link: what every round changes
 _DARK = frozenset({LinkState.OFFLINE, LinkState.RECOVERING})
 
 
@@ -36,7 +38,7 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
 
 def without_pulse(document: dict[str, Any]) -> dict[str, Any]:
     """The document without what every round changes: two that are equal so are no news."""
-    link = {key: value for key, value in document["link"].items() if key not in ("loss", "latency_ms", "quality")}
+    link = {key: value for key, value in document["link"].items() if key not in PULSE}
     link["probes"] = [(probe["name"], probe["ok"], probe["reason"]) for probe in link["probes"]]
     link["hold_remaining"] = None
     agent = {key: value for key, value in document["agent"].items() if key not in ("heartbeat_at", "silent_for")}
@@ -76,11 +78,20 @@ def _link(snapshot: Snapshot) -> dict[str, Any]:
         "loss": latest.loss if latest else None,
         "latency_ms": latest.latency_ms if latest else None,
         "quality": _quality(latest.sight) if latest and latest.sight else None,
+        "metered": is_metered(snapshot.world),
+        "bytes_per_day": _bytes_per_day(latest),
         "hold_until": write_instant(hold),
         "hold_remaining": None if hold is None else _rounded(max(0.0, hold.wall - snapshot.now)),
         "damped_until": write_instant(link.damped_until),
         "probes": [_probe(result, latest) for result in latest.results] if latest else [],
     }
+
+
+def _bytes_per_day(latest: LatestRound | None) -> int | None:
+    """What the probes take on the line at the pace of the last day; null: not known yet."""
+    usage = latest.usage if latest else None
+    daily = usage.bytes_per_day if usage else None
+    return None if daily is None else round(daily)
 
 
 def _quality(sight: QualitySight) -> dict[str, Any]:
@@ -109,7 +120,7 @@ def _probe(result: ProbeResult, latest: LatestRound) -> dict[str, Any]:
         "latency_ms": result.latency_ms,
         "reason": result.reason,
         "proxy": result.proxy,
-        "at": write_instant(latest.at),
+        "at": write_instant(latest.at if result.at is None else latest.at._replace(wall=result.at)),
     }
 
 

@@ -8,6 +8,7 @@ from datetime import tzinfo
 from ...core.causes import describe_quality, find_unheard
 from ...core.damping import count_failures
 from ...core.facts import advise
+from ...core.metering import is_metered
 from ...core.moments import Moment
 from ...core.sightings import ProbeResult
 from ...core.world import LinkState, Outage, Service, ServiceState
@@ -18,6 +19,7 @@ from .tables import INDENT, lay_out
 from .tones import LINK_TONES, SERVICE_TONES, Paint, Tone, paint_nothing
 
 WIDTH = 80
+OLD = 5.0  # seconds after which an answer is told with its age
 
 
 def render_status(
@@ -109,21 +111,41 @@ def _probes(snapshot: Snapshot, width: int, paint: Paint) -> Iterator[str]:
     if latest is None:
         return
     yield f"Probes, {say_duration(snapshot.now - latest.at.wall)} ago"
-    rows = [_probe_row(result) for result in latest.results]
+    rows = [_probe_row(result, snapshot) for result in latest.results]
     answered = {number for number, result in enumerate(latest.results) if result.ok}
     lines = lay_out(rows, width=width, limits={1: width // 2 - 4}, brief=answered)
     for line, result in zip(lines, latest.results, strict=True):
         yield line if result.ok else paint(line, Tone.BAD)
     if latest.sight is not None:
-        window = say_duration(snapshot.world.plan.link.quality.window)
+        window = say_duration(max(snapshot.world.plan.link.quality.window, latest.sight.seconds))
         yield from wrap(f"over {window}: {describe_quality(latest.sight)}", width=width, indent=INDENT)
+    if usage := _tell_usage(snapshot):
+        yield from wrap(usage, width=width, indent=INDENT)
 
 
-def _probe_row(result: ProbeResult) -> tuple[str, str, str]:
+def _tell_usage(snapshot: Snapshot) -> str | None:
+    """``on the line: 8.1 MB a day; the connection is metered``; None: it is not known yet."""
+    usage = snapshot.round.usage if snapshot.round else None
+    daily = usage.bytes_per_day if usage else None
+    metered = "the connection is metered" if is_metered(snapshot.world) else None
+    told = None if daily is None else f"on the line: {daily / 1e6:.2g} MB a day"
+    return "; ".join(filter(None, (told, metered))) or None
+
+
+def _probe_row(result: ProbeResult, snapshot: Snapshot) -> tuple[str, str, str]:
     if not result.ok:
         return "FAILED", result.name, result.reason or "no answer"
+    age = 0.0 if result.at is None else snapshot.now - result.at
+    return (
+        "ok",
+        result.name,
+        ", ".join(filter(None, (_tell_answer(result), f"{say_duration(age)} ago" if age >= OLD else ""))),
+    )
+
+
+def _tell_answer(result: ProbeResult) -> str:
     latency = "" if result.latency_ms is None else f"{result.latency_ms:.1f} ms"
-    return "ok", result.name, latency if result.proxy is None else f"{latency} through the proxy {result.proxy}".strip()
+    return latency if result.proxy is None else f"{latency} through the proxy {result.proxy}".strip()
 
 
 def _outage(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
