@@ -72,10 +72,6 @@ def answer_with(*parts: bytes) -> Handler:
     return handle
 
 
-async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A handler that hangs up at once."""
-
-
 def answer_and_hold(*parts: bytes) -> Handler:
     """A handler that reads a request, sends ``parts`` and then keeps silent without hanging up."""
 
@@ -122,6 +118,13 @@ def closed_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> Iterator[int]:
         if kind == socket.SOCK_DGRAM:
             sock.connect((HOST, port))  # to itself: a stranger's datagrams find no socket
         yield port
+
+
+@contextlib.asynccontextmanager
+async def open_port() -> AsyncIterator[int]:
+    """A port whose connections the kernel accepts, and nobody else: enough for who only connects."""
+    with socket.create_server((HOST, 0)) as listening:
+        yield listening.getsockname()[1]
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 import pytest
-from tests.fakes.loopback import HOST, answer_with, hang_up, serve_tcp, silent_port
+from tests.fakes.loopback import HOST, answer_with, open_port, serve_tcp, silent_port
 from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.sightings import Failure, ProbeResult
@@ -37,8 +37,8 @@ async def probe_beside_work(target: Target, *, work: float) -> ProbeResult:
 @pytest.mark.parametrize("kind", ["tcp", "http"])
 def test_an_answer_that_came_while_the_agent_was_busy_is_an_answer_whose_time_is_not_known(kind: str) -> None:
     async def story() -> None:
-        answer = answer_with(b"HTTP/1.1 200 OK\r\n\r\n") if kind == "http" else hang_up
-        async with serve_tcp(answer) as port:
+        web_server = serve_tcp(answer_with(b"HTTP/1.1 200 OK\r\n\r\n"))
+        async with web_server if kind == "http" else open_port() as port:
             web, plain = HttpTarget(f"http://{HOST}:{port}/", "it"), TcpTarget(HOST, port, "it")
             target: Target = web if kind == "http" else plain
             result = await probe_beside_work(target, work=4 * LIMIT)

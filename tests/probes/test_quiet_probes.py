@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from tests.fakes.loopback import HOST, PATIENT, answer_with, closed_port, hang_up, serve_tcp, serve_udp, silent_port
+from tests.fakes.loopback import HOST, PATIENT, answer_with, closed_port, open_port, serve_tcp, serve_udp, silent_port
 from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.sightings import ProbeResult
@@ -38,7 +38,7 @@ async def ask_quietly(targets: list[Target], first: str, *, timeout: float = PAT
 def test_a_target_that_answers_is_asked_alone() -> None:
     async def story() -> None:
         async with (
-            serve_tcp(hang_up) as plain,
+            open_port() as plain,
             serve_tcp(answer_with(HTTP_TEXT)) as port,
             serve_udp(echo_an_address) as name_server,
         ):
@@ -57,7 +57,7 @@ def test_a_target_that_answers_is_asked_alone() -> None:
 @pytest.mark.parametrize("first", ["refused", "no such target"])
 def test_anything_but_an_answer_asks_all_of_them(first: str) -> None:
     async def story() -> None:
-        async with serve_tcp(hang_up) as port:
+        async with open_port() as port:
             with closed_port() as closed:
                 targets: list[Target] = [TcpTarget(HOST, port, "good"), TcpTarget(HOST, closed, "refused")]
                 results, doubts = await ask_quietly(targets, first)
@@ -155,7 +155,7 @@ def test_a_lost_packet_is_counted() -> None:
 )
 def test_what_a_connection_takes_on_the_line(make: Callable[[int], Target], least: int, most: int) -> None:
     async def story() -> None:
-        async with serve_tcp(hang_up if make(1).name == "tcp" else answer_with(HTTP_TEXT)) as port:
+        async with open_port() if make(1).name == "tcp" else serve_tcp(answer_with(HTTP_TEXT)) as port:
             (result,) = await TargetProber([make(port)], PATIENT).probe_all()
         assert result.ok and least <= result.bytes <= most
 
