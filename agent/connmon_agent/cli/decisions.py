@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from typing import Any
@@ -13,8 +15,12 @@ from ..core.checks import find_unknown_names
 from ..core.engine import Engine
 from ..core.replay import Difference, first_difference, refold
 from ..core.world import World
-from ..errors import ConnmonError, Divergence
+from ..errors import ConnmonError, Divergence, NothingRecorded, StoreError
 from ..loading.charts import VOCABULARIES
+from ..presence import find_agent
+from ..store.foreign_logs import is_log_foreign
+from ..store.layout import log_of
+from ..store.ledger import Ledger, Rows
 from ..store.reading import Reader
 from ..store.records import Recorded
 
@@ -63,18 +69,39 @@ class Verification:
 
 def verify_journal(reader: Reader) -> Verification:
     """Check the chain of hashes, then decide every event again. Raises StoreError, ConnmonError: it cannot be done."""
-    newest, world = _look(reader)
-    if world is None:
-        return Verification(0)
+    if find_agent(reader.path.parent) is None and is_log_foreign(reader.path):
+        raise Divergence(
+            f"{log_of(reader.path).name} is the log of another state file",
+            hint="Put the database and the log of the same copy together",
+        )
     broken = reader.verify_chain()
+    newest, world, kept = _look(reader)
     if broken is not None:
         return Verification(newest, broken=broken)
+    if not newest:
+        raise NothingRecorded(
+            f"no event is recorded in {reader.path}: nothing can be verified", hint="Start the agent first"
+        )
+    if isinstance(world, StoreError):
+        return Verification(newest, difference=Difference(newest, "the world after it", str(world), "it can be read"))
+    return Verification(newest, difference=_decide_again(reader, newest, world, kept))
+
+
+def _decide_again(reader: Reader, newest: int, world: World, kept: Rows) -> Difference | None:
+    """The first event that is decided otherwise now, or whose traces in the other tables are others."""
     rows = takewhile(lambda row: row.seq <= newest, reader.recorded())
-    try:
-        difference = first_difference(rows, store=world.store, engine_for=EngineShelf(reader).take, final=world)
-    except KeyError as error:
-        raise _undecidable(error) from error
-    return Verification(newest, difference=difference)
+    with closing(Ledger()) as ledger:
+        try:
+            shelf = EngineShelf(reader)
+            difference = first_difference(
+                rows, store=world.store, engine_for=shelf.take, final=world, follow=ledger.add
+            )
+        except KeyError as error:
+            raise _undecidable(error) from error
+        mismatch = None if difference is not None else ledger.find_mismatch(kept)
+    if mismatch is None:
+        return difference
+    return Difference(mismatch.seq or newest, f"its row in {mismatch.table}", mismatch.kept, mismatch.made)
 
 
 def refold_journal(reader: Reader, rows: Iterable[Recorded]) -> Iterator[tuple[Recorded, World]]:
@@ -103,9 +130,17 @@ class EngineShelf:
         return {name: self._read_chart(name, sha256) for name, sha256 in charts.items()}
 
     def _read_chart(self, name: str, sha256: str) -> Chart:
-        text = self._reader.chart_text(sha256)
+        try:
+            text = self._reader.chart_text(sha256)
+        except StoreError:
+            text = ""  # it is there, and it is no text any more
         if text is None:
             raise ConnmonError(f"the chart {name} {sha256[:12]} that decided is not kept in {self._reader.path}")
+        if hashlib.sha256(text.encode()).hexdigest() != sha256:
+            raise Divergence(
+                f"the chart {name} {sha256[:12]} that decided is not as it was written: its hash does not fit",
+                hint="Decisions by this chart cannot be verified; compare with a copy of the state file",
+            )
         chart = chart_from_data(json.loads(text))
         mistakes = find_unknown_names(chart, VOCABULARIES[name])
         if mistakes:
@@ -116,12 +151,16 @@ class EngineShelf:
         return chart
 
 
-def _look(reader: Reader) -> tuple[int, World | None]:
-    """The newest event's number and the world after it."""
+def _look(reader: Reader) -> tuple[int, World | StoreError, Rows]:
+    """The newest event's number, the world after it or why it cannot be read, and the rows that follow from events."""
     for _ in range(LOOKS):
-        newest, world = reader.counts()[0], reader.world()
+        newest, kept = reader.counts()[0], reader.derived_rows()
+        try:
+            world: World | StoreError = reader.world() or StoreError("it is missing")
+        except StoreError as error:
+            world = error
         if reader.counts()[0] == newest:
-            return newest, world
+            return newest, world, kept
     raise ConnmonError("the agent writes faster than its journal can be read", hint="Try again, or read a copy")
 
 

@@ -65,16 +65,24 @@ def refold(recorded: Iterable[R], *, store: str, engine_for: EngineFor) -> Itera
 
 
 def first_difference(
-    recorded: Iterable[RecordedStep], *, store: str, engine_for: EngineFor, final: World | None = None
+    recorded: Iterable[R],
+    *,
+    store: str,
+    engine_for: EngineFor,
+    final: World | None = None,
+    follow: Callable[[R, Step], None] | None = None,
 ) -> Difference | None:
     """The first event that is decided otherwise now; None when all are decided as recorded.
 
     ``final`` is the world that the journal keeps; the replayed one must end in it (None: it is not compared).
+    ``follow`` is given each event with the step it causes now.
     """
     seq, world = 0, World(store=store)
     for row, step in _decide_again(recorded, store=store, engine_for=engine_for):
         if (difference := _compare(row, step)) is not None:
             return difference
+        if follow is not None:
+            follow(row, step)
         seq, world = row.seq, step.world
     if final is not None and world != final:
         return Difference(seq, "the world after it", _tell_unlike(final, world), _tell_unlike(world, final))

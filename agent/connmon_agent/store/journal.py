@@ -103,7 +103,7 @@ class SqliteJournal:
             writes.write_event(connection, row, world)
             writes.write_timers(connection, self._world.timers, step.world.timers)
             writes.write_forwards(connection, self._world.forwards, step.world.forwards)
-            writes.write_outage(connection, row, step.world, before=self._world.outage)
+            writes.write_outage(connection, row.seq, event.at, step.world, before=self._world.outage)
             writes.settle_intents(connection, row.seq, step.resolutions)
             writes.open_intents(connection, row.seq, step.effects, step.world)
             writes.open_listens(connection, row.seq, step.listens)

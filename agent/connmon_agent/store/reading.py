@@ -32,6 +32,7 @@ from .layout import (
     log_of,
     size_of,
 )
+from .ledger import TABLES, Rows, read_table
 from .readonly import open_readonly
 from .records import AgentRow, IntentRow, LatestRound, OutageRow, Recorded
 from .snapshots import read_world
@@ -179,17 +180,38 @@ class Reader:
         events = 0 if row is None or row[0] is None else row[0] - row[1] + 1
         return events, size_of(self.path) + size_of(log_of(self.path))
 
+    def derived_rows(self) -> Rows:
+        """The tables whose rows follow from the events. Raises StoreError."""
+        try:
+            present = [table for table in TABLES if self._has(table)]
+            return {table: read_table(self._opened.connection, table) for table in present}
+        except sqlite3.Error as error:
+            raise store_error(error, doing="read the memory", path=self.path) from error
+
     def verify_chain(self) -> int | None:
         """The number of the first event that is not as it was written, or is missing; None: all of them stand."""
         # First: an agent may add events while they are read, and a snapshot must not be of one that came later.
         snapshot = self._first("SELECT seq FROM snapshot")
         number, before = 0, GENESIS
-        for row in self._events(0, _NO_MORE):
-            number += 1
-            if row.seq != number or row.previous != before or row.hash != row.expected_hash():
-                return number
-            before = row.hash
+        try:
+            for row in self._events(0, _NO_MORE):
+                number += 1
+                if row.seq != number or row.previous != before or row.hash != row.expected_hash():
+                    return number
+                before = row.hash
+        except (StoreError, UnicodeError):  # SQLite cannot read it, or it is no text
+            return self._first_unreadable(number + 1)
         return number + 1 if snapshot is not None and snapshot[0] > number else None
+
+    def _first_unreadable(self, after: int) -> int:
+        """The first event from number ``after`` on that cannot be read: a whole page of them failed together."""
+        for number in range(after, after + PAGE):
+            try:
+                if not list(self._events(number - 1, number)):
+                    return number
+            except (StoreError, UnicodeError):
+                return number
+        return after
 
     def open_intents(self) -> list[IntentRow]:
         """The restarts whose outcome is not known yet, oldest first."""
@@ -253,6 +275,10 @@ class Reader:
             return self._opened.connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise store_error(error, doing="read the memory", path=self.path) from error
+        except UnicodeDecodeError as error:  # SQLite quoted what is no text in its own message
+            raise StoreError(
+                f"cannot read the memory in {self.path}: {error}", hint="It is damaged; read a copy of the file"
+            ) from error
 
 
 def _moment(pair: tuple[float | None, float | None]) -> Moment | None:

@@ -110,16 +110,17 @@ def write_timers(connection: sqlite3.Connection, before: Mapping[str, Moment], a
     connection.executemany(_UPSERT_TIMER, changed)
 
 
-def write_outage(connection: sqlite3.Connection, row: EventRow, world: World, *, before: Outage | None) -> None:
+def write_outage(connection: sqlite3.Connection, seq: int, at: Moment, world: World, *, before: Outage | None) -> None:
     """The history's row of the world's outage, if it has changed. Once it has ended, its result stands.
 
-    ``row`` is the event's. One that had not ended when the next began has ended now: its recovery was overtaken.
+    ``seq`` and ``at`` are the event's. One that had not ended when the next began has ended now: its recovery was
+    overtaken.
     """
-    outage, seq = world.outage, row.seq
+    outage = world.outage
     if outage is None or outage == before:
         return
     if before is None or before.id != outage.id:
-        connection.execute(_END_OVERTAKEN, (row.steady, row.wall, describe_overtaken(outage.id), outage.id))
+        connection.execute(_END_OVERTAKEN, (*at, describe_overtaken(outage.id), outage.id))
         connection.execute(_CLOSE_OLDER_OUTAGES, (seq, outage.id))
     nothing = (None, None)
     words = (plain_text(outage.cause), plain_text(outage.detail))

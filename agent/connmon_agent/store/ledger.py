@@ -1,0 +1,89 @@
+"""What the state file keeps beside the events, made again from them, to be held against what is there."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.steps import Step
+from ..core.world import World
+from ..errors import InvariantError
+from . import writes
+from .records import Recorded
+
+# Every table whose rows follow from the events alone, with the column that numbers the event a row comes from.
+TABLES = {"timer": None, "outage": "opened_seq", "intent": "seq", "listen": "seq"}
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A row that is not as its events make it. ``seq`` is the event it comes from; None: it names none."""
+
+    seq: int | None
+    table: str
+    kept: str
+    made: str
+
+
+class Ledger:
+    """The tables in memory, written by the very statements that the journal writes them by."""
+
+    def __init__(self) -> None:
+        from .schema import migrate  # sqlite-utils costs memory, and only a verification needs it here
+
+        self._connection = sqlite3.connect(":memory:", isolation_level=None)
+        migrate(self._connection)
+        self._world = World(store="")
+
+    def add(self, row: Recorded, step: Step) -> None:
+        """One event with the step it caused. Events come in their order."""
+        before, after, connection = self._world, step.world, self._connection
+        self._world = after
+        try:
+            writes.write_timers(connection, before.timers, after.timers)
+            writes.write_outage(connection, row.seq, row.at, after, before=before.outage)
+            writes.settle_intents(connection, row.seq, step.resolutions)
+            writes.open_intents(connection, row.seq, step.effects, after)
+            writes.open_listens(connection, row.seq, step.listens)
+        except InvariantError:
+            return  # the journal would have refused it, too: the row that is missing is found below
+
+    def find_mismatch(self, kept: Rows) -> Mismatch | None:
+        """The first row of ``kept`` that is not as it was made here, or is missing; None: all are alike."""
+        for table, numbered_by in TABLES.items():
+            made = read_table(self._connection, table)
+            for one, other in _pair(kept.get(table, []), made):
+                if one != other:
+                    source = other or one or {}
+                    seq = source.get(numbered_by) if numbered_by else None
+                    return Mismatch(seq, table, _tell(one, other), _tell(other, one))
+        return None
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self._connection.close()
+
+
+def read_table(connection: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
+    """Every row of ``table``, one of ``TABLES``, by its columns' names, in the order of its key."""
+    cursor = connection.execute(f"SELECT * FROM {table} ORDER BY 1")
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _pair(
+    kept: list[dict[str, Any]], made: list[dict[str, Any]]
+) -> list[tuple[dict[str, Any] | None, dict[str, Any] | None]]:
+    length = max(len(kept), len(made))
+    padding: list[None] = [None] * length
+    return list(zip([*kept, *padding][:length], [*made, *padding][:length], strict=True))
+
+
+def _tell(row: dict[str, Any] | None, other: dict[str, Any] | None) -> str:
+    """The columns in which ``row`` differs from ``other``."""
+    if row is None:
+        return "no such row"
+    return ", ".join(f"{name} = {value!r}" for name, value in row.items() if other is None or other.get(name) != value)
