@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from click.testing import CliRunner
 from tests.fakes.local_sites import LocalAgent, LocalSite
@@ -42,12 +43,12 @@ def test_a_healthy_site_has_no_problem(agent: LocalAgent) -> None:
     agent.state.mkdir()
     result = agent.run("doctor")
     assert result.exit_code == 0
-    marked = [line for line in result.output.splitlines() if line[:2] in ("ok", "--", "!!", "XX")]
+    marked = [line for line in result.output.splitlines() if line[:4] in ("ok  ", "--  ", "!!  ", "XX  ")]
     assert [line[:2] for line in marked if line[:2] in ("!!", "XX")] == []
     marked = [line for line in marked if "target gateway" not in line]  # this machine's own, where it has one
     found = [f"{line[4:]} " for line in marked]  # a long path begins a line of its own
     assert [line for line, about in zip(found, HEALTHY, strict=True) if not line.startswith(about)] == []
-    assert result.output.splitlines()[-1] == "Nothing stops the agent."
+    assert result.output.splitlines()[-2] == "Nothing stops the agent."
     assert list(agent.state.iterdir()) == [], "looking changes nothing"
 
 
@@ -59,10 +60,11 @@ def test_a_problem_has_a_remedy_and_ends_with_1(agent: LocalAgent) -> None:
     lines = result.output.splitlines()
     place = lines.index("XX  service nix: Deployment shop/nix does not exist")
     assert lines[place + 1] == "    -> Correct its name or namespace, or take it out of services"
-    assert lines[-1] == "1 problem, 0 warnings."
+    assert lines[-2:] == ["1 problem, 0 warnings.", "ok: good, --: for your information, !!: warning, XX: problem"]
 
 
-def test_no_line_is_wider_than_80_columns(agent: LocalAgent) -> None:
+def test_no_line_is_wider_than_the_terminal(agent: LocalAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connmon_agent.cli.screens.width_of_output", lambda: 80)
     agent.configuration["kubernetes"]["kubeconfig"] = str(agent.folder / "/".join(["deeper"] * 20) / "kubeconfig")
     agent.write()
     assert max(map(len, agent.run("doctor").output.splitlines())) <= 80

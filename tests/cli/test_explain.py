@@ -351,7 +351,8 @@ def seq_of(folder: Path, dest: str) -> int:
         return next(row.seq for row in reader.recorded() if any(one.dest == dest for one in row.transitions))
 
 
-def test_an_event_is_taken_apart(morning: Path) -> None:
+def test_an_event_is_taken_apart(morning: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connmon_agent.cli.screens.width_of_output", lambda: 80)
     result = run(morning, str(seq_of(morning, "RESTARTING")))
     assert result.exit_code == 0
     assert result.output.startswith("Event ")
@@ -399,7 +400,8 @@ def test_what_was_seen_before_a_restart_says_nothing_of_what_came_of_it(tmp_path
     assert "Last seen" not in output
 
 
-def test_every_event_can_be_explained_as_text_and_as_a_document(morning: Path) -> None:
+def test_every_event_can_be_explained_as_text_and_as_a_document(morning: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connmon_agent.cli.screens.width_of_output", lambda: 80)
     with Reader(morning / DATABASE_FILE) as reader:
         events = reader.counts()[0]
     for seq in range(1, events + 1):

@@ -157,6 +157,8 @@ def _look(reader: Reader) -> tuple[int, World | StoreError, Rows]:
         newest, kept = reader.counts()[0], reader.derived_rows()
         try:
             world: World | StoreError = reader.world() or StoreError("it is missing")
+            if isinstance(world, World) and not reader.world_is_as_written(world):
+                world = StoreError("it has a key that no agent writes")
         except StoreError as error:
             world = error
         if reader.counts()[0] == newest:

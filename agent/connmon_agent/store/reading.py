@@ -35,7 +35,7 @@ from .layout import (
 from .ledger import TABLES, Rows, read_table
 from .readonly import open_readonly
 from .records import AgentRow, IntentRow, LatestRound, OutageRow, Recorded
-from .snapshots import read_world
+from .snapshots import holds_unknown_keys, read_world
 
 PAGE = 500  # events a query: a long one would keep the writer from shortening its log
 ALIKE = 1024  # decoded steps kept by a reader: two of three events cause the very step of an earlier one
@@ -85,6 +85,11 @@ class Reader:
             return None
         decoded: World = self._decoded("the world", lambda text: read_world(text, (row[1] or "").splitlines()), row[0])
         return decoded
+
+    def world_is_as_written(self, world: World) -> bool:
+        """Whether the snapshot has nothing in it that was passed over when it was read as ``world``."""
+        row = self._first("SELECT world FROM snapshot")
+        return row is not None and not holds_unknown_keys(row[0], world)
 
     def agent(self) -> AgentRow | None:
         """The agent that wrote last; None before the first start."""

@@ -23,6 +23,22 @@ def read_world(text: str, forwards: Iterable[str]) -> World:
     return replace(world, forwards=ports) if ports else world
 
 
+def holds_unknown_keys(text: str, world: World) -> bool:
+    """Whether the snapshot ``text``, which was read as ``world``, has a key that says nothing: a name that was changed.
+
+    One that lacks a key is of an older agent.
+    """
+    return not _is_part(json.loads(text), json.loads(WORLDS.to_text(replace(world, forwards={}))))
+
+
+def _is_part(kept: Any, made: Any) -> bool:
+    if isinstance(kept, dict) and isinstance(made, dict):
+        return all(key in made and _is_part(value, made[key]) for key, value in kept.items())
+    if isinstance(kept, list) and isinstance(made, list):
+        return len(kept) == len(made) and all(map(_is_part, kept, made))
+    return bool(kept == made)
+
+
 class SnapshotWriter:
     """Gives the very text of ``layout.WORLDS``, but encodes only what is new since the world before.
 
