@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from tests.fakes.virtual_time import run_virtually
@@ -59,3 +60,15 @@ def test_sleep_takes_its_time_and_none_for_what_is_over(seconds: float) -> None:
 def test_the_machine_has_a_boot_and_its_time_runs() -> None:
     assert boot_id() == boot_id() != ""
     assert 0.0 < boottime() <= boottime()
+
+
+def test_a_machine_without_proc_has_a_name_for_its_boot_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("connmon_agent.runtime.clocks.BOOT_ID_FILE", tmp_path / "none")
+    named_by_the_system = boot_id()
+    monkeypatch.setattr("psutil.boot_time", _no_proc)
+    assert boot_id().startswith("boot-")
+    assert boot_id() != named_by_the_system
+
+
+def _no_proc() -> float:
+    raise FileNotFoundError(2, "No such file or directory", "/proc/stat")

@@ -26,6 +26,7 @@ from connmon_agent.runtime.examinations import (
     examine_cluster,
     examine_folder,
     examine_memory,
+    examine_proc,
     file_system_of,
     is_read_only,
 )
@@ -64,6 +65,14 @@ async def gather(findings: AsyncIterator[Finding]) -> dict[str, Finding]:
 
 
 # Charts.
+
+
+def test_a_machine_without_proc_is_told_what_it_lacks(tmp_path: Path) -> None:
+    health, text = only(examine_proc(tmp_path, platform="linux"))
+    assert health == "warning" and text.startswith(f"{tmp_path} is missing or only a part of it is mounted")
+    assert list(examine_proc(tmp_path, platform="darwin")) == []
+    (tmp_path / "stat").touch()
+    assert list(examine_proc(tmp_path, platform="linux")) == []
 
 
 def test_charts_are_named_with_their_folder() -> None:
@@ -114,6 +123,13 @@ def test_a_file_in_its_place_is_a_problem(tmp_path: Path) -> None:
 def test_a_disk_without_room_is_a_problem(tmp_path: Path) -> None:
     health, text = only(examine_folder(tmp_path, least_free=1 << 80))
     assert (health, text.endswith(f" MiB are free in {tmp_path}")) == ("problem", True)
+
+
+def test_a_disk_without_inodes_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.statvfs(tmp_path)
+    full = os.statvfs_result((*real[:5], 1000, 0, 0, *real[8:10]))
+    monkeypatch.setattr("os.statvfs", lambda _: full)
+    assert only(examine_folder(tmp_path)) == ("problem", f"no inodes are free in {tmp_path}")
 
 
 def test_a_network_file_system_is_a_problem(tmp_path: Path, mounts: Path) -> None:

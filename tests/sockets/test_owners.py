@@ -166,3 +166,19 @@ def test_an_owner_in_words(owner: Owner | None, words: str) -> None:
 )
 def test_an_agent_is_known_by_its_command_line(command_line: str, is_one: bool) -> None:
     assert is_agent(command_line.split()) is is_one
+
+
+@pytest.mark.parametrize(
+    "error", [IndexError("list index out of range"), FileNotFoundError(2, "no", "/proc"), ValueError()]
+)
+def test_where_the_system_s_tables_are_missing_nobody_is_found(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """An empty /proc makes psutil fail in the midst of parsing it."""
+
+    def fail(*_: object, **__: object) -> object:
+        raise error
+
+    monkeypatch.setattr("psutil.net_connections", fail)
+    monkeypatch.setattr("psutil.process_iter", fail)
+    assert find_owners([8080]) == {}

@@ -44,7 +44,12 @@ def boot_id() -> str:
     except OSError:
         import psutil  # only where the kernel has no name for its boots
 
-        return f"boot-{psutil.boot_time():.0f}"
+        try:
+            return f"boot-{psutil.boot_time():.0f}"
+        except (OSError, RuntimeError, psutil.Error):
+            # No /proc, or only a part of it (systemd's ProcSubset=pid). To the minute, because the wall clock is
+            # corrected now and then; where it jumps, the time until then counts as one in which nobody watched.
+            return f"boot-{(walltime() - boottime()) / 60:.0f}min"
 
 
 def anchor_time(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -29,7 +30,9 @@ from .target_examinations import examine_targets
 
 # Below this the disk is as good as full: a log of its own size must fit beside the state file.
 LEAST_FREE_BYTES = 64 * 1024 * 1024
-MOUNTS = Path("/proc/self/mounts")
+LEAST_FREE_INODES = 16  # the agent makes about ten files
+PROC = Path("/proc")
+MOUNTS = PROC / "self/mounts"
 # State files on these do not survive: their locks and their order of writes do not hold (SQLite's own advice).
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "glusterfs"})
 
@@ -43,7 +46,12 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield warning(
             "configuration", f"{doubt.key}: {doubt.message}", f"{settings.source}:{doubt.line}: {doubt.remedy}"
         )
-    for finding in (*examine_charts(), *examine_folder(settings.state_dir), *examine_memory(settings.state_dir)):
+    for finding in (
+        *examine_proc(),
+        *examine_charts(),
+        *examine_folder(settings.state_dir),
+        *examine_memory(settings.state_dir),
+    ):
         yield finding
     for finding in examine_ports(settings, agent=_find_agent(settings.state_dir)):
         yield finding
@@ -59,6 +67,13 @@ def _find_agent(folder: Path) -> int | None:
         return find_agent(folder)
     except ConnmonError:
         return None
+
+
+def examine_proc(proc: Path = PROC, *, platform: str = sys.platform) -> Iterator[Finding]:
+    """Whether Linux' /proc is there, and whole: a container or a hardened service may have none, or a part."""
+    if platform == "linux" and not (proc / "stat").exists():
+        told = f"{proc} is missing or only a part of it is mounted: who holds a port cannot be named"
+        yield warning("system", told, "Mount it; in a systemd unit set ProcSubset=all")
 
 
 def examine_charts(places: tuple[Path, ...] = PLACES) -> Iterator[Finding]:
@@ -104,6 +119,11 @@ def examine_folder(folder: Path, *, least_free: int = LEAST_FREE_BYTES, mounts: 
             about, f"only {free >> 20} MiB are free in {folder}", "Free space; with a full disk nothing is restarted"
         )
         return
+    if lacks_inodes(folder):
+        yield problem(
+            about, f"no inodes are free in {folder}", "Delete files (`df -i`, `du --inodes`): none can be made there"
+        )
+        return
     system = file_system_of(folder, mounts)
     if system in NETWORK_FILE_SYSTEMS:
         yield problem(
@@ -116,6 +136,14 @@ def examine_folder(folder: Path, *, least_free: int = LEAST_FREE_BYTES, mounts: 
 def is_read_only(folder: Path) -> bool:
     """Whether nothing under ``folder`` can be written by anybody, as far as the system tells."""
     return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
+def lacks_inodes(folder: Path) -> bool:
+    """Whether no file can be made under ``folder`` though there is room. False where the system counts no inodes."""
+    if not hasattr(os, "statvfs"):
+        return False
+    status = os.statvfs(folder)
+    return status.f_files > 0 and status.f_favail < LEAST_FREE_INODES
 
 
 def file_system_of(folder: Path, mounts: Path = MOUNTS) -> str | None:

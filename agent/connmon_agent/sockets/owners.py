@@ -29,7 +29,7 @@ _ENDING = {
     psutil.CONN_LAST_ACK,
 }
 # What psutil raises, and what it lets through when the system's tables are not as it knows them.
-_FAILURES = (psutil.Error, OSError, RuntimeError, ValueError)
+_FAILURES = (psutil.Error, OSError, RuntimeError, ValueError, LookupError)
 
 
 class Use(StrEnum):
