@@ -146,6 +146,7 @@ AWAITED = {
     "kube/mirrors.py",
     "probes/companions.py",
     "probes/network.py",
+    "probes/own_load.py",
     "probes/prober.py",
     "probes/registries.py",
     "runtime/observers.py",

@@ -64,13 +64,17 @@ class Problem:
 
 
 class ConfigurationError(ConnmonError):
-    """A configuration or a chart that cannot be used: all its mistakes, in the order of their lines."""
+    """A configuration or a chart that cannot be used: its mistakes, in the order of their lines.
+
+    ``more`` is how many there are besides those.
+    """
 
     exit_code = 2
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[Problem], *, more: int = 0) -> None:
         self.problems = sorted(problems, key=lambda p: (p.file, p.line or 0, p.key))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        rest = [f"and {more} more"] if more else []
+        super().__init__("\n".join([*map(str, self.problems), *rest]))
 
 
 class StoreError(ConnmonError):

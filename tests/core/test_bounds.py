@@ -49,6 +49,7 @@ NAMES = {
     ("ListenAnswered", "service"),
     ("ListenAnswered", "token"),
     ("ForwardChecked", "service"),
+    ("MeteredSeen", "source"),
     ("Ordered", "services"),
     ("Traffic", "service"),
 }

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .nodes import ListNode, ScalarNode, interpret_plain
-from .values import Reader, Value, list_of, read_flag, whole_number
+from .values import MOST_ITEMS, Reader, Value, list_of, read_flag, whole_number
 
 T = TypeVar("T")
 
@@ -63,9 +63,9 @@ def read_loose_flag(value: Value) -> bool:
     return read_flag(value) if meant is None else meant
 
 
-def loose_list(read: Reader[T]) -> Reader[tuple[T, ...]]:
-    """A reader of lists whose items have no blanks: also ``"8081 8082"``, ``"8081, 8082"`` and a single item."""
-    read_items = list_of(read)
+def loose_list(read: Reader[T], *, most: int = MOST_ITEMS) -> Reader[tuple[T, ...]]:
+    """Reads lists of at most ``most`` items without blanks: also ``"8081 8082"``, ``"8081, 8082"`` or one item."""
+    read_items = list_of(read, most=most)
 
     def read_list(value: Value) -> tuple[T, ...]:
         return read_items(_replace(value, _split))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from ..errors import ConfigurationError, Problem
 from .nodes import Node, ScalarNode, show_node
 
+MOST_NAMED = 100  # mistakes; whoever has more has one that repeats itself
+
 
 @dataclass(slots=True)
 class Problems:
@@ -18,14 +20,17 @@ class Problems:
 
     file: str
     json: bool = False
-    found: list[Problem] = field(default_factory=list)
+    found: list[Problem] = field(default_factory=list)  # the first MOST_NAMED
+    count: int = 0  # of all
     warnings: list[Problem] = field(default_factory=list)
 
     def add(
         self, message: str, *, line: int | None, key: str = "", value: str | None = None, remedy: str | None = None
     ) -> None:
         """Note one mistake. ``line`` None: the file as a whole."""
-        self.found.append(Problem(self.file, line, key, message, value, remedy))
+        self.count += 1
+        if len(self.found) < MOST_NAMED:
+            self.found.append(Problem(self.file, line, key, message, value, remedy))
 
     def warn(self, message: str, *, line: int | None, key: str, remedy: str) -> None:
         """Note what does no harm and is probably a slip."""
@@ -39,7 +44,7 @@ class Problems:
     def raise_if_any(self) -> None:
         """Raises ConfigurationError with every mistake, once there is one."""
         if self.found:
-            raise ConfigurationError(self.found)
+            raise ConfigurationError(self.found, more=self.count - len(self.found))
 
 
 def refuse_file(file: str, message: str, *, line: int | None = None, remedy: str | None = None) -> ConfigurationError:

@@ -25,6 +25,8 @@ from .values import (
 )
 
 MOST_SERVICES = 300  # three times the largest site that is measured; a chain of that many still fits the stack
+MOST_ALTERNATIVES = 100  # ports; each is looked for whenever the ports are given out
+MOST_CYCLES = 10  # that are named; to mend one often mends others
 _KINDS = {
     "deployment": Kind.DEPLOYMENT,
     "statefulset": Kind.STATEFUL_SET,
@@ -58,14 +60,14 @@ def read_services(root: Section, namespace: str, transport: Transport) -> Servic
     if value is None:
         forwards = {name: replace(forward, transport=transport) for name, forward in default_forwards().items()}
         return Services(services_of(tuple(PORTS), namespace), forwards)
-    noted = len(root.problems.found)
+    noted = root.problems.count
     candidates = _read_candidates(value, namespace, transport)
     check_primaries([(c.plan.name, c.forward.port, c.section) for c in candidates if c.forward], key="port")
     _check_variables(candidates)
     _check_workloads(candidates)
     _check_dependencies(candidates)
     plans = tuple(candidate.plan for candidate in candidates)
-    if len(root.problems.found) == noted:  # with_stages trusts its input
+    if root.problems.count == noted:  # with_stages trusts its input
         plans = with_stages(plans)
     return Services(plans, {c.plan.name: c.forward for c in candidates if c.forward})
 
@@ -106,7 +108,7 @@ def _read_service(name: str, section: Section, namespace: str, transport: Transp
         kind=_KINDS[kind_key],
         namespace=section.take("namespace", namespace, read_label),
         workload=section.take(kind_key, name, read_object_name),
-        depends_on=section.take("depends_on", (), list_of(read_text)),
+        depends_on=section.take("depends_on", (), list_of(read_text, most=MOST_SERVICES)),
     )
     forward = _read_forward(name, section, transport)
     section.close()
@@ -122,7 +124,7 @@ def _choose_kind(section: Section) -> str:
 
 def _read_forward(name: str, section: Section, transport: Transport) -> ForwardSettings | None:
     port = section.take("port", None, read_port)
-    alternatives = section.take("alternatives", (), list_of(read_port))
+    alternatives = section.take("alternatives", (), list_of(read_port, most=MOST_ALTERNATIVES))
     forward = ForwardSettings(
         service=section.take("service", name, read_label),
         port=port or 0,
@@ -208,7 +210,10 @@ def _check_dependencies(candidates: Sequence[_Candidate]) -> None:
 
 def _check_cycles(by_name: dict[str, _Candidate]) -> None:
     edges = {name: candidate.plan.depends_on for name, candidate in by_name.items()}
-    while cycle := find_cycle(edges):
+    for _ in range(MOST_CYCLES):
+        cycle = find_cycle(edges)
+        if not cycle:
+            return
         message = f"these services wait for each other: {' -> '.join(cycle)}"
         by_name[cycle[0]].section.report("depends_on", message, remedy="remove one of these dependencies")
         # Cutting the cycle where it closes lets the next one be found.

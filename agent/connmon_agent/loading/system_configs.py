@@ -21,7 +21,7 @@ from .powershell_values import loose_list, not_cut_off, read_loose_flag, seconds
 from .qualities import Pace, default_quality
 from .recoveries import MOST_ATTEMPTS
 from .sections import Section, open_section
-from .services import check_alternatives, check_primaries
+from .services import MOST_ALTERNATIVES, check_alternatives, check_primaries
 from .values import Value, find_nearest, join_choices, nullable, read_label, read_object_name
 
 _SECTIONS = ("ConnectionMonitor", "Kubernetes", "Logging")
@@ -115,7 +115,7 @@ def _read_entry(value: Value) -> Section:
 
 def _read_forward(name: str, section: Section) -> ForwardSettings | None:
     port = section.need("Primary", None, _read_port)
-    alternatives = section.take("Alternatives", (), loose_list(_read_port))
+    alternatives = section.take("Alternatives", (), loose_list(_read_port, most=MOST_ALTERNATIVES))
     section.warn_of_typos()
     section.close_leniently()
     if port is None:

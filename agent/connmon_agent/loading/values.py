@@ -18,6 +18,7 @@ T = TypeVar("T")
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _PLAIN_LABEL = re.compile(_LABEL)
+MOST_ITEMS = 300  # of a list that says nothing else; no honest one has more
 _DURATION_REMEDY = "write it as 500ms, 5s, 10m, 1h or 1h30m, or as a number of seconds"
 
 
@@ -161,13 +162,15 @@ def nullable(read: Reader[T]) -> Reader[T | None]:
     return read_or_none
 
 
-def list_of(read: Reader[T]) -> Reader[tuple[T, ...]]:
-    """A reader of lists, which goes through all items before it rejects the list for one of them."""
+def list_of(read: Reader[T], *, most: int = MOST_ITEMS) -> Reader[tuple[T, ...]]:
+    """A reader of lists of at most ``most`` items. It goes through all before it rejects the list for one of them."""
 
     def read_list(value: Value) -> tuple[T, ...]:
         if not isinstance(value.node, ListNode):
             example = '["a", "b"]' if value.problems.json else "[a, b] or as lines that begin with a dash"
             value.reject("must be a list", f"write it as {example}")
+        if len(value.node.items) > most:
+            value.reject(f"has {len(value.node.items)} items", f"write at most {most}")
         items, rejected = [], False
         for index, node in enumerate(value.node.items):
             try:

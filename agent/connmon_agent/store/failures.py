@@ -59,6 +59,13 @@ def store_error(error: sqlite3.Error, *, doing: str, path: Path) -> StoreError:
     return StoreError(_message(error, doing, path), hint=_hint(error, path))
 
 
+def damaged_text(error: UnicodeDecodeError, path: Path) -> StoreError:
+    """A StoreError for what SQLite quoted in its own message and is no text: Python fails to decode the message."""
+    return StoreError(
+        f"cannot read the memory in {path}: the database is damaged ({error})", hint="Read a copy of the file"
+    )
+
+
 def commit_error(error: sqlite3.Error, *, doing: str, path: Path) -> CommitError:
     """``error`` as a CommitError: whether what was tried is durable is unknown."""
     return CommitError(_message(error, doing, path), hint=_hint(error, path))

@@ -12,7 +12,7 @@ from ..core.moments import Moment
 from ..core.sightings import InternalErrors, LineUsage, QualitySight, Traffic
 from ..core.world import World
 from ..errors import StoreError
-from .failures import store_error
+from .failures import damaged_text, store_error
 from .layout import (
     ERRORS,
     EVENT_COLUMNS,
@@ -192,6 +192,8 @@ class Reader:
             return {table: read_table(self._opened.connection, table) for table in present}
         except sqlite3.Error as error:
             raise store_error(error, doing="read the memory", path=self.path) from error
+        except UnicodeDecodeError as error:
+            raise damaged_text(error, self.path) from error
 
     def verify_chain(self) -> int | None:
         """The number of the first event that is not as it was written, or is missing; None: all of them stand."""
@@ -280,10 +282,8 @@ class Reader:
             return self._opened.connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise store_error(error, doing="read the memory", path=self.path) from error
-        except UnicodeDecodeError as error:  # SQLite quoted what is no text in its own message
-            raise StoreError(
-                f"cannot read the memory in {self.path}: {error}", hint="It is damaged; read a copy of the file"
-            ) from error
+        except UnicodeDecodeError as error:
+            raise damaged_text(error, self.path) from error
 
 
 def _moment(pair: tuple[float | None, float | None]) -> Moment | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..errors import NothingRecorded, StoreError
 from ..files import refuse_special
-from .failures import primary_code, store_error
+from .failures import damaged_text, primary_code, store_error
 from .layout import check_identity, log_of, size_of
 
 BUSY_TIMEOUT = 2.0  # seconds; a writer never blocks a reader, only the rebuilding of the index after a crash does
@@ -46,6 +46,8 @@ def open_readonly(path: Path) -> Opened:
         opened = _open_somehow(path)
     except sqlite3.Error as error:
         raise store_error(error, doing="read the memory", path=path) from error
+    except UnicodeDecodeError as error:
+        raise damaged_text(error, path) from error
     try:
         if not check_identity(opened.connection, path):
             raise NothingRecorded(
