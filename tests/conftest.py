@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.fakes.own_network import enter_own_network
 
 # How fast a machine is, or how long it stands still, is no mistake of ours.
 settings.register_profile(
@@ -21,6 +22,13 @@ settings.load_profile("any machine")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--cluster``: also run what needs a real cluster, named by CONNMON_TEST_KUBECONFIG."""
     parser.addoption("--cluster", action="store_true", help="run the tests that need a real cluster")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each process that runs tests its own network, where root may: a port that is free stays free."""
+    runs_tests = hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None)
+    if runs_tests and not config.getoption("--cluster"):
+        enter_own_network()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -33,9 +33,12 @@ async def probe(
 async def serve_tcp(handle: Handler, *, host: str = HOST, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """A TCP server for as long as the block runs; gives its port. A client that breaks off is no error."""
     writers: list[asyncio.StreamWriter] = []
+    handlers: list[asyncio.Task[None]] = []
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
+        if (task := asyncio.current_task()) is not None:
+            handlers.append(task)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await handle(reader, writer)
             await writer.drain()
@@ -47,6 +50,9 @@ async def serve_tcp(handle: Handler, *, host: str = HOST, context: ssl.SSLContex
     finally:
         await _accept_no_more(server)
         server.close()
+        for handler in handlers:
+            handler.cancel()
+        await asyncio.gather(*handlers, return_exceptions=True)  # what they opened is theirs to close
         for writer in writers:
             writer.transport.abort()
         await asyncio.sleep(0)  # the transports close their sockets in the loop's next turn

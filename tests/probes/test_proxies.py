@@ -228,9 +228,11 @@ def test_https_goes_through_a_tunnel_to_the_server_whose_certificate_is_checked(
             async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 tunnels.append(await reader.readuntil(b"\r\n\r\n"))
                 there, back = await asyncio.open_connection(HOST, server)
-                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                await asyncio.gather(pass_on(reader, back), pass_on(there, writer), return_exceptions=True)
-                back.transport.abort()
+                try:
+                    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                    await asyncio.gather(pass_on(reader, back), pass_on(there, writer), return_exceptions=True)
+                finally:
+                    back.transport.abort()
 
             async with serve_tcp(connect) as proxy:
                 target = HttpTarget(f"https://{HOST}:{server}/", "web", proxy=f"http://{HOST}:{proxy}")

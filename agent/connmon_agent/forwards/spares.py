@@ -107,7 +107,7 @@ class Spares:
                 self._drop_all()
         if self._keeper is not None:
             self._missed = True
-            self._wanted = min(2 * self._wanted, MOST)
+            self._wanted = min(2 * (self._wanted or self._least), MOST)
         return None
 
     def note_use(self) -> None:
@@ -115,8 +115,8 @@ class Spares:
         if self._closed:
             return
         self._used_at = self._now()
+        self._wanted = self._least if self._keeper is None else max(self._least, self._wanted)
         if self._keeper is None:
-            self._wanted = self._least
             self._keeper = supervise("keep unused connections", self._keep, tasks=self._keepers, again=False)
         if self._refill is None:
             self._refill = asyncio.get_running_loop().call_later(DELAY, self._fill)
@@ -193,6 +193,7 @@ class Spares:
         if spare in self._ready:
             self._ready.remove(spare)
             self._discard(spare)
+            self._wanted = 0  # or one that was just made would find another one wanted
 
     async def _keep(self) -> None:
         """Let go of what has become useless, and of everything once the port is not used any more."""
@@ -217,7 +218,7 @@ class Spares:
     def _review(self) -> None:
         """Keep fewer while nobody has to wait."""
         if not self._missed:
-            self._wanted = max(self._least, self._wanted // 2)
+            self._wanted = max(min(self._least, self._wanted), self._wanted // 2)
             while len(self._ready) > self._wanted:
                 self._discard(self._ready.popleft())
         self._missed = False
