@@ -59,8 +59,21 @@ def test_a_problem_has_a_remedy_and_ends_with_1(agent: LocalAgent) -> None:
     assert result.exit_code == 1
     lines = result.output.splitlines()
     place = lines.index("XX  service nix: Deployment shop/nix does not exist")
-    assert lines[place + 1] == "    -> Correct its name or namespace, or take it out of services"
+    assert lines[place + 1] == "    -> Correct the name or the namespace, or remove the service from services"
     assert lines[-2:] == ["1 problem, 0 warnings.", "ok: good, --: for your information, !!: warning, XX: problem"]
+
+
+def test_equal_remedies_are_one_line_with_all_names(agent: LocalAgent) -> None:
+    agent.configuration["services"].update({"nix": {}, "nada": {}, "nought": {}})
+    agent.write()
+    lines = agent.run("doctor").output.splitlines()
+    place = lines.index("XX  service nix: Deployment shop/nix does not exist")
+    assert lines[place + 1 : place + 4] == [
+        "XX  service nada: Deployment shop/nada does not exist",
+        "XX  service nought: Deployment shop/nought does not exist",
+        "    -> service nix, service nada, service nought: Correct the name or the namespace, or remove the service from "
+        "services",
+    ]
 
 
 def test_no_line_is_wider_than_the_terminal(agent: LocalAgent, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,21 +51,33 @@ def doctor(ctx: click.Context, json: bool, role: bool) -> None:
 async def _examine(settings: Settings, *, quiet: bool) -> list[Finding]:
     from ..runtime.examinations import examine
 
-    findings = []
+    findings: list[Finding] = []
+    alike: list[Finding] = []  # the newest, all with one remedy, which is shown below the last of them
     async for finding in examine(settings):
         findings.append(finding)
+        if alike and finding.remedy != alike[0].remedy:
+            _show_remedy(alike, quiet=quiet)
+            alike = []
+        alike.append(finding)
         if not quiet:
             _show(finding)
+    _show_remedy(alike, quiet=quiet)
     return findings
 
 
 def _show(finding: Finding) -> None:
     mark = screens.painter()(MARKS[finding.health], TONES[finding.health])
-    width = screens.width_of_output()
-    lines = wrap(f"{finding.about}: {finding.text}", width=width, indent=INDENT)
-    if finding.remedy is not None:
-        lines += wrap(f"-> {finding.remedy}", width=width, indent=INDENT)
-    click.echo("\n".join([f"{mark}  {lines[0].removeprefix(INDENT)}", *lines[1:]]))
+    first, *more = wrap(f"{finding.about}: {finding.text}", width=screens.width_of_output(), indent=INDENT)
+    click.echo("\n".join([f"{mark}  {first.removeprefix(INDENT)}", *more]))
+
+
+def _show_remedy(alike: list[Finding], *, quiet: bool) -> None:
+    """What to do about ``alike``, once, with the names of all where there are several."""
+    if quiet or not alike or alike[0].remedy is None:
+        return
+    names = f"{', '.join(finding.about for finding in alike)}: " if len(alike) > 1 else ""
+    for line in wrap(f"-> {names}{alike[0].remedy}", width=screens.width_of_output(), indent=INDENT):
+        click.echo(line)
 
 
 def _sum_up(findings: list[Finding]) -> str:

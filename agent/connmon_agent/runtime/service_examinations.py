@@ -92,7 +92,9 @@ def _judge_service(service: ServicePlan, seen: Sighting | Unseen) -> Finding:
     if isinstance(seen, Unseen):
         return problem(about, f"{what}: {seen.reason}", "Check the API server")
     if not seen.exists:
-        return problem(about, f"{what} does not exist", "Correct its name or namespace, or take it out of services")
+        return problem(
+            about, f"{what} does not exist", "Correct the name or the namespace, or remove the service from services"
+        )
     if seen.paused:
         return warning(about, f"{what} is paused and would not be restarted", "kubectl rollout resume")
     if seen.restartable is not None:
