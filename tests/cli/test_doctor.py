@@ -71,8 +71,8 @@ def test_equal_remedies_are_one_line_with_all_names(agent: LocalAgent) -> None:
     assert lines[place + 1 : place + 4] == [
         "XX  service nada: Deployment shop/nada does not exist",
         "XX  service nought: Deployment shop/nought does not exist",
-        "    -> service nix, service nada, service nought: Correct the name or the namespace, or remove the service from "
-        "services",
+        "    -> service nix, service nada, service nought: "
+        "Correct the name or the namespace, or remove the service from services",
     ]
 
 
