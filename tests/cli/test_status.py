@@ -23,7 +23,7 @@ def run(folder: Path, *arguments: str) -> Result:
 
 
 def test_where_no_agent_ever_ran_it_says_how_to_start_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connmon_agent.cli.status.MACHINE_STATE_DIRS", (tmp_path / "none", tmp_path))
+    monkeypatch.setattr("connmon_agent.loading.places.MACHINE_STATE_DIRS", (tmp_path / "none", tmp_path))
     result = run(tmp_path)
     assert result.exit_code == 3
     assert result.output.splitlines() == [
@@ -37,7 +37,7 @@ def test_where_another_users_agent_ran_it_says_whose_and_how_to_ask(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (machine := tmp_path / "machine").mkdir()
-    monkeypatch.setattr("connmon_agent.cli.status.MACHINE_STATE_DIRS", (machine, tmp_path / "none"))
+    monkeypatch.setattr("connmon_agent.loading.places.MACHINE_STATE_DIRS", (machine, tmp_path / "none"))
     result = run(tmp_path / "mine")
     assert result.exit_code == 3
     assert result.output.splitlines()[1] == (

@@ -12,7 +12,6 @@ import click
 
 from ..core.world import World
 from ..errors import NothingRecorded, NotRunning
-from ..loading.places import MACHINE_STATE_DIRS
 from ..presence import find_agent, name_owner
 from ..store.reading import Reader
 from . import screens
@@ -103,6 +102,8 @@ def _write_text(snapshot: Snapshot) -> str:
 
 def _tell_never_run(path: str) -> str:
     """Where else a state directory is: often the agent runs as root and somebody else asks."""
+    from ..loading.places import MACHINE_STATE_DIRS  # what a running agent's status does not need
+
     told = f"No agent has run with this state directory: there is no {path}."
     others = [folder for folder in MACHINE_STATE_DIRS if folder.is_dir() and folder != Path(path).parent]
     if not others:
