@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.fakes.charts import real_charts
+from tests.fakes.memories import HEALTHY, start
+from tests.fakes.mornings import at
 from tests.fakes.sites import plan_of
 
 from connmon_agent.core.draft import Draft
+from connmon_agent.core.engine import Engine
+from connmon_agent.core.events import Inspected
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.sightings import Sighting
 from connmon_agent.core.templates import forget_template, is_changed_since_return, is_ours, note_template
@@ -88,3 +93,15 @@ def test_what_was_changed_since(template: str | None, returned: str | None, chan
 def test_what_is_ours(token: str | None, template: str | None, ours: bool) -> None:
     service = Service("web", token="t", made="made")
     assert is_ours(service, replace(SEEN, token=token, template=template)) is ours
+
+
+def test_of_a_restart_that_a_lost_database_made_the_template_is_known_when_its_token_is_found() -> None:
+    """Else whatever somebody does to that template later would be taken for our own restart, and restarted again."""
+    engine, world = Engine(real_charts()), World(store="disk0001")
+    found = replace(HEALTHY, token="2httcvdk-1-1-6", template="a")
+    for event in (*start(0), Inspected(at(1), "frontend", found)):
+        world = engine.step(world, event).world
+    service = world.services["frontend"]
+    assert (service.token, service.attempts, service.made) == ("2httcvdk-1-1-6", 1, "a")
+    assert is_ours(service, found)
+    assert not is_ours(service, replace(found, template="b"))

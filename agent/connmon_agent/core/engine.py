@@ -197,7 +197,7 @@ class Engine:
         note_cluster(draft, event.seen)
         if isinstance(event.seen, Sighting):
             note_template(draft, event.service, event.seen)
-            self._note_token(draft, service, event.seen.token)
+            self._note_token(draft, service, event.seen)
             note_undoing(draft, event.service, event.seen)
         self._note_health(draft, service, event.seen)
         note_progress(draft, event.service, event.seen)
@@ -205,18 +205,22 @@ class Engine:
         self._run_service(draft, ServiceContext(draft, event.service, event.seen))
         self._prove_health(draft, event.service)
 
-    def _note_token(self, draft: Draft, service: Service, seen: str | None) -> None:
-        """Take over a restart of ours that the world does not know of: its database was lost, or it arrived late."""
+    def _note_token(self, draft: Draft, service: Service, sighting: Sighting) -> None:
+        """Take over a restart of ours that the world does not know of: its database was lost, or it arrived late.
+
+        The template that bears the token now is taken for the one that the restart made: any later one is not.
+        """
+        seen = sighting.token
         token = parse_token(seen)
         if service.intent is not None or token is None or seen == service.token:
             return
         known = parse_token(service.token)
         if token.store == draft.world.store and token.number > (known.number if known else 0) and service.attempts:
-            draft.change_service(service.name, token=seen, restarted=draft.at)
+            draft.change_service(service.name, token=seen, restarted=draft.at, made=sighting.template)
             draft.note(service.name, f"the cluster shows the restart {seen}, which had not been known to have arrived")
         elif service.token is None:  # a lost database must not give attempts back
             attempts = max(service.attempts, token.attempt)
-            draft.change_service(service.name, token=seen, attempts=attempts)
+            draft.change_service(service.name, token=seen, attempts=attempts, made=sighting.template)
 
     def _note_health(self, draft: Draft, service: Service, seen: Sighting | Unseen) -> None:
         """What was not seen is no proof of health either, nor is what runs as it did before the restart."""
