@@ -153,7 +153,8 @@ class Life:
 
 
 def lived(plan: Plan, story: list[tuple[float, object]]) -> Life:
-    life = Life(plan)
+    """A life without the grace after a boot, which has an end and tests of its own (test_boots)."""
+    life = Life(replace(plan, link=replace(plan.link, boot_grace=0.0)))
     life.live(story)
     return life
 
@@ -211,7 +212,6 @@ endless = st.lists(
 def test_no_order_of_evidence_leaves_the_link_unsure_for_ever(
     plan: Plan, story: list[tuple[float, object]], period: list[tuple[ProbeResult, ...]]
 ) -> None:
-    plan = replace(plan, link=replace(plan.link, boot_grace=0.0))  # which has an end of its own
     life = lived(plan, story)
     longest, unsure, limit = 0, 0, most_wavering(life.world.plan.link) + len(period) + 1
     for _ in range(2 * limit // len(period) + 1):

@@ -32,7 +32,7 @@ from connmon_agent.settings import ForwardSettings, Transport
 CLIENTS = 12  # that wait all the time
 SECONDS = 15.0
 START = 3.0  # seconds in which everybody may try once
-MOST = 5.0  # attempts a second, of each upstream
+MOST = 6.5  # attempts a second on one upstream; 4.4 on average, and the pauses are drawn at random
 SERVER = "198.51.100.2"
 POD = "10.1.0.1"
 
