@@ -47,11 +47,13 @@ TARGETS = (("tcp 1", "ipv4"), ("tcp 2", "ipv6"), ("dns 1", "ipv4"), ("http 1", N
 EVIDENCE_ONLY = ("gateway 1", "interface 1", "api 1")
 NAMES = ("db", "web")
 SOME = plan_of(*NAMES, depends_on={"web": ("db",)})
+# Without the grace after a boot, which has an end and tests of its own (test_boots).
+NO_GRACE = replace(SOME, link=replace(SOME.link, boot_grace=0.0))
 PLANS = (
-    SOME,
-    replace(SOME, link=replace(SOME.link, after_blind=AfterBlind.RESTART, hold=0.0)),
-    replace(SOME, link=replace(SOME.link, fall=1, rise=1, quorum=1)),
-    replace(SOME, link=replace(SOME.link, fall=5, rise=2, quorum=len(TARGETS))),
+    NO_GRACE,
+    replace(NO_GRACE, link=replace(NO_GRACE.link, after_blind=AfterBlind.RESTART, hold=0.0)),
+    replace(NO_GRACE, link=replace(NO_GRACE.link, fall=1, rise=1, quorum=1)),
+    replace(NO_GRACE, link=replace(NO_GRACE.link, fall=5, rise=2, quorum=len(TARGETS))),
 )
 UP = Sighting(uid="uid-1", generation=1, desired=1, available=1)
 DOWN = Sighting(uid="uid-1", generation=1, desired=1, rollout=Rollout.UNDER_WAY)
@@ -153,8 +155,7 @@ class Life:
 
 
 def lived(plan: Plan, story: list[tuple[float, object]]) -> Life:
-    """A life without the grace after a boot, which has an end and tests of its own (test_boots)."""
-    life = Life(replace(plan, link=replace(plan.link, boot_grace=0.0)))
+    life = Life(plan)
     life.live(story)
     return life
 
