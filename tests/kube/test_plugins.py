@@ -120,11 +120,20 @@ def await_file(path: Path) -> None:
         time.sleep(0.01)
 
 
+def is_ended(file: Path) -> bool:
+    """Whether the process is gone, once the kernel has carried the signal out: a busy machine takes its time."""
+    for _ in range(6000):
+        if not lives(file):
+            return True
+        threading.Event().wait(0.01)
+    return False
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
 def test_a_plugin_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     error = refusal(hanging_family(tmp_path / "pid"), timeout=3.0)
     assert "did not end within 3 s" in error.message
-    assert not lives(tmp_path / "pid")
+    assert is_ended(tmp_path / "pid")
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
@@ -136,7 +145,7 @@ def test_a_plugin_is_ended_from_elsewhere_and_none_is_begun_afterwards(tmp_path:
     runner.end()
     asking.join(60.0)
     assert not asking.is_alive()
-    assert not lives(tmp_path / "pid")
+    assert is_ended(tmp_path / "pid")
     assert "the agent is ending" in refusal(asked, runner=runner).message
 
 
