@@ -53,12 +53,17 @@ class Given:
         ),
     ],
 )
-def test_check_tells_what_a_good_file_means(tmp_path: Path, text: str, summary: str) -> None:
+def test_check_tells_what_a_good_file_means(
+    tmp_path: Path, text: str, summary: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "connmon.yaml"
     path.write_text(text)
     result = CliRunner().invoke(config, ["check"], obj=Given(path))
     assert (result.exit_code, "".join(result.stdout.split())) == (0, "".join(f"{path}: good: {summary}".split()))
-    assert len(result.stdout.splitlines()) == 1
+    assert len(result.stdout.splitlines()) == 1, "into a pipe nothing is wrapped"
+    monkeypatch.setattr("connmon_agent.cli.screens.width_of_output", lambda: 80)
+    result = CliRunner().invoke(config, ["check"], obj=Given(path))
+    assert max(map(len, result.stdout.splitlines())) <= 80
 
 
 def test_without_a_file_check_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,10 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "arguments", [(), ("latest",), ("LATEST",), ("1",)], ids=["none", "latest", "capitals", "number"]
 )
-def test_an_outage_is_told_from_its_first_bad_round(morning: Path, arguments: tuple[str, ...]) -> None:
+def test_an_outage_is_told_from_its_first_bad_round(
+    morning: Path, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connmon_agent.cli.screens.width_of_output", lambda: 80)
     result = run(morning, "replay", *arguments)
     assert result.exit_code == 0
     assert result.output.startswith("Outage 1, ")
@@ -39,6 +42,7 @@ def test_an_outage_is_told_from_its_first_bad_round(morning: Path, arguments: tu
     assert "frontend is restarted, attempt 1 of 3: it was cut off by the outage" in result.output
     assert "ready after 18 s: restarted, 3 of 3 available" in result.output
     assert "agent started" not in result.output
+    assert max(map(len, result.output.splitlines())) <= 80
 
 
 def test_a_span_of_time_is_told_without_a_head(morning: Path) -> None:

@@ -66,9 +66,8 @@ _MOST = 1_000_000  # bytes of a configuration; who loads a larger one says so
 def _may_name_state_dir(config: Path) -> bool:
     """Whether any line but a comment mentions the key; a file that cannot be read is left to those who explain it."""
     try:
-        lines = (
-            read_file(config, _MOST).replace(b"\0", b"").splitlines()
-        )  # UTF-16 has a zero beside each of our letters
+        text = read_file(config, _MOST)
     except OSError:
         return True
+    lines = text.replace(b"\0", b"").splitlines()  # UTF-16 has a zero beside each of our letters
     return any(b"state_dir" in line and not line.lstrip().startswith(b"#") for line in lines)
