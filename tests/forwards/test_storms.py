@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import random
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -36,12 +35,6 @@ START = 3.0  # seconds in which everybody may try once
 MOST = 5.0  # attempts a second, of each upstream
 SERVER = "198.51.100.2"
 POD = "10.1.0.1"
-
-
-@pytest.fixture(autouse=True)
-def same_draws() -> None:
-    """The pauses are drawn at random; what is counted here is to be the same in each run."""
-    random.seed(1)
 
 
 def status(code: int) -> bytes:

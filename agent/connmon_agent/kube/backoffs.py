@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from ..errors import ClusterError
 
-FIRST, LONGEST = 0.1, 0.35  # seconds; so short that the end of a failure is noticed within half a second
+FIRST, LONGEST = 0.1, 0.4  # seconds; so short that the end of a failure is noticed within half a second
 LONG, LATER = 60.0, 3.0  # seconds after which a failure is a long one, and how many times longer its pauses are
 LONGEST_WISH = 30.0  # seconds of a server's Retry-After that are respected; somebody may be waiting
 
