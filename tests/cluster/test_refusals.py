@@ -154,7 +154,9 @@ def assert_says_who_undid_it(reason: str) -> None:
     and once more after it looks as if it had not written since.
     """
     alone = "kustomize-controller took the annotations of the restart out of the pod template"
-    among = r"somebody \(field managers of the object: [^)]*kustomize-controller[^)]*\) took the annotations of the restart"
+    among = (
+        r"somebody \(field managers of the object: [^)]*kustomize-controller[^)]*\) took the annotations of the restart"
+    )
     assert alone in reason or re.search(among, reason), reason
 
 
