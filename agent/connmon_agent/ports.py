@@ -193,3 +193,35 @@ class Journal(Protocol):
 
     async def reopen(self) -> World:
         """Close, open and load again after a failed commit. Raises StoreError."""
+
+
+class Announcer(Protocol):
+    """Whoever started the agent and waits for word of it: a service manager, or `start --mode background`.
+
+    Calls are made on the event loop, except ``extend``, which may come from any thread. No call waits or raises.
+    """
+
+    @property
+    def pulse(self) -> float | None:
+        """Seconds between two calls of ``alive`` that the other end counts on; None: it does not watch for them."""
+
+    def extend(self, seconds: float) -> None:
+        """The start is under way and has made progress just now: allow ``seconds`` more from here."""
+
+    def ready(self, status: str) -> None:
+        """The agent watches: its start is durable, and it takes orders. ``status`` as in ``status``."""
+
+    def status(self, line: str) -> None:
+        """The state in one line, whenever that line has changed."""
+
+    def alive(self) -> None:
+        """The decision loop has just asked the journal and got an answer."""
+
+    def reloading(self) -> None:
+        """The configuration is being read again."""
+
+    def reloaded(self, refusal: str | None) -> None:
+        """It is in force (None), or was refused for this reason and the one before goes on."""
+
+    def stopping(self) -> None:
+        """The agent ends in order; its last commit follows."""

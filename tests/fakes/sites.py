@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tests.fakes.announcers import FakeAnnouncer
 from tests.fakes.charts import real_charts
 from tests.fakes.local_ports import FakeForwards, FakeMachine
 from tests.fakes.virtual_time import TICK, SimulatedClock
@@ -382,6 +383,7 @@ class FakeDisk:
     heartbeat: Moment | None = None
     fail: str | None = None
     slow: float = 0.0  # seconds that a commit takes
+    silent: bool = False  # a read never returns
     damage: str | None = None
     set_aside: Path | None = None
     broken: bool = False
@@ -440,6 +442,10 @@ class FakeDisk:
             self.errors = errors
 
     async def last_sign_of_life(self) -> Moment | None:
+        if self.silent:
+            await asyncio.Event().wait()
+        if self.broken:
+            raise StoreError("the state file must be opened again")
         return self.heartbeat
 
     async def reopen(self) -> World:
@@ -477,6 +483,7 @@ class Site:
         self.registries = FakeRegistries()
         self.published: list[World] = []
         self.said: list[Sentence] = []
+        self.announcer = FakeAnnouncer(now=lambda: self.clock.now().steady)
         self.boot = 1  # of the machine
         self.metered: bool | None = None  # what the system says of the connection
         self.asked_metered = 0
@@ -500,6 +507,7 @@ class Site:
             self.registries,
             self._tell_metered,
             "NetworkManager",
+            self.announcer,
         )
         self.disk.broken = self.disk.dead = self.cluster.dead = False
         self.agent = Agent(engine=self.engine, plan=self.plan, surroundings=surroundings)

@@ -114,21 +114,27 @@ async def _reload(invocation: Invocation, runner: Runner, log: Log) -> None:
     from ..runtime.sentences import Sentence
 
     now = runner.now()
+    refusal: str | None = None
+    runner.announcer.reloading()
     try:
         settings = await asyncio.to_thread(invocation.settings)
         with log.turning_to(await asyncio.to_thread(log.prepare, settings.logging)):
             await runner.reload(settings)
     except ConfigurationError as error:
+        refusal = str(error)
         for problem in error.problems:
             log(Sentence(now, "error", "agent", f"the configuration is not taken over: {problem}"))
     except ConnmonError as error:
+        refusal = str(error)
         log(Sentence(now, "error", "agent", f"the configuration is not taken over: {error}"))
     except Exception as error:  # a mistake of ours: the agent goes on with what it has
         text = f"the configuration is not taken over: internal error, please report it: {error!r}"
+        refusal = text
         log(Sentence(now, "error", "agent", text))
     else:
         log(Sentence(now, "info", "agent", f"the configuration was read again from {settings.source}"))
         _warn(log, settings, now)
+    runner.announcer.reloaded(refusal)
 
 
 def _warn(log: Log, settings: Settings, at: Moment) -> None:

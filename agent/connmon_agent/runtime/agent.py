@@ -40,6 +40,7 @@ from ..errors import ConnmonError, InvariantError, StoreError
 from ..ports import Cluster, Forwards, Prober
 from ..settings import STOP_TIMEOUT
 from ..supervision import Tasks, cancel, report, supervise
+from .announcing import Announcements
 from .blindness import Vigil, was_blind
 from .incidents import Incidents
 from .lane import Lane
@@ -87,6 +88,9 @@ class Agent:
         self._stop_by: float | None = None  # the loop's time at which everything must have ended; None: it is to go on
         self.world = surroundings.journal.load()
         self._vigil = Vigil(self._clock)
+        self._announcements = Announcements(
+            surroundings.announcer, self._lane, self._clock, look=surroundings.journal.last_sign_of_life
+        )
         self._quality = QualityMeter(world=self._get_world, take=self.take)
         self._usage = LineUsageMeter()
         self._lookout = Lookout(
@@ -110,6 +114,7 @@ class Agent:
             try:
                 await self._lane.do(self._start)
                 self._lookout.start(self._tasks)
+                supervise("give signs of life", self._announcements.beat, tasks=self._tasks)
                 await self._ending.wait()
             finally:
                 await self._finish()
@@ -120,6 +125,7 @@ class Agent:
         if self._stop_by is None:
             self._end_reason = reason
             self._stop_by = asyncio.get_running_loop().time() + self._stop_timeout
+            self._announcements.end()
         self._ending.set()
 
     @property
@@ -261,6 +267,7 @@ class Agent:
         if step.world.forwards is not before.forwards:
             self._out.forwards.retain(services_held(step.world))
             self._out.publish(step.world)
+        self._announce()
         self._nudge()
 
     # The state file.
@@ -289,6 +296,7 @@ class Agent:
         if self._trouble is None and not self._regaining:
             self._say("error", f"nothing can be recorded, so nothing is restarted: {error}")
         self._trouble = error
+        self._announce()
         if not self._regaining and not self._ending.is_set():
             self._regaining = True
             supervise("open the state file again", self._regain_memory, tasks=self._tasks)
@@ -302,6 +310,7 @@ class Agent:
             pause = min(2 * pause, LONGEST_REOPEN_INTERVAL)
         self._regaining = False
         self._say("info", "the state file can be written again")
+        self._announce()
         self._nudge()
 
     async def _try_again(self) -> None:
@@ -349,6 +358,7 @@ class Agent:
                 self._unrecorded.append(event)
             for sentence in tell_step(event.at, step):
                 self._out.say(sentence)
+            self._announce()
 
     def _renew_suspects(self, world: World) -> None:
         """A kind of probe that has become suspect begins anew: the fault may lie in what it has kept."""
@@ -413,6 +423,7 @@ class Agent:
 
     async def _start(self) -> None:
         await self._begin(await self._out.journal.last_sign_of_life())
+        self._announcements.begin(self.world, self._trouble)
 
     async def _begin(self, heartbeat: Moment | None) -> None:
         """``heartbeat``: since when nobody watched; None: this agent did, or none ever ran."""
@@ -470,6 +481,9 @@ class Agent:
 
     def _say(self, level: str, text: str) -> None:
         self._out.say(Sentence(self._clock.now(), level, "agent", text))
+
+    def _announce(self) -> None:
+        self._announcements.follow(self.world, self._trouble)
 
     def _get_world(self) -> World:
         return self.world

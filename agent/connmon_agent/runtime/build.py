@@ -19,7 +19,7 @@ from ..errors import ConnmonError, StoreError
 from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
 from ..loading.charts import find_charts_folder, load_charts
-from ..ports import Cluster
+from ..ports import Announcer, Cluster
 from ..presence import LOCK_FILE, AgentLock
 from ..private_files import admit, find_group, make_folder
 from ..probes.prober import TargetProber
@@ -35,6 +35,7 @@ from ..store.threaded import JournalThread
 from ..supervision import Tasks, supervise
 from ..threads import DaemonExecutor
 from .agent import Agent
+from .announcing import NoAnnouncer
 from .api_addresses import ApiAddress
 from .clocks import SystemClock, anchor_time, boot_id, boottime, walltime
 from .control import ControlServer
@@ -45,6 +46,9 @@ from .surroundings import Surroundings
 
 TRUST_INTERVAL = 5.0  # seconds between looks at what the kubeconfig says; it is read beside the rounds
 CREDENTIALS_FOLDER = "credentials"
+# A start may take so many seconds, and as long as the whole state file takes at so many bytes a second, the rate of a
+# worn SD card. A start that takes longer hangs.
+OPENING_TIME, SLOWEST_READING = 30.0, 500_000
 THREADS = 32  # that look up names and read files at once, each for as long as a name server or a disk likes
 
 
@@ -115,22 +119,35 @@ def _last_steady(journal: SqliteJournal) -> float:
     return max(moment.steady for moment in (*moments, heartbeat or BEGINNING))
 
 
+def estimate_opening(path: Path) -> float:
+    """Seconds that checking and migrating the state file may take, from its size on a slow disk; see ``extend``."""
+    try:
+        return OPENING_TIME + path.stat().st_size / SLOWEST_READING
+    except OSError:
+        return OPENING_TIME
+
+
 async def run_agent(
     settings: Settings,
     *,
     say: Callable[[Sentence], None],
     on_ready: Callable[[Agent, Runner], None] | None = None,
+    announcer: Announcer | None = None,
 ) -> None:
     """Run the agent until something calls ``Agent.end``. ``on_ready`` is called once, before the first event.
+
+    ``announcer`` is whoever waits for word of the agent (None: no one does).
 
     Raises what ``open_memory`` raises.
     """
     readers = None if settings.state_group is None else find_group(settings.state_group)
     # Names are looked up and files are read in threads that do not hold up the end.
     asyncio.get_running_loop().set_default_executor(DaemonExecutor(THREADS, "connmon"))
+    announcer = announcer or NoAnnouncer()
+    announcer.extend(estimate_opening(settings.state_dir / DATABASE_FILE))
     with open_memory(settings.state_dir) as memory:
         admit_readers(memory.folder, readers)
-        runner = Runner(settings, memory, say)
+        runner = Runner(settings, memory, say, announcer)
         control = ControlServer(memory.folder, runner.agent.obey)
         if on_ready is not None:
             on_ready(runner.agent, runner)
@@ -146,10 +163,17 @@ async def run_agent(
 class Runner:
     """An agent with the parts that a reload exchanges."""
 
-    def __init__(self, settings: Settings, memory: Memory, say: Callable[[Sentence], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        memory: Memory,
+        say: Callable[[Sentence], None],
+        announcer: Announcer | None = None,
+    ) -> None:
         self._settings = settings
         self._memory = memory
         self._say = say
+        self.announcer = announcer or NoAnnouncer()
         self._retired: Tasks = set()
         self._watching: Tasks = set()
         self._forwarding = Forwarding(
@@ -175,6 +199,7 @@ class Runner:
             publish=self._publish,
             ask_metered=ask_network_manager,
             metered_source=SOURCE,
+            announcer=self.announcer,
         )
         self._cluster: Cluster = surroundings.cluster
         self.agent = Agent(

@@ -9,8 +9,9 @@ from ..core.events import Event
 from ..core.moments import Moment
 from ..core.sightings import ProbeResult, Traffic
 from ..core.world import World
-from ..ports import Clock, Cluster, Forwards, Journal, LinkWatch, LocalPorts, Prober, Registries
+from ..ports import Announcer, Clock, Cluster, Forwards, Journal, LinkWatch, LocalPorts, Prober, Registries
 from ..supervision import Tasks, supervise
+from .announcing import NoAnnouncer
 from .evidence import EvidenceObserver
 from .metered import MeteredObserver
 from .no_forwards import NoForwards, NoPorts
@@ -30,6 +31,7 @@ class Surroundings:
 
     ``publish`` is called with the world whenever the local ports in it have changed. ``ask_metered`` says whether the
     connection is paid for by the byte (None: nobody knows), ``metered_source`` who says so.
+    ``announcer`` is whoever started the agent and waits for word of it.
     """
 
     clock: Clock
@@ -45,6 +47,7 @@ class Surroundings:
     registries: Registries | None = None  # None: they are not asked before a restart
     ask_metered: Callable[[], Awaitable[bool | None]] = say_nothing
     metered_source: str = ""
+    announcer: Announcer = field(default_factory=NoAnnouncer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import tzinfo
 from ...core.causes import describe_quality, find_unheard
 from ...core.damping import count_failures
 from ...core.facts import advise
+from ...core.headlines import tell_lost
 from ...core.metering import is_metered
 from ...core.moments import Moment
 from ...core.sightings import ProbeResult
@@ -92,14 +93,7 @@ def _judge(snapshot: Snapshot) -> tuple[str, Tone, str]:
     if snapshot.silent_for is not None:
         silence = say_duration(snapshot.silent_for)
         return "UNKNOWN", Tone.BAD, f": the agent has been silent for {silence}; before, the link was {link.state}"
-    return str(link.state), LINK_TONES[LinkState(link.state)], f"{age}{_but(snapshot)}: {link.reason}"
-
-
-def _but(snapshot: Snapshot) -> str:
-    lost = _names_in(snapshot, ServiceState.GAVE_UP)
-    if not lost:
-        return ""
-    return f", but {lost[0]} gave up" if len(lost) == 1 else f", but {len(lost)} services gave up"
+    return str(link.state), LINK_TONES[LinkState(link.state)], f"{age}{tell_lost(snapshot.world)}: {link.reason}"
 
 
 def _names_in(snapshot: Snapshot, state: ServiceState) -> list[str]:
