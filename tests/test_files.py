@@ -14,7 +14,7 @@ from connmon_agent.files import NotAFile, TooLarge, read_file, refuse_special
 from connmon_agent.kube.kubeconfig import Access, Places, read_access
 from connmon_agent.loading.documents import read_bytes
 from connmon_agent.presence import LOCK_FILE, AgentLock, find_agent
-from connmon_agent.runtime.logs import FILE_NAME, Log
+from connmon_agent.runtime.logs import MAIN_LOG, Log
 from connmon_agent.settings import LoggingSettings
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.opening import open_store
@@ -109,7 +109,7 @@ def become_agent(folder: Path, place: Place) -> None:
 
 
 def begin_log(folder: Path, place: Place) -> None:
-    place(folder / FILE_NAME)
+    place(folder / MAIN_LOG)
     Log(LoggingSettings(dir=folder))
 
 

@@ -199,7 +199,7 @@ def test_another_log_is_turned_to(agent: LocalAgent, tmp_path: Path) -> None:
     agent.write()
     agent.reload()
     agent.until_said("the configuration was read again")
-    lines = (tmp_path / "logs" / "connmon-agent.log").read_text().splitlines()
+    lines = (tmp_path / "logs" / "connection_monitor.log").read_text().splitlines()
     assert any("the configuration was read again" in json.loads(line)["text"] for line in lines)
 
 

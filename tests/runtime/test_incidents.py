@@ -22,7 +22,7 @@ from connmon_agent.core.plan import ForwardPlan
 from connmon_agent.core.sightings import InternalErrors
 from connmon_agent.runtime.evidence import EvidenceObserver
 from connmon_agent.runtime.incidents import LONGEST_TEXT, REPEAT, Incidents, describe_error
-from connmon_agent.runtime.logs import FILE_NAME, Log
+from connmon_agent.runtime.logs import MAIN_LOG, Log
 from connmon_agent.runtime.observers import InspectionObserver, Observer, RoundObserver, TimerObserver
 from connmon_agent.runtime.port_observers import CheckObserver, PortObserver, TrafficObserver
 from connmon_agent.runtime.sentences import Sentence
@@ -200,7 +200,7 @@ def test_a_traceback_is_in_the_log_file_and_never_on_the_terminal(
     told = capsys.readouterr().err
     assert "Traceback" not in told and len(told.splitlines()) == 1
     assert "KeyError: 'web'" in told
-    assert "Traceback (most recent call last)" in (tmp_path / FILE_NAME).read_text(encoding="utf-8")
+    assert "Traceback (most recent call last)" in (tmp_path / MAIN_LOG).read_text(encoding="utf-8")
     assert (errors.count, errors.task) == (1, "a callback failed")
 
 

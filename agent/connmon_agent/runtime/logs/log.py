@@ -16,15 +16,15 @@ from pathlib import Path
 from textwrap import indent
 from typing import TextIO
 
-from ..errors import ConnmonError
-from ..files import refuse_special
-from ..private_files import PUBLIC_FOLDER, forbid_writing, make_folder
-from ..settings import LoggingSettings
-from ..texts import LONGEST_RECORD, make_safe
-from ..threads import DaemonExecutor
-from .sentences import Sentence
+from ...errors import ConnmonError
+from ...files import refuse_special
+from ...private_files import PUBLIC_FOLDER, forbid_writing, make_folder
+from ...settings import LoggingSettings
+from ...texts import LONGEST_RECORD, make_safe
+from ...threads import DaemonExecutor
+from ..sentences import Sentence
+from .places import MAIN_LOG
 
-FILE_NAME = "connmon-agent.log"
 MOST_WAITING = 10_000  # lines that wait to be written; what comes then is dropped, and counted
 FAREWELL = 2.0  # seconds for them at the end
 MEGABYTE = 1024 * 1024  # bytes
@@ -196,9 +196,9 @@ def _open_logger(settings: LoggingSettings) -> logging.Logger:
 def _open_file(folder: Path, settings: LoggingSettings) -> logging.Handler:
     try:
         make_folder(folder, PUBLIC_FOLDER)
-        refuse_special(folder / FILE_NAME)
+        refuse_special(folder / MAIN_LOG)
         return FileHandler(
-            folder / FILE_NAME,
+            folder / MAIN_LOG,
             maxBytes=settings.max_file_size * MEGABYTE,
             backupCount=settings.max_files - 1,
             encoding="utf-8",

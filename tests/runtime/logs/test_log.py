@@ -13,8 +13,8 @@ import pytest
 
 from connmon_agent.core.moments import Moment
 from connmon_agent.errors import ConnmonError
-from connmon_agent.runtime import logs
-from connmon_agent.runtime.logs import FILE_NAME, MEGABYTE, Log
+from connmon_agent.runtime.logs import log as logs
+from connmon_agent.runtime.logs.log import MAIN_LOG, MEGABYTE, Log
 from connmon_agent.runtime.sentences import Sentence
 from connmon_agent.settings import LoggingSettings
 from connmon_agent.texts import LONGEST_RECORD
@@ -71,7 +71,7 @@ def test_a_line_of_json_tells_time_level_subject_and_text(capsys: pytest.Capture
 def test_a_folder_is_made_and_holds_the_same_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with closing(Log(LoggingSettings(dir=tmp_path / "logs"))) as log:
         log(Sentence(AT, "info", "link", "so it is"))
-    assert (tmp_path / "logs" / FILE_NAME).read_text(encoding="utf-8") == capsys.readouterr().err
+    assert (tmp_path / "logs" / MAIN_LOG).read_text(encoding="utf-8") == capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_is_refused_with_a_remedy(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def long_lines(log: Log, *, megabytes: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "kept"), [(1, [FILE_NAME]), (3, [FILE_NAME, f"{FILE_NAME}.1", f"{FILE_NAME}.2"])], ids=["one", "three"]
+    ("files", "kept"), [(1, [MAIN_LOG]), (3, [MAIN_LOG, f"{MAIN_LOG}.1", f"{MAIN_LOG}.2"])], ids=["one", "three"]
 )
 def test_so_many_files_of_this_size_are_kept_at_most(tmp_path: Path, files: int, kept: list[str]) -> None:
     with closing(Log(LoggingSettings(dir=tmp_path, console=False, max_file_size=1, max_files=files))) as log:
@@ -99,7 +99,7 @@ def test_so_many_files_of_this_size_are_kept_at_most(tmp_path: Path, files: int,
 def test_without_the_console_only_the_file_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with closing(Log(LoggingSettings(dir=tmp_path, console=False))) as log:
         log(Sentence(AT, "info", "link", "so it is"))
-    assert "so it is" in (tmp_path / FILE_NAME).read_text() and capsys.readouterr().err == ""
+    assert "so it is" in (tmp_path / MAIN_LOG).read_text() and capsys.readouterr().err == ""
 
 
 def test_other_settings_are_turned_to_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,7 +110,7 @@ def test_other_settings_are_turned_to_whole(tmp_path: Path, capsys: pytest.Captu
     log(Sentence(AT, "error", "link", "as it is now"))
     log.close()
     assert capsys.readouterr().err.endswith("link: as before\n")
-    assert json.loads((tmp_path / FILE_NAME).read_text())["text"] == "as it is now"
+    assert json.loads((tmp_path / MAIN_LOG).read_text())["text"] == "as it is now"
 
 
 def test_the_log_stays_as_it_is_where_the_rest_of_the_settings_is_refused(

@@ -1,0 +1,41 @@
+"""The names of the log files, and the folder that they are in. The names are those of the ERP's PowerShell monitor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ...settings import LoggingSettings
+
+MAIN_LOG = "connection_monitor.log"  # what the agent says, over all its runs
+LAUNCHER_LOG = "connection_monitor_launcher.log"  # each step of those who start and stop it
+EARLIER_MAIN_LOG = "connmon-agent.log"  # what MAIN_LOG was called in earlier versions
+_DATED = "connection_monitor_{:%Y%m%d_%H%M%S}.log"
+DATED_PATTERN = "connection_monitor_" + "[0-9]" * 8 + "_" + "[0-9]" * 6 + ".log"  # for fnmatch and Path.glob
+
+# Modes whose stderr no person reads, unless it is the system's journal.
+_UNATTENDED = ("background", "task", "service")
+
+
+def dated_name(started: float) -> str:
+    """The name of the log of the run that began at ``started`` (Unix seconds), in local time."""
+    return _DATED.format(datetime.fromtimestamp(started, UTC).astimezone())
+
+
+def log_folder(
+    settings: LoggingSettings, state_dir: Path, *, mode: str = "foreground", environment: Mapping[str, str] = os.environ
+) -> Path | None:
+    """The folder of the log files; None: no file is written, because stderr has a reader.
+
+    ``logging.dir``, else $LOGS_DIRECTORY (systemd's ``LogsDirectory=`` sets it). Without both: ``logs`` in the state
+    directory for the modes that have no terminal, unless stderr is the system's journal.
+    """
+    if settings.dir is not None:
+        return settings.dir
+    if given := environment.get("LOGS_DIRECTORY"):
+        return Path(given.split(os.pathsep)[0])
+    if mode.lower() in _UNATTENDED and not environment.get("JOURNAL_STREAM"):
+        return state_dir / "logs"
+    return None
