@@ -2,6 +2,7 @@
 
     ConnmonError                  one line for the user: what, where, what to do       exit 1
     ├── ConfigurationError        every mistake of a configuration or chart at once    exit 2
+    ├── Disabled                  the configuration says that the agent is not started  exit 2
     ├── StoreError                the database cannot be opened, read or written       exit 1
     │   ├── NothingRecorded       there is no state file yet, or nothing in it         exit 1
     │   └── CommitError           a commit failed: whether it is durable is unknown    exit 1
@@ -75,6 +76,12 @@ class ConfigurationError(ConnmonError):
         self.problems = sorted(problems, key=lambda p: (p.file, p.line or 0, p.key))
         rest = [f"and {more} more"] if more else []
         super().__init__("\n".join([*map(str, self.problems), *rest]))
+
+
+class Disabled(ConnmonError):
+    """The configuration says that the agent is not started. Trying again does not help, as with a bad configuration."""
+
+    exit_code = 2
 
 
 class StoreError(ConnmonError):

@@ -162,6 +162,35 @@ class LoggingSettings:
     max_files: int = 5  # kept at most, the newest ones
 
 
+MODES = ("foreground", "background", "task", "service", "ports")
+
+
+@dataclass(frozen=True, slots=True)
+class StartSettings:
+    """Whether and how the agent is started.
+
+    ``enabled`` False: `start` refuses and `autostart` starts nothing. ``autostart`` False: only `autostart` starts
+    nothing. ``mode`` is one of MODES, for `autostart`; the default returns, so that the caller can go on.
+    """
+
+    enabled: bool = True
+    autostart: bool = True
+    mode: str = "background"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUsage:
+    """One key of a configuration file and whether it is in force. ``value`` as written, ``line`` counts from 1.
+
+    ``unused`` is why the key has no effect; None: it is in force.
+    """
+
+    key: str
+    value: str
+    line: int
+    unused: str | None = None
+
+
 BUILT_IN = "built-in defaults"  # the source of a configuration that comes from no file
 STOP_TIMEOUT = 5.0  # seconds
 
@@ -182,3 +211,5 @@ class Settings:
     state_group: str | None = None  # the group that may read the state; None: the agent's user alone
     warnings: tuple[Problem, ...] = ()  # what is probably not meant as it is written
     stop_timeout: float = STOP_TIMEOUT  # seconds from SIGTERM to the end of the process, whatever hangs
+    start: StartSettings = field(default_factory=StartSettings)
+    usages: tuple[KeyUsage, ...] = field(default=(), compare=False)  # of every key of the file, in its order

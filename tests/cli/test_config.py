@@ -72,7 +72,7 @@ def test_without_a_file_check_says_where_it_looked(tmp_path: Path, monkeypatch: 
     result = CliRunner().invoke(config, ["check"], obj=invocation)
     assert result.stdout.splitlines()[0] == (
         f"no configuration file; looked for {tmp_path}/config/connmon.yaml, {tmp_path}/xdg/connmon-agent/connmon.yaml, "
-        "/etc/connmon-agent/connmon.yaml"
+        f"/etc/connmon-agent/connmon.yaml, {tmp_path}/config/system_config.json"
     )
 
 
@@ -82,6 +82,38 @@ def test_check_names_what_is_probably_a_typo(tmp_path: Path) -> None:
     result = CliRunner().invoke(config, ["check"], obj=Given(path))
     assert result.exit_code == 0
     assert "CheckIntervall: has no effect; did you mean CheckInterval?" in " ".join(result.stdout.split())
+
+
+def test_check_lists_every_key_of_the_erps_file_and_no_secret_of_others(tmp_path: Path) -> None:
+    path = tmp_path / "system_config.json"
+    path.write_text(
+        '{"ConnectionMonitor": {"Enabled": true, "ScriptPath": "a.ps1", "Notify": 5, "ApiKey": "hunter2"},'
+        ' "Database": {"Password": "hunter2"}}'
+    )
+    result = CliRunner().invoke(config, ["check"], obj=Given(path))
+    assert result.stdout.splitlines()[1:] == [
+        "  in force  ConnectionMonitor.Enabled = true",
+        '  not used  ConnectionMonitor.ScriptPath = "a.ps1": connmon-agent runs in place of this script',
+        "  not used  ConnectionMonitor.Notify = ...: no key of connmon-agent; left alone",
+        "  not used  ConnectionMonitor.ApiKey = ...: no key of connmon-agent; left alone",
+        "  not used  Database = ...: another program's section; left alone",
+    ]
+
+
+@pytest.mark.parametrize("options", [[], ["--keys"]])
+def test_check_lists_of_our_own_file_what_is_not_in_force(tmp_path: Path, options: list[str]) -> None:
+    path = tmp_path / "connmon.yaml"
+    path.write_text("link: {fall: 4}\nlogging: {max_files: 2}\n")
+    result = CliRunner().invoke(config, ["check", *options], obj=Given(path))
+    in_force = ["  in force  link.fall = 4"] if options else []
+    unused = "  not used  logging.max_files = 2: no log file is written: set logging.dir"
+    assert result.stdout.splitlines()[1:] == [*in_force, unused]
+
+
+def test_the_list_of_keys_fits_a_phone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connmon_agent.cli.screens.width_of_output", lambda: 40)
+    result = CliRunner().invoke(config, ["check"], obj=Given(REPOSITORY / "config" / "system_config.json"))
+    assert max(map(len, result.stdout.splitlines())) <= 40
 
 
 @pytest.mark.parametrize("command", ["check", "show"])

@@ -72,6 +72,24 @@ def test_a_second_agent_on_the_same_state_is_refused(agent: LocalAgent) -> None:
     assert agent.process.poll() is None
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "key"),
+    [
+        ("system_config.json", '{"ConnectionMonitor": {"Enabled": false}}', "ConnectionMonitor.Enabled"),
+        ("connmon.yaml", "start: {enabled: false}\n", "start.enabled"),
+    ],
+)
+def test_a_configuration_that_disables_the_agent_refuses_its_start_in_one_line(
+    tmp_path: Path, name: str, content: str, key: str
+) -> None:
+    path, state = tmp_path / name, tmp_path / "state"
+    path.write_text(content)
+    code, words = refuse_to_start(["--config", str(path), "--state-dir", str(state), "start"])
+    told = f"Error: {path}: {key} is false: the agent is not started. Try: Set it to true to allow it"
+    assert (code, words.splitlines()) == (2, [told])
+    assert not state.exists()
+
+
 def test_a_configuration_that_cannot_be_used_is_told_whole(agent: LocalAgent) -> None:
     agent.write("link: {fall: x}\nrecovery: {parallel: 0}\nnonsense: 1\n")
     code, words = refuse_to_start(["--config", str(agent.file), "start"])

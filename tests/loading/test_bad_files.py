@@ -359,8 +359,8 @@ MESSAGES = {
         "2: link.check_intervall: unknown key; did you mean check_interval?",
     ],
     "unknown-section": [
-        "1: network: unknown key; the keys here are state_dir, stop_timeout, state_group, link, recovery, kubernetes, "
-        "forwards, services, logging",
+        "1: network: unknown key; the keys here are state_dir, stop_timeout, state_group, start, link, recovery, "
+        "kubernetes, forwards, services, logging",
     ],
     "when-key": [
         "2: recovery.when.outage_longer: unknown key; did you mean outage_longer_than?",

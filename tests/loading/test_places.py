@@ -19,6 +19,7 @@ def test_the_working_directory_goes_before_the_user_and_the_user_before_the_mach
         Path("config/connmon.yaml"),
         site.folder / "home/.config/connmon-agent/connmon.yaml",
         Path("/etc/connmon-agent/connmon.yaml"),
+        Path("config/system_config.json"),
     ]
 
 
@@ -34,7 +35,7 @@ def test_each_platform_has_its_folders(
     site: Surroundings, platform: str, environment: dict[str, str], last: list[Path]
 ) -> None:
     other = replace(site, platform=platform, environment=environment)
-    assert list_config_candidates(other)[1:] == [folder / "connmon-agent/connmon.yaml" for folder in last]
+    assert list_config_candidates(other)[1:-1] == [folder / "connmon-agent/connmon.yaml" for folder in last]
 
 
 def test_the_first_file_that_is_there_is_meant(site: Surroundings) -> None:
@@ -43,6 +44,18 @@ def test_the_first_file_that_is_there_is_meant(site: Surroundings) -> None:
     own.touch()
     assert find_config(site) == own
     (site.folder / "config").mkdir()
+    (site.folder / "config/connmon.yaml").touch()
+    assert find_config(site) == Path("config/connmon.yaml")
+
+
+def test_the_erps_file_is_found_when_there_is_none_of_our_own(site: Surroundings) -> None:
+    (site.folder / "config").mkdir()
+    (site.folder / "config/system_config.json").touch()
+    assert find_config(site) == Path("config/system_config.json")
+    own = site.folder / "home/.config/connmon-agent/connmon.yaml"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert find_config(site) == own
     (site.folder / "config/connmon.yaml").touch()
     assert find_config(site) == Path("config/connmon.yaml")
 
@@ -69,6 +82,9 @@ def test_a_file_that_cannot_be_looked_at_is_not_passed_over(site: Surroundings) 
         ("/etc/connmon-agent/connmon.yaml", "/etc/connmon-agent"),
         ("connmon.yaml", "."),
         ("../config/connmon.yaml", ".."),
+        ("/srv/site/Config/system_config.json", "/srv/site"),
+        ("/srv/site/CONFIG/connmon.yaml", "/srv/site"),
+        ("/srv/config/erp/system_config.json", "/srv/config/erp"),
     ],
 )
 def test_relative_paths_start_above_a_folder_config_else_beside_the_file(
@@ -103,6 +119,12 @@ def test_the_state_directory_is_looked_for_in_this_order(site: Surroundings) -> 
 )
 def test_each_platform_has_its_state_directory(site: Surroundings, changes: dict[str, object], state_dir: str) -> None:
     assert choose_state_dir(None, None, None, replace(site, **changes)) == Path(state_dir)
+
+
+def test_var_beside_the_folder_config_counts_in_any_case(site: Surroundings) -> None:
+    (site.folder / "var").mkdir()
+    config = site.folder / "Config" / "system_config.json"
+    assert choose_state_dir(None, None, config, site) == site.folder / "var"
 
 
 def test_var_counts_only_beside_a_folder_called_config(site: Surroundings) -> None:

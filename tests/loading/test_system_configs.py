@@ -10,7 +10,7 @@ from connmon_agent.errors import ConfigurationError
 from connmon_agent.loading.configuration import load_settings
 from connmon_agent.loading.defaults import DEFAULTS, PORTS
 from connmon_agent.loading.file_paths import resolve_windows_path
-from connmon_agent.settings import ForwardSettings, Settings
+from connmon_agent.settings import ForwardSettings, Settings, StartSettings
 
 SHIPPED = Path(__file__).parents[2] / "config" / "system_config.json"
 
@@ -83,6 +83,26 @@ def test_what_the_file_says_is_mapped(path: Path) -> None:
     assert (settings.kubernetes.namespace, settings.logging.level) == ("shop", "warning")
     assert settings.logging.dir == path.parent / "logs"
     assert (settings.logging.max_file_size, settings.logging.max_files, settings.logging.console) == (3, 2, False)
+
+
+@pytest.mark.parametrize("folder", ["config", "Config", "CONFIG"])
+def test_a_relative_path_starts_above_a_folder_config_as_in_the_erps_own_scripts(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    settings = load(tmp_path / folder / "system_config.json", {"Logging": {"LogDir": "var\\logs"}})
+    assert settings.logging.dir == tmp_path / "var" / "logs"
+
+
+def test_how_the_agent_is_started_is_read(path: Path) -> None:
+    settings = load(path, {"ConnectionMonitor": {"Enabled": "true", "AutoStart": "False", "mode": "TASK"}})
+    assert settings.start == StartSettings(enabled=True, autostart=False, mode="task")
+    assert load(path, {"ConnectionMonitor": {}}).start == StartSettings(enabled=True, autostart=True, mode="background")
+
+
+def test_an_agent_that_may_not_be_started_is_warned_of(path: Path) -> None:
+    settings = load(path, {"ConnectionMonitor": {"Enabled": False}})
+    assert [str(warning).removeprefix(str(path)) for warning in settings.warnings] == [
+        ":1: ConnectionMonitor.Enabled: is false: the agent is not started; write true to allow it"
+    ]
 
 
 def test_one_section_is_enough_and_the_rest_is_built_in(path: Path) -> None:

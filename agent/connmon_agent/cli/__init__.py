@@ -41,7 +41,7 @@ COMMANDS = {
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Configuration file (.yaml, or the ERP's .json).  [default: ./config/connmon.yaml, else the platform's, "
-    "else built-in defaults]",
+    "else ./config/system_config.json, else built-in defaults]",
 )
 @click.option(
     "--state-dir",

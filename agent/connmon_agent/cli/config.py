@@ -7,9 +7,14 @@ from typing import Protocol
 
 import click
 
-from ..settings import BUILT_IN, Settings
+from ..redaction import redact
+from ..settings import BUILT_IN, KeyUsage, Settings
+from ..texts import make_printable
 from . import screens
-from .wording import wrap
+from .rendering.tables import lay_out
+from .wording import cut, wrap
+
+WIDEST_VALUE = 40  # columns of a value in the list of keys
 
 
 class Invocation(Protocol):
@@ -28,9 +33,13 @@ def config() -> None:
 
 
 @config.command()
+@click.option("--keys", is_flag=True, help="List every key of the file. For the ERP's .json this is the default.")
 @click.pass_obj
-def check(invocation: Invocation) -> None:
-    """Say whether the configuration can be used; if not, name every mistake in it (exit code 2)."""
+def check(invocation: Invocation, keys: bool) -> None:
+    """Say whether the configuration can be used; if not, name every mistake in it (exit code 2).
+
+    Keys of the file that are not in force are listed with the reason.
+    """
     settings = invocation.settings()
     if settings.source == BUILT_IN:
         places = ", ".join(map(str, invocation.config_candidates()))
@@ -38,6 +47,19 @@ def check(invocation: Invocation) -> None:
     for text in (summarise(settings), *map(str, settings.warnings), *list_missing_targets(settings)):
         for line in wrap(text, width=screens.width_of_output(), indent="  ", first=""):
             click.echo(line)
+    for line in tabulate_usages(settings, every=keys or settings.source.lower().endswith(".json")):
+        click.echo(line)
+
+
+def tabulate_usages(settings: Settings, *, every: bool) -> list[str]:
+    """The keys of the file with value and effect: ``every`` one, or those that are not in force."""
+    rows = [_tabulate_usage(usage) for usage in settings.usages if every or usage.unused is not None]
+    return list(lay_out(rows, width=screens.width_of_output())) if rows else []
+
+
+def _tabulate_usage(usage: KeyUsage) -> tuple[str, str]:
+    written = f"{usage.key} = {cut(make_printable(redact(usage.value)), WIDEST_VALUE)}"
+    return ("in force", written) if usage.unused is None else ("not used", f"{written}: {usage.unused}")
 
 
 @config.command()

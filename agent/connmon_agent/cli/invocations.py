@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import Disabled
 from ..files import read_file
 from ..store import DATABASE_FILE
 
@@ -29,6 +30,15 @@ class Invocation:
         from ..loading.configuration import load_settings
 
         return load_settings(self.config_path, state_dir=self.state_dir, environment=self.environment)
+
+    def settings_to_start(self) -> Settings:
+        """Like ``settings``, for whoever starts an agent. Raises Disabled where the configuration says not to."""
+        settings = self.settings()
+        if not settings.start.enabled:
+            key = "ConnectionMonitor.Enabled" if settings.source.lower().endswith(".json") else "start.enabled"
+            message = f"{settings.source}: {key} is false: the agent is not started"
+            raise Disabled(message, hint="Set it to true to allow it")
+        return settings
 
     def config_candidates(self) -> list[Path]:
         """The files that are looked for when ``--config`` is not given, the first one that is there being meant."""

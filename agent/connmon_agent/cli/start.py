@@ -50,7 +50,7 @@ def start(ctx: click.Context, mode: str) -> None:
     from ..runtime.logs import Log
 
     invocation: Invocation = ctx.obj
-    settings = invocation.settings()
+    settings = invocation.settings_to_start()
     with closing(Log(settings.logging, beside=True)) as log:
         asyncio.run(_run(invocation, settings, log))
 

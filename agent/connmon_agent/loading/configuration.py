@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ..core.plan import Plan
-from ..settings import BUILT_IN, Settings
+from ..settings import BUILT_IN, KeyUsage, Settings
 from .connmon_files import read_connmon_file
 from .defaults import DEFAULTS, Contents
 from .documents import read_document
-from .places import Surroundings, base_of, choose_state_dir, find_config
+from .file_paths import PathRules
+from .places import Surroundings, choose_state_dir, find_config
 from .system_configs import read_system_config
 
 
 def load_settings(path: Path | None, *, state_dir: Path | None, environment: Mapping[str, str]) -> Settings:
     """The checked configuration of ``path``, a ``.json`` file being the ERP's ``system_config.json``.
 
-    ``path`` None: ``./config/connmon.yaml``, else the platform's file, else the built-in defaults. ``state_dir`` None:
-    the file's, else the rules of ``places.choose_state_dir``. Touches neither the network nor the state directory.
-    Raises ConfigurationError with every mistake of the file.
+    ``path`` None: the first of ``places.list_config_candidates`` that is there, else the built-in defaults.
+    ``state_dir`` None: the file's, else the rules of ``places.choose_state_dir``. Touches neither the network nor the
+    state directory. Raises ConfigurationError with every mistake of the file.
     """
     surroundings = Surroundings.of_this_process(environment)
     config = path if path is not None else find_config(surroundings)
     contents = DEFAULTS if config is None else _read_contents(config, surroundings)
+    if state_dir is not None:
+        contents = replace(contents, usages=tuple(map(_overrule_state_dir, contents.usages)))
     return _assemble(
         contents,
         source=BUILT_IN if config is None else str(config),
         state_dir=choose_state_dir(state_dir, contents.state_dir, config, surroundings),
     )
+
+
+def _overrule_state_dir(usage: KeyUsage) -> KeyUsage:
+    return replace(usage, unused="--state-dir goes before it") if usage.key == "state_dir" else usage
 
 
 def built_in_settings(state_dir: Path) -> Settings:
@@ -48,14 +56,15 @@ def _assemble(contents: Contents, *, source: str, state_dir: Path) -> Settings:
         forwarding=contents.forwarding,
         logging=contents.logging,
         stop_timeout=contents.stop_timeout,
+        start=contents.start,
         state_group=contents.state_group,
         warnings=contents.warnings,
+        usages=contents.usages,
     )
 
 
 def _read_contents(config: Path, surroundings: Surroundings) -> Contents:
-    document = read_document(config)
-    if config.suffix.lower() == ".json":
-        folder = (surroundings.folder / config).parent
-        return read_system_config(document, folder=folder, platform=surroundings.platform)
-    return read_connmon_file(document, base=base_of(config, surroundings.folder), home=surroundings.home)
+    document, rules = read_document(config), PathRules.of(config, surroundings)
+    return (
+        read_system_config(document, rules) if config.suffix.lower() == ".json" else read_connmon_file(document, rules)
+    )

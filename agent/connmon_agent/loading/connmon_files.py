@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..settings import KubernetesSettings, LoggingSettings
+from ..settings import MODES, KubernetesSettings, LoggingSettings, StartSettings
 from .defaults import DEFAULTS, Contents
 from .documents import Document
-from .file_paths import file_path
+from .file_paths import PathRules, file_path
 from .forwardings import read_forwarding
 from .links import SHORTEST, read_link
 from .recoveries import read_recovery
 from .registries import read_registries
 from .sections import Section
 from .services import read_services
+from .usages import find_unused, list_usages, warn_of_disabled
 from .values import Reader, choice, duration, nullable, read_flag, read_label, read_text, whole_number
 
 MOST_MEGABYTES = 1_000_000
@@ -21,16 +22,17 @@ MOST_FILES = 1000  # each is looked for whenever another one is begun
 LEVELS = ("debug", "info", "warning", "error")
 
 
-def read_connmon_file(document: Document, *, base: Path, home: Path | None) -> Contents:
-    """What the file says. Relative paths start at ``base``; ``home`` is ``~`` (None: there is none).
+def read_connmon_file(document: Document, rules: PathRules) -> Contents:
+    """What the file says; its paths mean what ``rules`` say.
 
     Raises ConfigurationError with every mistake in it.
     """
     root = Section(document.problems, "", document.root)
-    path = file_path(base, home)
+    path = file_path(rules)
     state_dir = root.take("state_dir", None, nullable(path))
     stop_timeout = root.take("stop_timeout", DEFAULTS.stop_timeout, duration(1.0, LONGEST_STOP))
     state_group = root.take("state_group", None, nullable(read_text))
+    start = _read_start(root.section("start"))
     link = read_link(root.section("link"))
     recovery = read_recovery(root.section("recovery"))
     kubernetes = _read_kubernetes(root.section("kubernetes"), path)
@@ -52,10 +54,25 @@ def read_connmon_file(document: Document, *, base: Path, home: Path | None) -> C
         forwarding=forwarding.settings,
         logging=logging,
         stop_timeout=stop_timeout,
+        start=start,
+        usages=list_usages(document.root, find_unused(start, logging, has_ports=bool(services.forwards))),
+        warnings=tuple(document.problems.warnings),
     )
 
 
 LONGEST_STOP = 80.0  # seconds; systemd kills what has not ended after 90 s
+
+
+def _read_start(section: Section) -> StartSettings:
+    default = DEFAULTS.start
+    settings = StartSettings(
+        enabled=section.take("enabled", default.enabled, read_flag),
+        autostart=section.take("autostart", default.autostart, read_flag),
+        mode=section.take("mode", default.mode, choice(*MODES)),
+    )
+    section.close()
+    warn_of_disabled(settings, section, "enabled")
+    return settings
 
 
 def _read_kubernetes(section: Section, path: Reader[Path]) -> KubernetesSettings:

@@ -17,8 +17,10 @@ from ..settings import (
     HttpTarget,
     IcmpTarget,
     InterfaceTarget,
+    KeyUsage,
     KubernetesSettings,
     LoggingSettings,
+    StartSettings,
     Target,
     TcpTarget,
 )
@@ -121,6 +123,8 @@ class Contents:
     forwarding: ForwardingSettings = field(default_factory=ForwardingSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     stop_timeout: float = STOP_TIMEOUT  # seconds
+    start: StartSettings = field(default_factory=StartSettings)
+    usages: tuple[KeyUsage, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
     @property

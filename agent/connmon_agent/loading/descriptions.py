@@ -18,10 +18,12 @@ from ..settings import (
     KubernetesSettings,
     LoggingSettings,
     Settings,
+    StartSettings,
     Target,
     TcpTarget,
 )
 from .durations import format_duration, parse_duration
+from .file_paths import escape_path
 from .nodes import interpret_plain
 
 _SAFE_WORD = re.compile(r"[A-Za-z/][-A-Za-z0-9_./]*")
@@ -35,9 +37,10 @@ def describe_settings(settings: Settings) -> str:
 
 def _list_lines(settings: Settings) -> Iterator[str]:
     yield f"# The effective configuration, from {quote_text(settings.source)}."
-    yield f"state_dir: {quote_text(str(settings.state_dir))}"
+    yield f"state_dir: {quote_text(escape_path(settings.state_dir))}"
     yield f"stop_timeout: {_write_seconds(settings.stop_timeout)}"
     yield f"state_group: {'null' if settings.state_group is None else quote_text(settings.state_group)}"
+    yield from _describe_start(settings.start)
     yield from _describe_link(settings)
     yield from _describe_recovery(settings.plan.recovery)
     yield from _describe_kubernetes(settings.kubernetes)
@@ -46,6 +49,13 @@ def _list_lines(settings: Settings) -> Iterator[str]:
     for service in settings.plan.services:
         yield from _describe_service(service, settings.forwards.get(service.name))
     yield from _describe_logging(settings.logging)
+
+
+def _describe_start(start: StartSettings) -> Iterator[str]:
+    yield "start:"
+    yield f"  enabled: {'true' if start.enabled else 'false'}"
+    yield f"  autostart: {'true' if start.autostart else 'false'}"
+    yield f"  mode: {start.mode}"
 
 
 def _describe_link(settings: Settings) -> Iterator[str]:
@@ -180,7 +190,7 @@ def _write_text(text: str | None) -> str:
 
 
 def _write_path(path: Path | None) -> str:
-    return _write_text(None if path is None else str(path))
+    return _write_text(None if path is None else escape_path(path))
 
 
 def quote_text(text: str, *, always: bool = False) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 _NAME = "connmon-agent"
 _FILE = "connmon.yaml"
+ERP_FILE = Path("config/system_config.json")  # in the ERP's folder
 
 # Where an agent of the machine, not of a user, keeps its state when nothing else is said: Linux, then macOS.
 MACHINE_STATE_DIRS = (Path("/var/lib") / _NAME, Path("/Library/Application Support") / _NAME / "state")
@@ -36,9 +37,11 @@ class Surroundings:
 def list_config_candidates(surroundings: Surroundings) -> list[Path]:
     """The files that are looked for when none was named, the first one that is there being meant.
 
-    ``config/connmon.yaml`` in the working directory, then this user's, then the machine's.
+    ``config/connmon.yaml`` in the working directory, then this user's, then the machine's, then the ERP's file in the
+    working directory: it has other owners, and who wrote a file of our own meant that one.
     """
-    return [Path("config") / _FILE, *(folder / _NAME / _FILE for folder in _config_folders(surroundings))]
+    own = [Path("config") / _FILE, *(folder / _NAME / _FILE for folder in _config_folders(surroundings))]
+    return [*own, ERP_FILE]
 
 
 def _config_folders(surroundings: Surroundings) -> list[Path]:
@@ -70,9 +73,15 @@ def find_config(surroundings: Surroundings) -> Path | None:
 
 
 def base_of(config: Path, folder: Path) -> Path:
-    """Where relative paths in the file ``config`` start: above a folder named ``config``, else in the file's folder."""
+    """Where relative paths in the file ``config`` start: above a folder named ``config``, in any case as Windows has
+    it, else in the file's folder.
+    """
     parent = _absolute(config, folder).parent
-    return parent.parent if parent.name == "config" else parent
+    return parent.parent if _is_config_folder(parent) else parent
+
+
+def _is_config_folder(folder: Path) -> bool:
+    return folder.name.lower() == "config"
 
 
 def choose_state_dir(option: Path | None, key: Path | None, config: Path | None, surroundings: Surroundings) -> Path:
@@ -86,7 +95,7 @@ def choose_state_dir(option: Path | None, key: Path | None, config: Path | None,
         return key
     if given := surroundings.environment.get("STATE_DIRECTORY"):
         return _absolute(Path(given.split(os.pathsep)[0]), folder)
-    if config is not None and _absolute(config, folder).parent.name == "config":
+    if config is not None and _is_config_folder(_absolute(config, folder).parent):
         beside = base_of(config, folder) / "var"
         if beside.is_dir():
             return beside

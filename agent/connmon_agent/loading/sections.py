@@ -53,6 +53,16 @@ class Section:
         """The dotted path of a key of this section."""
         return f"{self.key}.{name}".strip(".")
 
+    def list_entries(self) -> list[tuple[Entry, str | None]]:
+        """Each key of the file, in its order, with the name by which it was asked for; None: it was not."""
+        known = {self._fold(name): name for name in self._known}
+        return [(entry, known.get(name)) for name, entry in self._entries.items()]
+
+    def find_meant(self, entry: Entry) -> str | None:
+        """The key that ``entry``, which nobody asked for, probably is with a slip; None where none is near."""
+        meant = find_nearest(entry.key, self._known)
+        return meant if meant is not None and not self.has(meant) else None
+
     def line_of(self, name: str) -> int:
         """The line of a key; of the section, where the key is not in the file."""
         entry = self._entries.get(self._fold(name))
@@ -128,10 +138,9 @@ class Section:
 
     def warn_of_typos(self) -> None:
         """Note every key that nearly is one of those asked for: probably a slip, though it may be another program's."""
-        known = {self._fold(name) for name in self._known}
-        for name, entry in self._entries.items():
-            meant = None if name in known else find_nearest(entry.key, self._known)
-            if meant is not None and not self.has(meant):
+        for entry, known in self.list_entries():
+            meant = None if known else self.find_meant(entry)
+            if meant is not None:
                 remedy = f"did you mean {meant}?"
                 self.problems.warn("has no effect", line=entry.line, key=self.path_of(entry.key), remedy=remedy)
 

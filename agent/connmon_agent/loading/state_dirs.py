@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ..errors import ConfigurationError
 from .documents import decode_text, read_bytes
-from .file_paths import file_path
+from .file_paths import PathRules, file_path
 from .nodes import MappingNode, Node
-from .places import Surroundings, base_of
+from .places import Surroundings
 from .problems import Problems
 from .sections import Section
 from .values import nullable
@@ -33,9 +33,7 @@ def find_state_dir(config: Path, surroundings: Surroundings) -> Path | None:
     problems = Problems(str(config))
     root = _parse(data, problems.file)
     section = Section(problems, "", root if isinstance(root, MappingNode) else None)
-    found = section.take(
-        "state_dir", None, nullable(file_path(base_of(config, surroundings.folder), surroundings.home))
-    )
+    found = section.take("state_dir", None, nullable(file_path(PathRules.of(config, surroundings))))
     problems.raise_if_any()
     return found
 

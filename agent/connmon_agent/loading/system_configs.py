@@ -1,31 +1,31 @@
 """The ERP's ``system_config.json``: its three sections that concern us, mapped to ours.
 
 The file has other owners: other sections, and keys in these three that we do not know, are left alone. Keys are
-compared as PowerShell compares them, in any case. What we do not use yet (how to start, the event log) is checked.
+compared as PowerShell compares them, in any case. What has no effect here (the script, the event log) is checked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from ..core.plan import LinkPlan, RecoveryPlan
-from ..settings import ForwardSettings, KubernetesSettings, LoggingSettings
+from ..settings import MODES, ForwardSettings, KubernetesSettings, LoggingSettings, StartSettings
 from .connmon_files import MOST_FILES, MOST_MEGABYTES
 from .defaults import DEFAULTS, PORTS, Contents, default_forwards, services_of
 from .documents import Document
-from .file_paths import resolve_windows_path
+from .file_paths import PathRules, windows_file_path
 from .links import HOUR, SHORTEST, count_votes, default_confirm, default_offline, default_timeout
 from .powershell_values import loose_list, not_cut_off, read_loose_flag, seconds, whole
 from .qualities import Pace, default_quality
 from .recoveries import MOST_ATTEMPTS
 from .sections import Section, open_section
 from .services import MOST_ALTERNATIVES, check_alternatives, check_primaries
+from .system_config_usages import list_system_config_usages
+from .usages import warn_of_disabled
 from .values import Value, find_nearest, join_choices, nullable, read_label, read_object_name
 
 _SECTIONS = ("ConnectionMonitor", "Kubernetes", "Logging")
-_MODES = ("Foreground", "Background", "Task", "Service", "Ports")
 _LEVELS = {  # as .NET, PowerShell and Serilog name them
     **dict.fromkeys(("verbose", "trace", "debug"), "debug"),
     **dict.fromkeys(("info", "information"), "info"),
@@ -34,8 +34,8 @@ _LEVELS = {  # as .NET, PowerShell and Serilog name them
 }
 
 
-def read_system_config(document: Document, *, folder: Path, platform: str) -> Contents:
-    """What the file says. ``LogDir`` starts at ``folder``, the file's own; ``platform`` is ``sys.platform``.
+def read_system_config(document: Document, rules: PathRules) -> Contents:
+    """What the file says; its paths mean what ``rules`` say.
 
     Raises ConfigurationError with every mistake in our sections.
     """
@@ -47,6 +47,7 @@ def read_system_config(document: Document, *, folder: Path, platform: str) -> Co
     settings = KubernetesSettings(namespace=kubernetes.take("Namespace", DEFAULTS.kubernetes.namespace, read_label))
     names = monitor.take("ServicesToMonitor", tuple(PORTS), _read_names)
     link = _read_link(monitor)
+    start = _read_start(monitor)
     contents = Contents(
         link=link,
         timeout=default_timeout(link.check_interval),
@@ -54,12 +55,26 @@ def read_system_config(document: Document, *, folder: Path, platform: str) -> Co
         kubernetes=settings,
         services=services_of(names, settings.namespace),
         forwards=_read_forwards(kubernetes, names),
-        logging=_read_logging(logging, folder, platform),
+        logging=_read_logging(logging, rules),
+        start=start,
     )
-    _check_unused(monitor, logging)
+    monitor.take("ScriptPath", None, nullable(windows_file_path(rules, _read_string)))
+    event_log = logging.take("EnableEventLog", False, read_loose_flag)
     _warn(root, monitor, kubernetes, logging, names)
     document.problems.raise_if_any()
-    return replace(contents, warnings=tuple(document.problems.warnings))
+    usages = list_system_config_usages(root, (monitor, kubernetes, logging), contents, event_log=event_log)
+    return replace(contents, usages=tuple(usages), warnings=tuple(document.problems.warnings))
+
+
+def _read_start(monitor: Section) -> StartSettings:
+    default = DEFAULTS.start
+    start = StartSettings(
+        enabled=monitor.take("Enabled", default.enabled, read_loose_flag),
+        autostart=monitor.take("AutoStart", default.autostart, read_loose_flag),
+        mode=monitor.take("Mode", default.mode, _read_mode),
+    )
+    warn_of_disabled(start, monitor, "Enabled")
+    return start
 
 
 def _read_link(monitor: Section) -> LinkPlan:
@@ -124,24 +139,15 @@ def _read_forward(name: str, section: Section) -> ForwardSettings | None:
     return ForwardSettings(service=name, port=port, alternatives=alternatives)
 
 
-def _read_logging(section: Section, folder: Path, platform: str) -> LoggingSettings:
-    text = section.take("LogDir", None, nullable(_read_string))
+def _read_logging(section: Section, rules: PathRules) -> LoggingSettings:
     return replace(
         DEFAULTS.logging,
-        dir=resolve_windows_path(text, folder, platform) if text else None,
+        dir=section.take("LogDir", None, nullable(windows_file_path(rules, _read_string))),
         level=section.take("Level", DEFAULTS.logging.level, _read_level),
         console=section.take("EnableConsoleOutput", DEFAULTS.logging.console, read_loose_flag),
         max_file_size=section.take("MaxFileSize", DEFAULTS.logging.max_file_size, whole(1, MOST_MEGABYTES)),
         max_files=section.take("MaxFiles", DEFAULTS.logging.max_files, whole(1, MOST_FILES)),
     )
-
-
-def _check_unused(monitor: Section, logging: Section) -> None:
-    for name in ("Enabled", "AutoStart"):
-        monitor.take(name, None, read_loose_flag)
-    monitor.take("Mode", None, _read_mode)
-    monitor.take("ScriptPath", None, nullable(_read_string))
-    logging.take("EnableEventLog", None, read_loose_flag)
 
 
 _read_port = whole(1, 65535)
@@ -179,7 +185,7 @@ def _read_string(value: Value) -> str:
 
 
 def _read_mode(value: Value) -> str:
-    return _read_word(value, {mode.lower(): mode for mode in _MODES}, _MODES)
+    return _read_word(value, {mode: mode for mode in MODES}, [mode.title() for mode in MODES])
 
 
 def _read_level(value: Value) -> str:
