@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from socket import socket
 from typing import Protocol
 
 from .core.effects import Listen, Restart
@@ -114,6 +115,30 @@ class LocalPorts(Protocol):
         """Which of ``ports`` cannot be listened on, on the addresses that each is wanted on, and who holds them or what
         forbids it, in words. Changes nothing. Never raises for a port's sake.
         """
+
+
+class ListenerStore(Protocol):
+    """Keeps listening sockets beyond the death of this process, and gives the next process those of the one before.
+
+    A place is an address, as the configuration writes it, and a port. Clients that connect while no process runs wait
+    in the kernel's queue of the kept socket. No call raises, and none waits: where nothing can be kept, the ports are
+    bound anew at each start.
+    """
+
+    def kept(self) -> frozenset[tuple[str, int]]:
+        """The places whose sockets the process before left and nothing here uses yet. They are ours to use."""
+
+    def find(self, address: str, port: int) -> socket | None:
+        """The socket that was left for this place, which listens; None: there is none, or it is in use here."""
+
+    def keep(self, address: str, port: int, listener: socket) -> None:
+        """``listener`` is in use here from now on, and is to outlive this process."""
+
+    def remove(self, address: str, port: int, listener: socket) -> None:
+        """``listener`` is not to be kept any more, and listens no more. The caller closes it."""
+
+    def release(self, wanted: Collection[tuple[str, int]]) -> None:
+        """Close what the process before left at all places but ``wanted``."""
 
 
 class Forwards(Protocol):

@@ -20,6 +20,7 @@ from connmon_agent.forwards.forwarder import Forwarder
 from connmon_agent.forwards.networks import Surroundings
 from connmon_agent.forwards.seeking import Destination
 from connmon_agent.kube.streams import ApiStreams
+from connmon_agent.ports import ListenerStore
 from connmon_agent.settings import ForwardingSettings, ForwardSettings, Transport
 
 AT = Moment(100.0, 1795431600.0)
@@ -92,11 +93,13 @@ async def place(
     max_connections: int = 1000,
     listening: bool = True,
     names: tuple[str, ...] = ("web",),
+    store: ListenerStore | None = None,
     **fields: Any,
 ) -> AsyncIterator[Place]:
     """The API, and the forwarder with a port for the first of ``names``; each leads to ``web``. ``fields`` are those of
     its ForwardSettings.
     """
+    folder.mkdir(exist_ok=True)
     async with api, calls_of(api.write_kubeconfig(folder / "kubeconfig")) as calls:
         streams = ApiStreams(calls, temp_dir=folder / "keys", connect_timeout=PATIENT)
         said: list[tuple[str, str]] = []
@@ -106,6 +109,7 @@ async def place(
             streams,
             say=lambda service, text: said.append((service, text)),
             surroundings=lambda: around,
+            store=store,
         )
         found = Place(api, forwarder, streams, free_port(), said)
         try:

@@ -31,7 +31,7 @@ def listen(port: int, *bind: str) -> list[tuple[str, int]]:
     """Where it was listened on, which is over."""
     listeners = open_listeners(port, bind)
     with ExitStack() as stack:
-        return [stack.enter_context(listener).getsockname()[:2] for listener in listeners]
+        return [stack.enter_context(listener).getsockname()[:2] for listener in listeners.values()]
 
 
 def refusal(port: int, *bind: str) -> PortRefused:
@@ -52,7 +52,7 @@ def test_both_loopback_addresses_are_listened_on() -> None:
 def test_a_client_is_accepted_before_anybody_waits_for_it() -> None:
     port = free_port()
     with ExitStack() as stack:
-        for listener in open_listeners(port, LOOPBACK):
+        for listener in open_listeners(port, LOOPBACK).values():
             stack.enter_context(listener)
             assert not listener.getblocking()
         for address in LOOPBACK:
@@ -67,7 +67,7 @@ def test_every_address_of_both_families_goes_together() -> None:
 def test_a_port_is_had_again_at_once_after_its_connections_ended() -> None:
     port = free_port()
     with ExitStack() as stack:
-        listener, *_ = (stack.enter_context(each) for each in open_listeners(port, LOOPBACK))
+        listener, *_ = (stack.enter_context(each) for each in open_listeners(port, LOOPBACK).values())
         client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         listener.setblocking(True)
         listener.accept()[0].close()  # whoever closes first is left with TIME_WAIT

@@ -57,12 +57,21 @@ def start(ctx: click.Context, mode: str) -> None:
 
 async def _run(invocation: Invocation, settings: Settings, log: Log) -> None:
     from ..runtime.build import run_agent
+    from ..service_managers.joining import join_manager
+
+    manager = join_manager(os.environ, os.getpid())
 
     def on_ready(agent: Agent, runner: Runner) -> None:
         _warn(log, settings, runner.now())
         _listen_to_signals(agent, _Reloads(invocation, runner, log).begin)
 
-    await run_agent(settings, say=log, on_ready=on_ready)
+    await run_agent(
+        settings,
+        say=log,
+        on_ready=on_ready,
+        announcer=None if manager is None else manager.announcer,
+        store=None if manager is None else manager.store,
+    )
 
 
 def _listen_to_signals(agent: Agent, reload: Callable[[], None]) -> None:

@@ -13,6 +13,7 @@ from functools import partial
 from ..core.effects import Listen
 from ..core.sightings import Traffic
 from ..kube.mirrors import Mirrors
+from ..ports import ListenerStore
 from ..settings import ForwardingSettings
 from ..sockets.binding import PortRefused
 from ..sockets.examining import explain_refusal
@@ -29,17 +30,23 @@ from .visits import Host, Visit, lead
 
 MAKING = 3.0  # seconds given to a spare
 CHECK_PATIENCE = 5.0  # seconds that the agent's own check waits for a pod
+LAST_MOMENT = 0.3  # seconds that connections get to end when the agent does
 REPEAT = 60.0  # seconds after which the same sentence may be said again
 
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """What all forwards share. ``places`` are those that the file descriptors allow all of them together."""
+    """What all forwards share.
+
+    ``places`` are those that the file descriptors allow all of them together, ``store`` keeps their listening sockets
+    beyond this process.
+    """
 
     mirrors: Mirrors
     transports: Transports
     gate: Gate
     places: Places
+    store: ListenerStore
 
 
 class Forward:
@@ -104,7 +111,12 @@ class Forward:
             old = None
         try:
             self._listeners = Listeners(
-                order.port, order.bind, await_room=self._await_room, arrived=self._admit, noted=self._note
+                order.port,
+                order.bind,
+                store=self._store,
+                await_room=self._await_room,
+                arrived=self._admit,
+                noted=self._note,
             )
         except PortRefused as refused:
             return explain_refusal(refused)
@@ -136,8 +148,15 @@ class Forward:
             del self._expected[source]
 
     async def close(self) -> None:
-        """Leave the port and end every connection."""
-        self.leave()
+        """Accept nobody any more and end every connection; the store, if any, keeps the port for the next process.
+
+        Connections that were just accepted get a moment to be served, for who waits in the queue loses nothing.
+        """
+        listeners, self._listeners = self._listeners, None
+        if listeners is not None:
+            listeners.close(keep=True)
+        if self._visits:
+            await asyncio.wait(self._visits, timeout=LAST_MOMENT)
         for visit in self._visits:
             visit.cancel()
         await asyncio.gather(*self._visits, return_exceptions=True)
@@ -150,6 +169,7 @@ class Forward:
         self._patience = forwarding.backend_wait
         self._turns = asyncio.Semaphore(min(forwarding.max_connections, surface.places.total))
         self._places = surface.places
+        self._store = surface.store
         self._places.join(self.name)
         self._seeker = Seeker(destination, surface.mirrors)
         connector = Connector(destination, self._seeker, surface.transports, surface.gate, self._note)

@@ -11,7 +11,9 @@ from ..core.moments import Moment
 from ..core.sightings import Traffic
 from ..kube.mirrors import Mirrors
 from ..kube.streams import ApiStreams
+from ..ports import ListenerStore
 from ..settings import ForwardingSettings
+from ..sockets.keeping import NothingKept
 from .checks import check_forward
 from .connecting import Gate
 from .descriptors import Places, raise_limit
@@ -24,8 +26,9 @@ from .transports import Transports
 class Forwarder:
     """The adapter. It is made within the event loop.
 
-    ``destinations`` are by the service's name. ``say`` writes one sentence about a service to the log. Nothing is asked
-    of the cluster before the first port is listened on.
+    ``destinations`` are by the service's name. ``say`` writes one sentence about a service to the log. ``store``
+    keeps the listening sockets beyond this process; what it has of the one before and no service can use any more is
+    closed. Nothing is asked of the cluster before the first port is listened on.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Forwarder:
         *,
         say: Callable[[str, str], None],
         surroundings: Callable[[], Surroundings] = read_surroundings,
+        store: ListenerStore | None = None,
     ) -> None:
         self._destinations = dict(destinations)
         self._forwarding = forwarding
@@ -46,7 +50,9 @@ class Forwarder:
         self._turned: dict[str, None] = {}  # services, in the order of their turns
         self._news = asyncio.Event()
         self._places = Places(raise_limit())
+        self._store = store or NothingKept()
         self._surface = self._make_surface()
+        self._release_others()
 
     async def configure(
         self,
@@ -67,6 +73,7 @@ class Forwarder:
         for name, forward in self._forwards.items():
             if name in self._destinations:
                 forward.configure(self._destinations[name], forwarding, self._surface)
+        self._release_others()
         if old is not self._surface:
             await old.mirrors.close()
 
@@ -75,6 +82,7 @@ class Forwarder:
         if order.service not in self._destinations:
             return ListenAnswered(at, order.service, order.token, "the configuration names no port for it any more")
         refusal = self._forward_of(order.service).listen(order)
+        self._release_others()
         return ListenAnswered(at, order.service, order.token, refusal)
 
     def retain(self, services: Collection[str]) -> None:
@@ -128,4 +136,13 @@ class Forwarder:
 
     def _make_surface(self) -> Surface:
         transports = Transports(self._streams, surroundings=self._read_surroundings)
-        return Surface(Mirrors(self._streams), transports, Gate(), self._places)
+        return Surface(Mirrors(self._streams), transports, Gate(), self._places, self._store)
+
+    def _release_others(self) -> None:
+        """Close the sockets of the process before that no service without a port could use."""
+        without = [
+            name for name in self._destinations if name not in self._forwards or self._forwards[name].port is None
+        ]
+        settings = [self._destinations[name].settings for name in without]
+        ports = {port for each in settings for port in (each.port, *each.alternatives)}
+        self._store.release({(address, port) for address in self._forwarding.bind for port in ports})

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+from ..ports import ListenerStore
 from ..sockets.binding import BACKLOG, open_listeners
 from ..supervision import Tasks, report, supervise
 from .clients import reset
@@ -19,7 +20,8 @@ class Listeners:
     """Listens on one port of some addresses.
 
     ``await_room`` returns when a client may be accepted; False: none may for now, and those that wait are refused.
-    ``arrived`` gets each client, ``noted`` what keeps it from accepting.
+    ``arrived`` gets each client, ``noted`` what keeps it from accepting. ``store`` keeps the sockets beyond this
+    process.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class Listeners:
         port: int,
         bind: tuple[str, ...],
         *,
+        store: ListenerStore,
         await_room: Callable[[], Awaitable[bool]],
         arrived: Callable[[socket.socket], None],
         noted: Callable[[str], None],
@@ -37,23 +40,30 @@ class Listeners:
         self._await_room = await_room
         self._arrived = arrived
         self._noted = noted
-        self._sockets = open_listeners(port, bind)
+        self._store = store
+        self._sockets = open_listeners(port, bind, store)
         self._tasks: Tasks = set()
-        for listener in self._sockets:
+        for listener in self._sockets.values():
             supervise(f"accept clients on port {port}", partial(self._accept, listener), tasks=self._tasks)
 
     @property
     def addresses(self) -> Sequence[str]:
         """The addresses that are listened on; of a loopback pair one may be missing."""
-        return [listener.getsockname()[0] for listener in self._sockets]
+        return [listener.getsockname()[0] for listener in self._sockets.values()]
 
-    def close(self) -> None:
-        """Listen no more, from this instant on. Who was accepted stays."""
+    def close(self, *, keep: bool = False) -> None:
+        """Accept nobody any more, from this instant on. Who was accepted stays.
+
+        ``keep``: the store, if it has them, holds the sockets for the next process, and clients wait in their queue;
+        else the port is given up.
+        """
         for task in self._tasks:
             task.cancel()
-        for listener in self._sockets:
+        for address, listener in self._sockets.items():
             with contextlib.suppress(NotImplementedError):  # Windows' loop watches no sockets
                 asyncio.get_running_loop().remove_reader(listener)
+            if not keep:
+                self._store.remove(address, self.port, listener)
             listener.close()
 
     async def _accept(self, listener: socket.socket) -> None:

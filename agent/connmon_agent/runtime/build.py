@@ -19,7 +19,7 @@ from ..errors import ConnmonError, StoreError
 from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
 from ..loading.charts import find_charts_folder, load_charts
-from ..ports import Announcer, Cluster
+from ..ports import Announcer, Cluster, ListenerStore
 from ..presence import LOCK_FILE, AgentLock
 from ..private_files import admit, find_group, make_folder
 from ..probes.prober import TargetProber
@@ -28,6 +28,7 @@ from ..routes import open_link_watch
 from ..routes.metered import SOURCE, ask_network_manager
 from ..settings import KubernetesSettings, Settings
 from ..sockets.examining import SocketPorts
+from ..sockets.keeping import NothingKept
 from ..store import DATABASE_FILE
 from ..store.journal import SqliteJournal
 from ..store.layout import files_of
@@ -133,10 +134,12 @@ async def run_agent(
     say: Callable[[Sentence], None],
     on_ready: Callable[[Agent, Runner], None] | None = None,
     announcer: Announcer | None = None,
+    store: ListenerStore | None = None,
 ) -> None:
     """Run the agent until something calls ``Agent.end``. ``on_ready`` is called once, before the first event.
 
-    ``announcer`` is whoever waits for word of the agent (None: no one does).
+    ``announcer`` is whoever waits for word of the agent (None: no one does), ``store`` keeps the listening sockets of
+    the local ports for the next process (None: nothing does).
 
     Raises what ``open_memory`` raises.
     """
@@ -147,7 +150,7 @@ async def run_agent(
     announcer.extend(estimate_opening(settings.state_dir / DATABASE_FILE))
     with open_memory(settings.state_dir) as memory:
         admit_readers(memory.folder, readers)
-        runner = Runner(settings, memory, say, announcer)
+        runner = Runner(settings, memory, say, announcer, store)
         control = ControlServer(memory.folder, runner.agent.obey)
         if on_ready is not None:
             on_ready(runner.agent, runner)
@@ -169,7 +172,9 @@ class Runner:
         memory: Memory,
         say: Callable[[Sentence], None],
         announcer: Announcer | None = None,
+        store: ListenerStore | None = None,
     ) -> None:
+        store = store or NothingKept()
         self._settings = settings
         self._memory = memory
         self._say = say
@@ -179,6 +184,7 @@ class Runner:
         self._forwarding = Forwarding(
             temp_dir=memory.folder / CREDENTIALS_FOLDER,
             say=lambda service, text: say(Sentence(self.now(), "warning", service, text)),
+            store=store,
         )
         self._calls = _open_calls(settings.kubernetes, memory.folder)
         self._registries = RegistryAsker(settings.kubernetes.registries)
@@ -193,7 +199,7 @@ class Runner:
             journal=self._journal,
             boot_id=memory.boot,
             say=say,
-            ports=SocketPorts(),
+            ports=SocketPorts(store=store),
             forwards=self._forwarding.open(settings, self._calls),
             registries=self._registries,
             publish=self._publish,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..kube.calls import Calls
-from ..ports import Forwards
+from ..ports import Forwards, ListenerStore
 from ..settings import KubernetesSettings, Settings
 from ..supervision import Tasks, supervise
 from .no_forwards import NoForwards
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 class Forwarding:
     """Gives the agent its ``Forwards``. ``temp_dir`` is the private folder for credentials; ``say`` writes one sentence
-    about a service to the log.
+    about a service to the log. ``store`` keeps the listening sockets beyond this process.
 
     Without a port nothing of it is imported.
     """
 
-    def __init__(self, *, temp_dir: Path, say: Callable[[str, str], None]) -> None:
+    def __init__(self, *, temp_dir: Path, say: Callable[[str, str], None], store: ListenerStore) -> None:
+        self._store = store
         self._temp_dir = temp_dir
         self._say = say
         self._forwarder: Forwarder | None = None
@@ -34,11 +35,14 @@ class Forwarding:
     def open(self, settings: Settings, calls: Calls) -> Forwards:
         """The forwards for ``settings``, through ``calls``."""
         if not settings.forwards:
+            self._store.release(())
             return NoForwards()
         from ..forwards.forwarder import Forwarder
 
         streams = self._open_streams(settings.kubernetes, calls)
-        self._forwarder = Forwarder(find_destinations(settings), settings.forwarding, streams, say=self._say)
+        self._forwarder = Forwarder(
+            find_destinations(settings), settings.forwarding, streams, say=self._say, store=self._store
+        )
         return self._forwarder
 
     def follow(self, settings: Settings, calls: Calls, *, other_cluster: bool) -> Forwards | None:

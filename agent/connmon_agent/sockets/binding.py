@@ -20,10 +20,13 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Collection
 from enum import StrEnum
 from ipaddress import ip_address
 
 from ..errors import ConnmonError
+from ..ports import ListenerStore
+from .keeping import NothingKept
 
 BACKLOG = 1024  # connections that the kernel completes before we accept them
 
@@ -76,39 +79,51 @@ def cause_of(error: OSError) -> Cause:
     return Cause.OTHER if code is None else _CAUSES.get(code, Cause.OTHER)
 
 
-def open_listeners(port: int, bind: tuple[str, ...]) -> list[socket.socket]:
-    """Listen on ``port`` of every address of ``bind``: non-blocking sockets, which the caller closes.
+def open_listeners(port: int, bind: tuple[str, ...], store: ListenerStore | None = None) -> dict[str, socket.socket]:
+    """Listen on ``port`` of every address of ``bind``: a non-blocking socket for each, which the caller closes.
 
-    Of a loopback pair (127.0.0.1 and ::1) the one that this machine does not have is left out. One that is only taken
-    refuses the port as a whole. Raises PortRefused; then nothing is open.
+    What ``store`` has of an earlier process is used as it is, and the rest is given to it. Of a loopback pair
+    (127.0.0.1 and ::1) the one that this machine does not have is left out. One that is only taken refuses the port as
+    a whole. Raises PortRefused; then nothing is open but what the store had.
     """
-    listeners = _bind_all(port, bind)
+    store = store or NothingKept()
+    kept = {address: found for address in bind if (found := store.find(address, port)) is not None}
+    opened = _bind_all(port, bind, kept)
     try:
-        for address, listener in listeners.items():
+        for address, listener in opened.items():
             _listen(address, port, listener)
     except PortRefused:
-        _close(listeners)
+        _close(opened)
         raise
-    return list(listeners.values())
+    listeners = {address: (kept | opened)[address] for address in bind if address in kept or address in opened}
+    for address, listener in listeners.items():
+        store.keep(address, port, listener)
+    return listeners
 
 
-def try_binding(port: int, bind: tuple[str, ...]) -> None:
-    """Whether ``open_listeners`` would succeed now, without listening. Raises PortRefused where it would not."""
-    _close(_bind_all(port, bind))
+def try_binding(port: int, bind: tuple[str, ...], kept: Collection[tuple[str, int]] = ()) -> None:
+    """Whether ``open_listeners`` would succeed now, without listening. Raises PortRefused where it would not.
+
+    ``kept`` are the places that its store has.
+    """
+    _close(_bind_all(port, bind, [address for address in bind if (address, port) in kept]))
 
 
-def _bind_all(port: int, bind: tuple[str, ...]) -> dict[str, socket.socket]:
+def _bind_all(port: int, bind: tuple[str, ...], kept: Collection[str]) -> dict[str, socket.socket]:
+    """A socket for every address but those that are ``kept``."""
     opened: dict[str, socket.socket] = {}
     missing: list[PortRefused] = []
     try:
         for address in bind:
+            if address in kept:
+                continue
             try:
                 opened[address] = _bind(address, port)
             except PortRefused as refused:
                 if refused.cause is not Cause.NO_ADDRESS or not _has_twin(address, bind):
                     raise
                 missing.append(refused)
-        if missing and not opened:
+        if missing and not opened and not kept:
             raise missing[0]
     except PortRefused:
         _close(opened)

@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from ..ports import ListenerStore
 from .binding import Cause, PortRefused, try_binding
+from .keeping import NothingKept
 from .owners import Owner, choose_owner, describe, find_owners
 from .socket_tables import Socket, read_sockets
 
@@ -63,22 +65,27 @@ class SocketPorts:
     To find who has a port means to look at every file of every process, which took 35 ms of the processor beside 165
     processes: too much for every 5 s that a port is held for good. So an owner is looked up again only when the
     kernel's tables show another socket on its port, or after some minutes; where they show none, as elsewhere than on
-    Linux, after one.
+    Linux, after one. What ``store`` keeps for us is in nobody's way.
     """
 
     def __init__(
-        self, *, find: Callable[[Collection[int]], Owners] = find_owners, now: Callable[[], float] = time.monotonic
+        self,
+        *,
+        find: Callable[[Collection[int]], Owners] = find_owners,
+        now: Callable[[], float] = time.monotonic,
+        store: ListenerStore | None = None,
     ) -> None:
+        self._store = store or NothingKept()
         self._find = find
         self._now = now
         self._known: dict[int, _Known] = {}
 
     async def examine(self, ports: Mapping[int, tuple[str, ...]]) -> Mapping[int, str]:
-        found = await asyncio.to_thread(self._examine, ports)
+        found = await asyncio.to_thread(self._examine, ports, self._store.kept())
         return {port: obstacle.text for port, obstacle in found.items()}
 
-    def _examine(self, ports: Mapping[int, tuple[str, ...]]) -> dict[int, Obstacle]:
-        refusals = find_refusals(ports)
+    def _examine(self, ports: Mapping[int, tuple[str, ...]], kept: Collection[tuple[str, int]]) -> dict[int, Obstacle]:
+        refusals = find_refusals(ports, kept)
         held = [port for port, refused in refusals.items() if refused.cause in _HELD]
         shown: dict[int, set[Socket]] = {port: set() for port in held}
         for socket in read_sockets(held) if held else ():
@@ -115,12 +122,14 @@ def find_obstacles(ports: Mapping[int, tuple[str, ...]]) -> dict[int, Obstacle]:
     return _explain(refusals, find_owners(held) if held else {})
 
 
-def find_refusals(ports: Mapping[int, tuple[str, ...]]) -> dict[int, PortRefused]:
-    """Those of ``ports`` that cannot be bound, on the addresses that each is wanted on."""
+def find_refusals(
+    ports: Mapping[int, tuple[str, ...]], kept: Collection[tuple[str, int]] = ()
+) -> dict[int, PortRefused]:
+    """Those of ``ports`` that cannot be bound, on the addresses that each is wanted on but those that are ``kept``."""
     refusals: dict[int, PortRefused] = {}
     for port, bind in ports.items():
         try:
-            try_binding(port, bind)
+            try_binding(port, bind, kept)
         except PortRefused as refused:
             refusals[port] = refused
     return refusals
