@@ -12,7 +12,17 @@ from pathlib import Path
 import pytest
 
 from connmon_agent.errors import AlreadyRunning, ConnmonError
-from connmon_agent.presence import AGENT_PATIENCE, LOCK_FILE, PAUSE, AgentLock, find_agent
+from connmon_agent.presence import (
+    AGENT_PATIENCE,
+    LOCK_FILE,
+    PAUSE,
+    AgentLock,
+    Holder,
+    Signature,
+    find_agent,
+    find_holder,
+)
+from connmon_agent.processes import find_birth
 
 AGENT = """
 import subprocess
@@ -53,6 +63,32 @@ def test_nobody_runs_where_no_agent_ever_was(tmp_path: Path) -> None:
 def test_a_running_agent_is_found_by_its_process_id(tmp_path: Path) -> None:
     with agent_process(tmp_path) as process:
         assert find_agent(tmp_path) == process.pid
+
+
+def test_a_running_agent_is_found_with_its_birth_and_how_it_was_started(tmp_path: Path) -> None:
+    signature = Signature("background", "/etc/connmon.yaml", "/var/log/connmon", 7.5)
+    with AgentLock(tmp_path, signature=signature):
+        assert find_holder(tmp_path) == Holder(os.getpid(), find_birth(os.getpid()), signature)
+    assert find_holder(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("label", "pid"),
+    [
+        ('{"pid": 7}', 7),
+        ('{"pid": 7, "birth": 5, "mode": [], "config": {}, "logs": 1, "stop_timeout": "soon"}', 7),
+        ('{"pid": "7"}', 0),
+        ("[7]", 0),
+        ("7", 0),
+        ("\x00", 0),
+    ],
+)
+def test_of_a_label_that_is_malformed_or_of_another_version_only_what_is_sound_is_taken(
+    tmp_path: Path, label: str, pid: int
+) -> None:
+    with AgentLock(tmp_path):
+        (tmp_path / LOCK_FILE).write_text(label)
+        assert find_holder(tmp_path) == Holder(pid)
 
 
 def test_looking_takes_nothing_away(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@
     │   └── CommitError           a commit failed: whether it is durable is unknown    exit 1
     ├── AlreadyRunning            another agent holds the state directory              exit 1
     ├── NotRunning                the agent is not running                             exit 3
+    ├── Refused                   the running agent refused an order                   exit 1
     ├── ClusterError              the Kubernetes API refused, failed or kept silent    exit 1
     ├── Divergence                a replay decided otherwise than the journal says     exit 4
     └── InvariantError            a mistake of ours: two of our own parts disagree     exit 1
@@ -104,6 +105,10 @@ class NotRunning(ConnmonError):
     """The agent is not running."""
 
     exit_code = 3
+
+
+class Refused(ConnmonError):
+    """The running agent refused an order; the message is its reason."""
 
 
 class ClusterError(ConnmonError):

@@ -1,6 +1,7 @@
 """Whether an agent runs on a state directory: it holds the lock of ``agent.lock`` there, and the file names it.
 
 The lock is the proof and the text only a label: the kernel gives the lock back however the agent dies, the text stays.
+So the text of an agent that was killed may stand there for an instant after the next one has taken the lock.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,11 +21,40 @@ from .errors import AlreadyRunning, ConnmonError
 from .files import NotAFile, refuse_special
 from .locks import lock_alone, lock_shared, unlock
 from .private_files import open_private
+from .processes import find_birth
 
 LOCK_FILE = "agent.lock"
 PATIENCE = 30.0  # seconds; a reader holds its lock for microseconds, unless its machine lets it stand still meanwhile
 AGENT_PATIENCE = 0.5  # seconds of it for whoever excludes readers too: an agent, or an order that is being recorded
 PAUSE = 0.01  # seconds between two looks
+LONGEST_LABEL = 16 * 1024  # bytes; two paths of 4 KiB in JSON fit
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What an agent says of itself beside its lock, for those who stop it or start it again.
+
+    ``mode`` is the one of `start --mode` (None: no agent, but a command that records an order), ``config`` the absolute
+    path of its configuration (None: the built-in defaults, or not known), ``logs`` the folder of its log files (None:
+    it writes none), ``stop_timeout`` the seconds that it takes at most to end in order.
+    """
+
+    mode: str | None = None
+    config: str | None = None
+    logs: str | None = None
+    stop_timeout: float = 5.0
+
+
+UNSIGNED = Signature()
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that holds the lock. ``pid`` 0: it has not signed yet; ``birth``: see ``processes.find_birth``."""
+
+    pid: int
+    birth: str | None = None
+    signature: Signature = UNSIGNED
 
 
 def find_agent(state_dir: Path) -> int | None:
@@ -31,6 +62,12 @@ def find_agent(state_dir: Path) -> int | None:
 
     Changes nothing and needs no right to write. Raises ConnmonError where the lock file cannot be read.
     """
+    holder = find_holder(state_dir)
+    return None if holder is None else holder.pid
+
+
+def find_holder(state_dir: Path) -> Holder | None:
+    """Who holds the lock of ``state_dir`` now; None: no one does. Otherwise as ``find_agent``."""
     path = state_dir / LOCK_FILE
     try:
         refuse_special(path)
@@ -43,7 +80,7 @@ def find_agent(state_dir: Path) -> int | None:
         if lock_shared(descriptor):
             unlock(descriptor)
             return None
-        return _read_pid(descriptor)
+        return _read_holder(descriptor)
     finally:
         os.close(descriptor)
 
@@ -52,8 +89,14 @@ class AgentLock:
     """The right to be the one agent of ``state_dir``, from ``with`` to its end or the death of the process."""
 
     def __init__(
-        self, state_dir: Path, *, patience: float = PATIENCE, sleep: Callable[[float], None] = time.sleep
+        self,
+        state_dir: Path,
+        *,
+        signature: Signature = UNSIGNED,
+        patience: float = PATIENCE,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._signature = signature
         self._path = state_dir / LOCK_FILE
         self._patience = patience
         self._sleep = sleep
@@ -80,7 +123,7 @@ class AgentLock:
             raise _unusable(self._path, error, purpose="write") from error
         try:
             self._take(descriptor)
-            _sign(descriptor)
+            _sign(descriptor, self._signature)
         except OSError as error:
             os.close(descriptor)
             raise _unusable(self._path, error, purpose="lock") from error
@@ -101,7 +144,7 @@ class AgentLock:
         waited = waited_for_agent = 0.0
         while not lock_alone(descriptor):
             if waited >= self._patience or waited_for_agent >= AGENT_PATIENCE:
-                raise _already_running(self._path, _read_pid(descriptor))
+                raise _already_running(self._path, _read_holder(descriptor).pid)
             # A lock beside which a shared one can be had is a reader's: `status` is looking whether an agent runs.
             if lock_shared(descriptor):
                 unlock(descriptor)
@@ -111,22 +154,37 @@ class AgentLock:
             waited += PAUSE
 
 
-def _sign(descriptor: int) -> None:
+def _sign(descriptor: int, signature: Signature) -> None:
+    pid = os.getpid()
     started = datetime.now(UTC).isoformat(timespec="microseconds")
-    signature = json.dumps({"pid": os.getpid(), "started": started}).encode()
+    label = {"pid": pid, "started": started, "birth": find_birth(pid), **asdict(signature)}
+    text = json.dumps(label).encode()
     os.ftruncate(descriptor, 0)
     os.lseek(descriptor, 0, os.SEEK_SET)
-    os.write(descriptor, signature)
+    os.write(descriptor, text)
 
 
-def _read_pid(descriptor: int) -> int:
+def _read_holder(descriptor: int) -> Holder:
+    """What the file says; what is missing or malformed there, as in one of an earlier version, is not known."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     try:
-        signature = json.loads(os.read(descriptor, 4096))
+        label = json.loads(os.read(descriptor, LONGEST_LABEL))
     except ValueError:
-        return 0
-    pid = signature.get("pid") if isinstance(signature, dict) else None
-    return pid if isinstance(pid, int) else 0
+        return Holder(0)
+    if not isinstance(label, dict) or not isinstance(label.get("pid"), int):
+        return Holder(0)
+    timeout = label.get("stop_timeout")
+    signature = Signature(
+        _text(label.get("mode")),
+        _text(label.get("config")),
+        _text(label.get("logs")),
+        timeout if isinstance(timeout, int | float) else UNSIGNED.stop_timeout,
+    )
+    return Holder(label["pid"], _text(label.get("birth")), signature)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _already_running(path: Path, pid: int) -> AlreadyRunning:

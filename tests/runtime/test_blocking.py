@@ -19,13 +19,13 @@ from tests.fakes.sites import Site, plan_of
 from tests.fakes.virtual_time import run_virtually, until
 
 from connmon_agent.cli.invocations import Invocation
-from connmon_agent.cli.start import _Reloads
 from connmon_agent.core.events import Order
 from connmon_agent.errors import ConnmonError
 from connmon_agent.runtime.agent import SLOW_DISK, Agent
 from connmon_agent.runtime.build import Runner, run_agent
 from connmon_agent.runtime.control import send_order
 from connmon_agent.runtime.logs import Log
+from connmon_agent.runtime.reloading import Reloads
 from connmon_agent.settings import STOP_TIMEOUT
 from connmon_agent.store.journal import SqliteJournal
 
@@ -104,7 +104,7 @@ def test_nothing_that_waits_is_done_on_the_event_loop(
                 noting_callers(monkeypatch, calls, on_loop)
                 await asyncio.to_thread(send_order, tmp_path / "state", Order.PAUSE, ())
                 assert agent.world.paused
-                reloads = _Reloads(invocation, runner, log)
+                reloads = Reloads(invocation.settings, runner, log)
                 await asyncio.to_thread(add_service, tmp_path / "connmon.yaml")
                 reloads.begin()
                 await until(lambda: "api" in agent.world.services)

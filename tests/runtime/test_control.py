@@ -6,17 +6,19 @@ import asyncio
 import json
 import os
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from connmon_agent.core.events import Order
-from connmon_agent.errors import ConnmonError, NotRunning, StoreError
+from connmon_agent.errors import ConnmonError, NotRunning, Refused, StoreError
 from connmon_agent.runtime.control import (
     FILE_NAME,
     LONGEST_REQUEST,
     ControlServer,
+    Handler,
+    ask_agent,
     name_operator,
     parse_request,
     send_order,
@@ -26,20 +28,26 @@ from connmon_agent.runtime.control import (
 Orders = list[tuple[Order, tuple[str, ...], str]]
 
 
-def serve(folder: Path, client: Callable[[], Awaitable[object]], *, refusal: str | None = None) -> Orders:
+def serve(
+    folder: Path,
+    client: Callable[[], Awaitable[object]],
+    *,
+    refusal: str | None = None,
+    handlers: Mapping[str, Handler] | None = None,
+) -> Orders:
     """Run ``client`` beside a server; returns the orders that were obeyed."""
     orders: Orders = []
 
     async def obey(order: Order, services: tuple[str, ...], by: str, *, lapsed: Callable[[], bool]) -> str | None:
         if lapsed():
-            raise ConnmonError("it has lapsed")
+            raise ConnmonError("the order expired before the agent accepted it")
         if refusal == "disk full":
             raise StoreError("disk full")
         orders.append((order, services, by))
         return refusal
 
     async def run() -> None:
-        server = ControlServer(folder, obey)
+        server = ControlServer(folder, obey, handlers)
         await server.start()
         try:
             await client()
@@ -52,6 +60,10 @@ def serve(folder: Path, client: Callable[[], Awaitable[object]], *, refusal: str
 
 def give(folder: Path, order: Order, *services: str) -> Callable[[], Awaitable[object]]:
     return lambda: asyncio.to_thread(send_order, folder, order, services)
+
+
+def ask(folder: Path, order: str) -> Callable[[], Awaitable[object]]:
+    return lambda: asyncio.to_thread(ask_agent, folder, order)
 
 
 def exchange(folder: Path, line: bytes, answers: list[bytes]) -> Callable[[], Awaitable[object]]:
@@ -72,6 +84,50 @@ def exchange(folder: Path, line: bytes, answers: list[bytes]) -> Callable[[], Aw
 def test_an_order_reaches_the_agent_with_its_operator(tmp_path: Path, order: Order, services: tuple[str, ...]) -> None:
     me = name_operator(os.getuid(), os.getpid())
     assert serve(tmp_path, give(tmp_path, order, *services)) == [(order, services, me)]
+
+
+def test_a_request_to_the_process_reaches_its_handler_and_brings_its_answer(tmp_path: Path) -> None:
+    me = name_operator(os.getuid(), os.getpid())
+    asked: list[tuple[object, str]] = []
+
+    async def handle(arguments: Mapping[str, object], by: str) -> Mapping[str, object]:
+        asked.append((arguments["again"], by))
+        return {"pid": 7}
+
+    answers: list[dict[str, object]] = []
+
+    async def client() -> None:
+        answers.append(await asyncio.to_thread(ask_agent, tmp_path, "stop", {"again": True}))
+
+    assert serve(tmp_path, client, handlers={"stop": handle}) == []
+    assert asked == [(True, me)]
+    assert answers == [{"pid": 7, "done": True}]
+
+
+def test_a_request_to_the_process_may_be_refused_or_fail(tmp_path: Path) -> None:
+    async def refuse(arguments: Mapping[str, object], by: str) -> Mapping[str, object]:
+        raise ConnmonError("not today", hint="Come back tomorrow")
+
+    async def fail(arguments: Mapping[str, object], by: str) -> Mapping[str, object]:
+        raise RuntimeError("boom")
+
+    for order, reason in (("refuse", "not today. Come back tomorrow"), ("fail", "internal error")):
+        with pytest.raises(Refused) as caught:
+            serve(tmp_path, ask(tmp_path, order), handlers={"refuse": refuse, "fail": fail})
+        assert caught.value.message.startswith(reason)
+
+
+def test_a_request_to_the_process_that_came_too_late_is_not_handled(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def handle(arguments: Mapping[str, object], by: str) -> Mapping[str, object]:
+        asked.append(by)
+        return {}
+
+    answers: list[bytes] = []
+    serve(tmp_path, exchange(tmp_path, b'{"order": "stop", "until": 0.0}\n', answers), handlers={"stop": handle})
+    assert asked == []
+    assert "expired" in json.loads(answers[0])["reason"]
 
 
 @pytest.mark.parametrize("refusal", ["the link is OFFLINE", "disk full"])
@@ -114,7 +170,7 @@ def test_a_request_without_end_does_not_harm_the_server(tmp_path: Path, line: by
 def test_an_order_that_came_too_late_has_lapsed(tmp_path: Path) -> None:
     answers: list[bytes] = []
     assert serve(tmp_path, exchange(tmp_path, b'{"order": "pause", "until": 0.0}\n', answers)) == []
-    assert "lapsed" in json.loads(answers[0])["reason"]
+    assert "expired" in json.loads(answers[0])["reason"]
 
 
 def test_the_socket_belongs_to_the_agents_user_alone_and_goes_with_the_agent(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
 from ..loading.charts import find_charts_folder, load_charts
 from ..ports import Announcer, Cluster, ListenerStore
-from ..presence import LOCK_FILE, AgentLock
+from ..presence import LOCK_FILE, UNSIGNED, AgentLock, Signature
 from ..private_files import admit, find_group, make_folder
 from ..probes.prober import TargetProber
 from ..probes.registries import RegistryAsker
@@ -39,7 +39,7 @@ from .agent import Agent
 from .announcing import NoAnnouncer
 from .api_addresses import ApiAddress
 from .clocks import SystemClock, anchor_time, boot_id, boottime, walltime
-from .control import ControlServer
+from .control import ControlServer, Handler
 from .endpoint_files import EndpointFiles
 from .forwarding import Forwarding
 from .sentences import Sentence, tell_damage
@@ -65,14 +65,14 @@ class Memory:
 
 
 @contextmanager
-def open_memory(folder: Path) -> Iterator[Memory]:
-    """Take the state directory over; it is made where it is missing.
+def open_memory(folder: Path, *, signature: Signature = UNSIGNED) -> Iterator[Memory]:
+    """Take the state directory over; it is made where it is missing. ``signature`` names who does so.
 
     Raises AlreadyRunning, StoreError, ConfigurationError for a chart, ConnmonError for the folder itself.
     """
     charts = load_charts(find_charts_folder())
     _make_folder(folder)
-    with AgentLock(folder):
+    with AgentLock(folder, signature=signature):
         boot = boot_id()
         journal = SqliteJournal.open(folder / DATABASE_FILE, boottime=boottime, boot_id=boot)
         try:
@@ -135,11 +135,13 @@ async def run_agent(
     on_ready: Callable[[Agent, Runner], None] | None = None,
     announcer: Announcer | None = None,
     store: ListenerStore | None = None,
+    signature: Signature = UNSIGNED,
 ) -> None:
-    """Run the agent until something calls ``Agent.end``. ``on_ready`` is called once, before the first event.
+    """Run the agent until something calls ``Agent.end``. ``on_ready`` is called once, before the first event; it may
+    add to ``Runner.handlers``.
 
     ``announcer`` is whoever waits for word of the agent (None: no one does), ``store`` keeps the listening sockets of
-    the local ports for the next process (None: nothing does).
+    the local ports for the next process (None: nothing does), ``signature`` says how the agent was started.
 
     Raises what ``open_memory`` raises.
     """
@@ -148,10 +150,10 @@ async def run_agent(
     asyncio.get_running_loop().set_default_executor(DaemonExecutor(THREADS, "connmon"))
     announcer = announcer or NoAnnouncer()
     announcer.extend(estimate_opening(settings.state_dir / DATABASE_FILE))
-    with open_memory(settings.state_dir) as memory:
+    with open_memory(settings.state_dir, signature=signature) as memory:
         admit_readers(memory.folder, readers)
         runner = Runner(settings, memory, say, announcer, store)
-        control = ControlServer(memory.folder, runner.agent.obey)
+        control = ControlServer(memory.folder, runner.agent.obey, runner.handlers)
         if on_ready is not None:
             on_ready(runner.agent, runner)
         await control.start()
@@ -179,6 +181,7 @@ class Runner:
         self._memory = memory
         self._say = say
         self.announcer = announcer or NoAnnouncer()
+        self.handlers: dict[str, Handler] = {}  # of requests to the process itself, by their names
         self._retired: Tasks = set()
         self._watching: Tasks = set()
         self._forwarding = Forwarding(

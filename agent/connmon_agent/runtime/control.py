@@ -3,10 +3,14 @@
 One request a connection, one line of JSON each way::
 
     {"order": "recover", "services": ["frontend"], "until": 5021.7}
-    ->  {"done": true}  |  {"done": false, "reason": "..."}
+    {"order": "reload", "until": 5021.7}
+    ->  {"done": true, ...}  |  {"done": false, "reason": "..."}
 
-``until`` is a time since boot after which the order lapses (none: it never does). Whoever gave it is told soon after
-that the agent does not answer; an agent that was stopped must not restart services when it goes on an hour later.
+An order is one of the operator's (``core.events.Order``), which is decided on and recorded, or a request to the process
+itself (stop, reload and the like), which a ``Handler`` answers; its own arguments stand beside "order".
+
+``until`` is a time since boot after which the order expires (none: it never does). The sender gives up soon after it;
+an agent that was suspended must not restart services when it is resumed an hour later.
 
 The socket lies in the state directory and belongs to the agent's user alone. On systems without Unix sockets there is
 none yet; the commands say so.
@@ -21,14 +25,14 @@ import math
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from ..core.events import Order
-from ..errors import ConnmonError, NotRunning
+from ..errors import ConnmonError, NotRunning, Refused
 from ..presence import name_owner
 from ..supervision import report
 from .clocks import boottime
@@ -44,17 +48,27 @@ REQUEST_TIMEOUT = 30.0  # seconds for a client to say what it wants
 class Request:
     """An operator's order as it comes over the socket."""
 
-    order: Order
+    order: str
     services: tuple[str, ...]
     until: float = math.inf  # time since boot
+    arguments: Mapping[str, object] = field(default_factory=dict)  # the whole line, for a ``Handler``
 
 
 class Obey(Protocol):
-    """Carries an order out, or returns why it was refused. ``lapsed``: whoever gave it does not wait any more."""
+    """Carries an order out, or returns why it was refused. ``lapsed``: the sender has stopped waiting."""
 
     async def __call__(
         self, order: Order, services: tuple[str, ...], by: str, *, lapsed: Callable[[], bool]
     ) -> str | None: ...
+
+
+class Handler(Protocol):
+    """Does what a request asks of the process itself, and returns what the answer holds beside "done".
+
+    ``arguments`` is the request as it came, unchecked; ``by`` names the sender. Raises ConnmonError to refuse it.
+    """
+
+    async def __call__(self, arguments: Mapping[str, object], by: str) -> Mapping[str, object]: ...
 
 
 @contextmanager
@@ -72,11 +86,12 @@ def short_path(folder: Path) -> Iterator[str]:
 
 
 class ControlServer:
-    """Serves orders while the agent runs. ``obey`` carries one out, or returns why it was refused."""
+    """Serves orders while the agent runs. ``obey`` carries one out; ``handlers`` are for all others, by their names."""
 
-    def __init__(self, folder: Path, obey: Obey) -> None:
+    def __init__(self, folder: Path, obey: Obey, handlers: Mapping[str, Handler] | None = None) -> None:
         self._folder = folder
         self._obey = obey
+        self._handlers = handlers or {}
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -114,7 +129,11 @@ class ControlServer:
     async def _answer(self, line: bytes, by: str) -> dict[str, object]:
         try:
             request = parse_request(line)
-            refusal = await self._obey(request.order, request.services, by, lapsed=lambda: boottime() > request.until)
+            if request.order in self._handlers:
+                return {**await self._handle(request, by), "done": True}
+            refusal = await self._obey(
+                Order(request.order), request.services, by, lapsed=lambda: boottime() > request.until
+            )
         except (ValueError, RecursionError, ConnmonError) as error:
             return {"done": False, "reason": str(error)}
         except Exception as error:  # a mistake of ours: whoever gave the order must not take silence for success
@@ -122,16 +141,21 @@ class ControlServer:
             return {"done": False, "reason": f"internal error ({error!r}): please report it with the agent's log"}
         return {"done": True} if refusal is None else {"done": False, "reason": refusal}
 
+    async def _handle(self, request: Request, by: str) -> Mapping[str, object]:
+        if boottime() > request.until:
+            raise ConnmonError("the order expired before the agent accepted it")
+        return await self._handlers[request.order](request.arguments, by)
+
 
 def parse_request(line: bytes) -> Request:
-    """One request line. Raises ValueError when it is none."""
+    """One request line. Raises ValueError where it is malformed; whether the order is known is not looked at."""
     data = json.loads(line)
     if not isinstance(data, dict) or not isinstance(data.get("services", []), list):
         raise ValueError("a request is an object with an order and a list of services")
     until = data.get("until", math.inf)
     if not isinstance(until, int | float):
         raise ValueError("until is a number of seconds since boot")
-    return Request(Order(str(data.get("order"))), tuple(str(name) for name in data.get("services", [])), until)
+    return Request(str(data.get("order")), tuple(str(name) for name in data.get("services", [])), until, data)
 
 
 async def _name_peer(writer: asyncio.StreamWriter) -> str:
@@ -157,13 +181,33 @@ def send_order(folder: Path, order: Order, services: tuple[str, ...], *, patienc
 
     Raises NotRunning when no agent listens, ConnmonError with the agent's reason when it refused.
     """
-    request = {"order": order.value, "services": list(services), "until": boottime() + patience * TAKEN_WITHIN}
-    line = json.dumps(request).encode() + b"\n"
+    ask_agent(folder, order.value, {"services": list(services)}, patience=patience)
+
+
+def ask_agent(
+    folder: Path, order: str, arguments: Mapping[str, object] | None = None, *, patience: float = ANSWER_TIMEOUT
+) -> dict[str, object]:
+    """Ask the running agent something, and return its answer. ``patience`` is in seconds.
+
+    Raises NotRunning when no agent listens, Refused with the agent's reason, and ConnmonError for no answer.
+    """
+    request = {**(arguments or {}), "order": order, "until": boottime() + patience * TAKEN_WITHIN}
+    answer = _ask(folder, json.dumps(request).encode() + b"\n", patience)
+    if not answer.get("done"):
+        raise Refused(str(answer.get("reason", "the agent refused")))
+    return answer
+
+
+def _ask(folder: Path, line: bytes, patience: float) -> dict[str, object]:
     try:
         answer = json.loads(_exchange(folder, line, patience))
+        if not isinstance(answer, dict):
+            raise ValueError("the answer is no object")
+        return answer
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise NotRunning(
-            f"the agent in {folder} does not listen", hint="It starts or ends just now: try again in a moment"
+            f"the agent in {folder} does not listen",
+            hint="The agent is starting or stopping. Retry in a few seconds",
         ) from error
     except PermissionError as error:
         raise ConnmonError(
@@ -172,16 +216,14 @@ def send_order(folder: Path, order: Order, services: tuple[str, ...], *, patienc
         ) from error
     except TimeoutError as error:
         raise ConnmonError(
-            f"the agent did not answer within {patience:g} s; an order that it has not taken by now has lapsed",
-            hint="Is its process stopped, or does its disk hang? `connmon-agent status` shows what it has taken",
+            f"the agent did not answer within {patience:g} s; if it has not accepted the order by now, it expired",
+            hint="Check for a suspended process or a hanging disk. `connmon-agent status` shows what it accepted",
         ) from error
     except (OSError, ValueError) as error:
         raise ConnmonError(
             "the agent ended before it answered",
-            hint="Give the order again once `connmon-agent status` shows that it was not taken",
+            hint="Check with `connmon-agent status` whether it was accepted; if not, give the order again",
         ) from error
-    if not answer.get("done"):
-        raise ConnmonError(str(answer.get("reason", "the agent refused")))
 
 
 def _exchange(folder: Path, line: bytes, patience: float) -> bytes:

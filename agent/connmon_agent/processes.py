@@ -1,0 +1,98 @@
+"""Processes of this machine: which one a number means, ending it, and starting one that outlives its starter.
+
+A process id is used again once its process has ended. What names a process for good is its id and its birth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_STATE, _START_TIME = 0, 19  # fields 3 and 22 of proc_pid_stat(5), counted from the end of the name
+_GONE = ("Z", "X")  # a zombie runs no more: only its exit code is left, for its parent
+UMASK = 0o022  # of a process that outlives its starter: the rights of its logs must not depend on who started it
+
+
+def find_birth(pid: int) -> str | None:
+    """When the process ``pid`` was created, as an opaque text that no other process with this id has, in any boot.
+
+    None: there is no such process, it has ended, or this system does not tell.
+    """
+    if sys.platform == "linux":
+        return _find_birth_in_proc(pid)
+    import psutil
+
+    with contextlib.suppress(psutil.Error, OSError, ValueError):
+        process = psutil.Process(pid)
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return f"{process.create_time():.2f}"
+    return None
+
+
+def _find_birth_in_proc(pid: int) -> str | None:
+    """Ticks since boot, and the boot: unlike a wall time they do not move when the clock is set."""
+    try:
+        text = Path(f"/proc/{pid:d}/stat").read_text(encoding="utf-8", errors="replace")
+        fields = text.rpartition(")")[2].split()  # the name may hold blanks and parentheses
+        if fields[_STATE] in _GONE:
+            return None
+        return f"{fields[_START_TIME]}@{_BOOT_ID.read_text(encoding='ascii').strip()}"
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def send_signal(pid: int, birth: str, number: int) -> bool:
+    """Send the signal to the process ``pid`` that was created at ``birth``, and to no other one.
+
+    False: that process is gone. Raises PermissionError where it belongs to another user, OSError where it cannot be
+    done.
+    """
+    if not hasattr(os, "pidfd_open") or not hasattr(signal, "pidfd_send_signal"):
+        if find_birth(pid) != birth:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+            return True
+        return False
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        # Looked at once the descriptor holds the process: the id cannot come to mean another one in between.
+        if find_birth(pid) != birth:
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+        return True
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def spawn_detached(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a program that lives on when its starter, its terminal and its session end.
+
+    It has a session of its own and inherits no descriptor. It reads nothing; what it writes on stdout and stderr comes
+    through ``stdout`` of the result. Raises OSError.
+    """
+    settings: dict[str, Any] = {"start_new_session": True, "umask": UMASK}
+    if sys.platform == "win32":
+        settings = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
+    process: subprocess.Popen[bytes] = subprocess.Popen(
+        list(arguments),
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        close_fds=True,
+        **settings,
+    )
+    return process

@@ -1,0 +1,76 @@
+"""Taking another configuration over while the agent runs, at SIGHUP or when `connmon-agent reload` asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from ..core.moments import Moment
+from ..errors import ConfigurationError, ConnmonError, InvariantError
+from ..settings import Settings
+from ..supervision import Tasks, supervise
+from .build import Runner
+from .logs import Log
+from .sentences import Sentence
+
+
+class Reloads:
+    """Takes the configuration that ``read`` returns over, whole or not at all, one reload at a time.
+
+    ``read`` raises ConfigurationError; it is called beside the event loop.
+    """
+
+    def __init__(self, read: Callable[[], Settings], runner: Runner, log: Log) -> None:
+        self._read = read
+        self._runner = runner
+        self._log = log
+        self._turn = asyncio.Lock()
+        self._tasks: Tasks = set()
+
+    def begin(self) -> None:
+        """Begin a reload, after those that are under way."""
+        supervise("take the configuration over", self.do, tasks=self._tasks, again=False)
+
+    async def answer(self, arguments: Mapping[str, object], by: str) -> Mapping[str, object]:
+        """A ``control.Handler``: reload, and answer once the configuration is in force or refused."""
+        done = await self.do()
+        if isinstance(done, ConnmonError):
+            raise done
+        return {"source": done.source, "warnings": [str(warning) for warning in done.warnings]}
+
+    async def do(self) -> Settings | ConnmonError:
+        """Reload; returns what is in force since, or why it was refused. Either has been logged and announced."""
+        async with self._turn:
+            announcer = self._runner.announcer
+            announcer.reloading()
+            done: Settings | ConnmonError
+            try:
+                done = await self._take_over()
+            except ConnmonError as error:
+                done = error
+            except Exception as error:  # a mistake of ours: the agent goes on with what it has
+                done = InvariantError(f"internal error, please report it: {error!r}")
+            self._tell(done)
+            announcer.reloaded(str(done) if isinstance(done, ConnmonError) else None)
+            return done
+
+    async def _take_over(self) -> Settings:
+        settings = await asyncio.to_thread(self._read)
+        with self._log.turning_to(await asyncio.to_thread(self._log.prepare, settings.logging)):
+            await self._runner.reload(settings)
+        return settings
+
+    def _tell(self, done: Settings | ConnmonError) -> None:
+        now = self._runner.now()
+        if isinstance(done, Settings):
+            self._log(Sentence(now, "info", "agent", f"the configuration was read again from {done.source}"))
+            warn(self._log, done, now)
+            return
+        for reason in done.problems if isinstance(done, ConfigurationError) else [done]:
+            self._log(Sentence(now, "error", "agent", f"the configuration is not taken over: {reason}"))
+
+
+def warn(log: Log, settings: Settings, at: Moment) -> None:
+    """Name what the configuration probably does not mean as it is written."""
+    for warning in settings.warnings:
+        log(Sentence(at, "warning", "agent", str(warning)))
