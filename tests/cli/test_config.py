@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from tests.fakes.statefiles import opened, tick
 
 from connmon_agent.cli.config import config
 from connmon_agent.cli.invocations import Invocation
 from connmon_agent.core.steps import Step
 from connmon_agent.core.world import Forward
-from connmon_agent.errors import ConfigurationError
+from connmon_agent.errors import ConfigurationError, ConnmonError
 from connmon_agent.kube.backends import SET_TARGET
 from connmon_agent.loading.configuration import load_settings
 from connmon_agent.settings import Settings
@@ -162,3 +162,67 @@ def test_check_asks_for_a_target_once_an_agent_has_seen_several_ports(
     result = CliRunner().invoke(config, ["check"], obj=Given(path, tmp_path))
     said = " ".join(result.stdout.split())
     assert (result.exit_code, "services.web.target is missing: the Service web has several" in said) == (0, asks)
+
+
+# import
+
+ERP = '{"ConnectionMonitor": {"CheckInterval": 7}}'
+
+
+@pytest.fixture
+def erp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The ERP's directory, which is the working directory."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "system_config.json").write_text(ERP)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_import(*arguments: str, config_path: Path | None = None) -> Result:
+    environment = {"XDG_CONFIG_HOME": "/nowhere", "HOME": "/nowhere"}
+    return CliRunner().invoke(config, ["import", *arguments], obj=Invocation(config_path, environment=environment))
+
+
+def test_import_writes_beside_the_erps_file_and_a_second_one_changes_nothing(erp: Path) -> None:
+    result, written = run_import(), erp / "config" / "connmon.yaml"
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Wrote config/connmon.yaml.")
+    assert "check_interval: 7s" in written.read_text()
+    before = written.stat()
+    assert run_import().stdout == "config/connmon.yaml is up to date.\n"
+    assert written.stat() == before
+    assert (erp / "config" / "system_config.json").read_text() == ERP
+
+
+def test_import_writes_over_nothing_without_being_told_to(erp: Path) -> None:
+    written = erp / "config" / "connmon.yaml"
+    written.write_text("link: {}\n")
+    result = run_import()
+    assert isinstance(result.exception, ConnmonError)
+    assert "config/connmon.yaml is there already" in str(result.exception)
+    assert written.read_text() == "link: {}\n"
+    assert run_import("--force").exit_code == 0
+    assert "check_interval: 7s" in written.read_text()
+
+
+def test_import_to_another_place_or_to_the_output(erp: Path) -> None:
+    (erp / "etc").mkdir()
+    assert run_import("--output", "etc/site.yaml").exit_code == 0
+    assert "check_interval: 7s" in (erp / "etc" / "site.yaml").read_text()
+    assert "check_interval: 7s" in run_import("--output", "-").stdout
+    assert not (erp / "config" / "connmon.yaml").exists()
+
+
+def test_import_takes_the_file_that_is_named(erp: Path) -> None:
+    other = erp / "other.json"
+    other.write_text('{"ConnectionMonitor": {"CheckInterval": 8}}')
+    assert "check_interval: 8s" in run_import("other.json", "--output", "-").stdout
+    assert "check_interval: 8s" in run_import("--output", "-", config_path=other).stdout
+    assert "check_interval: 7s" in run_import("--output", "-", config_path=erp / "connmon.yaml").stdout
+
+
+def test_import_without_a_file_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run_import()
+    assert isinstance(result.exception, ConnmonError)
+    assert f"there is no {tmp_path}/config/system_config.json" in str(result.exception)

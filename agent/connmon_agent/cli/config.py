@@ -1,12 +1,15 @@
-"""``config``: check the configuration, and show what is in force."""
+"""``config``: check the configuration, show what is in force, and convert the ERP's."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 import click
 
+from ..errors import ConnmonError
 from ..redaction import redact
 from ..settings import BUILT_IN, KeyUsage, Settings
 from ..texts import make_printable
@@ -23,13 +26,18 @@ class Invocation(Protocol):
     def settings(self) -> Settings:
         """The configuration in force. Raises ConfigurationError."""
 
+    environment: Mapping[str, str]
+
     def config_candidates(self) -> list[Path]:
         """The files that are looked for when none is named."""
+
+    def system_config(self) -> Path:
+        """The ERP's file that is meant when none is named. Raises ConnmonError where there is none."""
 
 
 @click.group()
 def config() -> None:
-    """Check the configuration, and show what is in force."""
+    """Check the configuration, show what is in force, and convert the ERP's."""
 
 
 @config.command()
@@ -72,6 +80,45 @@ def show(invocation: Invocation) -> None:
     click.echo(describe_settings(invocation.settings()), nl=False)
 
 
+@config.command("import")
+@click.argument(
+    "system_config", required=False, type=click.Path(path_type=Path, dir_okay=False), metavar="[SYSTEM_CONFIG]"
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="Where to write it; - prints it.  [default: connmon.yaml beside SYSTEM_CONFIG]",
+)
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.pass_obj
+def import_(invocation: Invocation, system_config: Path | None, output: Path | None, force: bool) -> None:
+    """Write the connmon.yaml that means the same as the ERP's system_config.json.
+
+    SYSTEM_CONFIG is the file of --config, or config/system_config.json, when it is not given. It is not changed. A
+    connmon.yaml beside it is used in its place from then on.
+    """
+    from ..generated_files import holds, write_file
+    from ..loading.conversions import convert_system_config
+
+    source = system_config or invocation.system_config()
+    path = output or source.parent / "connmon.yaml"
+    if path == Path("-"):
+        path = source.parent / "connmon.yaml"
+        click.echo(convert_system_config(source, output=path, environment=invocation.environment), nl=False)
+        return
+    data = convert_system_config(source, output=path, environment=invocation.environment).encode()
+    if holds(path, data):
+        click.echo(f"{path} is up to date.")
+        return
+    try:
+        write_file(path, data, replace=force)
+    except FileExistsError as error:
+        hint = "Name another file with --output, or write over it with --force"
+        raise ConnmonError(f"{path} is there already", hint=hint) from error
+    click.echo(f"Wrote {path}. Check it: connmon-agent --config {shlex.quote(str(path))} config check")
+
+
 def summarise(settings: Settings) -> str:
     """One sentence on a configuration that is good."""
     plan = settings.plan
@@ -91,7 +138,6 @@ def list_missing_targets(settings: Settings) -> list[str]:
 
     It is read from the state file; the cluster is not asked. Empty where no agent has looked yet.
     """
-    from ..errors import ConnmonError
     from ..kube.backends import SET_TARGET
     from ..store import DATABASE_FILE
     from ..store.reading import Reader

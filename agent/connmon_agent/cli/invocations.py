@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import Disabled
+from ..errors import ConnmonError, Disabled
 from ..files import read_file
 from ..store import DATABASE_FILE
 
@@ -39,6 +39,20 @@ class Invocation:
             message = f"{settings.source}: {key} is false: the agent is not started"
             raise Disabled(message, hint="Set it to true to allow it")
         return settings
+
+    def system_config(self) -> Path:
+        """The ERP's file: that of ``--config``, else ``config/system_config.json`` in the working directory.
+
+        Raises ConnmonError where there is none.
+        """
+        from ..loading.places import ERP_FILE
+
+        if self.config_path is not None and self.config_path.suffix.lower() == ".json":
+            return self.config_path
+        if not ERP_FILE.exists():
+            hint = "Name the ERP's file, or run this in the ERP's directory"
+            raise ConnmonError(f"there is no {Path.cwd() / ERP_FILE}", hint=hint)
+        return ERP_FILE
 
     def config_candidates(self) -> list[Path]:
         """The files that are looked for when ``--config`` is not given, the first one that is there being meant."""

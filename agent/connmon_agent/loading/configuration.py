@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.plan import Plan
+from ..errors import Problem
 from ..settings import BUILT_IN, KeyUsage, Settings
 from .connmon_files import read_connmon_file
 from .defaults import DEFAULTS, Contents
@@ -28,7 +29,7 @@ def load_settings(path: Path | None, *, state_dir: Path | None, environment: Map
     contents = DEFAULTS if config is None else _read_contents(config, surroundings)
     if state_dir is not None:
         contents = replace(contents, usages=tuple(map(_overrule_state_dir, contents.usages)))
-    return _assemble(
+    return assemble(
         contents,
         source=BUILT_IN if config is None else str(config),
         state_dir=choose_state_dir(state_dir, contents.state_dir, config, surroundings),
@@ -41,10 +42,13 @@ def _overrule_state_dir(usage: KeyUsage) -> KeyUsage:
 
 def built_in_settings(state_dir: Path) -> Settings:
     """The built-in defaults, whatever files there are on this machine."""
-    return _assemble(DEFAULTS, source=BUILT_IN, state_dir=state_dir)
+    return assemble(DEFAULTS, source=BUILT_IN, state_dir=state_dir)
 
 
-def _assemble(contents: Contents, *, source: str, state_dir: Path) -> Settings:
+def assemble(
+    contents: Contents, *, source: str, state_dir: Path, warnings: tuple[Problem, ...] | None = None
+) -> Settings:
+    """The settings that ``contents`` are. ``warnings`` None: those of ``contents``."""
     return Settings(
         source=source,
         state_dir=state_dir,
@@ -58,7 +62,7 @@ def _assemble(contents: Contents, *, source: str, state_dir: Path) -> Settings:
         stop_timeout=contents.stop_timeout,
         start=contents.start,
         state_group=contents.state_group,
-        warnings=contents.warnings,
+        warnings=contents.warnings if warnings is None else warnings,
         usages=contents.usages,
     )
 

@@ -38,7 +38,7 @@ def describe_settings(settings: Settings) -> str:
 def _list_lines(settings: Settings) -> Iterator[str]:
     yield f"# The effective configuration, from {quote_text(settings.source)}."
     yield f"state_dir: {quote_text(escape_path(settings.state_dir))}"
-    yield f"stop_timeout: {_write_seconds(settings.stop_timeout)}"
+    yield f"stop_timeout: {write_seconds(settings.stop_timeout)}"
     yield f"state_group: {'null' if settings.state_group is None else quote_text(settings.state_group)}"
     yield from _describe_start(settings.start)
     yield from _describe_link(settings)
@@ -61,15 +61,15 @@ def _describe_start(start: StartSettings) -> Iterator[str]:
 def _describe_link(settings: Settings) -> Iterator[str]:
     link = settings.plan.link
     yield "link:"
-    yield f"  check_interval: {_write_seconds(link.check_interval)}"
-    yield f"  confirm_interval: {_write_seconds(link.confirm_interval)}"
-    yield f"  offline_interval: {_write_seconds(link.offline_interval)}"
-    yield f"  timeout: {_write_seconds(settings.timeout)}"
+    yield f"  check_interval: {write_seconds(link.check_interval)}"
+    yield f"  confirm_interval: {write_seconds(link.confirm_interval)}"
+    yield f"  offline_interval: {write_seconds(link.offline_interval)}"
+    yield f"  timeout: {write_seconds(settings.timeout)}"
     yield f"  quorum: {link.quorum}"
     yield f"  fall: {link.fall}"
     yield f"  rise: {link.rise}"
-    yield f"  hold: {_write_seconds(link.hold)}"
-    yield f"  boot_grace: {_write_seconds(link.boot_grace)}"
+    yield f"  hold: {write_seconds(link.hold)}"
+    yield f"  boot_grace: {write_seconds(link.boot_grace)}"
     yield f"  after_blind: {link.after_blind}"
     yield f"  metered: {'auto' if link.metered is None else str(link.metered).lower()}"
     yield from _describe_quality(link.quality)
@@ -81,18 +81,18 @@ def _describe_link(settings: Settings) -> Iterator[str]:
 
 def _describe_quality(quality: QualityPlan) -> Iterator[str]:
     yield "  quality:"
-    yield f"    window: {_write_seconds(quality.window)}"
+    yield f"    window: {write_seconds(quality.window)}"
     yield f"    enter_loss: {quality.enter_loss!r}"
     yield f"    leave_loss: {quality.leave_loss!r}"
-    yield f"    enter_latency: {_write_seconds(quality.enter_latency)}"
-    yield f"    leave_latency: {_write_seconds(quality.leave_latency)}"
+    yield f"    enter_latency: {write_seconds(quality.enter_latency)}"
+    yield f"    leave_latency: {write_seconds(quality.leave_latency)}"
     yield f"    least: {quality.least}"
 
 
 def _describe_damping(damping: DampingPlan) -> Iterator[str]:
     yield "  damping:"
     yield f"    penalty: {damping.penalty!r}"
-    yield f"    half_life: {_write_seconds(damping.half_life)}"
+    yield f"    half_life: {write_seconds(damping.half_life)}"
     yield f"    suppress: {damping.suppress!r}"
     yield f"    reuse: {damping.reuse!r}"
     yield f"    ceiling: {damping.ceiling!r}"
@@ -122,25 +122,25 @@ def _describe_recovery(recovery: RecoveryPlan) -> Iterator[str]:
     yield "recovery:"
     yield f"  act: {'true' if recovery.act else 'false'}"
     if recovery.when is When.OUTAGE_LONGER_THAN:
-        yield f"  when: {{outage_longer_than: {_write_seconds(recovery.outage_longer_than)}}}"
+        yield f"  when: {{outage_longer_than: {write_seconds(recovery.outage_longer_than)}}}"
     else:
         yield f"  when: {recovery.when}"
     yield f"  max_restart_attempts: {recovery.max_restart_attempts}"
     yield f"  parallel: {recovery.parallel}"
-    yield f"  ready_timeout: {_write_seconds(recovery.ready_timeout)}"
-    yield f"  healthy_for: {_write_seconds(recovery.healthy_for)}"
-    first, longest = _write_seconds(recovery.backoff_first), _write_seconds(recovery.backoff_max)
+    yield f"  ready_timeout: {write_seconds(recovery.ready_timeout)}"
+    yield f"  healthy_for: {write_seconds(recovery.healthy_for)}"
+    first, longest = write_seconds(recovery.backoff_first), write_seconds(recovery.backoff_max)
     yield f"  backoff: {{first: {first}, max: {longest}}}"
-    yield f"  postpone_limit: {_write_seconds(recovery.postpone_limit)}"
+    yield f"  postpone_limit: {write_seconds(recovery.postpone_limit)}"
 
 
 def _describe_kubernetes(kubernetes: KubernetesSettings) -> Iterator[str]:
     yield "kubernetes:"
-    yield f"  kubeconfig: {_write_path(kubernetes.kubeconfig)}"
+    yield f"  kubeconfig: {write_path(kubernetes.kubeconfig)}"
     yield f"  context: {_write_text(kubernetes.context)}"
     yield f"  namespace: {quote_text(kubernetes.namespace)}"
-    yield f"  connect_timeout: {_write_seconds(kubernetes.connect_timeout)}"
-    yield f"  read_timeout: {_write_seconds(kubernetes.read_timeout)}"
+    yield f"  connect_timeout: {write_seconds(kubernetes.connect_timeout)}"
+    yield f"  read_timeout: {write_seconds(kubernetes.read_timeout)}"
     yield "  registries:" if kubernetes.registries else "  registries: {}"
     for name, endpoint in kubernetes.registries.items():
         yield f"    {quote_text(name, always=True)}: {quote_text(endpoint, always=True)}"
@@ -151,7 +151,7 @@ def _describe_forwarding(forwarding: ForwardingSettings) -> Iterator[str]:
     yield f"  bind: [{', '.join(quote_text(address, always=True) for address in forwarding.bind)}]"
     yield f"  allow_remote: {'true' if forwarding.allow_remote else 'false'}"
     yield f"  reclaim: {forwarding.reclaim}"
-    yield f"  backend_wait: {_write_seconds(forwarding.backend_wait)}"
+    yield f"  backend_wait: {write_seconds(forwarding.backend_wait)}"
     yield f"  max_connections: {forwarding.max_connections}"
 
 
@@ -171,7 +171,7 @@ def _describe_service(service: ServicePlan, forward: ForwardSettings | None) -> 
 
 def _describe_logging(logging: LoggingSettings) -> Iterator[str]:
     yield "logging:"
-    yield f"  dir: {_write_path(logging.dir)}"
+    yield f"  dir: {write_path(logging.dir)}"
     yield f"  level: {logging.level}"
     yield f"  format: {logging.format}"
     yield f"  console: {'true' if logging.console else 'false'}"
@@ -179,7 +179,7 @@ def _describe_logging(logging: LoggingSettings) -> Iterator[str]:
     yield f"  max_files: {logging.max_files}"
 
 
-def _write_seconds(seconds: float) -> str:
+def write_seconds(seconds: float) -> str:
     """A duration with units where that says exactly the same, else the number of seconds."""
     text = format_duration(seconds)
     return text if parse_duration(text) == seconds else repr(seconds)
@@ -189,7 +189,8 @@ def _write_text(text: str | None) -> str:
     return "null" if text is None else quote_text(text)
 
 
-def _write_path(path: Path | None) -> str:
+def write_path(path: Path | None) -> str:
+    """An absolute path as a file writes it; None as ``null``."""
     return _write_text(None if path is None else escape_path(path))
 
 

@@ -29,9 +29,14 @@ def read_document(path: Path) -> Document:
 
     Raises ConfigurationError when there is no mapping to be had: file missing, unreadable, empty, not text, bad syntax.
     """
+    is_json = path.suffix.lower() == ".json"
+    return parse_document(decode_text(read_bytes(path), str(path), lenient=is_json), path)
+
+
+def parse_document(text: str, path: Path) -> Document:
+    """The mapping that ``text``, what ``path`` holds or is to hold, is. Raises ConfigurationError."""
     file = str(path)
     is_json = path.suffix.lower() == ".json"
-    text = decode_text(read_bytes(path), file, lenient=is_json)
     problems = Problems(file, json=is_json)
     if not text.strip():
         raise refuse_file(file, "this file is empty", remedy="write settings into it, or remove it")
