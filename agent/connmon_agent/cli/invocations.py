@@ -54,6 +54,13 @@ class Invocation:
             raise ConnmonError(f"there is no {Path.cwd() / ERP_FILE}", hint=hint)
         return ERP_FILE
 
+    def config_of_this_place(self) -> Path | None:
+        """The file of ``--config``, else the one that is found in the working directory; None: neither is there."""
+        from ..loading.places import Surroundings, find_config
+
+        found = self.config_path or find_config(Surroundings.of_this_process(self.environment))
+        return found if found is None or found == self.config_path or not found.is_absolute() else None
+
     def config_candidates(self) -> list[Path]:
         """The files that are looked for when ``--config`` is not given, the first one that is there being meant."""
         from ..loading.places import Surroundings, list_config_candidates

@@ -1,0 +1,66 @@
+"""``connmon-agent integrate``: scripts with the names that the ERP calls."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from ..errors import ConnmonError
+from .invocations import Invocation
+
+
+@click.command(short_help="Write the scripts that the ERP calls.")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.pass_obj
+def integrate(invocation: Invocation, directory: Path) -> None:
+    """Write thin PowerShell and shell scripts with the names that the ERP calls into DIRECTORY.
+
+    start_connection_monitor (-Mode MODE, -Force), connection_monitor_integration (what the ERP's starter calls) and
+    connection_monitor, as .ps1 and as .sh. They call this connmon-agent with the configuration that is used here. A
+    file of another origin is never changed: then nothing is written.
+    """
+    from ..generated_files import holds, is_ours, write_file
+    from .wrappers import MARK, make_wrappers
+
+    if not directory.is_dir():
+        raise ConnmonError(
+            f"{directory} is not a directory", hint="Create it first, or name the ERP's scripts directory"
+        )
+    wrappers = list(make_wrappers(_write_command(invocation)))
+    foreign = [wrapper.name for wrapper in wrappers if not is_ours(directory / wrapper.name, MARK)]
+    if foreign:
+        message = f"{directory} has {', '.join(foreign)} of another origin; nothing was written"
+        raise ConnmonError(message, hint="Move them away, or name another directory")
+    for wrapper in wrappers:
+        path = directory / wrapper.name
+        if holds(path, wrapper.data) and (os.name == "nt" or path.stat().st_mode & 0o777 == wrapper.mode):
+            click.echo(f"unchanged  {path}")
+        else:
+            write_file(path, wrapper.data, mode=wrapper.mode, replace=True)
+            click.echo(f"written    {path}")
+
+
+def _write_command(invocation: Invocation) -> list[str]:
+    """This program, with the options that name what is used here, whatever the directory of the caller.
+
+    Raises ConnmonError where a path holds what no script can hold.
+    """
+    command, config = own_program(), invocation.config_of_this_place()
+    if config is not None:
+        command += ["--config", os.path.abspath(config)]
+    if invocation.state_dir is not None:
+        command += ["--state-dir", os.path.abspath(invocation.state_dir)]
+    for word in command:
+        if not word.isprintable():
+            raise ConnmonError(f"the path {word!r} cannot be written into a script", hint="Move or rename it")
+    return command
+
+
+def own_program() -> list[str]:
+    """The command of the environment that runs this, which an upgrade keeps; else its interpreter with this package."""
+    name = "connmon-agent.exe" if sys.platform == "win32" else "connmon-agent"
+    program = Path(sys.executable).parent / name
+    return [str(program)] if program.is_file() else [sys.executable, "-P", "-m", "connmon_agent"]

@@ -1,0 +1,129 @@
+"""The texts of the scripts that ``integrate`` writes: names that the ERP calls, each one call of connmon-agent. Pure.
+
+PowerShell's are UTF-8 with a byte order mark, without which Windows PowerShell 5.1 reads an umlaut as two characters,
+and have CRLF; shell's are plain UTF-8. All paths stand in single quotes, in which nothing is expanded.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+MARK = "Written by connmon-agent integrate"
+
+_USAGE = (
+    "# Starts the connection monitor. -Mode: Foreground, Background, Task, Service or Ports.",
+    "# -Force: ends one that is running first, even if it does not answer.",
+)
+_NOTE = f"{MARK}. Changes are lost when it runs again."
+# PowerShell ends a text in single quotes at any of these (about_Quoting_Rules; CharTraits.IsSingleQuote).
+_POWERSHELL_QUOTES = "'\u2018\u2019\u201a\u201b"
+# A caller with $ErrorActionPreference 'Stop' would otherwise end the script at any exit code but 0 (PowerShell 7.3).
+_EXIT_CODES_ARE_NO_ERRORS = "$PSNativeCommandUseErrorActionPreference = $false"
+_NOT_RUNNING = 3  # the exit code of `stop` without a running agent
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """One script: the name of its file, its content, and its mode."""
+
+    name: str
+    data: bytes
+    mode: int
+
+
+def make_wrappers(command: Sequence[str]) -> Iterator[Wrapper]:
+    """All scripts. ``command`` is the program and the options that precede a command; each must be printable text."""
+    for name, make in _POWERSHELL.items():
+        lines = [f"# {_NOTE}", *make(), ""]
+        text = "\r\n".join(lines).replace("COMMAND", _write_powershell(command))
+        yield Wrapper(f"{name}.ps1", text.encode("utf-8-sig"), 0o644)
+    for name, make in _SHELL.items():
+        lines = ["#!/bin/sh", f"# {_NOTE}", *make(), ""]
+        yield Wrapper(f"{name}.sh", "\n".join(lines).replace("COMMAND", shlex.join(command)).encode(), 0o755)
+
+
+def quote_powershell(text: str) -> str:
+    """``text`` as a literal of PowerShell."""
+    return "'" + "".join(2 * char if char in _POWERSHELL_QUOTES else char for char in text) + "'"
+
+
+def _write_powershell(command: Sequence[str]) -> str:
+    return "& " + " ".join(map(quote_powershell, command))
+
+
+def _start_in_powershell() -> Iterator[str]:
+    yield from _USAGE
+    yield "[CmdletBinding()]"
+    yield "param("
+    yield "    [string]$Mode = 'Background',"
+    yield "    [switch]$Force"
+    yield ")"
+    yield _EXIT_CODES_ARE_NO_ERRORS
+    yield "if ($Force) {"
+    yield "    COMMAND 'stop' '--force'"
+    yield f"    if (($LASTEXITCODE -ne 0) -and ($LASTEXITCODE -ne {_NOT_RUNNING})) {{ exit $LASTEXITCODE }}"
+    yield "}"
+    yield "COMMAND 'start' '--mode' $Mode"
+    yield "exit $LASTEXITCODE"
+
+
+def _integrate_in_powershell() -> Iterator[str]:
+    yield "# What the ERP's starter calls: starts the connection monitor if system_config.json says so."
+    yield _EXIT_CODES_ARE_NO_ERRORS
+    yield "COMMAND 'autostart' @args"
+    yield "exit $LASTEXITCODE"
+
+
+def _monitor_in_powershell() -> Iterator[str]:
+    yield "# Runs the connection monitor in the foreground; with arguments: any command of connmon-agent."
+    yield _EXIT_CODES_ARE_NO_ERRORS
+    yield "if ($args.Count -eq 0) { COMMAND 'start' } else { COMMAND @args }"
+    yield "exit $LASTEXITCODE"
+
+
+def _start_in_shell() -> Iterator[str]:
+    yield from _USAGE
+    yield "mode=background force="
+    yield "while [ $# -gt 0 ]; do"
+    yield "    case $1 in"
+    yield "        -[Mm][Oo][Dd][Ee]|--mode)"
+    yield '            [ $# -ge 2 ] || { echo "Error: $1 needs a mode" >&2; exit 2; }'
+    yield "            mode=$2; shift ;;"
+    yield "        -[Mm][Oo][Dd][Ee]:*) mode=${1#*:} ;;"
+    yield "        --mode=*) mode=${1#*=} ;;"
+    yield "        -[Ff][Oo][Rr][Cc][Ee]|--force) force=1 ;;"
+    yield '        *) echo "Error: unknown argument $1. Try: -Mode MODE, -Force" >&2; exit 2 ;;'
+    yield "    esac"
+    yield "    shift"
+    yield "done"
+    yield 'if [ -n "$force" ]; then'
+    yield "    COMMAND stop --force"
+    yield "    code=$?"
+    yield f'    [ "$code" -eq 0 ] || [ "$code" -eq {_NOT_RUNNING} ] || exit "$code"'
+    yield "fi"
+    yield 'exec COMMAND start --mode "$mode"'
+
+
+def _integrate_in_shell() -> Iterator[str]:
+    yield "# What the ERP's starter calls: starts the connection monitor if system_config.json says so."
+    yield 'exec COMMAND autostart "$@"'
+
+
+def _monitor_in_shell() -> Iterator[str]:
+    yield "# Runs the connection monitor in the foreground; with arguments: any command of connmon-agent."
+    yield "[ $# -gt 0 ] || set -- start"
+    yield 'exec COMMAND "$@"'
+
+
+_POWERSHELL = {
+    "start_connection_monitor": _start_in_powershell,
+    "connection_monitor_integration": _integrate_in_powershell,
+    "connection_monitor": _monitor_in_powershell,
+}
+_SHELL = {
+    "start_connection_monitor": _start_in_shell,
+    "connection_monitor_integration": _integrate_in_shell,
+    "connection_monitor": _monitor_in_shell,
+}
