@@ -103,10 +103,10 @@ def test_check_lists_every_key_of_the_erps_file_and_no_secret_of_others(tmp_path
 @pytest.mark.parametrize("options", [[], ["--keys"]])
 def test_check_lists_of_our_own_file_what_is_not_in_force(tmp_path: Path, options: list[str]) -> None:
     path = tmp_path / "connmon.yaml"
-    path.write_text("link: {fall: 4}\nlogging: {max_files: 2}\n")
+    path.write_text("link: {fall: 4}\nstart: {autostart: false, mode: task}\n")
     result = CliRunner().invoke(config, ["check", *options], obj=Given(path))
-    in_force = ["  in force  link.fall = 4"] if options else []
-    unused = "  not used  logging.max_files = 2: no log file is written: set logging.dir"
+    in_force = ["  in force  link.fall = 4", "  in force  start.autostart = false"] if options else []
+    unused = "  not used  start.mode = task: start.autostart is false"
     assert result.stdout.splitlines()[1:] == [*in_force, unused]
 
 

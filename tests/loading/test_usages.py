@@ -68,21 +68,9 @@ def test_every_key_of_the_erps_file_is_named_with_its_value_and_line(tmp_path: P
         ({"ConnectionMonitor": {"Enabled": True, "AutoStart": True, "Mode": "Task"}}, {}),
         (
             {"Logging": {"EnableEventLog": True}},
-            {"Logging.EnableEventLog": "connmon-agent writes no Windows event log; it writes LogDir"},
+            {"Logging.EnableEventLog": "connmon-agent writes no Windows event log; it writes log files"},
         ),
         ({"Logging": {"EnableEventLog": False}}, {}),
-        (
-            {"Logging": {"MaxFileSize": 1, "MaxFiles": 2}},
-            {
-                "Logging.MaxFileSize": "no log file is written: set LogDir",
-                "Logging.MaxFiles": "no log file is written: set LogDir",
-            },
-        ),
-        ({"Logging": {"LogDir": "logs", "MaxFileSize": 1, "MaxFiles": 2}}, {}),
-        (
-            {"Logging": {"EnableConsoleOutput": False, "Level": "Info"}},
-            {"Logging.Level": "no log is written: EnableConsoleOutput is false and LogDir is not set"},
-        ),
     ],
     ids=lambda content: str(content)[:60],
 )
@@ -103,12 +91,6 @@ def test_of_the_shipped_erp_file_only_the_script_and_the_database_are_not_in_for
     [
         ("start: {enabled: false, mode: task}", {"start.mode": "start.enabled is false"}),
         ("start: {autostart: false, mode: task}", {"start.mode": "start.autostart is false"}),
-        ("logging: {max_files: 2}", {"logging.max_files": "no log file is written: set logging.dir"}),
-        ("logging: {dir: x, max_files: 2}", {}),
-        (
-            "logging: {console: false, format: json}",
-            {"logging.format": "no log is written: logging.console is false and logging.dir is not set"},
-        ),
         ("forwards: {reclaim: never}\nservices: {a: {}}", {"forwards.reclaim": "no service has a local port"}),
         ("forwards: {reclaim: never}", {}),
     ],

@@ -24,6 +24,7 @@ COMMANDS = {
     "ports": "ports:ports",
     "url": "url:url",
     "config": "config:config",
+    "autostart": "autostart:autostart",
     "integrate": "integrate:integrate",
     "chart": "chart:chart",
     "demo": "demo:demo",

@@ -35,8 +35,7 @@ class Invocation:
         """Like ``settings``, for whoever starts an agent. Raises Disabled where the configuration says not to."""
         settings = self.settings()
         if not settings.start.enabled:
-            key = "ConnectionMonitor.Enabled" if settings.source.lower().endswith(".json") else "start.enabled"
-            message = f"{settings.source}: {key} is false: the agent is not started"
+            message = f"{settings.source}: {name_start_key(settings, 'enabled')} is false: the agent is not started"
             raise Disabled(message, hint="Set it to true to allow it")
         return settings
 
@@ -89,6 +88,13 @@ class Invocation:
     def database(self) -> Path:
         """The state file; it need not exist. Raises ConfigurationError."""
         return self.state_directory() / DATABASE_FILE
+
+
+def name_start_key(settings: Settings, name: str) -> str:
+    """How the file in force calls ``enabled`` or ``autostart``."""
+    if not settings.source.lower().endswith(".json"):
+        return f"start.{name}"
+    return "ConnectionMonitor." + {"enabled": "Enabled", "autostart": "AutoStart"}[name]
 
 
 _MOST = 1_000_000  # bytes of a configuration; who loads a larger one says so

@@ -55,7 +55,7 @@ def read_connmon_file(document: Document, rules: PathRules) -> Contents:
         logging=logging,
         stop_timeout=stop_timeout,
         start=start,
-        usages=list_usages(document.root, find_unused(start, logging, has_ports=bool(services.forwards))),
+        usages=list_usages(document.root, find_unused(start, has_ports=bool(services.forwards))),
         warnings=tuple(document.problems.warnings),
     )
 

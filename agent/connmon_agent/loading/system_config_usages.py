@@ -8,7 +8,7 @@ from ..settings import KeyUsage
 from .defaults import Contents
 from .nodes import MappingNode
 from .sections import Section
-from .usages import use_of, why_not_logged, why_not_started
+from .usages import use_of, why_not_started
 
 _OTHERS = "no key of connmon-agent; left alone"
 
@@ -32,19 +32,14 @@ def list_system_config_usages(
 
 
 def _find_reasons(contents: Contents, *, event_log: bool) -> Mapping[str, str | None]:
-    start, logging = contents.start, contents.logging
+    start = contents.start
     started = {
         name: why_not_started(start, name.lower(), enabled="Enabled", autostart="AutoStart")
         for name in ("AutoStart", "Mode")
     }
-    logged = {
-        name: why_not_logged(logging, ours, folder="LogDir", console="EnableConsoleOutput")
-        for name, ours in (("MaxFileSize", "max_file_size"), ("MaxFiles", "max_files"), ("Level", "level"))
-    }
-    event = "connmon-agent writes no Windows event log; it writes LogDir" if event_log else None
+    event = "connmon-agent writes no Windows event log; it writes log files" if event_log else None
     return {
         **started,
-        **logged,
         "ScriptPath": "connmon-agent runs in place of this script",
         "EnableEventLog": event,
     }

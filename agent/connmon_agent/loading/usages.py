@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ..settings import KeyUsage, LoggingSettings, StartSettings
+from ..settings import KeyUsage, StartSettings
 from .nodes import Entry, MappingNode, show_node
 from .sections import Section
 
@@ -30,15 +30,13 @@ def use_of(entry: Entry, key: str, unused: str | None = None, *, ours: bool = Tr
     return KeyUsage(key, show_node(entry.node) if ours else "...", entry.line, unused)
 
 
-def find_unused(start: StartSettings, logging: LoggingSettings, *, has_ports: bool) -> Unused:
+def find_unused(start: StartSettings, *, has_ports: bool) -> Unused:
     """What decides of the keys of ``connmon.yaml``, once all of them could be read."""
 
     def unused(key: str) -> str | None:
         section, _, name = key.partition(".")
         if section == "start":
             return why_not_started(start, name, enabled="start.enabled", autostart="start.autostart")
-        if section == "logging":
-            return why_not_logged(logging, name, folder="logging.dir", console="logging.console")
         if section == "forwards" and not has_ports:
             return "no service has a local port"
         return None
@@ -51,17 +49,6 @@ def why_not_started(start: StartSettings, name: str, *, enabled: str, autostart:
     if not start.enabled and name in ("autostart", "mode"):
         return f"{enabled} is false"
     return f"{autostart} is false" if name == "mode" and not start.autostart else None
-
-
-def why_not_logged(logging: LoggingSettings, name: str, *, folder: str, console: str) -> str | None:
-    """Why the key ``name`` of the log decides nothing; the others are named as the file names them."""
-    if logging.dir is not None:
-        return None
-    if name in ("max_file_size", "max_files"):
-        return f"no log file is written: set {folder}"
-    if name in ("level", "format") and not logging.console:
-        return f"no log is written: {console} is false and {folder} is not set"
-    return None
 
 
 def warn_of_disabled(start: StartSettings, section: Section, name: str) -> None:

@@ -1,0 +1,87 @@
+"""``connmon-agent autostart``: what the ERP's starter calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ..errors import AlreadyRunning
+from ..settings import BUILT_IN, Settings
+from .invocations import Invocation, name_start_key
+
+
+@click.command(short_help="Start the agent if the ERP says so.")
+@click.pass_context
+def autostart(ctx: click.Context) -> None:
+    """Start the agent in the mode that system_config.json names, unless it says not to.
+
+    Does nothing, with one line and exit code 0, when Enabled or AutoStart is false or when an agent runs already.
+    """
+    from ..presence import find_agent
+
+    invocation: Invocation = ctx.obj
+    settings = invocation.settings()
+    files = [settings, *find_erp_settings(invocation, settings)]
+    refusal = find_refusal(files)
+    if refusal is not None:
+        _tell(settings, f"Not started: {refusal}.")
+        return
+    pid = find_agent(settings.state_dir)
+    if pid is not None:
+        _tell(settings, f"Not started: an agent is already running{f' (pid {pid})' if pid else ''}.")
+        return
+    from .start import start
+
+    try:
+        ctx.invoke(start, mode=choose_mode(files))
+    except AlreadyRunning as error:  # another start came in between
+        _tell(settings, f"Not started: {error.message}.")
+
+
+def find_erp_settings(invocation: Invocation, settings: Settings) -> list[Settings]:
+    """What the ERP's file says where the configuration in force is another one: the ERP's switches count all the same.
+
+    It lies beside the file in force or in the working directory. Empty: there is none. Raises ConfigurationError.
+    """
+    from ..loading.configuration import load_settings
+    from ..loading.places import ERP_FILE
+
+    if settings.source.lower().endswith(".json"):
+        return []
+    beside = [] if settings.source == BUILT_IN else [Path(settings.source).parent / ERP_FILE.name]
+    for path in (*beside, ERP_FILE):
+        if path.is_file():
+            return [load_settings(path, state_dir=settings.state_dir, environment=invocation.environment)]
+    return []
+
+
+def find_refusal(files: Sequence[Settings]) -> str | None:
+    """Why nothing is started: the first switch that is off in any of the files. None: all of them are on."""
+    for settings in files:
+        for name, on in (("enabled", settings.start.enabled), ("autostart", settings.start.autostart)):
+            if not on:
+                return f"{name_start_key(settings, name)} is false in {settings.source}"
+    return None
+
+
+def choose_mode(files: Sequence[Settings]) -> str:
+    """The mode of the first file that names one; else the default."""
+    named = (settings for settings in files if _names_mode(settings))
+    return next(named, files[0]).start.mode
+
+
+def _names_mode(settings: Settings) -> bool:
+    return any(usage.key.lower() in ("start.mode", "connectionmonitor.mode") for usage in settings.usages)
+
+
+def _tell(settings: Settings, text: str) -> None:
+    """Say it, and add it to the launcher's log where that is kept already: doing nothing makes no folder."""
+    from ..runtime.logs.launcher import LauncherLog
+    from ..runtime.logs.places import log_folder
+
+    click.echo(text)
+    folder = log_folder(settings.logging, settings.state_dir, mode="background")
+    if folder is not None and folder.is_dir():
+        LauncherLog(folder)(f"autostart: {text}")
