@@ -199,9 +199,11 @@ class Journal(Protocol):
         results: Sequence[ProbeResult],
         sight: QualitySight | None = None,
         usage: LineUsage | None = None,
+        probed: Sequence[ProbeResult] = (),
     ) -> None:
         """Remember the newest round, the quality up to it and what the rounds took on the line (None: not known), and
-        the heartbeat, without waiting for the disk. Raises StoreError.
+        the heartbeat, without waiting for the disk. ``results`` are what is known of all targets, ``probed`` what this
+        round found, which is counted. Raises StoreError.
         """
 
     async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:

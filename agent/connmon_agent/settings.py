@@ -191,6 +191,14 @@ class KeyUsage:
     unused: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Where metrics and health are served. ``listen``: an IP address and a port; None: they are not."""
+
+    listen: tuple[str, int] | None = None
+    allow_remote: bool = False  # ``listen`` may be an address that other machines can reach
+
+
 BUILT_IN = "built-in defaults"  # the source of a configuration that comes from no file
 STOP_TIMEOUT = 5.0  # seconds
 
@@ -210,6 +218,7 @@ class Settings:
     forwarding: ForwardingSettings = field(default_factory=ForwardingSettings)
     state_group: str | None = None  # the group that may read the state; None: the agent's user alone
     warnings: tuple[Problem, ...] = ()  # what is probably not meant as it is written
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     stop_timeout: float = STOP_TIMEOUT  # seconds from SIGTERM to the end of the process, whatever hangs
     start: StartSettings = field(default_factory=StartSettings)
     usages: tuple[KeyUsage, ...] = field(default=(), compare=False)  # of every key of the file, in its order

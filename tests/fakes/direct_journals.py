@@ -7,7 +7,7 @@ from pathlib import Path
 
 from connmon_agent.core.events import Event
 from connmon_agent.core.moments import Moment
-from connmon_agent.core.sightings import InternalErrors, ProbeResult, QualitySight, Traffic
+from connmon_agent.core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySight, Traffic
 from connmon_agent.core.steps import Step
 from connmon_agent.core.world import World
 from connmon_agent.store.journal import SqliteJournal
@@ -33,8 +33,15 @@ class DirectJournal:
     async def commit(self, event: Event, step: Step) -> int:
         return self._journal.commit(event, step)
 
-    async def note_round(self, at: Moment, results: Sequence[ProbeResult], sight: QualitySight | None = None) -> None:
-        self._journal.note_round(at, results, sight)
+    async def note_round(
+        self,
+        at: Moment,
+        results: Sequence[ProbeResult],
+        sight: QualitySight | None = None,
+        usage: LineUsage | None = None,
+        probed: Sequence[ProbeResult] = (),
+    ) -> None:
+        self._journal.note_round(at, results, sight, usage, probed)
 
     async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
         self._journal.note_traffic(at, traffic)

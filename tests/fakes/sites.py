@@ -421,6 +421,7 @@ class FakeDisk:
         results: Sequence[ProbeResult],
         sight: QualitySight | None = None,
         usage: LineUsage | None = None,
+        probed: Sequence[ProbeResult] = (),
     ) -> None:
         if self.dead:
             return

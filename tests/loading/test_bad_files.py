@@ -159,6 +159,15 @@ MESSAGES = {
         "2: logging.level: is none of the choices (got verbose); write debug, info, warning or error",
         "3: logging.format: is none of the choices (got xml); write text or json",
     ],
+    "metrics": ['2: metrics.listen: must be text (got 9180); put it in quotes: "9180"'],
+    "metrics-name": [
+        "2: metrics.listen: must be an IP address and a port (got monitor.example:9180); write 127.0.0.1:9180, "
+        "[::1]:9180, or null to serve nothing",
+    ],
+    "metrics-remote": [
+        "2: metrics.listen: 0.0.0.0 can be reached from other machines, without a password or encryption (got "
+        "0.0.0.0:9180); write allow_remote: true beside it if that is meant, or listen: 127.0.0.1:9180",
+    ],
     "merge-key": [
         "5: services.grafana.<<: merge keys are not read here; write the settings out where they are meant",
     ],
@@ -360,7 +369,7 @@ MESSAGES = {
     ],
     "unknown-section": [
         "1: network: unknown key; the keys here are state_dir, stop_timeout, state_group, start, link, recovery, "
-        "kubernetes, forwards, services, logging",
+        "kubernetes, forwards, services, logging, metrics",
     ],
     "when-key": [
         "2: recovery.when.outage_longer: unknown key; did you mean outage_longer_than?",

@@ -37,6 +37,7 @@ from connmon_agent.settings import (
     ForwardSettings,
     KubernetesSettings,
     LoggingSettings,
+    MetricsSettings,
     Settings,
     Target,
     Transport,
@@ -214,6 +215,13 @@ def settings_of_all_kinds(draw: st.DrawFn) -> Settings:
         ),
         forwards=ports,
         forwarding=shared,
+        metrics=draw(
+            st.builds(
+                MetricsSettings,
+                st.none() | st.tuples(st.sampled_from(["127.0.0.1", "::1", "192.0.2.1"]), st.integers(1, 65535)),
+                st.just(True),
+            )
+        ),
         logging=LoggingSettings(
             draw(st.none() | paths),
             draw(st.sampled_from(["debug", "info", "warning", "error"])),

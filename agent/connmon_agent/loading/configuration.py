@@ -59,6 +59,7 @@ def assemble(
         forwards=dict(contents.forwards),
         forwarding=contents.forwarding,
         logging=contents.logging,
+        metrics=contents.metrics,
         stop_timeout=contents.stop_timeout,
         start=contents.start,
         state_group=contents.state_group,

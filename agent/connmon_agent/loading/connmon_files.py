@@ -10,6 +10,7 @@ from .documents import Document
 from .file_paths import PathRules, file_path
 from .forwardings import read_forwarding
 from .links import SHORTEST, read_link
+from .monitoring import read_metrics
 from .recoveries import read_recovery
 from .registries import read_registries
 from .sections import Section
@@ -39,6 +40,7 @@ def read_connmon_file(document: Document, rules: PathRules) -> Contents:
     forwarding = read_forwarding(root.section("forwards"))
     services = read_services(root, kubernetes.namespace, forwarding.transport)
     logging = _read_logging(root.section("logging"), path)
+    metrics = read_metrics(root.section("metrics"))
     root.close()
     document.problems.raise_if_any()
     return Contents(
@@ -53,6 +55,7 @@ def read_connmon_file(document: Document, rules: PathRules) -> Contents:
         forwards=services.forwards,
         forwarding=forwarding.settings,
         logging=logging,
+        metrics=metrics,
         stop_timeout=stop_timeout,
         start=start,
         usages=list_usages(document.root, find_unused(start, has_ports=bool(services.forwards))),

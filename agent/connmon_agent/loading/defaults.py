@@ -20,6 +20,7 @@ from ..settings import (
     KeyUsage,
     KubernetesSettings,
     LoggingSettings,
+    MetricsSettings,
     StartSettings,
     Target,
     TcpTarget,
@@ -43,13 +44,13 @@ PORTS: dict[str, tuple[int, ...]] = {
 
 def tcp_target(host: str, port: int, family: str | None = None) -> TcpTarget:
     """A TCP target with the name that people see: ``tcp 192.0.2.1:443``."""
-    return TcpTarget(host, port, f"tcp {_join(host, port)}{_tell_family(family)}", family)
+    return TcpTarget(host, port, f"tcp {join_address(host, port)}{_tell_family(family)}", family)
 
 
 def dns_target(server: str, query: str, port: int = 53, *, record: str = "A", transport: str = "udp") -> DnsTarget:
     """A DNS target with the name that people see: ``dns 192.0.2.2 (example.com)``, ``(example.com AAAA over tcp)``."""
     asked = query + (f" {record}" if record != "A" else "") + (f" over {transport}" if transport != "udp" else "")
-    name = f"dns {server if port == 53 else _join(server, port)} ({asked})"
+    name = f"dns {server if port == 53 else join_address(server, port)} ({asked})"
     return DnsTarget(server, query, name, port, record, transport)
 
 
@@ -80,7 +81,8 @@ def _tell_family(family: str | None) -> str:
     return "" if family is None else f" ({FAMILIES[family]})"
 
 
-def _join(host: str, port: int) -> str:
+def join_address(host: str, port: int) -> str:
+    """``192.0.2.1:443``, ``[2001:db8::1]:443``."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -122,6 +124,7 @@ class Contents:
     forwards: dict[str, ForwardSettings] = field(default_factory=default_forwards)
     forwarding: ForwardingSettings = field(default_factory=ForwardingSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     stop_timeout: float = STOP_TIMEOUT  # seconds
     start: StartSettings = field(default_factory=StartSettings)
     usages: tuple[KeyUsage, ...] = ()

@@ -17,11 +17,13 @@ from ..settings import (
     InterfaceTarget,
     KubernetesSettings,
     LoggingSettings,
+    MetricsSettings,
     Settings,
     StartSettings,
     Target,
     TcpTarget,
 )
+from .defaults import join_address
 from .durations import format_duration, parse_duration
 from .file_paths import escape_path
 from .nodes import interpret_plain
@@ -49,6 +51,7 @@ def _list_lines(settings: Settings) -> Iterator[str]:
     for service in settings.plan.services:
         yield from _describe_service(service, settings.forwards.get(service.name))
     yield from _describe_logging(settings.logging)
+    yield from _describe_metrics(settings.metrics)
 
 
 def _describe_start(start: StartSettings) -> Iterator[str]:
@@ -177,6 +180,12 @@ def _describe_logging(logging: LoggingSettings) -> Iterator[str]:
     yield f"  console: {'true' if logging.console else 'false'}"
     yield f"  max_file_size: {logging.max_file_size}"
     yield f"  max_files: {logging.max_files}"
+
+
+def _describe_metrics(metrics: MetricsSettings) -> Iterator[str]:
+    yield "metrics:"
+    yield f"  listen: {'null' if metrics.listen is None else quote_text(join_address(*metrics.listen), always=True)}"
+    yield f"  allow_remote: {'true' if metrics.allow_remote else 'false'}"
 
 
 def write_seconds(seconds: float) -> str:

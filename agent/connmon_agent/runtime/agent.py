@@ -87,6 +87,8 @@ class Agent:
         self._turn = 0  # how often another configuration was taken over
         self._stop_by: float | None = None  # the loop's time at which everything must have ended; None: it is to go on
         self.world = surroundings.journal.load()
+        self.last_round: Moment | None = None  # when the newest one of this agent ended; None: none has
+        self.internal_errors = 0  # since its start
         self._vigil = Vigil(self._clock)
         self._announcements = Announcements(
             surroundings.announcer, self._lane, self._clock, look=surroundings.journal.last_sign_of_life
@@ -133,6 +135,16 @@ class Agent:
         """Seconds until everything must have ended, 0.1 at least."""
         now = asyncio.get_running_loop().time()
         return max(0.1, (self._stop_by or now + self._stop_timeout) - now)
+
+    @property
+    def trouble(self) -> StoreError | None:
+        """Why nothing can be recorded now, and so nothing is restarted; None: everything is."""
+        return self._trouble
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the plan that was given last decides."""
+        return self.world.plan == self._plan
 
     async def configure(
         self,
@@ -370,13 +382,15 @@ class Agent:
         self._lane.post(partial(self._see_round, at, bound_words(results), bound_words(known)))
 
     async def _see_round(self, at: Moment, results: tuple[ProbeResult, ...], known: tuple[ProbeResult, ...]) -> None:
+        self.last_round = at
         sight, usage = self._quality.see(at, results), self._usage.see(at, results)
-        await self._note(lambda: self._out.journal.note_round(at, known, sight, usage))
+        await self._note(lambda: self._out.journal.note_round(at, known, sight, usage, results))
 
     def _note_traffic(self, at: Moment, traffic: tuple[Traffic, ...]) -> None:
         self._lane.post(partial(self._note, lambda: self._out.journal.note_traffic(at, bound_words(traffic))))
 
     def _note_errors(self, errors: InternalErrors) -> None:
+        self.internal_errors = errors.count
         self._lane.post(partial(self._write_errors, errors))
 
     async def _write_errors(self, errors: InternalErrors) -> None:

@@ -42,6 +42,8 @@ from .clocks import SystemClock, anchor_time, boot_id, boottime, walltime
 from .control import ControlServer, Handler
 from .endpoint_files import EndpointFiles
 from .forwarding import Forwarding
+from .monitoring import Monitoring
+from .observing import Gauge
 from .sentences import Sentence, tell_damage
 from .surroundings import Surroundings
 
@@ -158,6 +160,7 @@ async def run_agent(
             on_ready(runner.agent, runner)
         await control.start()
         runner.watch_trust()
+        await runner.monitoring.follow(settings.metrics)
         try:
             await runner.agent.run()
         finally:
@@ -217,6 +220,12 @@ class Runner:
             surroundings=surroundings,
             stop_timeout=settings.stop_timeout,
         )
+        gauge = Gauge(self.agent, self._journal, started=self.now().wall, born=memory.journal.born())
+        self.monitoring = Monitoring(
+            observe=lambda lag: gauge.observe(lag, self._settings),
+            ready=gauge.ready,
+            tell=lambda level, text: say(Sentence(self.now(), level, "agent", text)),
+        )
 
     def now(self) -> Moment:
         """This instant, for what is said beside the agent."""
@@ -229,6 +238,7 @@ class Runner:
         """Let the last words reach the disk, as far as the agent's time to end allows."""
         for task in self._watching:
             task.cancel()
+        await self.monitoring.close()
         published = asyncio.wrap_future(self._publisher.submit(int))  # after all that was to be published
         await asyncio.wait({published}, timeout=self.agent.time_left)
         await self._journal.close(self.agent.time_left)
@@ -252,6 +262,7 @@ class Runner:
             settings.plan, prober=self._open_prober(settings), cluster=cluster, forwards=forwards
         )
         self._settings = settings
+        await self.monitoring.follow(settings.metrics)
 
     def _complain(self, text: str) -> None:
         self._say(Sentence(self.now(), "error", "agent", text))

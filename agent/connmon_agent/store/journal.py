@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,16 @@ from ..core.events import Event
 from ..core.moments import Moment
 from ..core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySight, Traffic
 from ..core.steps import Step
+from ..core.tallies import (
+    LineTallies,
+    Tallies,
+    after_power_cut,
+    count_probes,
+    count_step,
+    count_time,
+    count_traffic,
+    with_new_agent,
+)
 from ..core.world import World
 from ..errors import CommitError, InvariantError, StoreError
 from . import writes
@@ -48,6 +59,7 @@ class SqliteJournal:
     _seq: int
     _hash: str
     _in_order: bool  # False: a transaction's outcome is unknown
+    _counted: tuple[Tallies, LineTallies]
     _uncopied: int  # transactions since the log was copied into the database, or the file was opened
 
     def __init__(
@@ -68,6 +80,7 @@ class SqliteJournal:
         self._abandoned = False
         self._suspect = True  # the file may have been damaged since it was looked through
         self._take(open_store(path, wall=wall, trace=trace))
+        self._begin_counting()
 
     @classmethod
     def open(
@@ -86,6 +99,11 @@ class SqliteJournal:
         """
         return cls(path, boottime=boottime, boot_id=boot_id, wall=wall, trace=trace)
 
+    @property
+    def counted(self) -> tuple[Tallies, LineTallies]:
+        """The counters as the file holds them: what was not written is not counted. May be read in any thread."""
+        return self._counted
+
     def load(self) -> World:
         """The world as it was last committed; a fresh one, named at random, where nothing was. Raises StoreError."""
         self._require_order()
@@ -99,6 +117,8 @@ class SqliteJournal:
         in order.
         """
         row, world = self._draft(event, step)
+        tallies, lines = self._counted
+        counted = count_step(tallies, event, self._world, step)
         with self._deciding(f"record event {row.seq}") as connection:
             writes.write_event(connection, row, world)
             writes.write_timers(connection, self._world.timers, step.world.timers)
@@ -108,6 +128,9 @@ class SqliteJournal:
             writes.open_intents(connection, row.seq, step.effects, step.world)
             writes.open_listens(connection, row.seq, step.listens)
             writes.write_sign_of_life(connection, event)
+            if counted is not tallies:
+                writes.write_tallies(connection, counted)
+        self._counted = counted, lines
         self._world, self._seq, self._hash = step.world, row.seq, row.hash
         return row.seq
 
@@ -117,9 +140,10 @@ class SqliteJournal:
         results: Sequence[ProbeResult],
         sight: QualitySight | None = None,
         usage: LineUsage | None = None,
+        probed: Sequence[ProbeResult] = (),
     ) -> None:
-        """Remember the newest round, the quality up to it, what rounds took on the line, and the heartbeat. Raises
-        StoreError.
+        """Remember the newest round, the quality up to it, what rounds took on the line, and the heartbeat; count what
+        was ``probed`` in it. Raises StoreError.
 
         It does not wait for the disk: a later commit makes them durable too, and losing them to a power cut loses a
         heartbeat, never a decision.
@@ -127,15 +151,23 @@ class SqliteJournal:
         self._require_order()
         if self._uncopied >= COPY_AFTER:  # before the round: what comes first in a log waits for the disk once more
             self._copy_log()
+        tallies = count_time(self._counted[0], at.steady, self._world)
+        lines = count_probes(self._counted[1], probed, [result.name for result in results])
         with self._unsynced("note the newest round") as connection:
             writes.write_round(connection, at, results)
             writes.write_quality(connection, sight, usage)
+            writes.write_tallies(connection, tallies)
+            writes.write_line_tallies(connection, lines)
+        self._counted = tallies, lines
 
     def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
         """Remember what went through the local ports, without waiting for the disk. Raises StoreError."""
         self._require_order()
+        tallies, lines = self._counted[0], count_traffic(self._counted[1], traffic)
         with self._unsynced("note the traffic") as connection:
             writes.write_traffic(connection, at, traffic)
+            writes.write_line_tallies(connection, lines)
+        self._counted = tallies, lines
 
     def note_errors(self, errors: InternalErrors) -> None:
         """Remember what failed in the agent itself, without waiting for the disk. Raises StoreError."""
@@ -171,6 +203,11 @@ class SqliteJournal:
         """
         self.meta_set({UNVERIFIED: server or ""}, durable=False)
 
+    def born(self) -> float | None:
+        """When the first event was recorded, in Unix seconds; None: none was. Raises StoreError."""
+        row = self._fetch("SELECT wall FROM event WHERE seq = 1", doing="read the first event")
+        return None if row is None else float(row[0])
+
     def last_sign_of_life(self) -> Moment | None:
         """When the agent that wrote last ended in order, else its last heartbeat; None: none ran. Raises StoreError."""
         row = self._fetch(
@@ -186,6 +223,8 @@ class SqliteJournal:
             self._connection.close()
         self._take(open_store(self.path, wall=self._wall, trace=self._trace, check=self._suspect))
         self._suspect = False
+        if not self._counted[0].boot:  # nothing of this agent was counted in this file yet
+            self._begin_counting()
         return self._world
 
     def close(self) -> None:
@@ -208,10 +247,23 @@ class SqliteJournal:
         self._world = opened.remembered.world
         self._seq = opened.remembered.seq
         self._hash = opened.remembered.hash
+        self._counted = opened.remembered.tallies, opened.remembered.lines
         self.set_aside = opened.set_aside
         self.damage = opened.damage
         self._in_order = True
         self._uncopied = 0
+
+    def _begin_counting(self) -> None:
+        """Go on with the counters that the file holds, or anew where a power cut may have taken the newest of them."""
+        tallies, lines = self._counted
+        try:
+            stopped = self._connection.execute("SELECT stopped_wall IS NOT NULL FROM agent").fetchone()
+        except sqlite3.Error as error:
+            raise store_error(error, doing="read how the last agent ended", path=self.path) from error
+        cut = stopped is not None and not stopped[0] and tallies.boot not in ("", self._boot_id)
+        if cut or not tallies.boot:
+            tallies, lines = after_power_cut(tallies, lines, self._wall())
+        self._counted = replace(tallies, boot=self._boot_id), with_new_agent(lines)
 
     def _draft(self, event: Event, step: Step) -> tuple[EventRow, str]:
         """The next event's row and the world's text. Raises InvariantError: they cannot be written as JSON."""

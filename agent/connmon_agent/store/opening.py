@@ -6,16 +6,18 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..core.tallies import LineTallies, Tallies
 from ..core.world import World
 from ..errors import StoreError
 from ..private_files import open_private, take_back
 from .failures import is_damage, store_error
 from .layout import EVENT_COLUMNS, GENESIS, SCHEMA_VERSION, EventRow, check_identity, index_of, log_of, size_of
 from .snapshots import read_world
+from .tallying import recall_tallies
 
 BUSY_TIMEOUT = 5.0  # seconds; only a reader that rebuilds the log's index after a crash holds a lock, for a moment
 LONGEST_LOG = 2000  # pages of 4 KiB, 8 MB, from which SQLite itself copies the log, without a word where it cannot
@@ -36,6 +38,8 @@ class Remembered:
     world: World
     seq: int
     hash: str
+    tallies: Tallies = field(default_factory=Tallies)
+    lines: LineTallies = field(default_factory=LineTallies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,9 @@ def _open(path: Path, trace: Trace | None, check: bool) -> OpenedStore:
         try:
             connection.set_trace_callback(trace)
             _prepare(connection, path)
-            return OpenedStore(connection, _recall(connection))
+            tallies, lines = recall_tallies(connection)
+            remembered = replace(_recall(connection), tallies=tallies, lines=lines)
+            return OpenedStore(connection, remembered)
         except BaseException:
             connection.close()
             raise

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core.moments import Moment
 from ..core.sightings import InternalErrors, LineUsage, QualitySight, Traffic
+from ..core.tallies import LineTallies, Tallies
 from ..core.world import World
 from ..errors import StoreError
 from .failures import damaged_text, store_error
@@ -36,6 +37,7 @@ from .ledger import TABLES, Rows, read_table
 from .readonly import open_readonly
 from .records import AgentRow, IntentRow, LatestRound, OutageRow, Recorded
 from .snapshots import holds_unknown_keys, read_world
+from .tallying import recall_tallies
 
 PAGE = 500  # events a query: a long one would keep the writer from shortening its log
 ALIKE = 1024  # decoded steps kept by a reader: two of three events cause the very step of an earlier one
@@ -119,6 +121,18 @@ class Reader:
         """What failed in the agent itself, the last time that anything did; None: nothing ever."""
         row = self._first(f"SELECT value FROM meta WHERE key = '{ERRORS}'")
         return None if row is None else self._decoded("the internal errors", INTERNAL_ERRORS.from_text, row[0])
+
+    def tallies(self) -> tuple[Tallies, LineTallies]:
+        """The counters. Of a file of an older agent: those that its history tells."""
+        try:
+            return recall_tallies(self._opened.connection)
+        except sqlite3.Error as error:
+            raise store_error(error, doing="read the counters", path=self.path) from error
+
+    def born(self) -> float | None:
+        """When the first event was recorded, in Unix seconds; None: none was."""
+        row = self._first("SELECT wall FROM event WHERE seq = 1")
+        return None if row is None else float(row[0])
 
     def unverified_api(self) -> str | None:
         """The API server whose certificate the agent does not verify; None: it does, as far as it has said."""

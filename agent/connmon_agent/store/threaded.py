@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -15,8 +16,10 @@ from ..core.events import Event
 from ..core.moments import Moment
 from ..core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySight, Traffic
 from ..core.steps import Step
+from ..core.tallies import COMMITS, Durations, LineTallies, Tallies
 from ..core.world import World
 from .journal import SqliteJournal
+from .layout import log_of, size_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,6 +35,7 @@ class JournalThread:
     def __init__(self, journal: SqliteJournal) -> None:
         self._journal = journal
         self._calls: SimpleQueue[tuple[asyncio.Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._commits = Durations(COMMITS)
         self._thread = threading.Thread(target=self._work_off, name="journal", daemon=True)  # begun at the first call
 
     @property
@@ -42,12 +46,32 @@ class JournalThread:
     def set_aside(self) -> Path | None:
         return self._journal.set_aside
 
+    @property
+    def counted(self) -> tuple[Tallies, LineTallies]:
+        """The counters as the file holds them. May be read in any thread."""
+        return self._journal.counted
+
+    @property
+    def commits(self) -> tuple[tuple[int, ...], float]:
+        """How many commits took how long, by ``core.tallies.COMMITS``, and seconds of them all. For any thread."""
+        return self._commits.so_far
+
+    def size(self) -> int:
+        """Bytes of the state file and its log. May be called in any thread."""
+        return size_of(self._journal.path) + size_of(log_of(self._journal.path))
+
     def load(self) -> World:
         """The world as it was last committed. Only for the beginning, when nothing is under way. Raises StoreError."""
         return self._journal.load()
 
     async def commit(self, event: Event, step: Step) -> int:
-        return await self._do(self._journal.commit, event, step)
+        return await self._do(self._commit, event, step)
+
+    def _commit(self, event: Event, step: Step) -> int:
+        began = time.perf_counter()
+        seq = self._journal.commit(event, step)
+        self._commits.add(time.perf_counter() - began)
+        return seq
 
     async def note_round(
         self,
@@ -55,8 +79,9 @@ class JournalThread:
         results: Sequence[ProbeResult],
         sight: QualitySight | None = None,
         usage: LineUsage | None = None,
+        probed: Sequence[ProbeResult] = (),
     ) -> None:
-        await self._do(self._journal.note_round, at, results, sight, usage)
+        await self._do(self._journal.note_round, at, results, sight, usage, probed)
 
     async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
         await self._do(self._journal.note_traffic, at, traffic)

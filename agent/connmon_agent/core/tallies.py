@@ -1,0 +1,187 @@
+"""Counters of what happened since the state file was made, kept beside the events and committed with them.
+
+A counter that went back would look like a restart to Prometheus, which then adds its whole value once more. So a value
+is shown only after it was written, and what a power cut may have taken back begins anew at zero (``after_power_cut``).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from .causes import Cause
+from .effects import LISTEN_TOKEN
+from .events import AgentStarted, AgentStopped, Event
+from .sightings import ProbeResult, Traffic
+from .steps import Step
+from .world import World
+
+# Upper bounds in seconds of the answers' durations; one more class holds what took longer.
+DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+# Of the commits' durations; from a second on a disk is in trouble.
+COMMITS = (0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 10.0)
+ORDERED, OTHER = "ordered", "other"  # an outage that an operator ordered; one whose cause an older agent put in words
+OUTAGE_CAUSES = (
+    *(Cause.NO_CARRIER, Cause.NO_ROUTE, Cause.GATEWAY, Cause.DNS, Cause.PORTAL, Cause.UNREACHABLE, Cause.PARTIAL),
+    *(ORDERED, OTHER),
+)
+OUTCOMES = ("applied", "refused", "foreign", "abandoned")  # of a restart, see core.steps.Resolution
+# Kinds that are asked beside the configured targets, now and then; what is counted is counted for targets.
+_ASIDE = frozenset({"gateway", "interface", "api"})
+MOST_TARGETS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Tallies:
+    """What the events make: it is written with each commit that changes it.
+
+    ``outages`` by the cause that each had when it began, ``restarts`` by service and outcome, ``blind`` seconds. These
+    go back to the file's beginning. ``seconds`` by link state were counted from ``since`` on (Unix seconds), up to
+    ``until`` (steady seconds; None: nothing was counted yet). ``boot`` names the boot in which that was written.
+    """
+
+    outages: Mapping[str, int] = field(default_factory=dict)
+    restarts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    blind: float = 0.0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    since: float = 0.0
+    until: float | None = None
+    boot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTally:
+    """The probes of one target. ``durations`` counts the answers by ``DURATIONS``; ``seconds`` is what they took."""
+
+    probes: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    durations: tuple[int, ...] = (0,) * (len(DURATIONS) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What went through one service's local port, in bytes; ``seen_...`` is what its agent had told by then."""
+
+    received: int = 0  # from the cluster
+    sent: int = 0  # to it
+    seen_received: int = 0
+    seen_sent: int = 0
+    open: int = 0  # connections, as last seen
+
+
+@dataclass(frozen=True, slots=True)
+class LineTallies:
+    """What is counted between the events: it is written with each round and each note of the traffic.
+
+    ``probes`` by the target's name, ``flows`` by service; both from ``since`` on (Unix seconds).
+    """
+
+    probes: Mapping[str, ProbeTally] = field(default_factory=dict)
+    flows: Mapping[str, Flow] = field(default_factory=dict)
+    since: float = 0.0
+
+
+class Durations:
+    """Counts durations by classes with these upper bounds in seconds, for one writer; ``so_far`` is for any thread."""
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self.so_far: tuple[tuple[int, ...], float] = ((0,) * (len(bounds) + 1), 0.0)  # by class, and their sum
+
+    def add(self, seconds: float) -> None:
+        """Count one of so many seconds."""
+        counts, total = self.so_far
+        self.so_far = classify(counts, self._bounds, seconds), total + seconds
+
+
+def classify(counts: tuple[int, ...], bounds: tuple[float, ...], seconds: float) -> tuple[int, ...]:
+    """``counts`` with one more in the class of ``seconds``; a bound belongs to the class below it."""
+    place = bisect_left(bounds, seconds)
+    return tuple(count + (index == place) for index, count in enumerate(counts))
+
+
+def count_step(tallies: Tallies, event: Event, before: World, step: Step) -> Tallies:
+    """``tallies`` with what ``event`` made of the world ``before``; the very same ones where it changed none."""
+    after, steady = step.world, event.at.steady
+    changed = tallies
+    turned = after.link.state != before.link.state or after.blind != before.blind
+    if turned or tallies.until is None or isinstance(event, AgentStarted | AgentStopped):
+        changed = _count_time(changed, steady, before, _blind_seconds(before, after))
+    if after.outage is not None and (before.outage is None or after.outage.id != before.outage.id):
+        changed = replace(changed, outages=_add(changed.outages, name_cause(after.outage.cause)))
+    for one in step.resolutions:
+        if not one.token.startswith(LISTEN_TOKEN):
+            outcomes = _add(changed.restarts.get(one.service, {}), one.outcome)
+            changed = replace(changed, restarts={**changed.restarts, one.service: outcomes})
+    return changed
+
+
+def count_time(tallies: Tallies, steady: float, world: World) -> Tallies:
+    """``tallies`` with the time up to ``steady``, in which the link was as it is in ``world``."""
+    return _count_time(tallies, steady, world, 0.0)
+
+
+def _count_time(tallies: Tallies, steady: float, world: World, blind: float) -> Tallies:
+    passed = 0.0 if tallies.until is None else max(0.0, steady - tallies.until)
+    blind = min(blind, passed)
+    state = str(world.link.state)
+    seconds = {**tallies.seconds, state: tallies.seconds.get(state, 0.0) + passed - blind}
+    until = steady if tallies.until is None else max(steady, tallies.until)
+    return replace(tallies, seconds=seconds, blind=tallies.blind + blind, until=until)
+
+
+def _blind_seconds(before: World, after: World) -> float:
+    """Seconds of a monitoring gap that this step has recorded."""
+    gap = after.blind
+    return 0.0 if gap is None or gap == before.blind else max(0.0, gap.until.steady - gap.since.steady)
+
+
+def name_cause(cause: str) -> str:
+    """The cause as a counter names it: one of ``OUTAGE_CAUSES``, however an older agent put it."""
+    return cause if cause in OUTAGE_CAUSES else OTHER
+
+
+def count_probes(lines: LineTallies, probed: Iterable[ProbeResult], targets: Iterable[str]) -> LineTallies:
+    """``lines`` with the results of one round. ``targets`` are all that are asked: others are forgotten."""
+    probes = {name: tally for name, tally in lines.probes.items() if name in set(targets)}
+    for result in probed:
+        if result.kind not in _ASIDE and (result.name in probes or len(probes) < MOST_TARGETS):
+            probes[result.name] = _count_probe(probes.get(result.name, ProbeTally()), result)
+    return replace(lines, probes=probes)
+
+
+def _count_probe(tally: ProbeTally, result: ProbeResult) -> ProbeTally:
+    failures = tally.failures + (not result.ok)
+    if result.latency_ms is None:
+        return replace(tally, probes=tally.probes + 1, failures=failures)
+    seconds = result.latency_ms / 1000.0
+    durations = classify(tally.durations, DURATIONS, seconds)
+    return ProbeTally(tally.probes + 1, failures, tally.seconds + seconds, durations)
+
+
+def count_traffic(lines: LineTallies, traffic: Iterable[Traffic]) -> LineTallies:
+    """``lines`` with what went through the ports. Who tells less than before has begun anew."""
+    flows = {one.service: _count_flow(lines.flows.get(one.service, Flow()), one) for one in traffic}
+    return replace(lines, flows={**lines.flows, **flows})
+
+
+def _count_flow(flow: Flow, now: Traffic) -> Flow:
+    received = now.received - (flow.seen_received if now.received >= flow.seen_received else 0)
+    sent = now.sent - (flow.seen_sent if now.sent >= flow.seen_sent else 0)
+    return Flow(flow.received + received, flow.sent + sent, now.received, now.sent, now.open)
+
+
+def with_new_agent(lines: LineTallies) -> LineTallies:
+    """``lines`` for an agent that has just started: it tells its traffic from zero on, and nothing is connected."""
+    return replace(lines, flows={name: Flow(flow.received, flow.sent) for name, flow in lines.flows.items()})
+
+
+def after_power_cut(tallies: Tallies, lines: LineTallies, wall: float) -> tuple[Tallies, LineTallies]:
+    """Both, where what was written last may be lost: what is counted between events begins anew at ``wall``."""
+    return replace(tallies, seconds={}, since=wall), LineTallies(since=wall)
+
+
+def _add(counts: Mapping[str, int], name: str) -> dict[str, int]:
+    return {**counts, name: counts.get(name, 0) + 1}

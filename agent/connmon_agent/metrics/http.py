@@ -1,0 +1,181 @@
+"""The smallest server that Prometheus, a kubelet and a person's curl need: GET and HEAD, one request a connection.
+
+What it reads of others is bounded: the head's bytes, the seconds for it and for the answer, the connections at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from ipaddress import ip_address
+from urllib.parse import parse_qs, unquote, urlsplit
+
+LONGEST_HEAD = 8192  # bytes of a request
+PATIENCE = 5.0  # seconds for a client to say what it wants, and again to take the answer
+MOST_CONNECTIONS = 32  # at a time; Prometheus needs one
+
+_PLAIN = "text/plain; charset=utf-8"
+_HEADERS = "Connection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked. ``query`` holds every value of each parameter, ``headers`` lower-case names."""
+
+    method: str
+    path: str
+    query: Mapping[str, list[str]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer."""
+
+    status: HTTPStatus
+    body: str
+    type: str = _PLAIN
+
+
+class Refusal(Exception):
+    """A request that is answered with an error; the message says why."""
+
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def parse_head(head: bytes) -> Request:
+    """The request that ``head`` is, up to the empty line. Raises Refusal."""
+    try:
+        first, *lines = head.decode("ascii").rstrip("\r\n").split("\r\n")
+        method, target, version = first.split(" ")
+        path, query = urlsplit(target).path, urlsplit(target).query
+        headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines)}
+        parameters = parse_qs(query, keep_blank_values=True, max_num_fields=32)
+    except ValueError as error:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "this is no HTTP request") from error
+    if not version.startswith("HTTP/1."):
+        raise Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP/1.1 is spoken here")
+    if method not in ("GET", "HEAD"):
+        raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD are answered")
+    return Request(method, unquote(path), parameters, headers)
+
+
+def is_own_host(host: str) -> bool:
+    """Whether a Host header names this machine in a way that no foreign web page can make a browser send.
+
+    An IP address and ``localhost`` cannot be rebound to this machine by a name server of somebody else; names can.
+    """
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") and host.count(":") != 0 else host
+    if name.lower() == "localhost" or not host:
+        return True
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+class HttpServer:
+    """Answers on one address. ``own_host_only``: a request for another host's name is refused.
+
+    ``report`` is given what fails unforeseen; it costs one answer.
+    """
+
+    def __init__(self, answer: Answer, *, own_host_only: bool, report: Callable[[BaseException], object]) -> None:
+        self._answer = answer
+        self._own_host_only = own_host_only
+        self._report = report
+        self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def listen(self, address: str, port: int) -> int:
+        """Begin to serve; returns the port. Raises OSError."""
+        self._server = await asyncio.start_server(self._accept, address, port, limit=LONGEST_HEAD)
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
+
+    async def close(self) -> None:
+        """Stop listening, and break off what is under way."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._serving:
+            task.cancel()
+        if self._serving:
+            await asyncio.wait(self._serving)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._serving) >= 2 * MOST_CONNECTIONS:  # not even a refusal is owed to that many
+            writer.transport.abort()
+            return
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(3 * PATIENCE):
+                await self._exchange(reader, writer)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            pass  # a client that breaks off or keeps silent
+        except Exception as error:
+            self._report(error)
+        finally:
+            writer.transport.abort()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        method = "GET"
+        try:
+            async with asyncio.timeout(PATIENCE):
+                request = await self._read(reader)
+            response, method = await self._respond(request), request.method
+        except Refusal as refusal:
+            response = Response(refusal.status, f"{refusal}\n")
+        writer.write(_write(response, with_body=method != "HEAD"))
+        writer.write_eof()
+        async with asyncio.timeout(PATIENCE):
+            await writer.drain()
+            # Closing while bytes are unread would reset the connection, and the client might lose the answer.
+            await _discard(reader)
+
+    async def _read(self, reader: asyncio.StreamReader) -> Request:
+        if len(self._serving) > MOST_CONNECTIONS:
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.LimitOverrunError as error:
+            raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request is too large") from error
+        request = parse_head(head)
+        if self._own_host_only and not is_own_host(request.headers.get("host", "")):
+            raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, "ask for this server by its IP address or as localhost")
+        return request
+
+    async def _respond(self, request: Request) -> Response:
+        try:
+            return await self._answer(request)
+        except Exception as error:  # a mistake of ours costs this answer alone
+            self._report(error)
+            return Response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error, see the agent's log\n")
+
+
+def _write(response: Response, *, with_body: bool) -> bytes:
+    body = response.body.encode()
+    allow = "Allow: GET, HEAD\r\n" if response.status == HTTPStatus.METHOD_NOT_ALLOWED else ""
+    head = (
+        f"HTTP/1.1 {response.status.value} {response.status.phrase}\r\nContent-Type: {response.type}\r\n"
+        f"Content-Length: {len(body)}\r\n{allow}{_HEADERS}\r\n"
+    )
+    return head.encode("ascii") + (body if with_body else b"")
+
+
+async def _discard(reader: asyncio.StreamReader) -> None:
+    """Read what the client still sends until it closes, but not without end."""
+    left = 8 * LONGEST_HEAD
+    while left > 0 and (read := await reader.read(LONGEST_HEAD)):
+        left -= len(read)

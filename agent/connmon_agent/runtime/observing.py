@@ -1,0 +1,91 @@
+"""What the metrics and the health of a running agent are made of, gathered in another thread than the agent's.
+
+Everything that is read is a value that the agent exchanges as a whole, so that no lock is needed; nothing is asked of
+SQLite.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from .. import __version__
+from ..core.moments import Moment
+from ..core.tallies import LineTallies, Tallies
+from ..core.world import World
+from ..errors import StoreError
+from ..metrics.catalog import Observed, Process
+from ..metrics.health import Check
+from ..settings import EVIDENCE_TARGETS, Settings
+
+
+class Watched(Protocol):
+    """What is read of the agent."""
+
+    world: World
+    last_round: Moment | None
+    internal_errors: int
+
+    @property
+    def trouble(self) -> StoreError | None: ...
+    @property
+    def in_force(self) -> bool: ...
+
+
+class Counting(Protocol):
+    """What is read of the journal's thread."""
+
+    @property
+    def counted(self) -> tuple[Tallies, LineTallies]: ...
+    @property
+    def commits(self) -> tuple[tuple[int, ...], float]: ...
+    def size(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """Reads one agent. ``started`` and ``born`` (of the state file) are Unix seconds."""
+
+    agent: Watched
+    journal: Counting
+    started: float
+    born: float | None
+
+    def observe(self, loop_lag: float, settings: Settings) -> Observed:
+        """All that the metrics are made of."""
+        agent, (tallies, lines), (commits, seconds) = self.agent, self.journal.counted, self.journal.commits
+        process = Process(
+            started=self.started,
+            loop_lag=loop_lag,
+            writable=agent.trouble is None,
+            commits=commits,
+            commit_seconds=seconds,
+            internal_errors=agent.internal_errors,
+        )
+        return Observed(
+            version=__version__,
+            world=agent.world,
+            targets=name_targets(settings),
+            journal_bytes=self.journal.size(),
+            running=True,
+            watched=True,
+            tallies=tallies,
+            lines=lines,
+            heartbeat=None if agent.last_round is None else agent.last_round.wall,
+            born=self.born or self.started,
+            process=process,
+        )
+
+    def ready(self) -> list[Check]:
+        """What must hold for the agent to do its work, beside a loop that turns."""
+        agent = self.agent
+        return [
+            Check("journal", None if agent.trouble is None else str(agent.trouble)),
+            Check("configuration", None if agent.in_force else "the configuration is not in force yet"),
+            Check("round", None if agent.last_round is not None else "no round of probes has ended yet"),
+        ]
+
+
+def name_targets(settings: Settings) -> tuple[str, ...]:
+    """The targets that are counted: those with a vote."""
+    return tuple(target.name for target in settings.targets if not isinstance(target, EVIDENCE_TARGETS))
