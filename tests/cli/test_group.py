@@ -9,9 +9,11 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from tests.fakes.calls import find_calls, find_mistake
 
 from connmon_agent import __version__
 from connmon_agent.cli import COMMANDS, connmon_agent
+from connmon_agent.cli.examples import EXAMPLES
 from connmon_agent.cli.groups import LazyGroup
 from connmon_agent.cli.invocations import Invocation
 
@@ -59,6 +61,19 @@ def test_the_manual_has_no_command_that_is_not_there() -> None:
 def test_each_command_and_option_explains_itself(name: str, command: click.Command) -> None:
     assert command.help
     assert [option.name for option in command.params if isinstance(option, click.Option) and not option.help] == []
+
+
+@every_command
+def test_each_command_shows_an_example_that_it_understands(name: str, command: click.Command) -> None:
+    shown = CliRunner().invoke(connmon_agent, [*name.split()[1:], "--help"]).output
+    examples = EXAMPLES[name.removeprefix("connmon-agent").strip()]
+    assert [line for line in examples if f"  {line}\n" not in shown] == []
+    assert any(find_calls(line)[0][: len(name.split()) - 1] == name.split()[1:] for line in examples)
+    assert [mistake for line in examples for words in find_calls(line) if (mistake := find_mistake(words))] == []
+
+
+def test_there_are_no_examples_of_commands_that_are_not_there() -> None:
+    assert {f"connmon-agent {name}".strip() for name in EXAMPLES} == {name for name, _ in list_commands(connmon_agent)}
 
 
 def test_every_command_of_the_table_exists() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
 from .. import __version__
+from .examples import add_examples
 from .groups import RootGroup
 from .invocations import Invocation
 
@@ -28,6 +30,8 @@ COMMANDS = {
     "integrate": "integrate:integrate",
     "chart": "chart:chart",
     "demo": "demo:demo",
+    "completion": "completion:completion",
+    "man": "man:man",
 }
 
 
@@ -62,6 +66,13 @@ def connmon_agent(ctx: click.Context, config_path: Path | None, state_dir: Path 
     ctx.obj = Invocation(config_path=config_path, state_dir=state_dir)
 
 
+add_examples(connmon_agent, "")
+
+
 def main() -> None:
     """Run the command line of this process."""
+    if "_CONNMON_AGENT_COMPLETE" in os.environ:
+        from .completion import answer
+
+        answer(connmon_agent)
     connmon_agent(prog_name="connmon-agent")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from .completion import complete_charts
+
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_charts)
 @click.option(
     "--format",
     "format_",

@@ -19,6 +19,7 @@ from ..errors import ConnmonError
 from ..store.reading import Reader
 from ..store.records import Recorded
 from . import screens
+from .completion import complete_explained
 from .decisions import EngineShelf, refold_journal
 from .invocations import Invocation
 from .rendering.explanation_document import event_document, link_document, service_document
@@ -35,7 +36,7 @@ LOOK_AHEAD = 2000
 
 
 @click.command(short_help="Tell why, and why not.")
-@click.argument("what", required=False, default=NOW, metavar="[SEQ|SERVICE|now]")
+@click.argument("what", required=False, default=NOW, metavar="[SEQ|SERVICE|now]", shell_complete=complete_explained)
 @click.option("--json", is_flag=True, help="One JSON document.")
 @click.pass_obj
 def explain(invocation: Invocation, what: str, json: bool) -> None:

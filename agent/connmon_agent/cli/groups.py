@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from .examples import add_examples
 from .failures import translated_errors
 
 
@@ -28,7 +30,15 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, imported now; None: there is none of this name."""
         place = self._lazy.get(cmd_name)
-        return super().get_command(ctx, cmd_name) if place is None else _import_command(place)
+        command = super().get_command(ctx, cmd_name) if place is None else _import_command(place)
+        if command is not None:
+            add_examples(command, cmd_name)
+        return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names of commands, which are not imported for it: a shell waits for the answer."""
+        names = [name for name in (*self.commands, *self._lazy) if name.startswith(incomplete)]
+        return [*map(CompletionItem, names), *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 class RootGroup(LazyGroup):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import AlreadyRunning, NotRunning
+from .completion import complete_services
 from .invocations import Invocation
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def resume(invocation: Invocation) -> None:
 
 
 @click.command(short_help="Restart services now.")
-@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=complete_services)
 @click.pass_obj
 def recover(invocation: Invocation, services: tuple[str, ...]) -> None:
     """Restart the named services now, or all of them, in their order, without an outage.
@@ -54,7 +55,7 @@ def recover(invocation: Invocation, services: tuple[str, ...]) -> None:
 
 
 @click.command(short_help="Give services their attempts back.")
-@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=complete_services)
 @click.pass_obj
 def rearm(invocation: Invocation, services: tuple[str, ...]) -> None:
     """Give the named services, or all of them, their restart attempts back, and with them those that gave up.

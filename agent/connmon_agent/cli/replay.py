@@ -11,6 +11,7 @@ from ..errors import ConnmonError
 from ..store.reading import Reader
 from ..store.records import OutageRow, Recorded
 from . import screens
+from .completion import complete_outages
 from .instants import FORMS, read_instant
 from .invocations import Invocation
 from .rendering.status_document import status_document
@@ -45,7 +46,7 @@ def _read_number(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 
 @click.command(short_help="Tell what happened and why.")
-@click.argument("outage", required=False, callback=_read_number)
+@click.argument("outage", required=False, callback=_read_number, shell_complete=complete_outages)
 @click.option("--since", metavar="T", callback=_read_instant, help=f"From this time on: {FORMS}.")
 @click.option("--until", metavar="T", callback=_read_instant, help="Up to this time.")
 @click.option("--at", metavar="T", callback=_read_instant, help="Show the state as it was at this time.")

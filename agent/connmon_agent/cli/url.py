@@ -9,11 +9,12 @@ from ..core.world import Forward
 from ..errors import ConnmonError, NotRunning
 from ..presence import find_agent
 from ..store.reading import Reader
+from .completion import complete_services
 from .invocations import Invocation
 
 
 @click.command(short_help="Where a service is reached now.")
-@click.argument("service")
+@click.argument("service", shell_complete=complete_services)
 @click.pass_obj
 def url(invocation: Invocation, service: str) -> None:
     """Print the URL on which SERVICE is reached now, on whichever of its local ports that is.

@@ -1,0 +1,58 @@
+"""An example or two of each command, for ``--help`` and the manual pages. A test fails for a command that has none."""
+
+from __future__ import annotations
+
+import click
+
+PROGRAM = "connmon-agent"
+
+# By the command's name below the program, "" being the program itself.
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "": (
+        "connmon-agent doctor",
+        "connmon-agent --config /etc/connmon-agent/connmon.yaml start",
+        "connmon-agent status --watch",
+    ),
+    "start": ("connmon-agent start", "connmon-agent --config config/system_config.json start --mode foreground"),
+    "status": ("connmon-agent status", "connmon-agent status --json | jq .link.state"),
+    "replay": ("connmon-agent replay latest", "connmon-agent replay --since 2h", "connmon-agent replay 3 --verify"),
+    "history": ("connmon-agent history", "connmon-agent history --csv > outages.csv"),
+    "explain": ("connmon-agent explain", "connmon-agent explain grafana"),
+    "pause": ("connmon-agent pause",),
+    "resume": ("connmon-agent resume",),
+    "recover": ("connmon-agent recover", "connmon-agent recover grafana jaeger"),
+    "rearm": ("connmon-agent rearm grafana",),
+    "doctor": ("connmon-agent doctor", "connmon-agent doctor --role | kubectl apply -f -"),
+    "ports": ("connmon-agent ports", "connmon-agent ports --json"),
+    "url": ("connmon-agent url frontend", 'curl "$(connmon-agent url frontend)/"'),
+    "config": ("connmon-agent config check", "connmon-agent config show"),
+    "config check": ("connmon-agent config check", "connmon-agent --config new.yaml config check --keys"),
+    "config show": ("connmon-agent config show > connmon.yaml",),
+    "config import": (
+        "connmon-agent config import",
+        "connmon-agent config import config/system_config.json --output /etc/connmon-agent/connmon.yaml",
+    ),
+    "autostart": ("connmon-agent autostart", "connmon-agent --config /srv/erp/config/system_config.json autostart"),
+    "integrate": ("connmon-agent integrate scripts",),
+    "chart": ("connmon-agent chart link", "connmon-agent chart service --format dot | dot -Tsvg > service.svg"),
+    "demo": ("connmon-agent demo", "connmon-agent demo --keep /tmp/demo"),
+    "completion": (
+        'eval "$(connmon-agent completion bash)"',
+        "connmon-agent completion fish > ~/.config/fish/completions/connmon-agent.fish",
+    ),
+    "man": ("connmon-agent man | man -l -", "connmon-agent man /usr/local/share/man/man1"),
+}
+
+
+def add_examples(command: click.Command, name: str) -> None:
+    """Put the examples of ``command``, which is ``name`` below the program, and of all below it under their help."""
+    examples = EXAMPLES.get(name)
+    if examples is not None and command.epilog is None:
+        command.epilog = "\n".join(("\b", "Example:" if len(examples) == 1 else "Examples:", *_indent(examples)))
+    if isinstance(command, click.Group):
+        for below, found in command.commands.items():
+            add_examples(found, f"{name} {below}".strip())
+
+
+def _indent(lines: tuple[str, ...]) -> list[str]:
+    return [f"  {line}" for line in lines]
