@@ -18,6 +18,7 @@ COMMANDS = {
     "replay": "replay:replay",
     "history": "history:history",
     "explain": "explain:explain",
+    "metrics": "metrics:metrics",
     "pause": "operate:pause",
     "resume": "operate:resume",
     "recover": "operate:recover",

@@ -11,6 +11,9 @@ from click.shell_completion import CompletionItem
 
 from .examples import add_examples
 from .failures import translated_errors
+from .plugins import as_plugin
+
+ARGUMENTS = "connmon.arguments"  # the key in the context's meta of all that stands on the command line
 
 
 class LazyGroup(click.Group):
@@ -48,12 +51,14 @@ class RootGroup(LazyGroup):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """Read the options, and do what `--help` and `--version` ask for."""
-        with translated_errors():
-            return super().make_context(info_name, args, parent, **extra)
+        with translated_errors(), as_plugin(args):
+            context = super().make_context(info_name, list(args), parent, **extra)
+            context.meta[ARGUMENTS] = args
+            return context
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
-        with translated_errors():
+        with translated_errors(), as_plugin(ctx.meta.get(ARGUMENTS, ())):
             return super().invoke(ctx)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from ..core.world import World
-from ..errors import NothingRecorded, NotRunning
+from ..errors import ConnmonError, NothingRecorded, NotRunning
 from ..presence import find_agent, name_owner
 from ..store.reading import Reader
 from . import screens
@@ -26,13 +26,18 @@ INTERVAL = 1.0  # seconds between two looks of --watch
 @click.command()
 @click.option("--json", is_flag=True, help="One JSON document (with --watch: one a line).")
 @click.option("--watch", is_flag=True, help="Go on showing it, until Ctrl-C; into a pipe: again at every change.")
+@click.option("--check", is_flag=True, help="One line for Nagios and the like; ends with 0, 1, 2 or 3, see the manual.")
 @click.pass_context
-def status(ctx: click.Context, json: bool, watch: bool) -> None:
+def status(ctx: click.Context, json: bool, watch: bool, check: bool) -> None:
     """Show the current state.
 
     It is read from the state file: the agent need not run, and is not asked. Ends with 3 when it does not run.
     """
     invocation: Invocation = ctx.obj
+    if check:
+        if json or watch:
+            raise click.UsageError("--check goes with neither --json nor --watch")
+        ctx.exit(check_state(invocation))
     database = invocation.database()
     redraw = watch and not json and screens.can_redraw()
     show = _json_shower(compact=watch) if json else _text_shower(apart=watch and not redraw)
@@ -45,6 +50,20 @@ def status(ctx: click.Context, json: bool, watch: bool) -> None:
     show(snapshot)
     if not snapshot.running:
         ctx.exit(NotRunning.exit_code)
+
+
+def check_state(invocation: Invocation) -> int:
+    """Print the line of a monitoring plugin; returns its exit code. Raises nothing: what fails is UNKNOWN."""
+    from .rendering.plugin_line import Severity, check_line, write_text
+
+    try:
+        severity, line = check_line(take_snapshot(invocation.database()))
+    except ConnmonError as error:
+        severity, line = Severity.UNKNOWN, write_text(Severity.UNKNOWN, error.message)
+    except Exception as error:
+        severity, line = Severity.UNKNOWN, write_text(Severity.UNKNOWN, f"internal error: {error!r}")
+    click.echo(line)
+    return severity
 
 
 def take_snapshot(database: Path) -> Snapshot:

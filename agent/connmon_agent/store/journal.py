@@ -26,7 +26,7 @@ from ..core.tallies import (
 )
 from ..core.world import World
 from ..errors import CommitError, InvariantError, StoreError
-from . import writes
+from . import tallying, writes
 from .failures import commit_error, is_damage, store_error
 from .layout import EVENTS, STEPS, UNVERIFIED, EventRow, StepBody
 from .opening import OpenedStore, Trace, open_store, require_full_sync
@@ -129,7 +129,7 @@ class SqliteJournal:
             writes.open_listens(connection, row.seq, step.listens)
             writes.write_sign_of_life(connection, event)
             if counted is not tallies:
-                writes.write_tallies(connection, counted)
+                tallying.write_tallies(connection, counted)
         self._counted = counted, lines
         self._world, self._seq, self._hash = step.world, row.seq, row.hash
         return row.seq
@@ -156,8 +156,8 @@ class SqliteJournal:
         with self._unsynced("note the newest round") as connection:
             writes.write_round(connection, at, results)
             writes.write_quality(connection, sight, usage)
-            writes.write_tallies(connection, tallies)
-            writes.write_line_tallies(connection, lines)
+            tallying.write_tallies(connection, tallies)
+            tallying.write_line_tallies(connection, lines)
         self._counted = tallies, lines
 
     def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
@@ -166,7 +166,7 @@ class SqliteJournal:
         tallies, lines = self._counted[0], count_traffic(self._counted[1], traffic)
         with self._unsynced("note the traffic") as connection:
             writes.write_traffic(connection, at, traffic)
-            writes.write_line_tallies(connection, lines)
+            tallying.write_line_tallies(connection, lines)
         self._counted = tallies, lines
 
     def note_errors(self, errors: InternalErrors) -> None:

@@ -14,7 +14,6 @@ from ..core.effects import Effect, Listen, Restart
 from ..core.events import Event
 from ..core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySight, Traffic
 from ..core.steps import Resolution, Step, Transition
-from ..core.tallies import LineTallies, Tallies
 from ..core.world import Forward, World
 from ..errors import StoreError
 
@@ -54,15 +53,11 @@ SIGHTS: Codec[QualitySight | None] = codec_for(QualitySight | None)
 USAGES: Codec[LineUsage | None] = codec_for(LineUsage | None)
 
 INTERNAL_ERRORS: Codec[InternalErrors] = codec_for(InternalErrors)
-TALLIES: Codec[Tallies] = codec_for(Tallies)
-LINE_TALLIES: Codec[LineTallies] = codec_for(LineTallies)
 
 UNVERIFIED = "unverified_api"  # the key in ``meta`` of the API server whose certificate is not verified; empty: none
 ERRORS = "internal_errors"  # the key in the table ``meta`` of what failed in the agent that wrote last
 QUALITY = "quality"  # the key in the table ``meta`` of the quality up to the newest round
 USAGE = "line_usage"  # of what the rounds took on the line up to it
-COUNTED = "tallies"  # of the counters that the events make
-COUNTED_BETWEEN = "line_tallies"  # of those that rounds and traffic make
 
 
 class EventRow(NamedTuple):

@@ -6,11 +6,10 @@ import sqlite3
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.moments import Moment
 from ..core.sightings import InternalErrors, LineUsage, QualitySight, Traffic
-from ..core.tallies import LineTallies, Tallies
 from ..core.world import World
 from ..errors import StoreError
 from .failures import damaged_text, store_error
@@ -37,7 +36,9 @@ from .ledger import TABLES, Rows, read_table
 from .readonly import open_readonly
 from .records import AgentRow, IntentRow, LatestRound, OutageRow, Recorded
 from .snapshots import holds_unknown_keys, read_world
-from .tallying import recall_tallies
+
+if TYPE_CHECKING:
+    from ..core.tallies import LineTallies, Tallies
 
 PAGE = 500  # events a query: a long one would keep the writer from shortening its log
 ALIKE = 1024  # decoded steps kept by a reader: two of three events cause the very step of an earlier one
@@ -124,6 +125,8 @@ class Reader:
 
     def tallies(self) -> tuple[Tallies, LineTallies]:
         """The counters. Of a file of an older agent: those that its history tells."""
+        from .tallying import recall_tallies  # which `status` need not pay for
+
         try:
             return recall_tallies(self._opened.connection)
         except sqlite3.Error as error:

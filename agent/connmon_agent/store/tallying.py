@@ -1,12 +1,32 @@
-"""The counters of a state file: as it keeps them, or as its tables make them where an older agent kept none."""
+"""The counters of a state file: as it keeps them, or as its tables make them where an older agent kept none.
+
+They stand apart from the other statements, because `status` needs none of this.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import Any
 
+from ..core.codec import Codec, codec_for
 from ..core.tallies import LineTallies, Tallies, name_cause
-from .layout import COUNTED, COUNTED_BETWEEN, LINE_TALLIES, TALLIES
+
+COUNTED = "tallies"  # the key in the table ``meta`` of the counters that the events make
+COUNTED_BETWEEN = "line_tallies"  # of those that rounds and traffic make
+
+TALLIES: Codec[Tallies] = codec_for(Tallies)
+LINE_TALLIES: Codec[LineTallies] = codec_for(LineTallies)
+_SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+
+
+def write_tallies(connection: sqlite3.Connection, tallies: Tallies) -> None:
+    """Keep the counters that the events make."""
+    connection.execute(_SET_META, (COUNTED, TALLIES.to_text(tallies)))
+
+
+def write_line_tallies(connection: sqlite3.Connection, lines: LineTallies) -> None:
+    """Keep the counters that rounds and traffic make."""
+    connection.execute(_SET_META, (COUNTED_BETWEEN, LINE_TALLIES.to_text(lines)))
 
 
 def recall_tallies(connection: sqlite3.Connection) -> tuple[Tallies, LineTallies]:

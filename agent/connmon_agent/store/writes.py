@@ -10,22 +10,17 @@ from ..core.events import AgentStarted, AgentStopped, Event, RoundFinished
 from ..core.moments import Moment
 from ..core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySight, Traffic
 from ..core.steps import Resolution
-from ..core.tallies import LineTallies, Tallies
 from ..core.world import Forward, Outage, ServiceState, World
 from ..errors import InvariantError
 from .layout import (
-    COUNTED,
-    COUNTED_BETWEEN,
     ERRORS,
     EVENT_COLUMNS,
     FORWARDS,
     INTERNAL_ERRORS,
-    LINE_TALLIES,
     QUALITY,
     RESTARTS,
     RESULTS,
     SIGHTS,
-    TALLIES,
     TRAFFIC,
     USAGE,
     USAGES,
@@ -225,16 +220,6 @@ def write_traffic(connection: sqlite3.Connection, at: Moment, traffic: Sequence[
 def write_quality(connection: sqlite3.Connection, sight: QualitySight | None, usage: LineUsage | None) -> None:
     """The quality up to the newest round, and what the rounds took on the line."""
     connection.executemany(_SET_META, [(QUALITY, SIGHTS.to_text(sight)), (USAGE, USAGES.to_text(usage))])
-
-
-def write_tallies(connection: sqlite3.Connection, tallies: Tallies) -> None:
-    """The counters that the events make."""
-    connection.execute(_SET_META, (COUNTED, TALLIES.to_text(tallies)))
-
-
-def write_line_tallies(connection: sqlite3.Connection, lines: LineTallies) -> None:
-    """The counters that rounds and traffic make."""
-    connection.execute(_SET_META, (COUNTED_BETWEEN, LINE_TALLIES.to_text(lines)))
 
 
 def write_errors(connection: sqlite3.Connection, errors: InternalErrors) -> None:
