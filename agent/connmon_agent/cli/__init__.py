@@ -30,6 +30,7 @@ COMMANDS = {
     "autostart": "autostart:autostart",
     "integrate": "integrate:integrate",
     "chart": "chart:chart",
+    "service": "service:service",
     "demo": "demo:demo",
     "completion": "completion:completion",
     "man": "man:man",

@@ -20,6 +20,7 @@ import yaml
 
 from ..errors import ClusterError
 from ..files import read_file as read_bounded
+from .handed_files import find_handed
 from .kubeconfig_types import SHAPES, describe, find_misfit
 
 REPAIR = "Repair the kubeconfig; `kubectl config view` reads the same file"
@@ -43,6 +44,14 @@ class Places:
     def of_this_machine(cls) -> Places:
         """The places of the running process's user."""
         return cls(os.environ, Path(os.path.expanduser("~")))
+
+    def at(self, path: Path) -> Path:
+        """Where to read the file ``path``: where the service manager handed over a copy of it, else there."""
+        return find_handed(path, self.environment)
+
+    def has(self, path: Path) -> bool:
+        """Whether the file is there, or a copy of it. Raises OSError."""
+        return self.at(path).exists()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,7 @@ def read_access(kubeconfig: Path | None, context: str | None, places: Places) ->
     """The access that the configuration's ``kubeconfig`` and ``context`` choose. Raises ClusterError (credentials)."""
     try:
         paths = find_kubeconfigs(kubeconfig, places)
-        return _Merged(paths).choose(context) if paths else _read_service_account(places)
+        return _Merged(paths, places).choose(context) if paths else _read_service_account(places)
     except OSError as error:  # a folder that may not be entered, a disk that fails
         raise refuse(f"{error.filename}: {error.strerror or error}", IN_CLUSTER_HINT) from error
 
@@ -90,19 +99,19 @@ def find_kubeconfigs(kubeconfig: Path | None, places: Places) -> tuple[Path, ...
     """
     if kubeconfig is not None:
         kubeconfig = kubeconfig.expanduser()
-        if not kubeconfig.exists():
+        if not places.has(kubeconfig):
             raise refuse(f"the kubeconfig {kubeconfig} does not exist", "Correct kubernetes.kubeconfig")
         return (kubeconfig,)
     named = [Path(part) for part in places.environment.get("KUBECONFIG", "").split(os.pathsep) if part]
     if named:
-        found = tuple(path for path in named if path.exists())
+        found = tuple(path for path in named if places.has(path))
         if not found:
             listed = ", ".join(map(str, named))
             raise refuse(f"KUBECONFIG names {listed}, which does not exist", "Correct or unset KUBECONFIG")
         return found
     usual = (places.home / ".kube" / "config", places.k3s)
     for path in usual:
-        if path.exists() and path.stat().st_size:  # an empty one names nothing
+        if places.has(path) and places.at(path).stat().st_size:  # an empty one names nothing
             return (path,)
     if (places.service_account / "token").exists():
         return ()
@@ -122,8 +131,9 @@ def read_file(path: Path, *, errors: str = "strict") -> str:
 class _Merged:
     """Several kubeconfigs as one: the first that names a cluster, user, context or current context wins."""
 
-    def __init__(self, paths: tuple[Path, ...]) -> None:
-        self._files = list(paths)
+    def __init__(self, paths: tuple[Path, ...], places: Places) -> None:
+        self._at = places.at
+        self._files = [self._at(path) for path in paths]
         self._place = ", ".join(map(str, paths))
         self._entries: dict[tuple[str, str], tuple[dict[str, Any], Path]] = {}
         self._current: str | None = None
@@ -131,7 +141,7 @@ class _Merged:
             self._add(path)
 
     def _add(self, path: Path) -> None:
-        config = _parse(path)
+        config = _parse(self._at(path))
         if misfit := find_misfit(config.get("current-context"), str, "current-context"):
             raise refuse(f"{path}: {misfit}", REPAIR)
         self._current = self._current or config.get("current-context")
@@ -217,6 +227,7 @@ class _Merged:
         return None
 
     def _read(self, path: Path, *, errors: str = "strict") -> str:
+        path = self._at(path)
         self._files.append(path)
         return read_file(path, errors=errors)
 

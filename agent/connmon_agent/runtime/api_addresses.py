@@ -30,7 +30,8 @@ class ApiAddress:
         It reads files, so that it may take as long as their disk.
         """
         try:
-            stamp = tuple(map(_stamp, find_kubeconfigs(self._settings.kubeconfig, self._places)))
+            paths = find_kubeconfigs(self._settings.kubeconfig, self._places)
+            stamp = tuple(_stamp(self._places.at(path)) for path in paths)
             if stamp != self._stamp:
                 self._target = self._read()
                 self._stamp = stamp

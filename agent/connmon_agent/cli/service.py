@@ -1,0 +1,183 @@
+"""``connmon-agent service``: installed with the platform's service manager, and what became of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .invocations import Invocation
+
+if TYPE_CHECKING:
+    from ..service_managers.interface import Host, Installation, ServiceManager
+    from ..service_managers.seals import Ownership
+
+NOT_RUNNING = 3
+MANAGERS = ("systemd", "cron", "launchd")
+
+
+@click.group(short_help="Run it as a service.")
+def service() -> None:
+    """Install the agent with the service manager of this platform, so that it runs from boot on.
+
+    systemd and cron on Linux, launchd on macOS. For the machine it needs root; `--user` installs it for this user
+    alone.
+    """
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--instance", metavar="NAME", help="One of several agents on this machine, by name."),
+        click.option(
+            "--manager", type=click.Choice(MANAGERS), help="The service manager.  [default: the one that runs]"
+        ),
+        click.option("--user", is_flag=True, help="For this user alone, without root."),
+    ):
+        command = option(command)
+    return click.pass_obj(command)
+
+
+@service.command(short_help="Start it now and at boot.")
+@_options
+def install(invocation: Invocation, user: bool, manager: str | None, instance: str | None) -> None:
+    """Write the unit, start the agent and have it started at boot. Run it again after a change of the configuration's
+    place or an upgrade: it changes only what differs.
+
+    A file that something else wrote, or that was edited since, is left alone.
+    """
+    from ..service_managers.installing import install as install_unit
+
+    chosen = _choose(manager)
+    installation, notes = _plan(invocation, chosen, user=user, instance=instance)
+    outcome = install_unit(chosen, installation)
+    for line in outcome.done:
+        click.echo(f"{line}.")
+    if not outcome.changed:
+        click.echo("Nothing changed: it is installed and runs.")
+    for note in (*notes, *chosen.notes(installation)):
+        click.echo(f"Note: {note}.", err=True)
+
+
+@service.command(short_help="Stop it and take it away.")
+@_options
+def uninstall(invocation: Invocation, user: bool, manager: str | None, instance: str | None) -> None:
+    """Stop the agent and remove the unit. State and logs stay."""
+    from ..service_managers.installing import uninstall as uninstall_unit
+
+    outcome = uninstall_unit(_choose(manager), _bare(user=user, instance=instance))
+    for line in outcome.done:
+        click.echo(f"{line}.")
+    click.echo("State and logs stay where they are." if outcome.changed else "Nothing changed: it is not installed.")
+
+
+@service.command(short_help="Print what install writes.")
+@_options
+def show(invocation: Invocation, user: bool, manager: str | None, instance: str | None) -> None:
+    """Print the unit that `service install` would write, byte for byte. Nothing is changed."""
+    chosen = _choose(manager, absent=True)
+    installation, _ = _plan(invocation, chosen, user=user, instance=instance)
+    text = chosen.unit(installation).text
+    click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
+
+
+@service.command(short_help="Show whether it is installed and runs.")
+@_options
+@click.pass_context
+def status(ctx: click.Context, invocation: Invocation, user: bool, manager: str | None, instance: str | None) -> None:
+    """Show what the service manager knows of the agent. Ends with 3 when it is not installed or does not run.
+
+    `connmon-agent status` shows what the agent knows of the site.
+    """
+    from ..service_managers.installing import inspect
+
+    chosen = _choose(manager)
+    unit = chosen.unit(_bare(user=user, instance=instance))
+    ownership, condition = inspect(chosen, unit)
+    if condition is None:
+        click.echo(f"{unit.place.name}: {_tell(ownership)}")
+        ctx.exit(NOT_RUNNING)
+    click.echo(condition.summary + (f", pid {condition.pid}" if condition.pid is not None else ""))
+    click.echo(f"  Unit: {unit.place.name}, {_tell(ownership)}")
+    click.echo(f"  Starts at boot: {'yes' if condition.at_boot else 'no'}")
+    for line in condition.details:
+        click.echo(f"  {line}")
+    if not condition.running:
+        ctx.exit(NOT_RUNNING)
+
+
+def _tell(ownership: Ownership) -> str:
+    from ..service_managers.seals import Ownership
+
+    return {
+        Ownership.ABSENT: "not installed. Run `connmon-agent service install`",
+        Ownership.FOREIGN: "not written by `connmon-agent service install`",
+        Ownership.EDITED: "edited since it was installed",
+        Ownership.OURS: "as it was installed",
+    }[ownership]
+
+
+def _choose(name: str | None, *, absent: bool = False) -> ServiceManager:
+    from ..service_managers.registry import choose_manager
+
+    return choose_manager(sys.platform, _host(), name, absent=absent)
+
+
+def _host() -> Host:
+    from ..service_managers.interface import Host
+
+    home = os.environ.get("HOME")
+    number = os.geteuid() if hasattr(os, "geteuid") else 0
+    return Host(
+        superuser=hasattr(os, "geteuid") and number == 0,
+        home=Path(home) if home else None,
+        environment=os.environ,
+        find_program=_find_program,
+        user_id=number,
+    )
+
+
+def _find_program(name: str) -> str | None:
+    """A daemon is often in a folder that only root's PATH has."""
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]))
+
+
+def _plan(
+    invocation: Invocation, manager: ServiceManager, *, user: bool, instance: str | None
+) -> tuple[Installation, list[str]]:
+    from ..kube.kubeconfig import Places
+    from ..loading.places import Surroundings
+    from ..loading.state_dirs import find_state_dir
+    from ..service_managers.planning import plan_installation, require_config
+
+    if instance is not None and invocation.config_path is None:
+        from dataclasses import replace
+
+        from ..service_managers.systemd_units import instance_files
+
+        invocation = replace(invocation, config_path=instance_files(instance)[0])
+    settings = invocation.settings()
+    config = require_config(settings, Path.cwd())
+    surroundings = Surroundings.of_this_process(invocation.environment)
+    return plan_installation(
+        settings,
+        config,
+        user=user,
+        sandboxed=manager.sandboxed and not user,
+        instance=instance,
+        places=Places.of_this_machine(),
+        state_dir=invocation.state_dir or find_state_dir(config, surroundings),
+    )
+
+
+def _bare(*, user: bool, instance: str | None) -> Installation:
+    """Enough to find the unit by, however broken the configuration is."""
+    from ..service_managers.interface import Installation
+    from ..service_managers.systemd_units import CONFIG_FOLDER, instance_files
+
+    config = CONFIG_FOLDER / "connmon.yaml" if instance is None else instance_files(instance)[0]
+    return Installation(("connmon-agent",), config, user=user, instance=instance)

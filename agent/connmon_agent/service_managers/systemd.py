@@ -1,0 +1,190 @@
+"""systemd's form of a service manager: units for the machine, or for one user (`--user`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..errors import ConnmonError
+from .interface import NAME, Condition, Host, Installation, Ran, Unit
+from .systemd_units import STATE, instance_files, name_file, name_unit, write_unit
+from .unit_files import UnitFile
+
+BOOTED = Path("run/systemd/system")  # as sd_booted(3)
+LINES = 5  # of the journal that are shown where a start fails
+_INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,40}")
+
+
+class Systemd:
+    """``ServiceManager`` for systemd, 247 or newer."""
+
+    name = "systemd"
+    sandboxed = True
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @classmethod
+    def runs_on(cls, host: Host) -> bool:
+        """Whether systemd started this machine."""
+        return (host.root / BOOTED).is_dir()
+
+    def unit(self, installation: Installation) -> Unit:
+        instance = installation.instance
+        if instance is not None and not _INSTANCE.fullmatch(instance):
+            raise ConnmonError(
+                f"{instance!r} cannot name an instance",
+                hint="Use letters, digits, dots and underscores, 41 at most",
+            )
+        if instance is not None and installation.config != instance_files(instance)[0]:
+            raise ConnmonError(
+                f"an instance {instance} reads its configuration from {instance_files(instance)[0]}",
+                hint=f"Copy {installation.config} there, and name that file with --config or not at all",
+            )
+        place = UnitFile(self._folder(installation) / name_file(instance))
+        return Unit(name_unit(instance), place, write_unit(installation), installation.user)
+
+    def check(self, installation: Installation) -> None:
+        if not self.runs_on(self._host):
+            raise ConnmonError(
+                "systemd does not run on this machine",
+                hint="Use --manager cron where cron runs, or start it with `connmon-agent start --mode background`",
+            )
+        if not installation.user and not self._host.superuser:
+            raise ConnmonError(
+                "installing a service for the machine needs root",
+                hint="Run the command with sudo, or add --user to install it for this user alone",
+            )
+        if installation.user and not self._host.environment.get("XDG_RUNTIME_DIR"):
+            raise ConnmonError(
+                "this user's systemd cannot be reached: XDG_RUNTIME_DIR is not set",
+                hint="Log in as this user (ssh or a console, not su or sudo), then run the command again",
+            )
+
+    def notes(self, installation: Installation) -> list[str]:
+        notes = []
+        if installation.user:
+            notes.append("It runs while this user is logged in; `loginctl enable-linger` starts it at boot")
+        if installation.credentials:
+            names = ", ".join(map(str, installation.credentials))
+            notes.append(f"systemd hands over a copy of {names} at each start: restart the service when it changes")
+        return notes
+
+    def activate(self, unit: Unit, *, changed: bool) -> list[str]:
+        done = []
+        if f"\nUser={NAME}\nGroup=" in unit.text:
+            done += self._make_user()
+        if changed:
+            self._do(unit, "daemon-reload")
+        if self._ask(unit, "is-enabled", unit.name).output != "enabled":
+            self._do(unit, "enable", unit.name)
+            done.append(f"Enabled {unit.name}: it starts at boot")
+        if self._ask(unit, "is-active", unit.name).output != "active":
+            self._start(unit, "start")
+            done.append(f"Started {unit.name}")
+        elif changed:
+            self._start(unit, "restart")
+            done.append(f"Restarted {unit.name}")
+        return done
+
+    def deactivate(self, unit: Unit) -> list[str]:
+        self._do(unit, "disable", "--now", unit.name)
+        return [f"Stopped and disabled {unit.name}"]
+
+    def forget(self, unit: Unit) -> bool:
+        """A template stays while another instance is enabled: each is a link in the folder of a target."""
+        if "@" not in unit.name:
+            return True
+        return not any((self._host.root / "etc/systemd/system").glob(f"*.wants/{NAME}@*.service"))
+
+    def removed(self, unit: Unit) -> None:
+        self._do(unit, "daemon-reload")
+        self._ask(unit, "reset-failed", unit.name)  # fails where nothing has failed
+
+    def inspect(self, unit: Unit) -> Condition:
+        shown = self._do(unit, "show", unit.name, "-p", ",".join(_SHOWN)).output
+        values = dict(line.split("=", 1) for line in shown.split("\n") if "=" in line)
+        return _describe(unit, values)
+
+    def _folder(self, installation: Installation) -> Path:
+        host = self._host
+        if not installation.user:
+            return host.root / "etc/systemd/system"
+        if config := host.environment.get("XDG_CONFIG_HOME"):
+            return Path(config) / "systemd/user"
+        if host.home is None:
+            raise ConnmonError("this user has no home directory", hint="Install it for the machine, as root")
+        return host.home / ".config/systemd/user"
+
+    def _make_user(self) -> list[str]:
+        """The user of a service whose state a group may read. It stays when the service goes: its files do."""
+        if self._run(["getent", "passwd", NAME]).code == 0:
+            return []
+        made = self._run(["systemd-sysusers", "--inline", f'u {NAME} - "{NAME}" {STATE}'])
+        if made.code != 0:
+            raise ConnmonError(f"the user {NAME} cannot be made: {made.output}", hint=f"Run `useradd --system {NAME}`")
+        return [f"Made the user {NAME}"]
+
+    def _start(self, unit: Unit, verb: str) -> None:
+        started = self._ask(unit, verb, unit.name)
+        if started.code == 0:
+            return
+        which = "--user-unit" if unit.user else "--unit"
+        log = self._run(["journalctl", which, unit.name, "-n", str(LINES), "-o", "cat", "--no-pager"])
+        raise ConnmonError(
+            f"{unit.name} is installed, but it does not start. Its log ends:\n{log.output or started.output}",
+            hint=f"Correct that and run `connmon-agent service install` again; more: `journalctl {which} {unit.name}`",
+        )
+
+    def _ask(self, unit: Unit, verb: str, *arguments: str) -> Ran:
+        return self._run(["systemctl", *(["--user"] if unit.user else []), verb, *arguments])
+
+    def _do(self, unit: Unit, verb: str, *arguments: str) -> Ran:
+        ran = self._ask(unit, verb, *arguments)
+        if ran.code != 0:
+            raise ConnmonError(
+                f"`systemctl {' '.join((verb, *arguments))}` failed: {ran.output}", hint="Run it by hand for more"
+            )
+        return ran
+
+    def _run(self, command: Sequence[str]) -> Ran:
+        try:
+            return self._host.run(command)
+        except FileNotFoundError as error:
+            raise ConnmonError(f"{command[0]} is not installed", hint="Install the package systemd") from error
+
+
+_SHOWN = (
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "MainPID",
+    "StatusText",
+    "NRestarts",
+    "NFileDescriptorStore",
+    "ActiveEnterTimestamp",
+    "Result",
+)
+
+
+def _describe(unit: Unit, values: Mapping[str, str]) -> Condition:
+    pid, state = values.get("MainPID", "0"), values.get("ActiveState", "unknown")
+    running = state in ("active", "reloading", "activating")
+    summary = f"{unit.name}: {state} ({values.get('SubState', 'unknown')})"
+    if since := values.get("ActiveEnterTimestamp") if running else "":
+        summary += f" since {since}"
+    details = []
+    if said := values.get("StatusText"):
+        details.append(f"Status: {said}")
+    if (result := values.get("Result", "success")) != "success":
+        details.append(f"Last result: {result}; see `journalctl --unit {unit.name}`")
+    details.append(f"Restarted by systemd: {values.get('NRestarts', '0')} times")
+    details.append(f"Sockets kept by systemd: {values.get('NFileDescriptorStore', '0')}")
+    return Condition(
+        running=running,
+        summary=summary,
+        at_boot=values.get("UnitFileState") == "enabled",
+        pid=int(pid) if pid.isdecimal() and pid != "0" else None,
+        details=tuple(details),
+    )

@@ -1,0 +1,96 @@
+"""The command that installs: what it prints and how it ends."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from tests.service_managers.hosts import FakeCommands, a_host
+
+from connmon_agent.cli import connmon_agent, service
+from connmon_agent.service_managers import planning
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCommands:
+    """This machine, with a systemd that is not its own."""
+    commands = FakeCommands()
+    monkeypatch.setattr(service, "_host", lambda: a_host(tmp_path, commands))
+    monkeypatch.setattr(planning, "refuse_unreachable", lambda paths, *, remedy: None)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KUBECONFIG", "")
+    return commands
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "connmon.yaml"
+    path.write_text("services: {web: {}}\n")
+    return path
+
+
+def call(*words: object) -> Result:
+    return CliRunner().invoke(connmon_agent, [str(word) for word in words])
+
+
+def test_show_prints_byte_for_byte_what_install_writes(tmp_path: Path, commands: FakeCommands, config: Path) -> None:
+    shown = call("--config", config, "service", "show")
+    assert shown.exit_code == 0
+    assert commands.ran == [] and not (tmp_path / "etc").exists()
+    assert call("--config", config, "service", "install").exit_code == 0
+    assert (tmp_path / "etc/systemd/system/connmon-agent.service").read_bytes() == shown.stdout_bytes
+
+
+def test_a_life(commands: FakeCommands, config: Path) -> None:
+    absent = call("service", "status")
+    assert (absent.exit_code, "not installed. Run `connmon-agent service install`" in absent.stdout) == (3, True)
+    first = call("--config", config, "service", "install")
+    assert first.exit_code == 0 and first.stdout.splitlines()[-1] == "Started connmon-agent.service."
+    assert "Note: The service will not reach the cluster" in first.stderr
+    again = call("--config", config, "service", "install")
+    assert again.stdout == "Nothing changed: it is installed and runs.\n"
+    status = call("service", "status")
+    assert status.exit_code == 0
+    assert status.stdout.splitlines()[0] == "connmon-agent.service: active (x), pid 7"
+    assert "  Status: ONLINE: good" in status.stdout
+    commands.active.clear()
+    assert call("service", "status").exit_code == 3
+    gone = call("service", "uninstall")
+    assert gone.exit_code == 0 and gone.stdout.endswith("State and logs stay where they are.\n")
+    assert call("service", "uninstall").stdout == "Nothing changed: it is not installed.\n"
+
+
+def test_uninstall_and_status_need_no_configuration_that_can_be_read(commands: FakeCommands, config: Path) -> None:
+    assert call("--config", config, "service", "install").exit_code == 0
+    config.write_text("nonsense: [")
+    assert call("--config", config, "service", "status").exit_code == 0
+    assert call("--config", config, "service", "uninstall").exit_code == 0
+
+
+@pytest.mark.parametrize("verb", ["install", "show"])
+def test_a_configuration_that_cannot_be_used_is_refused_with_its_mistakes(
+    tmp_path: Path, commands: FakeCommands, config: Path, verb: str
+) -> None:
+    config.write_text("link: {fall: many}\n")
+    for named in (config, tmp_path / "missing.yaml"):
+        refused = call("--config", named, "service", verb)
+        assert (refused.exit_code, refused.stdout, str(named) in refused.stderr) == (2, "", True)
+    without = call("service", verb)
+    assert (without.exit_code, "there is no configuration file" in without.stderr) == (1, True)
+    assert commands.ran == []
+
+
+def test_an_instance_reads_the_file_of_its_name(commands: FakeCommands, config: Path) -> None:
+    missing = call("service", "show", "--instance", "branch")
+    assert (missing.exit_code, "/etc/connmon-agent/branch.yaml" in missing.stderr) == (2, True)
+
+
+def test_windows_has_no_form_yet_and_says_so(commands: FakeCommands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    refused = call("service", "status")
+    assert refused.exit_code == 1
+    assert "installing a service is not supported on Windows yet. Try: Start it with" in refused.stderr
