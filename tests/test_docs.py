@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.fakes.calls import find_calls, find_mistake
 
 import connmon_agent
-from connmon_agent.cli import COMMANDS
 from connmon_agent.cli import connmon_agent as command
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(connmon_agent.__file__).parent
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
@@ -51,9 +51,37 @@ def test_the_picture_of_the_link_is_the_chart() -> None:
     assert picture == drawn.stdout
 
 
-def test_every_command_of_the_readme_exists() -> None:
-    named = set(re.findall(r"(?:^\$ |`)connmon-agent ([a-z]+)", read(ROOT / "README.md"), re.MULTILINE))
-    assert named and named <= set(COMMANDS)
+def code_of(page: Path) -> list[str]:
+    """The lines of the page's blocks of code, and what stands between backticks in its text."""
+    blocks = [line for block in FENCED.findall(read(page)) for line in block.splitlines()[1:-1]]
+    indented = re.findall(r"^ {4}(.*)$", prose_of(page), re.MULTILINE)
+    return [*blocks, *indented, *re.findall(r"`([^`]+)`", prose_of(page))]
+
+
+def calls_in(page: Path) -> list[list[str]]:
+    return [words for code in code_of(page) for words in find_calls(" ".join(code.split()))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_that_a_page_shows_exists(page: Path) -> None:
+    assert [mistake for words in calls_in(page) if (mistake := find_mistake(words))] == []
+
+
+def test_the_calls_of_the_readme_are_found() -> None:
+    assert ["config", "check"] in calls_in(ROOT / "README.md")
+
+
+def test_the_german_page_shows_the_same_commands_keys_and_headings_as_the_english_one() -> None:
+    english, german = ROOT / "docs" / "from-powershell.md", ROOT / "docs" / "de" / "von-powershell.md"
+    assert FENCED.findall(read(german)) == FENCED.findall(read(english))
+    words = [{word for word in code_of(page) if re.fullmatch(r"[\w.%$: -]+", word)} for page in (english, german)]
+    assert words[0] ^ words[1] <= {
+        "start_connection_monitor -Mode MODE -Force",
+        "start_connection_monitor -Mode MODUS -Force",
+    }
+    levels = [re.findall(r"^#+", prose_of(page), re.MULTILINE) for page in (english, german)]
+    assert levels[0] == levels[1]
+    assert sum(level == "###" for level in levels[0]) == 7, "the most likely problems"
 
 
 def test_every_layer_is_in_the_table_of_contributing() -> None:

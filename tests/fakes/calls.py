@@ -9,13 +9,15 @@ import click
 
 from connmon_agent.cli import connmon_agent
 
-# A call ends where the shell goes on to something else.
-_CALL = re.compile(r"(?:^|[\s(/])connmon-agent(?P<words>(?: [^|;&)\"`#]*)?)")
+# A call begins where a shell takes a word as a command, and ends where it goes on to something else.
+_CALL = re.compile(
+    r"(?:^|\$ |\bsudo |\$\(|[|;&] )(?:/\S*/bin/)?connmon-agent(?P<words>(?: [^|;&)\"`#]*)?)(?=$|[|;&)\"`#])"
+)
 
 
 def find_calls(line: str) -> list[list[str]]:
-    """The words after each ``connmon-agent`` in ``line``, up to a redirection."""
-    return [_split(found["words"]) for found in _CALL.finditer(line)]
+    """The words after each ``connmon-agent`` in ``line``, up to a redirection. A usage is no call."""
+    return [_split(found["words"]) for found in _CALL.finditer(line) if "[" not in found["words"]]
 
 
 def _split(text: str) -> list[str]:
