@@ -14,7 +14,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "connmon-agent status --watch",
     ),
     "start": ("connmon-agent start", "connmon-agent --config config/system_config.json start --mode foreground"),
-    "status": ("connmon-agent status", "connmon-agent status --json | jq .link.state"),
+    "status": ("connmon-agent status", "connmon-agent status --json | jq .link.state", "connmon-agent status --check"),
     "replay": ("connmon-agent replay latest", "connmon-agent replay --since 2h", "connmon-agent replay 3 --verify"),
     "history": ("connmon-agent history", "connmon-agent history --csv > outages.csv"),
     "explain": ("connmon-agent explain", "connmon-agent explain grafana"),
@@ -31,6 +31,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "config import": (
         "connmon-agent config import",
         "connmon-agent config import config/system_config.json --output /etc/connmon-agent/connmon.yaml",
+    ),
+    "metrics": (
+        "connmon-agent metrics",
+        "connmon-agent metrics --textfile /var/lib/prometheus/node-exporter",
     ),
     "service": ("connmon-agent service install", "connmon-agent service status"),
     "service install": (

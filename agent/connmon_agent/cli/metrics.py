@@ -38,8 +38,6 @@ def metrics(ctx: click.Context, textfile: Path | None, openmetrics: bool) -> Non
 
     The agent need not run, and no port is open: connmon_agent_running tells whether it does. What only the running
     process knows (its commits' durations and its loop's lag) is served by `metrics.listen` alone.
-
-    Example, once a minute by cron: connmon-agent metrics --textfile /var/lib/prometheus/node-exporter
     """
     invocation: Invocation = ctx.obj
     if textfile is not None and openmetrics:
