@@ -52,13 +52,12 @@ WRITTEN = [
     ("${DATA:-x}/logs", "holds an expression that only a shell can evaluate"),
 ]
 
-# Every key that holds a path, as a file of one key and what is loaded from it (None: it is only checked).
+# Every key that holds a path and has an effect, and what is loaded from it.
 KEYS = {
     "state_dir": lambda settings: settings.state_dir,
     "kubernetes.kubeconfig": lambda settings: settings.kubernetes.kubeconfig,
     "logging.dir": lambda settings: settings.logging.dir,
     "Logging.LogDir": lambda settings: settings.logging.dir,
-    "ConnectionMonitor.ScriptPath": None,
 }
 
 
@@ -78,13 +77,17 @@ def test_a_variable_is_expanded_or_refused_and_never_the_name_of_a_folder(
     tmp_path: Path, key: str, text: str, meant: str
 ) -> None:
     if meant.startswith(("/", "{base}")):
-        settings, found = load(tmp_path, key, text), KEYS[key]
-        assert found is None or found(settings) == Path(meant.format(base=tmp_path))
+        assert KEYS[key](load(tmp_path, key, text)) == Path(meant.format(base=tmp_path))
     else:
         with pytest.raises(ConfigurationError) as caught:
             load(tmp_path, key, text)
         (problem,) = caught.value.problems
         assert (problem.key, problem.message, bool(problem.remedy)) == (key, meant, True)
+
+
+def test_a_variable_in_a_key_without_effect_does_not_keep_the_agent_from_starting(tmp_path: Path) -> None:
+    settings = load(tmp_path, "ConnectionMonitor.ScriptPath", "%ProgramFiles%\\ERP\\monitor.ps1")
+    assert [usage.unused for usage in settings.usages] == ["connmon-agent runs in place of this script"]
 
 
 def read(text: str, rules: PathRules, *, windows_file: bool = False) -> Path | None:

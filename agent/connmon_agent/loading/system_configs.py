@@ -58,7 +58,8 @@ def read_system_config(document: Document, rules: PathRules) -> Contents:
         logging=_read_logging(logging, rules),
         start=start,
     )
-    monitor.take("ScriptPath", None, nullable(windows_file_path(rules, _read_string)))
+    # Not expanded: a variable of Windows in a key that has no effect must not keep the agent from starting.
+    monitor.take("ScriptPath", None, nullable(_read_string))
     event_log = logging.take("EnableEventLog", False, read_loose_flag)
     _warn(root, monitor, kubernetes, logging, names)
     document.problems.raise_if_any()
