@@ -32,7 +32,7 @@ def events_of(agent: LocalAgent) -> list[Event]:
 def test_a_signal_ends_it_in_order(agent: LocalAgent, number: signal.Signals) -> None:
     agent.start()
     assert agent.end(number) == 0
-    assert agent.log.splitlines()[-1].endswith(f"agent: stopped: {number.name}")
+    assert re.search(rf"agent: stopped: {number.name} \[\d+\]$", agent.log.splitlines()[-1])
     last = events_of(agent)[-1]
     assert isinstance(last, AgentStopped) and last.reason == number.name
     assert not (agent.state / SOCKET).exists()

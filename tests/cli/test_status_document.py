@@ -63,6 +63,7 @@ def test_an_outage_as_a_document() -> None:
         "paused": False,
         "shadow": False,
         "internal_errors": {"count": 0, "last": None},
+        "log": {"dropped": 0, "reason": None, "at": None},
     }
     assert document["link"]["state"] == "OFFLINE"
     assert document["link"]["since"] == "2026-11-23T10:00:00.000000+00:00"

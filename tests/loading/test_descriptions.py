@@ -229,6 +229,7 @@ def settings_of_all_kinds(draw: st.DrawFn) -> Settings:
             draw(st.booleans()),
             draw(st.integers(1, 1_000_000)),
             draw(st.integers(1, 1000)),
+            draw(st.booleans()),
         ),
     )
 

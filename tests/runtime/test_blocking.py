@@ -94,7 +94,7 @@ def test_nothing_that_waits_is_done_on_the_event_loop(
     """A whole life under a hook that knows each blocking call: rounds, a cluster, a port, an order, a reload."""
     calls, on_loop, blocking = Counter[str](), list[str](), list[str]()
     settings = invocation.settings()
-    with closing(Log(settings.logging)) as log:
+    with closing(Log(settings.logging, beside=True)) as log:
 
         async def live(agent: Agent, runner: Runner) -> None:
             with watched_loop() as found:

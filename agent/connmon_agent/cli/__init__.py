@@ -23,6 +23,7 @@ COMMANDS = {
     "resume": "operate:resume",
     "recover": "operate:recover",
     "rearm": "operate:rearm",
+    "log": "log:log",
     "doctor": "doctor:doctor",
     "ports": "ports:ports",
     "url": "url:url",

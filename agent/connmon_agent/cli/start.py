@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -43,11 +44,12 @@ def start(ctx: click.Context, mode: str) -> None:
 
         ctx.invoke(ports)
         return
-    from ..runtime.logs import Log
+    from ..runtime.logs import Log, log_folder
 
     invocation: Invocation = ctx.obj
     settings = invocation.settings_to_start()
-    with closing(Log(settings.logging, beside=True)) as log:
+    folder = partial(log_folder, state_dir=settings.state_dir, mode=mode)
+    with closing(Log(settings.logging, beside=True, folder=folder)) as log:
         code = asyncio.run(_run(invocation, settings, log))
     ctx.exit(code)
 
@@ -64,6 +66,7 @@ async def _run(invocation: Invocation, settings: Settings, log: Log) -> int:
 
     def on_ready(agent: Agent, runner: Runner) -> None:
         warn(log, settings, runner.now())
+        runner.keep(log)
         ending, reloads = Ending(agent), Reloads(invocation.settings, runner, log)
         endings.append(ending)
         runner.handlers.update(stop=ending.answer, reload=reloads.answer)

@@ -225,6 +225,15 @@ class InternalErrors:
 
 
 @dataclass(frozen=True, slots=True)
+class LogLoss:
+    """How many lines the log could not write or keep since the agent's start, as of ``at``; ``reason`` of the last."""
+
+    count: int
+    reason: str
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True)
 class Traffic:
     """What has gone through one service's local port since the agent's start.
 

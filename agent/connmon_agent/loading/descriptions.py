@@ -178,6 +178,7 @@ def _describe_logging(logging: LoggingSettings) -> Iterator[str]:
     yield f"  level: {logging.level}"
     yield f"  format: {logging.format}"
     yield f"  console: {'true' if logging.console else 'false'}"
+    yield f"  journal: {'true' if logging.journal else 'false'}"
     yield f"  max_file_size: {logging.max_file_size}"
     yield f"  max_files: {logging.max_files}"
 

@@ -46,8 +46,9 @@ from .incidents import Incidents
 from .lane import Lane
 from .line_usage import LineUsageMeter
 from .quality_meter import QualityMeter
-from .sentences import Sentence, tell_damage, tell_step
+from .sentences import Sentence, tell_damage
 from .surroundings import Listener, Lookout, Surroundings
+from .telling import Teller
 
 # Seconds until the first and the further attempts to open the state file again after a commit failed.
 REOPEN_INTERVAL, LONGEST_REOPEN_INTERVAL = 5.0, 30.0
@@ -75,6 +76,7 @@ class Agent:
         self._engine = engine
         self._plan = plan
         self._out = surroundings
+        self._teller = Teller()
         self._clock = surroundings.clock
         self._trouble: StoreError | None = None  # why nothing can be recorded now; None: everything is
         self._regaining = False
@@ -256,13 +258,13 @@ class Agent:
             self._go_on_blindly(event, step)
             return step
         try:
-            await self._commit(event, step)
+            seq = await self._commit(event, step)
         except StoreError as error:
             self._lose_memory(error)
             self._doubted = step.world if isinstance(event, WATCHED) else None
             self._go_on_blindly(event, step)
             raise
-        self._act_on(event, step)
+        self._act_on(event, step, seq)
         return step
 
     def _is_due(self, event: TimerDue) -> bool:
@@ -270,10 +272,10 @@ class Agent:
         due = self.world.timers.get(event.timer)
         return due is not None and due.steady <= event.at.steady
 
-    def _act_on(self, event: Event, step: Step) -> None:
+    def _act_on(self, event: Event, step: Step, seq: int) -> None:
         self._renew_suspects(step.world)
         before, self.world = self.world, step.world
-        for sentence in tell_step(event.at, step):
+        for sentence in self._teller.tell(event, step, before, seq):
             self._out.say(sentence)
         self._perform(step)
         if step.world.forwards is not before.forwards:
@@ -284,11 +286,11 @@ class Agent:
 
     # The state file.
 
-    async def _commit(self, event: Event, step: Step) -> None:
-        """Raises StoreError, or InvariantError: then nothing was written, and the journal is in order."""
+    async def _commit(self, event: Event, step: Step) -> int:
+        """The event's number. Raises StoreError, or InvariantError: nothing was written and the journal is in order."""
         slow = asyncio.get_running_loop().call_later(SLOW_DISK, self._tell_slow_disk)
         try:
-            await self._out.journal.commit(event, step)
+            return await self._out.journal.commit(event, step)
         finally:
             slow.cancel()
 
@@ -365,10 +367,10 @@ class Agent:
     def _go_on_blindly(self, event: Event, step: Step) -> None:
         """Go on watching the link and telling of it; the cluster is left alone."""
         if isinstance(event, WATCHED):
-            self.world = step.world
+            before, self.world = self.world, step.world
             if len(self._unrecorded) < MOST_UNRECORDED:
                 self._unrecorded.append(event)
-            for sentence in tell_step(event.at, step):
+            for sentence in self._teller.tell(event, step, before):
                 self._out.say(sentence)
             self._announce()
 

@@ -40,11 +40,15 @@ from .announcing import NoAnnouncer
 from .api_addresses import ApiAddress
 from .clocks import SystemClock, anchor_time, boot_id, boottime, walltime
 from .control import ControlServer, Handler
+from .debugging import Debugger
 from .endpoint_files import EndpointFiles
 from .forwarding import Forwarding
+from .logs.keeping import LogKeeper
+from .logs.level_requests import LOG_LEVEL, LevelRequests
+from .logs.log import Log
 from .monitoring import Monitoring
 from .observing import Gauge
-from .sentences import Sentence, tell_damage
+from .sentences import FORWARDS, Sentence, tell_damage
 from .surroundings import Surroundings
 
 TRUST_INTERVAL = 5.0  # seconds between looks at what the kubeconfig says; it is read beside the rounds
@@ -183,13 +187,14 @@ class Runner:
         self._settings = settings
         self._memory = memory
         self._say = say
+        self._debug = Debugger(say, self.now)
         self.announcer = announcer or NoAnnouncer()
         self.handlers: dict[str, Handler] = {}  # of requests to the process itself, by their names
         self._retired: Tasks = set()
         self._watching: Tasks = set()
         self._forwarding = Forwarding(
             temp_dir=memory.folder / CREDENTIALS_FOLDER,
-            say=lambda service, text: say(Sentence(self.now(), "warning", service, text)),
+            say=lambda service, text: say(Sentence(self.now(), "warning", service, text, area=FORWARDS)),
             store=store,
         )
         self._calls = _open_calls(settings.kubernetes, memory.folder)
@@ -200,13 +205,13 @@ class Runner:
         surroundings = Surroundings(
             clock=memory.clock,
             watch=open_link_watch(),
-            prober=self._open_prober(settings),
-            cluster=KubernetesCluster(self._calls),
+            prober=self._debug.probing(self._open_prober(settings)),
+            cluster=self._debug.asking(KubernetesCluster(self._calls)),
             journal=self._journal,
             boot_id=memory.boot,
             say=say,
             ports=SocketPorts(store=store),
-            forwards=self._forwarding.open(settings, self._calls),
+            forwards=self._debug.forwarding(self._forwarding.open(settings, self._calls)),
             registries=self._registries,
             publish=self._publish,
             ask_metered=ask_network_manager,
@@ -251,15 +256,18 @@ class Runner:
                 hint=f"Stop the agent and start it again to use {settings.state_dir}",
             )
         self._registries.follow(settings.kubernetes.registries)
-        cluster = None
+        cluster: Cluster | None = None
         if settings.kubernetes != self._settings.kubernetes:
             self._calls = _open_calls(settings.kubernetes, self._memory.folder)
-            cluster, old = KubernetesCluster(self._calls), self._cluster
+            cluster, old = self._debug.asking(KubernetesCluster(self._calls)), self._cluster
             self._cluster = cluster
             self._retire(old)
         forwards = self._forwarding.follow(settings, self._calls, other_cluster=cluster is not None)
         await self.agent.configure(
-            settings.plan, prober=self._open_prober(settings), cluster=cluster, forwards=forwards
+            settings.plan,
+            prober=self._debug.probing(self._open_prober(settings)),
+            cluster=cluster,
+            forwards=None if forwards is None else self._debug.forwarding(forwards),
         )
         self._settings = settings
         await self.monitoring.follow(settings.metrics)
@@ -274,6 +282,15 @@ class Runner:
         for name, obstacle in prober.left_out.items():
             self._say(Sentence(self.now(), "warning", "link", f"{name} is left out: {obstacle}"))
         return prober
+
+    def keep(self, log: Log) -> None:
+        """Look after ``log`` while the agent runs: write the debug lines that it wants, let `log level` set what these
+        are, and let ``status`` say what it could not write.
+        """
+        self._debug.wants = log.levels.wants
+        self.handlers[LOG_LEVEL] = LevelRequests(log.levels, now=self.now, say=self._say).answer
+        keeper = LogKeeper(log, clock=self._memory.clock, note=self._journal.note_log_loss)
+        supervise("keep the log", keeper.run, tasks=self._watching)
 
     def watch_trust(self) -> None:
         """Say, and let ``status`` say, that the API server's certificate is not verified, while that is so."""

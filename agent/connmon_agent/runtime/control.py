@@ -91,7 +91,7 @@ class ControlServer:
     def __init__(self, folder: Path, obey: Obey, handlers: Mapping[str, Handler] | None = None) -> None:
         self._folder = folder
         self._obey = obey
-        self._handlers = handlers or {}
+        self._handlers = {} if handlers is None else handlers  # an empty one may be filled later
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..core.effects import LISTEN_TOKEN
 from ..core.moments import Moment
 from ..core.steps import Step, Transition
 from ..core.world import ForwardState, LinkState, ServiceState
+
+AGENT, LINK, PROBES, SERVICES, CLUSTER, FORWARDS = "agent", "link", "probes", "services", "cluster", "forwards"
+AREAS = (AGENT, LINK, PROBES, SERVICES, CLUSTER, FORWARDS)  # the parts of the agent that speak
+
+_AREA_OF_CHART = {"link": LINK, "service": SERVICES, "forward": FORWARDS}
 
 ALARMING = frozenset(
     {
@@ -23,10 +29,30 @@ ALARMING = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """Which recorded event a sentence tells of, and what kind of sentence it is.
+
+    ``kind`` is one of ``logs.catalog.KINDS``. ``seq`` is the event's number; None: it could not be recorded.
+    ``outages`` are the ids of the outages that the event belongs to: usually none or one, two where one outage cuts the
+    recovery from another short. ``led_by`` are the sentences of earlier events that belong to an outage, too, which
+    was not known when they were said: the failing rounds before the outage that this sentence begins.
+    """
+
+    kind: str
+    seq: int | None = None
+    outages: tuple[int, ...] = ()
+    source: str = ""  # the state that was left; empty where the sentence tells of no transition
+    dest: str = ""
+    trigger: str = ""
+    led_by: tuple[Sentence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Sentence:
     """One line of the log. ``level`` is debug, info, warning or error; ``about`` is "agent", "link" or a service.
 
-    ``detail`` is for the log file alone, below the line: the traceback of an internal error.
+    ``detail`` is for the log file alone, below the line: the traceback of an internal error. ``area`` is one of AREAS;
+    empty: it follows from ``about``. ``mark`` None: it tells of no event.
     """
 
     at: Moment
@@ -34,6 +60,13 @@ class Sentence:
     about: str
     text: str
     detail: str = ""
+    area: str = field(default="", compare=False)
+    mark: Mark | None = field(default=None, compare=False)
+
+    @property
+    def part(self) -> str:
+        """The part of the agent that speaks, by which the level can be set: one of AREAS."""
+        return self.area or (self.about if self.about in AREAS else SERVICES)
 
 
 def tell_damage(damage: str | None, set_aside: Path | None) -> str | None:
@@ -48,7 +81,21 @@ def tell_step(at: Moment, step: Step) -> Iterator[Sentence]:
     for about, note in step.notes:
         yield Sentence(at, "info", about, note)
     for transition in step.transitions:
-        yield Sentence(at, _level(transition), transition.instance, _tell(transition))
+        area = _AREA_OF_CHART.get(transition.chart, SERVICES)
+        yield Sentence(
+            at, _level(transition), transition.instance, _tell(transition), area=area, mark=_mark(transition)
+        )
+    told = {transition.instance for transition in step.transitions}
+    for one in step.resolutions:
+        if one.service not in told and not one.token.startswith(LISTEN_TOKEN):
+            text = f"the restart was {one.outcome}: {one.reason}"
+            yield Sentence(at, "info", one.service, text, mark=Mark("restart-answered"))
+
+
+def _mark(transition: Transition) -> Mark:
+    moved = transition.source != transition.dest
+    kind = f"{transition.chart}-{transition.dest.lower().replace('_', '-') if moved else 'note'}"
+    return Mark(kind, source=transition.source, dest=transition.dest, trigger=transition.trigger)
 
 
 def _tell(transition: Transition) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.events import Event
 from ..core.moments import Moment
-from ..core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySight, Traffic
+from ..core.sightings import InternalErrors, LineUsage, LogLoss, ProbeResult, QualitySight, Traffic
 from ..core.steps import Step
 from ..core.tallies import (
     LineTallies,
@@ -28,7 +28,7 @@ from ..core.world import World
 from ..errors import CommitError, InvariantError, StoreError
 from . import tallying, writes
 from .failures import commit_error, is_damage, store_error
-from .layout import EVENTS, STEPS, UNVERIFIED, EventRow, StepBody
+from .layout import EVENTS, LOG_LOSS, LOG_LOSSES, STEPS, UNVERIFIED, EventRow, StepBody
 from .opening import OpenedStore, Trace, open_store, require_full_sync
 from .snapshots import SnapshotWriter
 
@@ -207,6 +207,10 @@ class SqliteJournal:
         """When the first event was recorded, in Unix seconds; None: none was. Raises StoreError."""
         row = self._fetch("SELECT wall FROM event WHERE seq = 1", doing="read the first event")
         return None if row is None else float(row[0])
+
+    def note_log_loss(self, loss: LogLoss) -> None:
+        """Remember how many lines the log lost, without waiting for the disk. Raises StoreError."""
+        self.meta_set({LOG_LOSS: LOG_LOSSES.to_text(loss)}, durable=False)
 
     def last_sign_of_life(self) -> Moment | None:
         """When the agent that wrote last ended in order, else its last heartbeat; None: none ran. Raises StoreError."""

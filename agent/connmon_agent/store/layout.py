@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..core.codec import Codec, codec_for
 from ..core.effects import Effect, Listen, Restart
 from ..core.events import Event
-from ..core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySight, Traffic
+from ..core.sightings import InternalErrors, LineUsage, LogLoss, ProbeResult, QualitySight, Traffic
 from ..core.steps import Resolution, Step, Transition
 from ..core.world import Forward, World
 from ..errors import StoreError
@@ -53,9 +53,11 @@ SIGHTS: Codec[QualitySight | None] = codec_for(QualitySight | None)
 USAGES: Codec[LineUsage | None] = codec_for(LineUsage | None)
 
 INTERNAL_ERRORS: Codec[InternalErrors] = codec_for(InternalErrors)
+LOG_LOSSES: Codec[LogLoss] = codec_for(LogLoss)
 
 UNVERIFIED = "unverified_api"  # the key in ``meta`` of the API server whose certificate is not verified; empty: none
 ERRORS = "internal_errors"  # the key in the table ``meta`` of what failed in the agent that wrote last
+LOG_LOSS = "log_loss"  # the key in the table ``meta`` of the lines that the log of the agent that wrote last lost
 QUALITY = "quality"  # the key in the table ``meta`` of the quality up to the newest round
 USAGE = "line_usage"  # of what the rounds took on the line up to it
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.moments import Moment
-from ..core.sightings import InternalErrors, LineUsage, QualitySight, Traffic
+from ..core.sightings import InternalErrors, LineUsage, LogLoss, QualitySight, Traffic
 from ..core.world import World
 from ..errors import StoreError
 from .failures import damaged_text, store_error
@@ -19,6 +19,8 @@ from .layout import (
     EVENTS,
     GENESIS,
     INTERNAL_ERRORS,
+    LOG_LOSS,
+    LOG_LOSSES,
     QUALITY,
     RESTARTS,
     RESULTS,
@@ -136,6 +138,11 @@ class Reader:
         """When the first event was recorded, in Unix seconds; None: none was."""
         row = self._first("SELECT wall FROM event WHERE seq = 1")
         return None if row is None else float(row[0])
+
+    def log_loss(self) -> LogLoss | None:
+        """The lines that the log could not write, the last time that it lost any; None: it never did."""
+        row = self._first(f"SELECT value FROM meta WHERE key = '{LOG_LOSS}'")
+        return None if row is None else self._decoded("the losses of the log", LOG_LOSSES.from_text, row[0])
 
     def unverified_api(self) -> str | None:
         """The API server whose certificate the agent does not verify; None: it does, as far as it has said."""

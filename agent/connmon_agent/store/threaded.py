@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..core.events import Event
 from ..core.moments import Moment
-from ..core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySight, Traffic
+from ..core.sightings import InternalErrors, LineUsage, LogLoss, ProbeResult, QualitySight, Traffic
 from ..core.steps import Step
 from ..core.tallies import COMMITS, Durations, LineTallies, Tallies
 from ..core.world import World
@@ -92,6 +92,10 @@ class JournalThread:
     async def note_unverified(self, server: str | None) -> None:
         """Remember the API server whose certificate is not verified (None: it is), without waiting for the disk."""
         await self._do(self._journal.note_unverified, server)
+
+    async def note_log_loss(self, loss: LogLoss) -> None:
+        """Remember how many lines the log lost, without waiting for the disk. Raises StoreError."""
+        await self._do(self._journal.note_log_loss, loss)
 
     async def last_sign_of_life(self) -> Moment | None:
         return await self._do(self._journal.last_sign_of_life)

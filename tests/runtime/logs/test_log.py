@@ -10,12 +10,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.fakes.disks import FaultyDisk
 
 from connmon_agent.core.moments import Moment
 from connmon_agent.errors import ConnmonError
 from connmon_agent.runtime.logs import log as logs
 from connmon_agent.runtime.logs.log import MAIN_LOG, MEGABYTE, Log
-from connmon_agent.runtime.sentences import Sentence
+from connmon_agent.runtime.logs.losses import Loss
+from connmon_agent.runtime.logs.places import EARLIER_MAIN_LOG, LAUNCHER_ROOM, dated_name
+from connmon_agent.runtime.sentences import Mark, Sentence
 from connmon_agent.settings import LoggingSettings
 from connmon_agent.texts import LONGEST_RECORD
 
@@ -63,14 +66,20 @@ def test_a_line_of_json_tells_time_level_subject_and_text(capsys: pytest.Capture
     assert json.loads(capsys.readouterr().err) == {
         "time": "2026-11-18T11:06:40.250000+00:00",
         "level": "warning",
+        "area": "link",
         "about": "link",
         "text": "größe",
+        "kind": None,
+        "event": None,
+        "outage": None,
+        "traceback": None,
     }
 
 
 def test_a_folder_is_made_and_holds_the_same_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with closing(Log(LoggingSettings(dir=tmp_path / "logs"))) as log:
+    with closing(Log(LoggingSettings(dir=tmp_path / "logs"), started=AT.wall)) as log:
         log(Sentence(AT, "info", "link", "so it is"))
+    assert (tmp_path / "logs" / dated_name(AT.wall)).read_bytes() == (tmp_path / "logs" / MAIN_LOG).read_bytes()
     assert (tmp_path / "logs" / MAIN_LOG).read_text(encoding="utf-8") == capsys.readouterr().err
 
 
@@ -82,18 +91,21 @@ def test_a_folder_that_cannot_be_is_refused_with_a_remedy(tmp_path: Path) -> Non
 
 
 def long_lines(log: Log, *, megabytes: int) -> None:
-    for _ in range(megabytes * 256):
-        log(Sentence(AT, "info", "link", "x" * (MEGABYTE // 256)))
+    """Decisions, which are neither counted instead of written nor limited."""
+    for number in range(megabytes * 2500):
+        log(Sentence(AT, "info", "link", "x" * 400, mark=Mark("link-note", number)))
 
 
 @pytest.mark.parametrize(
     ("files", "kept"), [(1, [MAIN_LOG]), (3, [MAIN_LOG, f"{MAIN_LOG}.1", f"{MAIN_LOG}.2"])], ids=["one", "three"]
 )
 def test_so_many_files_of_this_size_are_kept_at_most(tmp_path: Path, files: int, kept: list[str]) -> None:
-    with closing(Log(LoggingSettings(dir=tmp_path, console=False, max_file_size=1, max_files=files))) as log:
-        long_lines(log, megabytes=6)
-    assert sorted(file.name for file in tmp_path.iterdir()) == kept
+    settings = LoggingSettings(dir=tmp_path, console=False, max_file_size=1, max_files=files)
+    with closing(Log(settings, started=AT.wall)) as log:
+        long_lines(log, megabytes=4)
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted([*kept, dated_name(AT.wall)])
     assert max(file.stat().st_size for file in tmp_path.iterdir()) <= MEGABYTE
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= MEGABYTE * (files + 1) - LAUNCHER_ROOM
 
 
 def test_without_the_console_only_the_file_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,13 +188,77 @@ def test_lines_that_the_log_did_not_take_are_counted_and_the_others_keep_their_o
     monkeypatch.setattr(logs, "FAREWELL", 60.0)
     log = Log(LoggingSettings(), beside=True)
     for number in range(20):
-        log(Sentence(AT, "info", "link", f"line {number}"))
+        log(Sentence(AT.plus(number), "info", "link", f"line {number}"))
+    assert log.loss == Loss(15, "the terminal, the journal or the disk took nothing")
     pipe.reader.set()
     logs.wait(log._waiting)
-    log(Sentence(AT, "info", "link", "the next one"))
+    log(Sentence(AT.plus(20), "info", "link", "the next one"))
     log.close()
     lines = pipe.getvalue().splitlines()
     assert [line.rpartition("link: ")[2] for line in lines] == [
         *(f"line {number}" for number in range(5)),
         "the next one (15 lines before this one were dropped: the log took nothing)",
     ]
+
+
+# What an earlier version wrote.
+
+
+def test_the_files_of_an_earlier_version_are_taken_over_once(tmp_path: Path) -> None:
+    for number in ("", ".1", ".2"):
+        (tmp_path / f"{EARLIER_MAIN_LOG}{number}").write_text(f"earlier{number}\n")
+    (tmp_path / f"{EARLIER_MAIN_LOG}.old").write_text("somebody else's\n")
+    with closing(Log(LoggingSettings(dir=tmp_path, console=False))) as log:
+        log(Sentence(AT, "info", "link", "so it is"))
+    assert (tmp_path / MAIN_LOG).read_text().startswith("earlier\n")
+    assert (tmp_path / f"{MAIN_LOG}.2").read_text() == "earlier.2\n"
+    assert [path.name for path in tmp_path.glob(f"{EARLIER_MAIN_LOG}*")] == [f"{EARLIER_MAIN_LOG}.old"]
+
+
+def test_what_has_not_said_anything_leaves_the_files_alone(tmp_path: Path) -> None:
+    Log(LoggingSettings(dir=tmp_path, console=False)).close()  # as an agent that finds another one running
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_after_dropped_lines_the_next_one_says_how_many(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    with closing(Log(LoggingSettings(dir=tmp_path, console=False), disk=disk)) as log:
+        log(Sentence(AT, "info", "link", "one"))
+        disk.room = 0
+        log(Sentence(AT, "info", "link", "two"))
+        log(Sentence(AT, "info", "link", "three"))
+        disk.room = None
+        log(Sentence(AT, "info", "link", "four"))
+    lines = (tmp_path / MAIN_LOG).read_text().splitlines()
+    assert [line.rpartition("link: ")[2] for line in lines] == [
+        "one",
+        "four (2 lines before this one could not be written)",
+    ]
+    assert log.loss.count == 2
+
+
+# A level for a while.
+
+
+def test_an_area_has_a_level_of_its_own_until_its_time_is_over(capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log(LoggingSettings())
+    log.levels.set("probes", "debug", until=AT.steady + 600)
+    log.levels.set("link", "error", until=AT.steady + 600)
+    for second in (0, 599, 600):
+        for about, area in (("link", "probes"), ("web", "cluster")):
+            log(Sentence(AT.plus(second), "debug", about, f"{area} {second}", area=area))
+        log(Sentence(AT.plus(second), "warning", "link", f"warning {second}"))
+    told = [line.rpartition(": ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["probes 0", "probes 599", "warning 600"]
+    assert [one for one in log.levels.show(AT.steady + 600) if one.left is not None] == []
+
+
+def test_a_reload_sets_the_level_of_the_other_areas(capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log(LoggingSettings())
+    log.levels.set("probes", "debug", until=AT.steady + 600)
+    with log.turning_to(log.prepare(LoggingSettings(level="error"))):
+        pass
+    log(Sentence(AT, "debug", "link", "of the probes", area="probes"))
+    log(Sentence(AT, "warning", "link", "of the link"))
+    assert capsys.readouterr().err.splitlines()[0].endswith("of the probes")
+    assert {one.area: one.level for one in log.levels.show(AT.steady)}["link"] == "error"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from ...core.demands import find_silence
 from ...core.plan import ServicePlan
 from ...core.reach import describe_port, is_tried_in_vain
-from ...core.sightings import InternalErrors, Traffic
+from ...core.sightings import InternalErrors, LogLoss, Traffic
 from ...core.world import Forward, Service, ServiceState, World
 from ...store.records import AgentRow, LatestRound
 
@@ -20,7 +20,7 @@ class Snapshot:
     last (None: none ever did), ``round`` the newest round of probes (None: none yet). ``path`` is the database,
     ``traffic`` what has gone through the local ports since that agent's start, ``errors`` what last failed in an agent
     itself, perhaps in an earlier one (None: nothing ever), ``unverified`` the API server whose certificate is not
-    verified (None: it is).
+    verified (None: it is), ``loss`` what the log of an agent could not write (None: nothing ever).
     """
 
     now: float
@@ -34,6 +34,7 @@ class Snapshot:
     traffic: tuple[Traffic, ...] = ()
     errors: InternalErrors | None = None
     unverified: str | None = None
+    loss: LogLoss | None = None
 
     @property
     def running(self) -> bool:
@@ -51,6 +52,13 @@ class Snapshot:
         if self.errors is None or self.agent is None or self.errors.at.steady < self.agent.started.steady:
             return None
         return self.errors
+
+    @property
+    def log_loss(self) -> LogLoss | None:
+        """What the log could not write since the start of the agent that wrote last; None: nothing."""
+        if self.loss is None or self.agent is None or self.loss.at.steady < self.agent.started.steady:
+            return None
+        return self.loss
 
     @property
     def silent_for(self) -> float | None:

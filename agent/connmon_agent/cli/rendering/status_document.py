@@ -7,7 +7,7 @@ from typing import Any
 from ...core.facts import advise
 from ...core.metering import is_metered
 from ...core.plan import ServicePlan
-from ...core.sightings import InternalErrors, ProbeResult, QualitySight
+from ...core.sightings import InternalErrors, LogLoss, ProbeResult, QualitySight
 from ...core.world import Blindness, Intent, LinkState, Outage, Service
 from ...store.records import LatestRound
 from ..wording import write_instant
@@ -59,6 +59,7 @@ def _agent(snapshot: Snapshot) -> dict[str, Any]:
         "paused": snapshot.world.paused,
         "shadow": not snapshot.world.plan.recovery.act,
         "internal_errors": _internal_errors(snapshot.internal_errors),
+        "log": _log(snapshot.log_loss),
     }
 
 
@@ -66,6 +67,13 @@ def _internal_errors(errors: InternalErrors | None) -> dict[str, Any]:
     """Mistakes of ours since the agent's start, each of which cost one task one attempt."""
     last = None if errors is None else {"task": errors.task, "error": errors.error, "at": write_instant(errors.at)}
     return {"count": 0 if errors is None else errors.count, "last": last}
+
+
+def _log(loss: LogLoss | None) -> dict[str, Any]:
+    """The lines that the log could not write since the agent's start; ``reason`` and ``at`` are of the last one."""
+    if loss is None:
+        return {"dropped": 0, "reason": None, "at": None}
+    return {"dropped": loss.count, "reason": loss.reason, "at": write_instant(loss.at)}
 
 
 def _link(snapshot: Snapshot) -> dict[str, Any]:

@@ -303,6 +303,12 @@ def _agent(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]
         )
         yield from wrap(told, width=width, indent=INDENT, first="")
 
+    loss = snapshot.log_loss
+    if loss is not None:
+        ago = say_duration(snapshot.now - loss.at.wall)
+        told = f"Log: {count_of(loss.count, 'line')} dropped since the start, the last {ago} ago: {loss.reason}"
+        yield from wrap(told, width=width, indent=INDENT, first="")
+
 
 def _blindness(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
     blind = snapshot.world.blind

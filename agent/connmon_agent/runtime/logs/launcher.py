@@ -12,9 +12,9 @@ from time import time
 from ...files import refuse_special
 from ...private_files import PUBLIC_FOLDER, forbid_writing, make_folder
 from ...texts import make_safe
-from .places import LAUNCHER_LOG
+from .places import LAUNCHER_LOG, LAUNCHER_ROOM
 
-LARGEST = 64 * 1024  # bytes; at this size the file becomes ``.1``, and the one before it is deleted
+LARGEST = LAUNCHER_ROOM // 2  # bytes; at this size the file becomes ``.1``, and the one before it is deleted
 
 
 class LauncherLog:

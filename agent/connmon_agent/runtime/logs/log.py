@@ -1,210 +1,205 @@
-"""The log: sentences on stderr and, where a folder is set, in a file."""
+"""The log: every sentence that the agent says, written in a thread to all places that the settings name."""
 
 from __future__ import annotations
 
-import json
-import logging
+import os
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from io import TextIOWrapper
-from logging.handlers import RotatingFileHandler
+from dataclasses import dataclass
 from pathlib import Path
-from textwrap import indent
-from typing import TextIO
+from time import time
 
+from ...core.moments import Moment
 from ...errors import ConnmonError
 from ...files import refuse_special
-from ...private_files import PUBLIC_FOLDER, forbid_writing, make_folder
+from ...private_files import PUBLIC_FOLDER, make_folder
 from ...settings import LoggingSettings
-from ...texts import LONGEST_RECORD, make_safe
 from ...threads import DaemonExecutor
 from ..sentences import Sentence
-from .places import MAIN_LOG
+from .disk import Disk, LocalDisk
+from .files import LogFile, StartLog
+from .journald import SOCKET, JournalSocket, is_journal
+from .levels import Levels
+from .lines import FORMS, clean
+from .losses import Loss, Losses
+from .places import DATED_PATTERN, EARLIER_MAIN_LOG, LAUNCHER_ROOM, MAIN_LOG, dated_name
+from .sinks import FileSink, JournalSink, Sink, StreamSink, append
+from .throttle import Throttle
 
 MOST_WAITING = 10_000  # lines that wait to be written; what comes then is dropped, and counted
 FAREWELL = 2.0  # seconds for them at the end
 MEGABYTE = 1024 * 1024  # bytes
+MOST_STARTS = 20  # logs of single runs
 
 
-def _about(record: logging.LogRecord) -> str:
-    return str(getattr(record, "about", "agent"))
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """Where lines go under one configuration."""
+
+    level: str
+    sinks: tuple[Sink, ...]
 
 
-def _detail(record: logging.LogRecord) -> str:
-    return str(getattr(record, "detail", ""))
-
-
-class TextFormatter(logging.Formatter):
-    """``2026-11-23 19:04:05 warning  link: ONLINE -> DEGRADED: ...``, in local time.
-
-    ``detailed``: the traceback of an internal error follows below its line, indented.
-    """
-
-    def __init__(self, *, detailed: bool = False) -> None:
-        super().__init__()
-        self._detailed = detailed
-
-    def format(self, record: logging.LogRecord) -> str:
-        moment = datetime.fromtimestamp(record.created).astimezone()
-        text = " ".join(record.getMessage().splitlines())  # an answer of the API may have many
-        line = f"{moment:%Y-%m-%d %H:%M:%S} {record.levelname.lower():<8} {_about(record)}: {text}"
-        return f"{line}\n{indent(detail, '    ')}" if (detail := self._detailed and _detail(record)) else line
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (RFC 3339, UTC), level, about, text; ``detailed``: and the traceback, if any."""
-
-    def __init__(self, *, detailed: bool = False) -> None:
-        super().__init__()
-        self._detailed = detailed
-
-    def format(self, record: logging.LogRecord) -> str:
-        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")
-        entry = {
-            "time": moment,
-            "level": record.levelname.lower(),
-            "about": _about(record),
-            "text": record.getMessage(),
-        }
-        if detail := self._detailed and _detail(record):
-            entry["traceback"] = detail
-        return json.dumps(entry, ensure_ascii=False)
-
-
-class StderrHandler(logging.StreamHandler[TextIO]):
-    """Writes to stderr; what cannot be written there cannot be told anywhere."""
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Pass the line over: a closed terminal must not end the agent."""
-
-
-class FileHandler(RotatingFileHandler):
-    """Writes to the log file, and says once on stderr when it cannot."""
-
-    failed = False
-
-    def _open(self) -> TextIOWrapper:
-        """Also after the file was exchanged: what would wait for a reader is refused."""
-        refuse_special(Path(self.baseFilename))
-        stream = super()._open()
-        forbid_writing(Path(self.baseFilename))
-        return stream
-
-    def doRollover(self) -> None:
-        """Begin another file; where only one is kept, begin that one anew."""
-        if self.backupCount or self.stream is None:
-            super().doRollover()
-        else:
-            self.stream.truncate(0)
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Go on without this line. The next one is tried again: a full disk gets room."""
-        if not self.failed and sys.stderr is not None:
-            self.failed = True
-            with suppress(OSError, ValueError):
-                sys.stderr.write(f"the log cannot be written to {self.baseFilename}: {sys.exc_info()[1]}\n")
+def _configured_folder(settings: LoggingSettings) -> Path | None:
+    return settings.dir
 
 
 class Log:
     """Called with a sentence, writes it, cut at ``LONGEST_RECORD``.
 
-    Raises ConnmonError when it is made and its folder cannot be written.
+    Raises ConnmonError when it is made and its folder cannot be written. Later on nothing does: see ``loss``.
     """
 
-    def __init__(self, settings: LoggingSettings, *, beside: bool = False) -> None:
-        """``beside``: write in a thread, so that a terminal, a pipe or a disk that takes nothing holds up nobody."""
-        self._logger = _open_logger(settings)
+    def __init__(
+        self,
+        settings: LoggingSettings,
+        *,
+        beside: bool = False,
+        folder: Callable[[LoggingSettings], Path | None] = _configured_folder,
+        environment: Mapping[str, str] = os.environ,
+        started: float | None = None,
+        disk: Disk | None = None,
+        journal: Path = SOCKET,
+    ) -> None:
+        """``beside``: write in a thread, so that a terminal, a pipe or a disk that takes nothing holds up nobody.
+
+        ``folder`` chooses the folder of the log files, see ``places.log_folder``. ``started`` (Unix seconds; None:
+        now) names the log of this run. ``journal`` is the journal's socket.
+        """
+        self._folder = folder
+        self._environment = environment
+        self._started = time() if started is None else started
+        self._disk = disk or LocalDisk()
+        self._journal = journal
+        self._losses = Losses()
+        self._throttle = Throttle()
+        self._outlet = self.prepare(settings)
+        self.levels = Levels(settings.level)
         self._thread = DaemonExecutor(1, "log") if beside else None
         self._waiting: deque[Future[None]] = deque()
         self._dropped = 0
 
     def __call__(self, sentence: Sentence) -> None:
-        level = logging.getLevelNamesMapping()[sentence.level.upper()]
-        if self._logger.isEnabledFor(level):
-            text = make_safe(sentence.text, LONGEST_RECORD, lines=True)
-            extra = {"about": sentence.about, "detail": make_safe(sentence.detail, LONGEST_RECORD, lines=True)}
-            record = self._logger.makeRecord("", level, "", 0, text, (), None, extra=extra)
-            record.created = sentence.at.wall
-            self._write(record)
+        if self.levels.wants(sentence.part, sentence.level, sentence.at.steady):
+            self._write_all(self._throttle.admit(sentence))
 
-    def _write(self, record: logging.LogRecord) -> None:
+    @property
+    def loss(self) -> Loss:
+        """The lines that were dropped since the start."""
+        return self._losses.read()
+
+    def settle(self, now: Moment) -> None:
+        """Write what was held back to be counted, where its time is over. Call it every few seconds."""
+        self._write_all(self._throttle.settle(now))
+
+    def _write_all(self, sentences: Iterable[Sentence]) -> None:
+        for sentence in sentences:
+            self._write(clean(sentence))
+
+    def _write(self, sentence: Sentence) -> None:
         if self._thread is None:
-            self._logger.handle(record)
+            _write(self._outlet, sentence)
             return
         while self._waiting and self._waiting[0].done():
             self._waiting.popleft()
         if len(self._waiting) >= MOST_WAITING:
             self._dropped += 1
+            self._losses.add("the terminal, the journal or the disk took nothing")
             return
         if self._dropped:
-            record.msg += f" ({self._dropped} lines before this one were dropped: the log took nothing)"
+            sentence = append(sentence, f"{self._dropped} lines before this one were dropped: the log took nothing")
             self._dropped = 0
-        self._waiting.append(self._thread.submit(_handle, self._logger, record))
+        self._waiting.append(self._thread.submit(_write, self._outlet, sentence))
 
-    def prepare(self, settings: LoggingSettings) -> logging.Logger:
+    def prepare(self, settings: LoggingSettings) -> Outlet:
         """Open what ``settings`` name, for ``turning_to``. Raises ConnmonError when the folder cannot be written."""
-        return _open_logger(settings)
+        form = FORMS[settings.format]
+        sinks: list[Sink] = []
+        if sys.stderr is not None:
+            journaled = is_journal(sys.stderr, self._environment)
+            if journaled and settings.journal and self._journal.exists():
+                sinks.append(JournalSink(JournalSocket(self._journal), sys.stderr))
+            elif settings.console or (journaled and settings.journal):
+                sinks.append(StreamSink(sys.stderr, form, leveled=journaled))
+        folder = self._folder(settings)
+        if folder is not None:
+            _check_folder(folder)
+            sinks.append(self._open_files(folder, settings))
+        return Outlet(settings.level, tuple(sinks))
+
+    def _open_files(self, folder: Path, settings: LoggingSettings) -> FileSink:
+        _take_over_earlier_files(folder)
+        largest = settings.max_file_size * MEGABYTE
+        keep = min(settings.max_files, MOST_STARTS)
+        main = LogFile(folder / MAIN_LOG, self._disk, self._losses, largest=largest, count=settings.max_files)
+        start = StartLog(
+            folder / dated_name(self._started),
+            DATED_PATTERN,
+            self._disk,
+            Losses(),  # the main log has the same lines and counts its own
+            share=(largest - LAUNCHER_ROOM) // keep,
+            keep=keep,
+        )
+        return FileSink(main, start, FORMS[settings.format])
 
     @contextmanager
-    def turning_to(self, prepared: logging.Logger) -> Iterator[None]:
+    def turning_to(self, prepared: Outlet) -> Iterator[None]:
         """Write to what was ``prepared`` from the end of the block on; as before, where the block raises."""
         unused = prepared
         try:
             yield
-            unused, self._logger = self._logger, unused
+            unused, self._outlet = self._outlet, unused
+            self.levels.configured = prepared.level
         finally:
             self._close(unused)
 
     def close(self) -> None:
         """Let go of the file. What is still to be written is given a moment."""
-        self._close(self._logger)
+        self._close(self._outlet)
         if self._thread is not None:
             wait(self._waiting, FAREWELL)
 
-    def _close(self, logger: logging.Logger) -> None:
+    def _close(self, outlet: Outlet) -> None:
         if self._thread is None:
-            _close(logger)
+            _close(outlet)
         else:
-            self._waiting.append(self._thread.submit(_close, logger))
+            self._waiting.append(self._thread.submit(_close, outlet))
 
 
-def _handle(logger: logging.Logger, record: logging.LogRecord) -> None:
-    logger.handle(record)
+def _write(outlet: Outlet, sentence: Sentence) -> None:
+    for sink in outlet.sinks:
+        sink.write(sentence)
 
 
-def _close(logger: logging.Logger) -> None:
-    for handler in logger.handlers:
-        handler.close()
+def _close(outlet: Outlet) -> None:
+    for sink in outlet.sinks:
+        sink.close()
 
 
-def _open_logger(settings: LoggingSettings) -> logging.Logger:
-    logger = logging.Logger("connmon-agent", settings.level.upper())
-    if settings.console:
-        logger.addHandler(StderrHandler(sys.stderr))
-    if settings.dir is not None:
-        logger.addHandler(_open_file(settings.dir, settings))
-    for handler in logger.handlers:
-        formatter = JsonFormatter if settings.format == "json" else TextFormatter
-        handler.setFormatter(formatter(detailed=isinstance(handler, FileHandler)))  # no traceback on a terminal
-    return logger
-
-
-def _open_file(folder: Path, settings: LoggingSettings) -> logging.Handler:
+def _check_folder(folder: Path) -> None:
+    """Raise ConnmonError where log files cannot be made. None is: another agent may turn out to run."""
     try:
         make_folder(folder, PUBLIC_FOLDER)
-        refuse_special(folder / MAIN_LOG)
-        return FileHandler(
-            folder / MAIN_LOG,
-            maxBytes=settings.max_file_size * MEGABYTE,
-            backupCount=settings.max_files - 1,
-            encoding="utf-8",
-        )
+        main = folder / MAIN_LOG
+        refuse_special(main)
+        if not os.access(main if main.exists() else folder, os.W_OK):
+            raise PermissionError(0, "permission denied")
     except OSError as error:
         raise ConnmonError(
             f"the log cannot be written to {folder}: {error.strerror or error}",
             hint="Make the folder writable, or choose another one with logging.dir",
         ) from error
+
+
+def _take_over_earlier_files(folder: Path) -> None:
+    """Rename what an earlier version wrote, where this one has not written yet."""
+    if (folder / MAIN_LOG).exists():
+        return
+    for earlier in folder.glob(f"{EARLIER_MAIN_LOG}*"):
+        number = earlier.name.removeprefix(EARLIER_MAIN_LOG)
+        if number == "" or number[1:].isdecimal():
+            with suppress(OSError):
+                earlier.rename(folder / f"{MAIN_LOG}{number}")

@@ -12,6 +12,7 @@ from ...settings import LoggingSettings
 MAIN_LOG = "connection_monitor.log"  # what the agent says, over all its runs
 LAUNCHER_LOG = "connection_monitor_launcher.log"  # each step of those who start and stop it
 EARLIER_MAIN_LOG = "connmon-agent.log"  # what MAIN_LOG was called in earlier versions
+LAUNCHER_ROOM = 2 * 64 * 1024  # bytes of the launcher's log and the one before it
 _DATED = "connection_monitor_{:%Y%m%d_%H%M%S}.log"
 DATED_PATTERN = "connection_monitor_" + "[0-9]" * 8 + "_" + "[0-9]" * 6 + ".log"  # for fnmatch and Path.glob
 

@@ -1,0 +1,102 @@
+"""Where lines go: a terminal, files, the system's journal. The Windows event log will be one more."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Protocol, TextIO
+
+from ..sentences import Sentence
+from .files import LogFile, StartLog
+from .journald import PRIORITIES, JournalSocket, fields_of
+from .lines import Form, to_text
+
+
+class Sink(Protocol):
+    """Takes sentences that are clean and above the level. Called by one thread; never raises."""
+
+    def write(self, sentence: Sentence) -> None: ...
+
+    def close(self) -> None:
+        """Let go of what is open; a later ``write`` opens it again."""
+
+
+class StreamSink:
+    """Lines on stderr. ``leveled``: each begins with ``<N>``, from which the journal reads its priority."""
+
+    def __init__(self, stream: TextIO, form: Form, *, leveled: bool = False) -> None:
+        self._stream = stream
+        self._form = form
+        self._leveled = leveled
+
+    def write(self, sentence: Sentence) -> None:
+        """Write a line; a closed terminal must not end the agent, and cannot be told of anywhere."""
+        line = self._form(_without_detail(sentence))  # no traceback on a terminal
+        prefix = f"<{PRIORITIES[sentence.level]}>" if self._leveled else ""
+        with suppress(OSError, ValueError):
+            self._stream.write(f"{prefix}{line}\n")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing: the stream belongs to the process."""
+
+
+class FileSink:
+    """The main log file and the one of this run."""
+
+    def __init__(self, main: LogFile, start: StartLog, form: Form) -> None:
+        self._main = main
+        self._start = start
+        self._form = form
+        self._missing = 0  # lines dropped since the last one that was written
+
+    def write(self, sentence: Sentence) -> None:
+        """Write a line into both. After some were dropped it says how many."""
+        line = self._encode(sentence, missing=self._missing)
+        self._missing = 0 if self._main.write(line) else self._missing + 1
+        self._start.write(line, self._farewell(sentence))
+
+    def close(self) -> None:
+        """Close both files."""
+        self._main.close()
+        self._start.close()
+
+    def _farewell(self, sentence: Sentence) -> bytes:
+        text = f"this file has reached its size; the log goes on in {self._main.path.name}"
+        return self._encode(Sentence(sentence.at, "info", "agent", text))
+
+    def _encode(self, sentence: Sentence, missing: int = 0) -> bytes:
+        if missing:
+            sentence = append(sentence, f"{missing} lines before this one could not be written")
+        return f"{self._form(sentence)}\n".encode("utf-8", "backslashreplace")
+
+
+class JournalSink:
+    """Entries with fields in systemd's journal; plain lines on stderr, which is the journal too, where that fails."""
+
+    def __init__(self, journal: JournalSocket, stream: TextIO) -> None:
+        self._journal = journal
+        self._otherwise = StreamSink(stream, to_text, leveled=True)
+
+    def write(self, sentence: Sentence) -> None:
+        """Send an entry, after those that led to the outage that it begins."""
+        for one in (*(sentence.mark.led_by if sentence.mark else ()), sentence):
+            try:
+                self._journal.send(fields_of(one))
+            except OSError:
+                self._otherwise.write(one)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._journal.close()
+
+
+def append(sentence: Sentence, remark: str) -> Sentence:
+    """``sentence`` with a remark in brackets behind its text."""
+    text = f"{sentence.text} ({remark})"
+    return Sentence(sentence.at, sentence.level, sentence.about, text, sentence.detail, sentence.area, sentence.mark)
+
+
+def _without_detail(sentence: Sentence) -> Sentence:
+    if not sentence.detail:
+        return sentence
+    return Sentence(sentence.at, sentence.level, sentence.about, sentence.text, "", sentence.area, sentence.mark)
