@@ -22,6 +22,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "resume": ("connmon-agent resume",),
     "recover": ("connmon-agent recover", "connmon-agent recover grafana jaeger"),
     "rearm": ("connmon-agent rearm grafana",),
+    "log": ("connmon-agent log level",),
+    "log level": (
+        "connmon-agent log level",
+        "connmon-agent log level probes=debug --for 10m",
+        "connmon-agent log level --reset",
+    ),
     "doctor": ("connmon-agent doctor", "connmon-agent doctor --role | kubectl apply -f -"),
     "ports": ("connmon-agent ports", "connmon-agent ports --json"),
     "url": ("connmon-agent url frontend", 'curl "$(connmon-agent url frontend)/"'),

@@ -14,14 +14,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0  # seconds; nothing that the agent waits for is asked
 
-EXAMPLES = """\b
-Examples:
-  connmon-agent log level
-  connmon-agent log level probes=debug --for 10m
-  connmon-agent log level cluster=debug forwards=debug
-  connmon-agent log level --reset
-"""
-
 
 @click.group(short_help="Show and set what the running agent logs.")
 def log() -> None:
@@ -57,15 +49,13 @@ def _read_time(ctx: click.Context, param: click.Parameter, value: str | None) ->
     return seconds
 
 
-@log.command(short_help="Show or set the level of an area, for a while.", epilog=EXAMPLES)
+@log.command(short_help="Show or set the level of an area, for a while.")
 @click.argument("levels", nargs=-1, metavar="[AREA=LEVEL]...", callback=_read_level)
 @click.option("--for", "seconds", metavar="TIME", callback=_read_time, help="How long, up to 24h.  [default: 10m]")
 @click.option("--reset", is_flag=True, help="Go back to the configured level everywhere, now.")
 @click.option("--json", is_flag=True, help="One JSON document.")
 @click.pass_obj
-def level(
-    invocation: Invocation, levels: Mapping[str, str], seconds: float | None, reset: bool, json: bool
-) -> None:
+def level(invocation: Invocation, levels: Mapping[str, str], seconds: float | None, reset: bool, json: bool) -> None:
     """Show the log level of each area of the running agent, or set it for some of them for a while.
 
     Areas: agent, link, probes, services, cluster, forwards. Levels: debug, info, warning, error. It takes effect at

@@ -118,16 +118,16 @@ class Log:
         """Open what ``settings`` name, for ``turning_to``. Raises ConnmonError when the folder cannot be written."""
         form = FORMS[settings.format]
         sinks: list[Sink] = []
+        folder = self._folder(settings)
+        if folder is not None:
+            _check_folder(folder)
+            sinks.append(self._open_files(folder, settings))
         if sys.stderr is not None:
             journaled = is_journal(sys.stderr, self._environment)
             if journaled and settings.journal and self._journal.exists():
                 sinks.append(JournalSink(JournalSocket(self._journal), sys.stderr))
             elif settings.console or (journaled and settings.journal):
                 sinks.append(StreamSink(sys.stderr, form, leveled=journaled))
-        folder = self._folder(settings)
-        if folder is not None:
-            _check_folder(folder)
-            sinks.append(self._open_files(folder, settings))
         return Outlet(settings.level, tuple(sinks))
 
     def _open_files(self, folder: Path, settings: LoggingSettings) -> FileSink:
