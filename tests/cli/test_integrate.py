@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
@@ -209,6 +210,7 @@ COMMANDS = st.lists(
 )
 
 
+@hypothesis.settings(max_examples=30)
 @given(COMMANDS)
 def test_every_powershell_script_parses_and_names_the_program_and_its_options_unchanged(command: Sequence[str]) -> None:
     ends = {

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,6 +93,7 @@ def convert(source: Path, output: Path) -> str:
     return convert_system_config(source, output=output, environment={"DATA": "/data", "HOME": "/home/erp"})
 
 
+@hypothesis.settings(max_examples=25)
 @given(
     system_configs(),
     st.sampled_from(["config", "Config", "etc"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -117,6 +118,14 @@ def import_(invocation: Invocation, system_config: Path | None, output: Path | N
         hint = "Name another file with --output, or write over it with --force"
         raise ConnmonError(f"{path} is there already", hint=hint) from error
     click.echo(f"Wrote {path}. Check it: connmon-agent --config {shlex.quote(str(path))} config check")
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON Schema of connmon.yaml, for editors that complete and check by one."""
+    from ..loading.schemas import make_schema
+
+    click.echo(json.dumps(make_schema(), indent=2))
 
 
 def summarise(settings: Settings) -> str:

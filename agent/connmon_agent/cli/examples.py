@@ -34,6 +34,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "config": ("connmon-agent config check", "connmon-agent config show"),
     "config check": ("connmon-agent config check", "connmon-agent --config new.yaml config check --keys"),
     "config show": ("connmon-agent config show > connmon.yaml",),
+    "config schema": ("connmon-agent config schema > connmon.schema.json",),
     "config import": (
         "connmon-agent config import",
         "connmon-agent config import config/system_config.json --output /etc/connmon-agent/connmon.yaml",

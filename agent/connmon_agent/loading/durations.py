@@ -10,6 +10,8 @@ _FORM = re.compile(
     r"(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+(?:\.\d+)?)ms)?",
     re.ASCII,
 )
+# The same as an ECMA-262 regular expression, for a JSON Schema.
+DURATION_PATTERN = r"^(?=.)" + "".join(rf"([0-9]+(\.[0-9]+)?{unit})?" for unit in ("d", "h", "m", "s", "ms")) + "$"
 _SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
 

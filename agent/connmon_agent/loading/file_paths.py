@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
 from .places import Surroundings, base_of
-from .values import Reader, Value, read_text
+from .values import Reader, Value, described, read_text, schema_of
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _LONG_NAME = rf"{_NAME}(?:\(x86\))?"  # as in %ProgramFiles(x86)%
@@ -81,6 +81,7 @@ def escape_path(path: Path) -> str:
 def file_path(rules: PathRules) -> Reader[Path]:
     """A reader of absolute paths, as ``rules`` say."""
 
+    @described(lambda: schema_of(read_text))
     def read(value: Value) -> Path:
         return Path(os.path.normpath(rules.base / rules.expand(value, read_text(value))))
 

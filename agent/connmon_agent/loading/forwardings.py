@@ -10,7 +10,7 @@ from ..settings import LOOPBACK, ForwardingSettings, Transport
 from .defaults import DEFAULTS
 from .nodes import ListNode
 from .sections import Section
-from .values import Value, choice, duration, list_of, read_flag, read_text, whole_number
+from .values import Value, choice, described, duration, list_of, read_flag, read_text, whole_number
 
 LONGEST_WAIT = 300.0  # seconds; whoever waits longer for a connection has given up
 MOST_CONNECTIONS = 20_000  # through one port: with two descriptors each, what a usual hard limit allows
@@ -60,6 +60,7 @@ def read_check(value: Value) -> str:
     return text
 
 
+@described({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
 def _read_bind(value: Value) -> tuple[str, ...]:
     if not isinstance(value.node, ListNode):
         return LOOPBACK if read_text(value) == LOCALHOST else (_read_address(value),)

@@ -14,7 +14,7 @@ from .nodes import ListNode, MappingNode, Node, ScalarNode
 from .qualities import Pace, read_quality
 from .sections import Section
 from .targets import EVIDENCE_KINDS, read_target
-from .values import Rejected, Value, choice, duration, list_of, whole_number
+from .values import Rejected, Value, choice, described, duration, list_of, whole_number
 
 SHORTEST = 0.01  # seconds; below it an agent would only keep the machine busy
 HOUR = 3600.0
@@ -79,6 +79,7 @@ def default_timeout(check_interval: float) -> float:
     return min(DEFAULTS.timeout, check_interval)
 
 
+@described({"enum": [AUTO, True, False]})
 def _read_metered(value: Value) -> bool | None:
     """``true``, ``false`` or ``auto``, which is None."""
     scalar = value.scalar("auto, true or false")

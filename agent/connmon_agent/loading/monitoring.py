@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from ..settings import LOOPBACK, MetricsSettings
 from .sections import Section
-from .values import Value, nullable, read_flag, read_text
+from .values import Value, described, nullable, read_flag, read_text
 
 _LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:]+)):([0-9]{1,5})")
 _REMEDY = "write 127.0.0.1:9180, [::1]:9180, or null to serve nothing"
@@ -24,6 +24,7 @@ def read_metrics(section: Section) -> MetricsSettings:
     return settings
 
 
+@described({"type": "string"})
 def _read_listen(value: Value) -> tuple[str, int]:
     match = _LISTEN.fullmatch(read_text(value))
     if match is None or not 1 <= int(match[3]) <= 65535:

@@ -10,7 +10,7 @@ from .durations import format_duration
 from .links import HOUR, SHORTEST
 from .nodes import MappingNode
 from .sections import Section, open_section
-from .values import Rejected, Value, duration, read_flag, whole_number
+from .values import Rejected, Value, described, duration, read_flag, whole_number
 
 MOST_ATTEMPTS = 100
 DAY = 24 * HOUR
@@ -44,6 +44,7 @@ def read_recovery(section: Section) -> RecoveryPlan:
     return plan
 
 
+@described({"enum": [When.ALWAYS.value, When.UNHEALTHY.value]})  # or a mapping, below
 def _read_when(value: Value) -> _Occasion:
     if not isinstance(value.node, MappingNode):
         word = value.scalar("a word or {outage_longer_than: 30s}").text

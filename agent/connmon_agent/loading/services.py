@@ -15,6 +15,7 @@ from .sections import Section, open_section
 from .values import (
     Rejected,
     Value,
+    described,
     find_nearest,
     list_of,
     nullable,
@@ -143,6 +144,7 @@ def _read_forward(name: str, section: Section, transport: Transport) -> ForwardS
     return forward
 
 
+@described({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1, "maximum": 65535}, {"type": "null"}]})
 def _read_target_port(value: Value) -> str | None:
     node = value.node
     if isinstance(node, ScalarNode) and node.is_null:

@@ -12,7 +12,7 @@ from ..settings import Target
 from .defaults import FAMILIES, dns_target, gateway_target, http_target, icmp_target, interface_target, tcp_target
 from .nodes import ScalarNode
 from .sections import Section, open_section
-from .values import Rejected, Value, choice, join_choices, nullable, read_port, read_text, whole_number
+from .values import Rejected, Value, choice, described, join_choices, nullable, read_port, read_text, whole_number
 
 _HOST_LABEL = r"[A-Za-z0-9_](?:[-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*\.?")
@@ -129,6 +129,7 @@ def _read_domain(value: Value) -> str:
     return text
 
 
+@described({"type": "string"})
 def _read_body(value: Value) -> str:
     scalar = value.scalar("text")
     # An empty body, and one of several lines, can be what a server answers.

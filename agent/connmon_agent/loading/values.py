@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import NoReturn, TypeVar
+from enum import StrEnum
+from inspect import isfunction
+from typing import NoReturn, TypeVar, get_type_hints
 
-from .durations import format_duration, parse_duration
+from .durations import DURATION_PATTERN, format_duration, parse_duration
 from .nodes import TRAPS, ListNode, Node, ScalarNode, show_node
 from .problems import Problems
 
@@ -49,6 +51,34 @@ class Value:
 
 
 Reader = Callable[[Value], T]
+Schema = Mapping[str, object]  # a JSON Schema of what a reader takes
+
+
+def described(schema: Schema | Callable[[], Schema]) -> Callable[[Reader[T]], Reader[T]]:
+    """Give a reader the schema of what it takes, where the type that it returns does not say it.
+
+    As a function it is made when it is asked for, which reading a file does not.
+    """
+
+    def describe(read: Reader[T]) -> Reader[T]:
+        read.schema = schema  # type: ignore[attr-defined]
+        return read
+
+    return describe
+
+
+def schema_of(read: Reader[object]) -> Schema:
+    """What ``read`` takes: as it is described, else by the type that it returns. Empty: anything."""
+    schema: Schema | Callable[[], Schema] | None = getattr(read, "schema", None)
+    if schema is not None:
+        return schema() if callable(schema) else schema
+    returned = get_type_hints(read).get("return") if isfunction(read) else None
+    if isinstance(returned, type) and issubclass(returned, StrEnum):
+        return {"enum": [member.value for member in returned]}
+    return _BY_TYPE.get(returned, {}) if isinstance(returned, type) else {}
+
+
+_BY_TYPE: Mapping[type, Schema] = {bool: {"type": "boolean"}, str: {"type": "string", "minLength": 1}}
 
 
 def read_text(value: Value) -> str:
@@ -78,6 +108,7 @@ def whole_number(low: int, high: int) -> Reader[int]:
     """A reader of whole numbers from ``low`` to ``high``, both included."""
     remedy = f"write a whole number from {low} to {high}"
 
+    @described({"type": "integer", "minimum": low, "maximum": high})
     def read(value: Value) -> int:
         scalar = value.scalar("a whole number")
         if isinstance(scalar.value, bool) or not isinstance(scalar.value, int):
@@ -96,6 +127,7 @@ def number(low: float, high: float) -> Reader[float]:
     """A reader of numbers, whole or with a fraction, from ``low`` to ``high``, both included."""
     remedy = f"write a number from {low:.7g} to {high:.7g}"
 
+    @described({"type": "number", "minimum": low, "maximum": high})
     def read(value: Value) -> float:
         scalar = value.scalar("a number")
         if isinstance(scalar.value, bool) or not isinstance(scalar.value, int | float):
@@ -110,7 +142,9 @@ def number(low: float, high: float) -> Reader[float]:
 def duration(low: float, high: float) -> Reader[float]:
     """A reader of durations from ``low`` to ``high`` seconds, both included."""
     remedy = f"write a duration from {format_duration(low)} to {format_duration(high)}"
+    seconds_schema = {"type": "number", "minimum": low, "maximum": high}
 
+    @described({"anyOf": [{"type": "string", "pattern": DURATION_PATTERN}, seconds_schema]})
     def read(value: Value) -> float:
         seconds = _read_seconds(value, value.scalar("a duration"))
         if not low <= seconds <= high:
@@ -134,6 +168,7 @@ def _read_seconds(value: Value, scalar: ScalarNode) -> float:
 def choice(*names: str) -> Reader[str]:
     """A reader of one of ``names``."""
 
+    @described({"enum": [str(name) for name in names]})
     def read(value: Value) -> str:
         text = value.scalar("a word").text
         if text not in names:
@@ -156,6 +191,7 @@ def find_nearest(word: str, names: Sequence[str]) -> str | None:
 def nullable(read: Reader[T]) -> Reader[T | None]:
     """A reader that also takes ``null``, as None."""
 
+    @described(lambda: {"anyOf": [schema, {"type": "null"}]} if (schema := schema_of(read)) else {})
     def read_or_none(value: Value) -> T | None:
         return None if isinstance(value.node, ScalarNode) and value.node.is_null else read(value)
 
@@ -165,6 +201,7 @@ def nullable(read: Reader[T]) -> Reader[T | None]:
 def list_of(read: Reader[T], *, most: int = MOST_ITEMS) -> Reader[tuple[T, ...]]:
     """A reader of lists of at most ``most`` items. It goes through all before it rejects the list for one of them."""
 
+    @described(lambda: {"type": "array", "items": schema_of(read), "maxItems": most})
     def read_list(value: Value) -> tuple[T, ...]:
         if not isinstance(value.node, ListNode):
             example = '["a", "b"]' if value.problems.json else "[a, b] or as lines that begin with a dash"
