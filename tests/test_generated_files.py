@@ -6,26 +6,39 @@ from pathlib import Path
 import pytest
 
 from connmon_agent.errors import ConnmonError
-from connmon_agent.generated_files import holds, is_ours, write_file
+from connmon_agent.generated_files import find_owner, holds, refuse_others, write_file
+from connmon_agent.seals import Ownership, seal
 
-MARK = "written by us"
+BY = "integrate"
+OURS = seal("#!/bin/sh\necho ours\n", by=BY, line=1)
 
 
-def test_what_is_not_there_or_has_the_mark_is_ours(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "owner"),
+    [
+        (OURS, Ownership.OURS),
+        ("\ufeff" + OURS.replace("\n", "\r\n"), Ownership.OURS),
+        (OURS.replace("ours", "mine"), Ownership.EDITED),
+        (OURS + "more", Ownership.EDITED),
+        ("echo theirs\n", Ownership.FOREIGN),
+        ("#\n" * 9 + OURS, Ownership.FOREIGN),
+        (seal("x", by="man"), Ownership.FOREIGN),
+        ("x" * 2_000_000, Ownership.FOREIGN),
+        (None, Ownership.ABSENT),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_whose_a_file_is(tmp_path: Path, text: str | None, owner: Ownership) -> None:
     path = tmp_path / "file"
-    assert is_ours(path, MARK)
-    path.write_text(f"#!/bin/sh\n# {MARK}\n")
-    assert is_ours(path, MARK)
-    path.write_text("echo theirs\n")
-    assert not is_ours(path, MARK)
-    path.write_text("x\n" * 2000 + MARK)
-    assert not is_ours(path, MARK), "somebody quotes us"
+    if text is not None:
+        path.write_bytes(text.encode())
+    assert find_owner(path, by=BY) is owner
 
 
 @pytest.mark.parametrize("kind", ["link to ours", "dangling link", "pipe", "folder"])
 def test_what_is_no_plain_file_is_somebody_elses(tmp_path: Path, kind: str) -> None:
     path, ours = tmp_path / "file", tmp_path / "ours"
-    ours.write_text(MARK)
+    ours.write_text(OURS)
     match kind:
         case "link to ours":
             path.symlink_to(ours)
@@ -35,7 +48,22 @@ def test_what_is_no_plain_file_is_somebody_elses(tmp_path: Path, kind: str) -> N
             os.mkfifo(path)
         case _:
             path.mkdir()
-    assert not is_ours(path, MARK)
+    assert find_owner(path, by=BY) is Ownership.FOREIGN
+
+
+@pytest.mark.parametrize(("text", "forced"), [("theirs", "of another origin"), (OURS + "more", None)])
+def test_nothing_is_written_over_what_is_not_ours_and_over_edits_only_by_force(
+    tmp_path: Path, text: str, forced: str | None
+) -> None:
+    path = tmp_path / "file"
+    path.write_text(text)
+    with pytest.raises(ConnmonError, match=r"has file, .*; nothing was written"):
+        refuse_others([tmp_path / "none", path], by=BY)
+    if forced:
+        with pytest.raises(ConnmonError, match=forced):
+            refuse_others([path], by=BY, force=True)
+    else:
+        refuse_others([path], by=BY, force=True)
 
 
 def test_a_file_is_written_whole_with_its_mode(tmp_path: Path) -> None:

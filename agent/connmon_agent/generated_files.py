@@ -5,29 +5,48 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from .errors import ConnmonError
+from .files import TooLarge, read_file
+from .seals import Ownership, judge
 
-_LONGEST_HEAD = 1000  # bytes; the mark stands in the first lines
+_MOST = 1_000_000  # bytes; what is longer is none of ours
 
 
-def is_ours(path: Path, mark: str) -> bool:
-    """Whether ``path`` may be written: it is not there, or is a plain file with ``mark`` in its first lines.
+def find_owner(path: Path, *, by: str) -> Ownership:
+    """Whose ``path`` is, when the command ``by`` is to write it. The line ends of an editor change nothing.
 
     A link is somebody else's, whatever it leads to. Raises ConnmonError where it cannot be looked at.
     """
     try:
-        found = path.lstat()
-        if not stat.S_ISREG(found.st_mode):
-            return False
-        with path.open("rb") as file:
-            return mark.encode() in file.read(_LONGEST_HEAD)
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return Ownership.FOREIGN
+        data = read_file(path, _MOST)
     except FileNotFoundError:
-        return True
+        return Ownership.ABSENT
+    except TooLarge:
+        return Ownership.FOREIGN
     except OSError as error:
         raise _unusable(path, error, "read") from error
+    return judge(data.decode("utf-8-sig", "surrogateescape").replace("\r\n", "\n"), by=by)
+
+
+def refuse_others(paths: Iterable[Path], *, by: str, force: bool = False) -> None:
+    """Raises ConnmonError, before anything is written, where one of ``paths`` is somebody else's, or was edited since
+    the command ``by`` wrote it and not ``force``.
+    """
+    owners = {path: find_owner(path, by=by) for path in paths}
+    for owner, what, hint in (
+        (Ownership.FOREIGN, "of another origin", "Move them away, or name another directory"),
+        (Ownership.EDITED, "edited since they were written", "Move them away, or lose the changes with --force"),
+    ):
+        found = [path for path in owners if owners[path] is owner]
+        if found and not (force and owner is Ownership.EDITED):
+            names = ", ".join(path.name for path in found)
+            raise ConnmonError(f"{found[0].parent} has {names}, {what}; nothing was written", hint=hint)
 
 
 def holds(path: Path, data: bytes) -> bool:

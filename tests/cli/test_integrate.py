@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from connmon_agent.cli import integrate as module
 from connmon_agent.cli.integrate import integrate, own_program
 from connmon_agent.cli.invocations import Invocation
-from connmon_agent.cli.wrappers import MARK, make_wrappers, quote_powershell
+from connmon_agent.cli.wrappers import BY, make_wrappers, quote_powershell
 from connmon_agent.errors import ConnmonError
+from connmon_agent.seals import seal
 
 tree_sitter = pytest.importorskip("tree_sitter")
 tree_sitter_powershell = pytest.importorskip("tree_sitter_powershell")
@@ -55,10 +56,12 @@ def erp(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     return folder
 
 
-def run_integrate(folder: Path, *, config_path: Path | None = None, state_dir: Path | None = None) -> Result:
+def run_integrate(
+    folder: Path, *options: str, config_path: Path | None = None, state_dir: Path | None = None
+) -> Result:
     environment = {"XDG_CONFIG_HOME": "/nowhere", "HOME": "/nowhere"}
     invocation = Invocation(config_path, state_dir, environment)
-    return CliRunner().invoke(integrate, [str(folder)], obj=invocation)
+    return CliRunner().invoke(integrate, [str(folder), *options], obj=invocation)
 
 
 def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +103,7 @@ def test_an_older_script_of_ours_is_replaced_and_lost_rights_come_back(erp: Path
     run_integrate(erp / "scripts")
     script = erp / "scripts" / "connection_monitor.sh"
     content = script.read_bytes()
-    script.write_text(f"#!/bin/sh\n# {MARK}. Another version.\n")
+    script.write_text(seal("#!/bin/sh\nanother version\n", by=BY, line=1))
     run_integrate(erp / "scripts")
     assert script.read_bytes() == content
     script.chmod(0o644)
@@ -120,8 +123,21 @@ def test_a_file_of_another_origin_is_never_changed_and_then_nothing_is_written(t
         place.write_text("Write-Host theirs")
     result = run_integrate(folder)
     assert isinstance(result.exception, ConnmonError)
-    assert "connection_monitor.ps1 of another origin; nothing was written" in str(result.exception)
+    assert "connection_monitor.ps1, of another origin; nothing was written" in str(result.exception)
     assert ([path.name for path in folder.iterdir()], place.read_text()) == ([place.name], "Write-Host theirs")
+
+
+def test_an_edited_script_is_written_over_only_by_force(erp: Path) -> None:
+    run_integrate(erp / "scripts")
+    before, script = look_at(erp / "scripts"), erp / "scripts" / "connection_monitor.sh"
+    content = script.read_text()
+    script.write_text(content.replace("exec", "KUBECONFIG=/etc/k3s.yaml exec"))
+    result = run_integrate(erp / "scripts")
+    assert isinstance(result.exception, ConnmonError)
+    assert "connection_monitor.sh, edited since they were written; nothing was written" in str(result.exception)
+    assert {name for name, found in look_at(erp / "scripts").items() if found != before[name]} == {script.name}
+    assert run_integrate(erp / "scripts", "--force").exit_code == 0
+    assert script.read_text() == content
 
 
 def test_a_directory_that_is_not_there_is_not_made(tmp_path: Path) -> None:

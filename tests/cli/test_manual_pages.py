@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 
 from connmon_agent import __version__
 from connmon_agent.cli import COMMANDS, connmon_agent
-from connmon_agent.cli.manual_pages import MARK, escape, make_manual
+from connmon_agent.cli.manual_pages import BY, escape, make_manual
+from connmon_agent.seals import seal
 
 PAGES = make_manual(connmon_agent, __version__)
 TRICKY = [
@@ -78,7 +79,7 @@ def test_pages_are_written_once_and_those_of_commands_that_are_gone_removed(tmp_
     assert run_man(str(folder)).stdout.startswith(f"Wrote {len(PAGES)} of {len(PAGES)} pages")
     assert {path.name: path.read_text() for path in folder.iterdir()} == PAGES
     gone, theirs = folder / "connmon-agent-gone.1", folder / "connmon-agent-theirs.1"
-    gone.write_text(f'.\\" {MARK}.\n')
+    gone.write_text(seal(".TH GONE 1\n", by=BY))
     theirs.write_text(".TH THEIRS 1\n")
     assert run_man(str(folder)).stdout.startswith(f"Wrote 0 of {len(PAGES)} pages")
     assert (gone.exists(), theirs.exists()) == (False, True)
@@ -88,7 +89,7 @@ def test_a_page_of_another_origin_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "connmon-agent.1").write_text(".TH THEIRS 1\n")
     result = run_man(str(tmp_path))
     assert result.exit_code == 1
-    assert "has connmon-agent.1 of another origin; nothing was written" in result.stderr
+    assert "has connmon-agent.1, of another origin; nothing was written" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["connmon-agent.1"]
 
 

@@ -10,12 +10,12 @@ import pytest
 from tests.service_managers.hosts import INSTALLATION, FakeCommands, a_host, for_user
 
 from connmon_agent.errors import ConnmonError
+from connmon_agent.seals import Ownership
 from connmon_agent.service_managers.cron import Cron
 from connmon_agent.service_managers.installing import inspect, install, uninstall
 from connmon_agent.service_managers.interface import Host, Installation, ServiceManager
 from connmon_agent.service_managers.launchd import Launchd
 from connmon_agent.service_managers.registry import FORMS, choose_manager
-from connmon_agent.service_managers.seals import Ownership
 from connmon_agent.service_managers.systemd import Systemd
 from connmon_agent.service_managers.unit_files import UnitFile
 

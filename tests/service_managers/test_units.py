@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.service_managers.hosts import INSTALLATION, FakeCommands, a_host, for_user
 
+from connmon_agent.seals import Ownership, judge, seal
 from connmon_agent.service_managers.interface import Installation
 from connmon_agent.service_managers.launchd import Launchd
-from connmon_agent.service_managers.seals import Ownership, judge, seal
 from connmon_agent.service_managers.systemd_units import write_unit
 
 K3S = Path("/etc/rancher/k3s/k3s.yaml")

@@ -14,26 +14,24 @@ from .invocations import Invocation
 
 @click.command(short_help="Write the scripts that the ERP calls.")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--force", is_flag=True, help="Write over scripts that were edited since they were written.")
 @click.pass_obj
-def integrate(invocation: Invocation, directory: Path) -> None:
+def integrate(invocation: Invocation, directory: Path, force: bool) -> None:
     """Write thin PowerShell and shell scripts with the names that the ERP calls into DIRECTORY.
 
     start_connection_monitor (-Mode MODE, -Force), connection_monitor_integration (what the ERP's starter calls) and
     connection_monitor, as .ps1 and as .sh. They call this connmon-agent with the configuration that is used here. A
-    file of another origin is never changed: then nothing is written.
+    file of another origin is never changed, and one that was edited only with --force: nothing is written then.
     """
-    from ..generated_files import holds, is_ours, write_file
-    from .wrappers import MARK, make_wrappers
+    from ..generated_files import holds, refuse_others, write_file
+    from .wrappers import BY, make_wrappers
 
     if not directory.is_dir():
         raise ConnmonError(
             f"{directory} is not a directory", hint="Create it first, or name the ERP's scripts directory"
         )
     wrappers = list(make_wrappers(_write_command(invocation)))
-    foreign = [wrapper.name for wrapper in wrappers if not is_ours(directory / wrapper.name, MARK)]
-    if foreign:
-        message = f"{directory} has {', '.join(foreign)} of another origin; nothing was written"
-        raise ConnmonError(message, hint="Move them away, or name another directory")
+    refuse_others([directory / wrapper.name for wrapper in wrappers], by=BY, force=force)
     for wrapper in wrappers:
         path = directory / wrapper.name
         if holds(path, wrapper.data) and (os.name == "nt" or path.stat().st_mode & 0o777 == wrapper.mode):

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 
 import click
 
+from ..seals import seal
 from .examples import EXAMPLES, PROGRAM
 
-MARK = "Written by connmon-agent man"
+BY = "man"  # the command that seals the pages
 
 _CODE = re.compile(r"`([^`]+)`")
 _EXIT_CODES = (
@@ -36,7 +37,8 @@ _FILES = (
 def make_manual(root: click.Group, version: str) -> dict[str, str]:
     """Each page's text by the name of its file, ``connmon-agent-url.1``."""
     commands = dict(_walk(root, click.Context(root, info_name=PROGRAM, **root.context_settings)))
-    return {f"{_name_page(path)}.1": "\n".join(_write_page(path, commands, version)) + "\n" for path in commands}
+    texts = {path: "\n".join(_write_page(path, commands, version)) + "\n" for path in commands}
+    return {f"{_name_page(path)}.1": seal(text, by=BY, before='.\\" ') for path, text in texts.items()}
 
 
 Commands = dict[str, tuple[click.Command, click.Context]]
@@ -58,7 +60,6 @@ def _name_page(path: str) -> str:
 def _write_page(path: str, commands: Commands, version: str) -> Iterator[str]:
     command, ctx = commands[path]
     page = _name_page(path)
-    yield f'.\\" {MARK}. Changes are lost when it runs again.'
     yield f'.TH "{escape(page.upper())}" 1 "" "{escape(f"{PROGRAM} {version}")}" "User Commands"'
     yield from (".nh", ".ad l")  # names and paths are to be copied: no hyphens, no stretched lines
     yield ".SH NAME"

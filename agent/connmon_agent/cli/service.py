@@ -14,8 +14,8 @@ import click
 from .invocations import Invocation
 
 if TYPE_CHECKING:
+    from ..seals import Ownership
     from ..service_managers.interface import Host, Installation, ServiceManager
-    from ..service_managers.seals import Ownership
 
 NOT_RUNNING = 3
 MANAGERS = ("systemd", "cron", "launchd")
@@ -111,7 +111,7 @@ def status(ctx: click.Context, invocation: Invocation, user: bool, manager: str 
 
 
 def _tell(ownership: Ownership) -> str:
-    from ..service_managers.seals import Ownership
+    from ..seals import Ownership
 
     return {
         Ownership.ABSENT: "not installed. Run `connmon-agent service install`",

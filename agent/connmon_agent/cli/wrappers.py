@@ -10,13 +10,14 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-MARK = "Written by connmon-agent integrate"
+from ..seals import seal
+
+BY = "integrate"  # the command that seals them
 
 _USAGE = (
     "# Starts the connection monitor. -Mode: Foreground, Background, Task, Service or Ports.",
     "# -Force: ends one that is running first, even if it does not answer.",
 )
-_NOTE = f"{MARK}. Changes are lost when it runs again."
 # PowerShell ends a text in single quotes at any of these (about_Quoting_Rules; CharTraits.IsSingleQuote).
 _POWERSHELL_QUOTES = "'\u2018\u2019\u201a\u201b"
 # A caller with $ErrorActionPreference 'Stop' would otherwise end the script at any exit code but 0 (PowerShell 7.3).
@@ -36,12 +37,11 @@ class Wrapper:
 def make_wrappers(command: Sequence[str]) -> Iterator[Wrapper]:
     """All scripts. ``command`` is the program and the options that precede a command; each must be printable text."""
     for name, make in _POWERSHELL.items():
-        lines = [f"# {_NOTE}", *make(), ""]
-        text = "\r\n".join(lines).replace("COMMAND", _write_powershell(command))
-        yield Wrapper(f"{name}.ps1", text.encode("utf-8-sig"), 0o644)
+        text = seal("\n".join([*make(), ""]).replace("COMMAND", _write_powershell(command)), by=BY)
+        yield Wrapper(f"{name}.ps1", text.replace("\n", "\r\n").encode("utf-8-sig"), 0o644)
     for name, make in _SHELL.items():
-        lines = ["#!/bin/sh", f"# {_NOTE}", *make(), ""]
-        yield Wrapper(f"{name}.sh", "\n".join(lines).replace("COMMAND", shlex.join(command)).encode(), 0o755)
+        text = "\n".join(["#!/bin/sh", *make(), ""]).replace("COMMAND", shlex.join(command))
+        yield Wrapper(f"{name}.sh", seal(text, by=BY, line=1).encode(), 0o755)
 
 
 def quote_powershell(text: str) -> str:

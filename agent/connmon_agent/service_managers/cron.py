@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConnmonError
+from ..seals import seal
 from .interface import NAME, Condition, Host, Installation, Ran, Run, Unit
-from .seals import seal
 from .unit_files import UnitFile
 
 FOLDER = Path("etc/cron.d")

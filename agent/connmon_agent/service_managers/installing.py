@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import ConnmonError
+from ..seals import Ownership, judge
 from .interface import Condition, Installation, ServiceManager, Unit
-from .seals import Ownership, judge
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConnmonError
+from ..seals import seal
 from .interface import NAME, Condition, Host, Installation, Ran, Unit
-from .seals import seal
 from .unit_files import UnitFile
 
 LABEL = "io.connmon.agent"

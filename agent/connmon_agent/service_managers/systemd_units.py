@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..kube.handed_files import name_credential
+from ..seals import seal
 from .interface import NAME, Installation
-from .seals import seal
 
 CONFIG_FOLDER = Path("/etc") / NAME
 STATE = Path("/var/lib") / NAME

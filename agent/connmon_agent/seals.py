@@ -1,4 +1,4 @@
-"""Whose text it is: what `service install` writes has one line with the hash of the others.
+"""Whose text it is: what a command writes for other programs has one line with the hash of the others.
 
 So a file of somebody else's is never overwritten, and neither is what somebody has changed in one of ours.
 """
@@ -9,7 +9,9 @@ import hashlib
 import re
 from enum import StrEnum
 
-_SEAL = re.compile(r"written by `connmon-agent service install`, sha256 ([0-9a-f]{64})(?: -->)?$")
+SERVICE = "service install"  # the command whose units these are
+
+_SEAL = re.compile(r"written by `connmon-agent ([a-z ]+)`, sha256 ([0-9a-f]{64})(?: -->)?$")
 _LOOKED_AT = 5  # lines at the beginning, one of which is the seal
 
 
@@ -22,21 +24,24 @@ class Ownership(StrEnum):
     FOREIGN = "foreign"
 
 
-def seal(body: str, *, before: str = "# ", after: str = "", line: int = 0) -> str:
-    """``body`` with the seal as its line number ``line``, as a comment between ``before`` and ``after``."""
+def seal(body: str, *, by: str = SERVICE, before: str = "# ", after: str = "", line: int = 0) -> str:
+    """``body`` with the seal of the command ``by`` as its line number ``line``, a comment between ``before`` and
+    ``after``.
+    """
     lines = body.split("\n")
-    words = f"written by `connmon-agent service install`, sha256 {_hash(lines)}"
+    words = f"written by `connmon-agent {by}`, sha256 {_hash(lines)}"
     return "\n".join([*lines[:line], f"{before}{words}{after}", *lines[line:]])
 
 
-def judge(text: str | None) -> Ownership:
-    """Whose ``text`` is; None: there is none."""
+def judge(text: str | None, *, by: str = SERVICE) -> Ownership:
+    """Whose ``text`` is, when the command ``by`` is asked; None: there is none."""
     if text is None:
         return Ownership.ABSENT
     lines = text.split("\n")
     for number, line in enumerate(lines[:_LOOKED_AT]):
-        if found := _SEAL.search(line):
-            intact = _hash(lines[:number] + lines[number + 1 :]) == found[1]
+        found = _SEAL.search(line)
+        if found and found[1] == by:
+            intact = _hash(lines[:number] + lines[number + 1 :]) == found[2]
             return Ownership.OURS if intact else Ownership.EDITED
     return Ownership.FOREIGN
 
