@@ -12,8 +12,8 @@ T = TypeVar("T")
 class Copier(Generic[T]):
     """``dataclasses.replace`` for one class. A step copies about seven values, so this decides how fast it is.
 
-    The class must be a frozen dataclass with slots and without ``__post_init__``: its copies are filled slot by slot, by
-    a function that is generated for the class, as ``dataclasses`` generates its ``__init__``.
+    The class must be a frozen dataclass with slots and without ``__post_init__``. A function that is generated for the
+    class, as ``dataclasses`` generates its ``__init__``, fills its copies slot by slot.
     """
 
     __slots__ = ("copy",)
