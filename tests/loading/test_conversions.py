@@ -120,6 +120,16 @@ def test_the_shipped_file_becomes_short_and_names_where_each_value_is_from(tmp_p
     assert len(text.splitlines()) < 40
 
 
+def test_only_keys_without_a_counterpart_are_named_as_left_out(tmp_path: Path) -> None:
+    source = tmp_path / "system_config.json"
+    monitor = {"Enabled": False, "AutoStart": True, "Mode": "Task", "ApiKey": "hunter2"}
+    source.write_text(json.dumps({"ConnectionMonitor": monitor, "Database": {"Password": "hunter2"}}))
+    text = convert(source, tmp_path / "connmon.yaml")
+    left_out = [line.split()[4] for line in text.splitlines() if line.startswith("# not carried over")]
+    assert left_out == ["ConnectionMonitor.ApiKey", "Database"]
+    assert "hunter2" not in text
+
+
 def test_the_state_stays_where_it_was_when_the_file_moves(tmp_path: Path) -> None:
     for folder in ("config", "var", "etc"):
         (tmp_path / folder).mkdir()

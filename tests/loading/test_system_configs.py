@@ -101,7 +101,8 @@ def test_how_the_agent_is_started_is_read(path: Path) -> None:
 def test_an_agent_that_may_not_be_started_is_warned_of(path: Path) -> None:
     settings = load(path, {"ConnectionMonitor": {"Enabled": False}})
     assert [str(warning).removeprefix(str(path)) for warning in settings.warnings] == [
-        ":1: ConnectionMonitor.Enabled: is false: the agent is not started; write true to allow it"
+        ":1: ConnectionMonitor.Enabled: is false: start refuses, autostart does nothing, "
+        "a running agent continues; write true to allow it"
     ]
 
 

@@ -15,6 +15,7 @@ from .documents import parse_document
 from .file_paths import PathRules
 from .places import Surroundings, choose_state_dir
 
+_CARRIED_OVER = ("autostart", "mode")  # also where another key keeps them from having an effect
 _HEAD = """\
 # Written by `connmon-agent config import` from {source}.
 # It means the same. Keys that are not here have their defaults; `connmon-agent config show` prints all of them.
@@ -84,9 +85,9 @@ def _list_logging(logging: LoggingSettings) -> Iterator[str]:
 
 
 def _list_left_out(settings: Settings) -> Iterator[str]:
-    """A comment for each key that has no counterpart. One whose value is of another program is not quoted."""
+    """A comment for each key that has no counterpart. Its value may be another program's, and is not quoted."""
     for usage in settings.usages:
-        if usage.unused is not None:
+        if usage.unused is not None and usage.key.rpartition(".")[2].lower() not in _CARRIED_OVER:
             yield f"# not carried over: {quote_text(usage.key)} ({_on_one_line(usage.unused)})"
 
 

@@ -54,6 +54,6 @@ def why_not_started(start: StartSettings, name: str, *, enabled: str, autostart:
 def warn_of_disabled(start: StartSettings, section: Section, name: str) -> None:
     """Note that the agent cannot be started, at the key that says so."""
     if not start.enabled:
-        message = "is false: the agent is not started"
+        message = "is false: start refuses, autostart does nothing, a running agent continues"
         key, line = section.path_of(name), section.line_of(name)
         section.problems.warn(message, line=line, key=key, remedy="write true to allow it")
