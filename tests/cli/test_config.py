@@ -194,6 +194,15 @@ def test_import_writes_beside_the_erps_file_and_a_second_one_changes_nothing(erp
     assert (erp / "config" / "system_config.json").read_text() == ERP
 
 
+def test_check_says_what_of_the_erps_file_counts_beside_ours(erp: Path) -> None:
+    run_import()
+    result = CliRunner().invoke(config, ["check"], obj=Invocation(environment={"HOME": "/nowhere"}))
+    assert "config/system_config.json: not in force; only Enabled, AutoStart and" in result.stdout
+    (erp / "config" / "system_config.json").unlink()
+    result = CliRunner().invoke(config, ["check"], obj=Invocation(environment={"HOME": "/nowhere"}))
+    assert "system_config.json" not in result.stdout
+
+
 def test_import_writes_over_nothing_without_being_told_to(erp: Path) -> None:
     written = erp / "config" / "connmon.yaml"
     written.write_text("link: {}\n")

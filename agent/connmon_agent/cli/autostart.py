@@ -41,20 +41,26 @@ def autostart(ctx: click.Context) -> None:
 
 
 def find_erp_settings(invocation: Invocation, settings: Settings) -> list[Settings]:
-    """What the ERP's file says where the configuration in force is another one: the ERP's switches count all the same.
-
-    It lies beside the file in force or in the working directory. Empty: there is none. Raises ConfigurationError.
-    """
+    """What the file of ``find_erp_file`` says; empty: there is none. Raises ConfigurationError."""
     from ..loading.configuration import load_settings
+
+    path = find_erp_file(settings)
+    if path is None:
+        return []
+    return [load_settings(path, state_dir=settings.state_dir, environment=invocation.environment)]
+
+
+def find_erp_file(settings: Settings) -> Path | None:
+    """The ERP's file where the configuration in force is another one: the ERP's switches count all the same.
+
+    It lies beside the file in force or in the working directory. None: there is none, or it is the one in force.
+    """
     from ..loading.places import ERP_FILE
 
     if settings.source.lower().endswith(".json"):
-        return []
+        return None
     beside = [] if settings.source == BUILT_IN else [Path(settings.source).parent / ERP_FILE.name]
-    for path in (*beside, ERP_FILE):
-        if path.is_file():
-            return [load_settings(path, state_dir=settings.state_dir, environment=invocation.environment)]
-    return []
+    return next((path for path in (*beside, ERP_FILE) if path.is_file()), None)
 
 
 def find_refusal(files: Sequence[Settings]) -> str | None:

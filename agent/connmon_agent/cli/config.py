@@ -53,11 +53,22 @@ def check(invocation: Invocation, keys: bool) -> None:
     if settings.source == BUILT_IN:
         places = ", ".join(map(str, invocation.config_candidates()))
         click.echo(f"no configuration file; looked for {places}")
-    for text in (summarise(settings), *map(str, settings.warnings), *list_missing_targets(settings)):
+    notes = (*map(str, settings.warnings), *list_missing_targets(settings), *_list_other_files(settings))
+    for text in (summarise(settings), *notes):
         for line in wrap(text, width=screens.width_of_output(), indent="  ", first=""):
             click.echo(line)
     for line in tabulate_usages(settings, every=keys or settings.source.lower().endswith(".json")):
         click.echo(line)
+
+
+def _list_other_files(settings: Settings) -> list[str]:
+    """The ERP's file beside ours, of which little counts."""
+    from .autostart import find_erp_file
+
+    path = find_erp_file(settings)
+    if path is None or path.parent != Path(settings.source).parent:
+        return []
+    return [f"{path}: not in force; only Enabled, AutoStart and, without start.mode, Mode count, for autostart"]
 
 
 def tabulate_usages(settings: Settings, *, every: bool) -> list[str]:
