@@ -9,6 +9,7 @@
     ├── AlreadyRunning            another agent holds the state directory              exit 1
     ├── NotRunning                the agent is not running                             exit 3
     ├── Refused                   the running agent refused an order                   exit 1
+    ├── ReloadRefused             the running agent refused another configuration      exit 2
     ├── ClusterError              the Kubernetes API refused, failed or kept silent    exit 1
     ├── Divergence                a replay decided otherwise than the journal says     exit 4
     └── InvariantError            a mistake of ours: two of our own parts disagree     exit 1
@@ -109,6 +110,12 @@ class NotRunning(ConnmonError):
 
 class Refused(ConnmonError):
     """The running agent refused an order; the message is its reason."""
+
+
+class ReloadRefused(ConnmonError):
+    """The running agent did not take another configuration over; the message holds the reasons."""
+
+    exit_code = 2
 
 
 class ClusterError(ConnmonError):

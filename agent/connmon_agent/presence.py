@@ -191,7 +191,7 @@ def _already_running(path: Path, pid: int) -> AlreadyRunning:
     who = f"another agent (pid {pid})" if pid else "another agent"
     return AlreadyRunning(
         f"{who} already runs on the state directory {path.parent}",
-        hint="One state directory has one agent; end that one first, or give this one another --state-dir",
+        hint="Stop it with `connmon-agent stop`, or give this one another --state-dir",
     )
 
 

@@ -48,7 +48,9 @@ every_command = pytest.mark.parametrize(
 def test_each_command_and_option_is_in_the_manual(name: str, command: click.Command) -> None:
     section = read_sections()[name]
     assert " ".join([name, *command.collect_usage_pieces(click.Context(command))]) in section.splitlines()
-    options = [max(option.opts, key=len) for option in command.params if isinstance(option, click.Option)]
+    options = [
+        max(option.opts, key=len) for option in command.params if isinstance(option, click.Option) and not option.hidden
+    ]
     assert [option for option in options if f"`{option}" not in section] == []
 
 

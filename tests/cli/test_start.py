@@ -68,7 +68,7 @@ def test_a_second_agent_on_the_same_state_is_refused(agent: LocalAgent) -> None:
     code, words = refuse_to_start(["--config", str(agent.file), "start"])
     assert code == 1
     assert words.startswith(f"Error: another agent (pid {agent.process.pid}) already runs on the state directory")
-    assert "Try: One state directory has one agent" in words
+    assert "Try: Stop it with `connmon-agent stop`" in words
     assert agent.process.poll() is None
 
 

@@ -5,25 +5,60 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+from tests.fakes.local_ports import with_ports
 from tests.fakes.sites import Site, plan_of
 from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.events import AgentStarted, AgentStopped, Configured, Order
 from connmon_agent.core.headlines import headline
 from connmon_agent.core.world import Service, ServiceState, World
+from connmon_agent.runtime.announcing import SETTLING
 
 
 def test_it_is_ready_once_its_start_is_durable() -> None:
     async def story() -> None:
         site = Site(plan_of("web"))
-        durable: list[int] = []
+        durable: list[list[type]] = []
         original = site.announcer.ready
-        site.announcer.ready = lambda status: (durable.append(len(site.disk.commits)), original(status))  # type: ignore
+        site.announcer.ready = lambda status: (durable.append(recorded(site)), original(status))  # type: ignore
         await site.start()
         await site.until_link("ONLINE")
         assert site.announcer.names[0] == "ready" and site.announcer.names.count("ready") == 1
-        assert durable == [2]
-        assert [type(commit.event) for commit in site.disk.commits[:2]] == [AgentStarted, Configured]
+        ((first, second, *_),) = durable
+        assert (first, second) == (AgentStarted, Configured)
+
+    run_virtually(story())
+
+
+def recorded(site: Site) -> list[type]:
+    return [type(commit.event) for commit in site.disk.commits]
+
+
+def test_it_is_ready_with_its_first_verdict_and_its_ports() -> None:
+    async def story() -> None:
+        site = Site(with_ports(plan_of("web"), web=(8080,)))
+        states: list[tuple[str, str]] = []
+        site.announcer.ready = lambda status: states.append(  # type: ignore[method-assign]
+            (site.world.link.state, site.world.forwards["web"].state)
+        )
+        await site.start()
+        await site.wait(30.0)
+        ((link, port),) = states
+        assert link == "ONLINE"
+        assert port in ("LISTENING", "OPEN")
+
+    run_virtually(story())
+
+
+def test_a_link_that_cannot_be_judged_yet_delays_it_for_a_second_at_most() -> None:
+    async def story() -> None:
+        site = Site(plan_of("web"))
+        site.link.up = False  # its first round ends with the timeout
+        began = site.clock.now().steady
+        await site.start()
+        await site.wait(30.0)
+        (at,) = site.announcer.times("ready")
+        assert at - began <= SETTLING + 0.1
 
     run_virtually(story())
 
@@ -49,8 +84,8 @@ def test_the_state_in_one_line_is_announced_when_it_changes_and_only_then() -> N
         await site.wait(60.0)
         lines = [str(line) for line in site.announcer.said("status")]
         states = [line.split(":")[0].split(",")[0] for line in lines]
+        assert str(site.announcer.said("ready")[0]).startswith("ONLINE: ")
         assert [state for at, state in enumerate(states) if state != (["", *states])[at]] == [
-            "ONLINE",
             "DEGRADED",
             "OFFLINE",
             "RECOVERING",

@@ -14,6 +14,9 @@ from .invocations import Invocation
 
 COMMANDS = {
     "start": "start:start",
+    "stop": "stop:stop",
+    "restart": "stop:restart",
+    "reload": "stop:reload",
     "status": "status:status",
     "replay": "replay:replay",
     "history": "history:history",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,23 @@ class Invocation:
 
         found = self.config_path or find_config(Surroundings.of_this_process(self.environment))
         return found if found is None or found == self.config_path or not found.is_absolute() else None
+
+    def pinned(self) -> Invocation:
+        """The same call, whatever the working directory becomes: with the files that it means now, in full."""
+        from ..loading.places import Surroundings, find_config
+
+        surroundings = Surroundings.of_this_process(self.environment)
+        config = self.config_path or find_config(surroundings)
+        return replace(
+            self,
+            config_path=None if config is None else Path(os.path.abspath(config)),
+            state_dir=None if self.state_dir is None else Path(os.path.abspath(self.state_dir)),
+        )
+
+    def arguments(self) -> list[str]:
+        """The global options that make the same call in another process with the same environment."""
+        options = {"--config": self.config_path, "--state-dir": self.state_dir}
+        return [word for name, path in options.items() if path is not None for word in (name, str(path))]
 
     def config_candidates(self) -> list[Path]:
         """The files that are looked for when ``--config`` is not given, the first one that is there being meant."""

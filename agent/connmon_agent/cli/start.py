@@ -1,27 +1,31 @@
-"""``connmon-agent start``: the agent in the foreground."""
+"""``connmon-agent start``: the agent, in the mode that suits whoever starts it."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import AlreadyRunning, ConnmonError
+from ..settings import MODES
 from .invocations import Invocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..ports import Announcer, ListenerStore
     from ..runtime.agent import Agent
     from ..runtime.build import Runner
-    from ..runtime.logs import Log
+    from ..runtime.logs import LauncherLog, Log
+    from ..runtime.modes import Mode
     from ..settings import Settings
-
-MODES = ("foreground", "ports")
 
 
 @click.command(short_help="Run the agent.")
@@ -30,55 +34,122 @@ MODES = ("foreground", "ports")
     type=click.Choice(MODES, case_sensitive=False),
     default=MODES[0],
     show_default=True,
-    help="foreground: run it here; ports: show the local ports, as `connmon-agent ports` does.",
+    help="foreground: run it here; background: start it, and return once it is ready; task: for a scheduler; service: "
+    "for a service manager; ports: show the local ports, as `connmon-agent ports` does. In any case.",
 )
+@click.option("--detached", is_flag=True, hidden=True, help="This is the process that runs in the background.")
 @click.pass_context
-def start(ctx: click.Context, mode: str) -> None:
-    """Run the agent in the foreground, with one line on stderr for each decision.
+def start(ctx: click.Context, mode: str, detached: bool) -> None:
+    """Run the agent, in the foreground with one line on stderr for each decision.
 
-    SIGTERM and Ctrl-C end it in order; whatever is under way then goes on at the next start. SIGHUP reads the
-    configuration again and takes it over whole, or keeps the old one and says what is wrong.
+    SIGTERM, Ctrl-C and `stop` end it in order; whatever is under way continues at the next start. SIGHUP and `reload`
+    read the configuration again: it is taken over as a whole, or refused with the reasons.
     """
     if mode == "ports":
         from .ports import ports
 
         ctx.invoke(ports)
         return
-    from ..runtime.logs import Log, log_folder
-
-    invocation: Invocation = ctx.obj
-    settings = invocation.settings_to_start()
-    folder = partial(log_folder, state_dir=settings.state_dir, mode=mode)
-    with closing(Log(settings.logging, beside=True, folder=folder)) as log:
-        code = asyncio.run(_run(invocation, settings, log))
-    ctx.exit(code)
+    ctx.exit(start_in_mode(ctx.obj, mode, detached=detached))
 
 
-async def _run(invocation: Invocation, settings: Settings, log: Log) -> int:
-    """Run the agent to its end; returns the exit code."""
-    from ..runtime.build import run_agent
-    from ..runtime.ending import Ending
-    from ..runtime.reloading import Reloads, warn
+def start_in_mode(invocation: Invocation, mode: str, *, detached: bool = False) -> int:
+    """Run the agent to its end and return the exit code; in the background, return once it is ready.
+
+    ``mode`` is one of ``settings.MODES`` but "ports". ``detached``: this is the process in the background. Raises
+    ConfigurationError, Disabled where the configuration says not to start, AlreadyRunning and other ConnmonErrors.
+    """
+    from ..runtime.modes import Mode
+
+    chosen = Mode(mode)
+    if chosen is Mode.BACKGROUND and not detached:
+        from .background import start_in_background
+
+        start_in_background(invocation, mode)
+        return 0
+    if detached:
+        invocation = invocation.pinned()
+    try:
+        return _run_here(invocation, chosen, detached=detached)
+    except AlreadyRunning as error:
+        if chosen is not Mode.TASK:
+            raise
+        # A scheduler starts it again and again, so that it runs: it does.
+        click.echo(f"{error.message}: nothing to do")
+        return 0
+
+
+def _run_here(invocation: Invocation, mode: Mode, *, detached: bool) -> int:
+    from ..runtime.logs import LauncherLog, Log, log_folder
+    from ..runtime.modes import fit_logging
+
+    settings = fit_logging(invocation.settings_to_start(), mode)
+    place = partial(log_folder, state_dir=settings.state_dir, mode=mode)
+    folder = place(settings.logging)
+    launcher = LauncherLog(folder) if folder is not None and mode.silent else None
+    with _noting(launcher, mode):
+        announcer, store = _find_starter(folder, detached=detached)
+        if announcer is not None and not detached:
+            mode = type(mode).SERVICE  # whatever it was called in: a service manager waits for word of it
+        if detached:
+            os.chdir(Path.cwd().anchor)  # no file system is kept from being unmounted
+        with closing(Log(settings.logging, beside=True, folder=place)) as log:
+            return asyncio.run(_run(invocation, settings, mode, log, announcer, store))
+
+
+@contextmanager
+def _noting(launcher: LauncherLog | None, mode: Mode) -> Iterator[None]:
+    """Note the start in the launcher's log, and why it failed: it may have no terminal."""
+    note = launcher or (lambda text: None)
+    note(f"start --mode {mode}")
+    try:
+        yield
+    except ConnmonError as error:
+        note(f"start --mode {mode}: {error}")
+        raise
+
+
+def _find_starter(folder: Path | None, *, detached: bool) -> tuple[Announcer | None, ListenerStore | None]:
+    """Whoever waits for word of the agent, and keeps its sockets; None: no one does. ``folder`` is the logs'."""
+    if detached:
+        from ..runtime.starter_pipe import StarterPipe
+
+        return StarterPipe(folder), None
     from ..service_managers.joining import join_manager
 
     manager = join_manager(os.environ, os.getpid())
+    return (None, None) if manager is None else (manager.announcer, manager.store)
+
+
+async def _run(
+    invocation: Invocation,
+    settings: Settings,
+    mode: Mode,
+    log: Log,
+    announcer: Announcer | None,
+    store: ListenerStore | None,
+) -> int:
+    """Run the agent to its end; returns the exit code."""
+    from ..runtime.build import run_agent
+    from ..runtime.ending import Ending
+    from ..runtime.modes import fit_logging, sign
+    from ..runtime.reloading import Reloads, warn
+
     endings: list[Ending] = []
+
+    def read() -> Settings:
+        return fit_logging(invocation.settings(), mode)
 
     def on_ready(agent: Agent, runner: Runner) -> None:
         warn(log, settings, runner.now())
         runner.keep(log)
-        ending, reloads = Ending(agent), Reloads(invocation.settings, runner, log)
+        ending, reloads = Ending(agent), Reloads(read, runner, log)
         endings.append(ending)
-        runner.handlers.update(stop=ending.answer, reload=reloads.answer)
+        runner.handlers.update(stop=ending.answer, ready=ending.answer_when_ready, reload=reloads.answer)
         _listen_to_signals(ending.end, reloads.begin)
 
-    await run_agent(
-        settings,
-        say=log,
-        on_ready=on_ready,
-        announcer=None if manager is None else manager.announcer,
-        store=None if manager is None else manager.store,
-    )
+    signature = sign(settings, mode)
+    await run_agent(settings, say=log, on_ready=on_ready, announcer=announcer, store=store, signature=signature)
     return endings[0].exit_code
 
 

@@ -118,7 +118,7 @@ class Agent:
             try:
                 await self._lane.do(self._start)
                 self._lookout.start(self._tasks)
-                supervise("give signs of life", self._announcements.beat, tasks=self._tasks)
+                supervise("give signs of life", self._announcements.run, tasks=self._tasks)
                 await self._ending.wait()
             finally:
                 await self._finish()
@@ -131,6 +131,10 @@ class Agent:
             self._stop_by = asyncio.get_running_loop().time() + self._stop_timeout
             self._announcements.end()
         self._ending.set()
+
+    async def ready(self) -> None:
+        """Return once the agent has been announced as ready."""
+        await self._announcements.ready.wait()
 
     @property
     def time_left(self) -> float:

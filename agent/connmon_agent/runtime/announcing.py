@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from ..core.headlines import headline
-from ..core.world import World
+from ..core.world import ForwardState, LinkState, World
 from ..errors import StoreError
 from ..ports import Announcer, Clock
 from .lane import Lane
@@ -32,8 +33,16 @@ class NoAnnouncer:
     def stopping(self) -> None: ...
 
 
+# Seconds after the start is durable in which the first rounds of probes and the local ports are waited for, so that the
+# agent is announced with a verdict and its clients find their ports.
+SETTLING = 1.0
+
+
 class Announcements:
-    """Keeps the announcer up to date with one agent. ``look`` asks the journal something that changes nothing."""
+    """Keeps the announcer up to date with one agent. ``look`` asks the journal something that changes nothing.
+
+    ``ready`` is set once the agent is announced as ready.
+    """
 
     def __init__(
         self, announcer: Announcer, lane: Lane, clock: Clock, *, look: Callable[[], Awaitable[object]]
@@ -42,24 +51,40 @@ class Announcements:
         self._lane = lane
         self._clock = clock
         self._look = look
-        self._line: str | None = None  # that was announced last; None: the agent is not ready yet
+        self._began = False
+        self._line = ""  # as of now
+        self.ready = asyncio.Event()
 
     def begin(self, world: World, trouble: StoreError | None) -> None:
         """The start has been decided on, and committed unless there is ``trouble``."""
-        self._line = _status(world, trouble)
-        self._to.ready(self._line)
+        self._began = True
+        self.follow(world, trouble)
 
     def follow(self, world: World, trouble: StoreError | None) -> None:
-        """Announce the state in one line, if that line has changed."""
-        if self._line is None:
-            return
-        line = _status(world, trouble)
-        if line != self._line:
-            self._line = line
-            self._to.status(line)
+        """Announce that the agent is ready, once; then the state in one line, whenever that line has changed."""
+        before, self._line = self._line, _status(world, trouble)
+        if self.ready.is_set():
+            if self._line != before:
+                self._to.status(self._line)
+        elif self._began and _is_settled(world):
+            self._announce_ready()
 
-    async def beat(self) -> None:
-        """Give signs of life until cancelled: each is a turn of the decision loop in which the journal answered.
+    async def run(self) -> None:
+        """Announce that the agent is ready after ``SETTLING`` at the latest, then give signs of life until cancelled.
+
+        To be called after ``begin``.
+        """
+        await self._clock.sleep(SETTLING)
+        if not self.ready.is_set():
+            self._announce_ready()
+        await self._beat()
+
+    def _announce_ready(self) -> None:
+        self.ready.set()
+        self._to.ready(self._line)
+
+    async def _beat(self) -> None:
+        """Each sign of life is a turn of the decision loop in which the journal answered.
 
         An error is an answer too: with a full disk the agent watches on and keeps what it saw in memory, which a
         restart would lose. A disk or a loop that hangs gives no sign.
@@ -76,6 +101,11 @@ class Announcements:
     def end(self) -> None:
         """The agent begins to end in order."""
         self._to.stopping()
+
+
+def _is_settled(world: World) -> bool:
+    listening = all(forward.state != ForwardState.CLOSED for forward in world.forwards.values())
+    return listening and world.link.state != LinkState.STARTING
 
 
 def _status(world: World, trouble: StoreError | None) -> str:

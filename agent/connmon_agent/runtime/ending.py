@@ -1,16 +1,18 @@
-"""How the running agent comes to its end: a signal, or `connmon-agent stop` and `restart`."""
+"""What `stop` and `restart` ask of the running agent, and how a signal ends it."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from .agent import Agent
+if TYPE_CHECKING:
+    from .agent import Agent
 
 GRACE = 2.0  # seconds after the agent's own time to end; only a mistake of ours takes them
-# The exit code that asks whoever started the agent to start it again: EX_TEMPFAIL of sysexits(3). Service managers
-# restart after any failure.
+# The exit code that asks the service manager to start the agent again: EX_TEMPFAIL of sysexits(3). Service managers
+# restart what fails, and leave alone what ends with 0.
 AGAIN = 75
 
 
@@ -32,6 +34,11 @@ class Ending:
         self.exit_code = AGAIN if again else 0
         # Whatever holds the process: the one who stopped it does not want it restarted by a service manager.
         self.end(f"{'restart' if again else 'stop'} by {by}", at_last=self.exit_code)
+        return {"pid": os.getpid()}
+
+    async def answer_when_ready(self, arguments: Mapping[str, object], by: str) -> Mapping[str, object]:
+        """A ``control.Handler``: answer once the agent is ready."""
+        await self._agent.ready()
         return {"pid": os.getpid()}
 
 

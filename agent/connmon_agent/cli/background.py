@@ -1,0 +1,96 @@
+"""Starting the agent in the background: a process that outlives the terminal, waited for until it is ready."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from ..errors import ConnmonError
+from .invocations import Invocation
+
+if TYPE_CHECKING:
+    from ..runtime.starter_pipe import Failed
+
+# What a service manager or the journal gave to the one who starts, and is not meant for an agent in the background.
+NOT_INHERITED = (
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "JOURNAL_STREAM",
+    "INVOCATION_ID",
+)
+
+
+def start_in_background(invocation: Invocation, mode: str) -> None:
+    """Start an agent that lives on when this process ends, and return once it is ready.
+
+    ``mode`` is the one that the agent runs in, "background" or "task". Its process id and its log are printed. Where it
+    fails, its own reason is printed and its exit code is this command's; raises ConnmonError where it gave none.
+    """
+    from ..processes import spawn_detached
+    from ..runtime.starter_pipe import Failed, wait_for_start
+
+    process = spawn_detached(_command(invocation, mode), _environment(os.environ, Path.cwd()))
+    try:
+        outcome = wait_for_start(process)
+    except KeyboardInterrupt:
+        process.terminate()
+        raise
+    if isinstance(outcome, Failed):
+        _explain(outcome)
+    process.returncode = 0  # it is not ours to wait for any more
+    click.echo(f"connmon-agent runs in the background (pid {outcome.pid}). {outcome.status}")
+    if outcome.log is not None:
+        click.echo(f"Log: {outcome.log}")
+
+
+def _command(invocation: Invocation, mode: str) -> list[str]:
+    # -P: no module of the working directory is taken for one of ours.
+    python = [sys.executable, "-P", "-m", __package__.partition(".")[0]]
+    return [*python, *invocation.arguments(), "start", "--mode", mode, "--detached"]
+
+
+def _environment(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The new process's, which works in another directory than ``folder``, this one."""
+    kept = {name: value for name, value in environment.items() if name not in NOT_INHERITED}
+    # Where the package was found beside or through a relative path, the new process must find it, too.
+    source = Path(__file__).parents[2]
+    given = [folder / entry for entry in kept.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    if given or source == folder:
+        kept["PYTHONPATH"] = os.pathsep.join(map(str, [*given, *([source] if source == folder else [])]))
+    if kubeconfigs := kept.get("KUBECONFIG"):
+        paths = [str(folder / path) for path in kubeconfigs.split(os.pathsep) if path]
+        kept["KUBECONFIG"] = os.pathsep.join(paths)
+    return kept
+
+
+def _explain(failed: Failed) -> NoReturn:
+    """Pass on what the agent said, which is an error as the commands write it, else say what is known."""
+    from click.exceptions import Exit
+
+    if failed.words:
+        click.echo(failed.words, err=True)
+    if failed.code is None:
+        raise ConnmonError(
+            "the agent did not become ready in time, and was killed",
+            hint="Check the disk of the state directory, or run `connmon-agent start` to see where it hangs",
+        )
+    if failed.code < 0:
+        raise ConnmonError(
+            f"the agent was ended by signal {-failed.code} before it was ready",
+            hint="Check the kernel's log: a machine that runs out of memory ends processes with signal 9",
+        )
+    if not failed.words:
+        raise ConnmonError(
+            f"the agent ended with exit code {failed.code} before it was ready, and said nothing",
+            hint="Run `connmon-agent start` to see why",
+        )
+    raise Exit(failed.code or 1)

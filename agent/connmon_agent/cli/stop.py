@@ -1,0 +1,196 @@
+"""``stop``, ``restart`` and ``reload``: what is asked of the running agent's process."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import ConnmonError, NotRunning, Refused, ReloadRefused
+from ..settings import MODES
+from .invocations import Invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..presence import Holder
+    from ..runtime.stopping import Stopped
+
+RELOAD_PATIENCE = 60.0  # seconds; files may lie on a slow disk, and a reload waits for the one before
+STARTED_AGAIN = 3.0  # seconds in which a service manager that restarts whatever ends shows
+RESTARTED_WITHIN = 60.0  # seconds that a service manager and the start may take
+GLANCE = 0.1  # seconds between two looks
+
+FORCE = click.option(
+    "--force", is_flag=True, help="Kill it where it does not end in time, once it is proven to be this agent."
+)
+
+
+@click.command(short_help="End the running agent.")
+@FORCE
+@click.pass_obj
+def stop(invocation: Invocation, force: bool) -> None:
+    """End the running agent in order, and return when its process is gone.
+
+    Restarts that are under way are continued by the next start. Ends with 3 when no agent is running.
+    """
+    folder = invocation.state_directory()
+    stopped = _stop(folder, force=force)
+    if stopped.holder.signature.mode == "service":
+        _warn_of_restart(folder)
+    click.echo(_describe(stopped))
+
+
+@click.command(short_help="End the running agent and start it again.")
+@FORCE
+@click.option(
+    "--mode",
+    type=click.Choice([mode for mode in MODES if mode != "ports"], case_sensitive=False),
+    help="Start it in this mode, also where no agent is running.  [default: the mode in which it runs]",
+)
+@click.pass_context
+def restart(ctx: click.Context, force: bool, mode: str | None) -> None:
+    """End the running agent in order and start it again, in the same mode and with the same configuration.
+
+    The configuration is read first: where it has mistakes, the agent goes on. An agent of a service manager is started
+    again by the manager, in the background otherwise; one that ran in a terminal runs in this one. Ends with 3 when no
+    agent is running and no --mode is given.
+    """
+    from ..runtime.stopping import find_running
+
+    invocation: Invocation = ctx.obj
+    folder = invocation.state_directory()
+    try:
+        holder = find_running(folder)
+    except NotRunning:
+        if mode is None:
+            raise
+        ctx.exit(_start(invocation, mode))
+    invocation = _like(invocation, holder, folder)
+    invocation.settings_to_start()
+    managed = mode in (None, "service") and holder.signature.mode == "service"
+    stopped = _stop(folder, force=force, again=managed)
+    click.echo(_describe(stopped))
+    if managed:
+        _await_manager(folder, holder)
+    else:
+        ctx.exit(_start(invocation, mode or holder.signature.mode or MODES[0]))
+
+
+@click.command(short_help="Read the configuration again.")
+@click.pass_obj
+def reload(invocation: Invocation) -> None:
+    """Let the running agent read its configuration again, and return once it is in force or refused.
+
+    It is taken over as a whole or not at all. Ends with 2 where it is refused: the agent goes on with the one before.
+    Ends with 3 when no agent is running.
+    """
+    from ..runtime.control import ask_agent
+    from ..runtime.stopping import find_running
+
+    folder = invocation.state_directory()
+    find_running(folder)
+    try:
+        answer = _retry(lambda: ask_agent(folder, "reload", patience=RELOAD_PATIENCE))
+    except Refused as refusal:
+        raise ReloadRefused(
+            f"the new configuration is refused; the previous one stays in force:\n{refusal.message}"
+        ) from None
+    click.echo(f"The configuration is in force: {answer.get('source')}")
+    warnings = answer.get("warnings")
+    for warning in warnings if isinstance(warnings, list) else []:
+        click.echo(f"Warning: {warning}", err=True)
+
+
+def _retry(ask: Callable[[], dict[str, object]]) -> dict[str, object]:
+    """Ask again while the agent is starting."""
+    until = time.monotonic() + RESTARTED_WITHIN / 2
+    while True:
+        try:
+            return ask()
+        except NotRunning:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(GLANCE)
+
+
+def _like(invocation: Invocation, holder: Holder, folder: Path) -> Invocation:
+    """This call with the configuration and the state directory of the running agent, unless others are named."""
+    config = holder.signature.config
+    named = invocation.config_path is not None or config is None
+    return replace(invocation, config_path=invocation.config_path if named else Path(str(config)), state_dir=folder)
+
+
+def _stop(folder: Path, *, force: bool, again: bool = False) -> Stopped:
+    """Stop the agent, and leave a line in its launcher's log."""
+    from ..runtime.logs import LauncherLog
+    from ..runtime.stopping import find_running, stop_agent
+
+    logs = find_running(folder).signature.logs
+    note = LauncherLog(Path(logs)) if logs is not None else lambda text: None
+    doing = f"{'restart' if again else 'stop'}{' --force' if force else ''}"
+    note(doing)
+    try:
+        stopped = stop_agent(folder, again=again, force=force)
+    except ConnmonError as error:
+        note(f"{doing} failed: {error}")
+        raise
+    note(_describe(stopped))
+    return stopped
+
+
+def _describe(stopped: Stopped) -> str:
+    pid, seconds = stopped.holder.pid, stopped.seconds
+    if stopped.forced:
+        return f"The agent (pid {pid}) did not end in order and was killed after {seconds:.1f} s."
+    return f"The agent (pid {pid}) ended in order after {seconds:.1f} s."
+
+
+def _start(invocation: Invocation, mode: str) -> int:
+    """Start an agent in that mode; returns the exit code."""
+    from .background import start_in_background
+    from .start import start_in_mode
+
+    if mode == "task":  # its scheduler may start it only at the next boot
+        start_in_background(invocation, mode)
+        return 0
+    return start_in_mode(invocation, mode)
+
+
+def _warn_of_restart(folder: Path) -> None:
+    """Raises ConnmonError where the service manager has started another agent since."""
+    from ..presence import find_agent
+
+    until = time.monotonic() + STARTED_AGAIN
+    while time.monotonic() < until:
+        if (pid := find_agent(folder)) is not None:
+            raise ConnmonError(
+                f"the agent was stopped, but its service manager started it again (pid {pid or 'unknown'})",
+                hint="Stop it with the service manager: systemctl stop connmon-agent",
+            )
+        time.sleep(GLANCE)
+
+
+def _await_manager(folder: Path, before: Holder) -> None:
+    """Return once the service manager has started another agent, and that one is ready. Raises ConnmonError."""
+    from ..presence import find_holder
+    from ..runtime.control import ask_agent
+
+    until = time.monotonic() + RESTARTED_WITHIN
+    while time.monotonic() < until:
+        holder = find_holder(folder)
+        if holder is not None and holder.signature.mode is not None and holder.birth != before.birth:
+            try:
+                ask_agent(folder, "ready", patience=max(1.0, until - time.monotonic()))
+                click.echo(f"Its service manager started it again (pid {holder.pid}).")
+                return
+            except NotRunning:
+                pass
+        time.sleep(GLANCE)
+    raise ConnmonError(
+        f"the agent ended, but its service manager did not start it again within {RESTARTED_WITHIN:g} s",
+        hint="Start it with the service manager: systemctl start connmon-agent",
+    )

@@ -1,0 +1,197 @@
+"""The modes of `start`, and `stop`, `restart` and `reload`: the real command, with the agent in the background."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from tests.fakes.local_sites import PATIENCE, LocalAgent
+
+from connmon_agent.core.events import AgentStarted, AgentStopped
+from connmon_agent.presence import LOCK_FILE, AgentLock, Holder, Signature, find_agent, find_holder
+from connmon_agent.processes import find_birth
+from connmon_agent.runtime.logs import LAUNCHER_LOG, MAIN_LOG
+from connmon_agent.store import DATABASE_FILE
+from connmon_agent.store.reading import Reader
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+
+
+@pytest.fixture
+def site_agent(agent: LocalAgent) -> Iterator[LocalAgent]:
+    """An agent whose process in the background is never left behind."""
+    yield agent
+    with suppress(ProcessLookupError):
+        if pid := find_agent(agent.state):
+            os.kill(pid, signal.SIGKILL)
+
+
+def holder_of(agent: LocalAgent) -> Holder:
+    holder = find_holder(agent.state)
+    assert holder is not None
+    return holder
+
+
+def on_terminal(agent: LocalAgent, *arguments: str) -> tuple[subprocess.Popen[bytes], tuple[int, int]]:
+    """Give a command on a terminal of its own, to a shell that goes on; returns the shell and the terminal's ends."""
+    end, terminal = pty.openpty()
+    script = 'exec <"$0" >"$0" 2>&1; "$@"; echo "code $?"; exec sleep 600'  # the first open makes it the session's
+    command = [sys.executable, "-m", "connmon_agent", "--config", str(agent.file), *arguments]
+    shell = subprocess.Popen(["sh", "-c", script, os.ttyname(terminal), *command], start_new_session=True)
+    return shell, (end, terminal)
+
+
+def read_until(end: int, words: str) -> str:
+    read = b""
+    while words.encode() not in read:
+        read += os.read(end, 4096)
+    return read.decode()
+
+
+def test_an_agent_in_the_background_outlives_its_terminal(site_agent: LocalAgent) -> None:
+    shell, ends = on_terminal(site_agent, "start", "--mode", "BackGround")
+    try:
+        said = read_until(ends[0], "code ")
+    finally:
+        for end in ends:  # the terminal vanishes
+            os.close(end)
+        ended = shell.wait(PATIENCE)
+    assert ended == -signal.SIGHUP
+    holder = holder_of(site_agent)
+    assert f"connmon-agent runs in the background (pid {holder.pid}). " in said
+    assert f"Log: {site_agent.state / 'logs' / MAIN_LOG}\r\n" in said
+    # It has nothing of its starter's, and goes on.
+    assert os.getsid(holder.pid) == holder.pid
+    assert os.readlink(f"/proc/{holder.pid}/cwd") == "/"
+    open_files = [os.readlink(f"/proc/{holder.pid}/fd/{number}") for number in range(3)]
+    assert open_files == ["/dev/null", "/dev/null", str(site_agent.state / "logs" / LAUNCHER_LOG)]
+    with suppress(FileNotFoundError):  # a file that it has closed since
+        for file in Path(f"/proc/{holder.pid}/fd").iterdir():
+            assert not os.readlink(file).startswith("/dev/pts")
+    assert site_agent.run("pause").exit_code == 0
+    assert holder_of(site_agent) == holder
+    assert holder.signature == Signature("background", str(site_agent.file), str(site_agent.state / "logs"), 5.0)
+
+    stopped = site_agent.run("stop")
+    assert stopped.exit_code == 0, stopped.output
+    assert stopped.stdout.startswith(f"The agent (pid {holder.pid}) ended in order after ")
+    assert find_birth(holder.pid) is None and find_agent(site_agent.state) is None
+    again = site_agent.run("stop")
+    assert again.exit_code == 3
+    assert again.stderr.startswith(f"Error: no agent is running on the state directory {site_agent.state}. Try: ")
+
+
+def test_a_start_in_the_background_that_fails_says_the_agents_own_reason(site_agent: LocalAgent) -> None:
+    with AgentLock(make(site_agent.state)):
+        refused = site_agent.run("start", "--mode", "background")
+        assert refused.exit_code == 1
+        assert f"another agent (pid {os.getpid()}) already runs on the state directory" in refused.stderr
+        # For a scheduler that starts it again and again all is well.
+        task = site_agent.run("start", "--mode", "task")
+        assert (task.exit_code, task.stderr) == (0, "")
+        assert task.stdout == (
+            f"another agent (pid {os.getpid()}) already runs on the state directory {site_agent.state}: nothing to do\n"
+        )
+    launched = (site_agent.state / "logs" / LAUNCHER_LOG).read_text()
+    assert "start --mode background: another agent" in launched
+    site_agent.write("nonsense: 1\n")
+    wrong = site_agent.run("start", "--mode", "background")
+    assert wrong.exit_code == 2
+    assert wrong.stderr.startswith(f"Error: {site_agent.file}:1: nonsense: unknown key")
+    assert find_agent(site_agent.state) is None
+
+
+def make(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def test_a_restart_keeps_the_mode_and_the_configuration_and_never_stops_for_a_mistake(site_agent: LocalAgent) -> None:
+    site_agent.configuration["stop_timeout"] = "1s"
+    site_agent.write()
+    assert site_agent.run("start", "--mode", "background").exit_code == 0
+    first = holder_of(site_agent)
+
+    # A reload says whether the new configuration is in force.
+    done = site_agent.run("reload")
+    assert (done.exit_code, done.stdout) == (0, f"The configuration is in force: {site_agent.file}\n")
+    site_agent.write("link: {fall: x}\nnonsense: 1\n")
+    refused = site_agent.run("--state-dir", str(site_agent.state), "reload")
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("Error: the new configuration is refused; the previous one stays in force:\n")
+    assert "link.fall: must be" in refused.stderr and "nonsense: unknown key" in refused.stderr
+
+    # A restart with that configuration leaves the agent alone.
+    wrong = site_agent.run("--state-dir", str(site_agent.state), "restart")
+    assert wrong.exit_code == 2 and holder_of(site_agent) == first
+
+    site_agent.write()
+    restarted = run_without_config(site_agent, "restart")
+    assert restarted.returncode == 0, restarted.stderr
+    second = holder_of(site_agent)
+    assert second.pid != first.pid and second.signature == first.signature
+    assert f"(pid {second.pid})" in restarted.stdout
+
+    # An agent that does not answer is killed with --force alone.
+    os.kill(second.pid, signal.SIGSTOP)
+    forced = site_agent.run("stop", "--force")
+    assert forced.exit_code == 0, forced.output
+    assert forced.stdout.startswith(f"The agent (pid {second.pid}) did not end in order and was killed after ")
+    with closing(Reader(site_agent.state / DATABASE_FILE)) as reader:
+        lives = [row.event for row in reader.recorded() if isinstance(row.event, AgentStarted | AgentStopped)]
+    assert [type(event) for event in lives] == [AgentStarted, AgentStopped, AgentStarted]
+    site_agent.verify()
+
+
+def run_without_config(agent: LocalAgent, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command knows the state directory alone."""
+    return subprocess.run(
+        [sys.executable, "-m", "connmon_agent", "--state-dir", str(agent.state), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        cwd=agent.state,
+    )
+
+
+def test_a_process_that_is_not_proven_to_be_the_agent_is_not_killed(site_agent: LocalAgent) -> None:
+    """Another program has got the process id, and something else holds the lock: as from within a container."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as innocent:
+        with AgentLock(make(site_agent.state), signature=Signature("foreground", stop_timeout=-4.9)):
+            label = json.loads((site_agent.state / LOCK_FILE).read_text())
+            label["pid"] = innocent.pid
+            (site_agent.state / LOCK_FILE).write_text(json.dumps(label))
+            refused = site_agent.run("stop", "--force")
+            assert refused.exit_code == 1
+            assert f"process {innocent.pid} is not killed: it is not proven to be the agent of" in refused.stderr
+        assert innocent.poll() is None
+        innocent.communicate(b"\n")
+
+
+def test_an_agent_of_a_service_manager_ends_so_that_it_is_started_again(site_agent: LocalAgent) -> None:
+    log = site_agent.folder / "service.txt"
+    command = [sys.executable, "-m", "connmon_agent", "--config", str(site_agent.file), "start", "--mode", "service"]
+    with log.open("w") as stderr:
+        first = subprocess.Popen(command, stderr=stderr)
+        until = time.monotonic() + PATIENCE
+        while find_agent(site_agent.state) in (None, 0) or not (site_agent.state / "control.sock").exists():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        restart = subprocess.Popen([*command[:5], "restart"], stdout=subprocess.PIPE, text=True)
+        code = first.wait(PATIENCE)
+        second = subprocess.Popen(command, stderr=stderr)
+        said, _ = restart.communicate(timeout=PATIENCE)
+        assert (code, restart.returncode) == (75, 0)  # 75 makes a manager start it again
+        assert f"Its service manager started it again (pid {second.pid})." in said
+        assert site_agent.run("stop").exit_code == 0
+        assert second.wait(PATIENCE) == 0  # what makes a manager leave it alone
