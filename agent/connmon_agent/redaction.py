@@ -29,7 +29,7 @@ _PERHAPS = r"(?:token|secret|credentials?|cookie|sig(?:nature)?|x-amz-(?:signatu
 _START = r"(?<![\w.-])"
 _WORD = r"[^\s\"',;&]"
 _UNMASKED = r"(?!\*\*\*)"
-_COLON = r"\\?[\"']?\s?:\s?"
+_COLON = r"\\*[\"']?\s?:\s?"
 
 # One of them is in every text that holds a name of those above.
 _NAMES = ("pass", "kennwort", "pwd", "key", "cookie", "token", "secret", "sig", "credential", "auth", "session")
@@ -82,18 +82,18 @@ _PATTERNS = (
     # Headers of HTTP, and a scheme with its credential where no header is named.
     _Pattern(
         ("authorization",),
-        r"(?i)(\bauthorization\\?[\"']?\s*[:=]\s*\\?[\"']?)(?:digest|oauth|hawk|signature)\s[^\r\n]*",
+        r"(?i)(\bauthorization\\*[\"']?\s*[:=]\s*\\*[\"']?)(?:digest|oauth|hawk|signature)\s[^\r\n]*",
         rf"\1{MASK}",
     ),
     _Pattern(
         ("cookie",),
-        r"(?i)((?<!set-)\bcookie\\?[\"']?\s?:\s?\\?[\"']?)"
+        r"(?i)((?<!set-)\bcookie\\*[\"']?\s?:\s?\\*[\"']?)"
         rf"[^\s\"',;=]{{1,200}}={_WORD}*(?:;\s?[^\s\"',;=]{{1,200}}={_WORD}*)*",
         rf"\1{MASK}",
     ),
     _Pattern(
         ("authorization",),
-        r"(?i)(\bauthorization\\?[\"']?\s*[:=]\s*\\?[\"']?)(?:[a-z]+\s+)?[^\s\"',]+",
+        r"(?i)(\bauthorization\\*[\"']?\s*[:=]\s*\\*[\"']?)(?:[a-z]+\s+)?[^\s\"',]+",
         rf"\1{MASK}",
     ),
     _Pattern(
@@ -104,8 +104,8 @@ _PATTERNS = (
     # A name and its value: in JSON or YAML, in a query, a form, a shell or a header.
     _Pattern(
         _NAMES,
-        rf"(?i)({_START}(?:{_SURE}|{_PERHAPS})\\?[\"']?\s?[:=]\s?)"
-        rf"(?:\\?\"(?:[^\"\\]|\\[^\"])*\\?(?:\"|\Z)|'[^']*(?:'|\Z))",
+        rf"(?i)({_START}(?:{_SURE}|{_PERHAPS})\\*[\"']?\s?[:=]\s?)"
+        rf"(?:\\*\"(?:[^\"\\]|\\[^\"])*\\?(?:\"|\Z)|'[^']*(?:'|\Z))",
         rf"\1{MASK}",
     ),
     _Pattern(_NAMES, rf"(?i)({_START}{_SURE}(?:=|{_COLON})){_UNMASKED}{_WORD}+", rf"\1{MASK}"),
@@ -129,20 +129,20 @@ _PATTERNS = (
     ),
     _Pattern(
         ("x-",),
-        rf"(?i)(\bx-(?:[a-z0-9]{{1,20}}-){{0,4}}{_LAST}{_COLON}\\?[\"']?){_UNMASKED}{_WORD}+",
+        rf"(?i)(\bx-(?:[a-z0-9]{{1,20}}-){{0,4}}{_LAST}{_COLON}\\*[\"']?){_UNMASKED}{_WORD}+",
         rf"\1{MASK}",
     ),
     _Pattern(
         ("token", "secret", "key", "credential", "auth"),
-        r"(?i)(\\?[\"'](?:[\w.-]{0,40}(?:token|secret|api_?key|credential)|auth)\\?[\"']\s?:\s?)"
-        r"\\?[\"'](?!\*\*\*)[^\"'\\]*\\?[\"']",
+        r"(?i)([\"'](?:[\w.-]{0,40}(?:token|secret|api_?key|credential)|auth)\\*[\"']\s?:\s?)"
+        r"\\*[\"'](?!\*\*\*)[^\"'\\]*\\*[\"']",
         rf"\1{MASK}",
     ),
     _Pattern(
         ("value",),
-        r"(?i)(\bname\\?[\"']?\s?[:=]\s?\\?[\"']?"
-        r"[\w.-]{0,60}(?:token|secret|password|passwd|key|credentials?)\\?[\"']?"
-        rf"[,;]?\s{{0,20}}\\?[\"']?value\\?[\"']?\s?[:=]\s?\\?[\"']?){_UNMASKED}[^\s\"',;&}}\\]+",
+        r"(?i)(\bname\\*[\"']?\s?[:=]\s?\\*[\"']?"
+        r"[\w.-]{0,60}(?:token|secret|password|passwd|key|credentials?)\\*[\"']?"
+        rf"[,;]?\s{{0,20}}\\*[\"']?value\\*[\"']?\s?[:=]\s?\\*[\"']?){_UNMASKED}[^\s\"',;&}}\\]+",
         rf"\1{MASK}",
     ),
     # Options of commands, the parameters of a URL that are never for people, and the words of SMTP.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from connmon_agent.core.events import Event
 from connmon_agent.core.moments import Moment
-from connmon_agent.core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySight, Traffic
+from connmon_agent.core.sightings import InternalErrors, LineUsage, LogLoss, ProbeResult, QualitySight, Traffic
 from connmon_agent.core.steps import Step
 from connmon_agent.core.world import World
 from connmon_agent.store.journal import SqliteJournal
@@ -48,6 +48,9 @@ class DirectJournal:
 
     async def note_errors(self, errors: InternalErrors) -> None:
         self._journal.note_errors(errors)
+
+    async def note_log_loss(self, loss: LogLoss) -> None:
+        self._journal.note_log_loss(loss)
 
     async def last_sign_of_life(self) -> Moment | None:
         return self._journal.last_sign_of_life()

@@ -13,7 +13,8 @@ import click
 from click.exceptions import Exit
 
 from ..errors import ConnmonError
-from ..texts import LONGEST_SENTENCE, make_safe
+from ..redaction import redact
+from ..texts import LONGEST_READ, LONGEST_SENTENCE, make_safe
 
 # What writing to a file or a device fails with; every other file of ours is named by its own error.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
@@ -25,7 +26,11 @@ def translated_errors() -> Iterator[None]:
     """Turn whatever leaves the block into words and an exit code, never a traceback. Wrong usage is left to click."""
     try:
         yield
-    except (click.ClickException, Exit, click.Abort):
+    except (Exit, click.Abort):
+        raise
+    except click.UsageError as error:  # it quotes what was typed
+        raise click.UsageError(redact(error.format_message()), error.ctx) from error
+    except click.ClickException:
         raise
     except ConnmonError as error:
         raise _tell(error.message, hint=error.hint, exit_code=error.exit_code) from error
@@ -44,7 +49,9 @@ def _tell(message: str, *, hint: str | None, exit_code: int = 1) -> Exit:
 
     It is one line, for programs that read one; a message of several lines has its advice below it.
     """
-    message = "\n".join(make_safe(line, LONGEST_SENTENCE) for line in message.split("\n"))
+    # First as a whole: a private key has several lines.
+    message = "\n".join(make_safe(line, LONGEST_SENTENCE) for line in redact(message).split("\n"))
+    hint = None if hint is None else redact(hint)
     apart = "\n" if "\n" in message else ". "
     click.echo(f"Error: {message}{apart}Try: {hint}" if hint else f"Error: {message}", err=True)
     return Exit(exit_code)
@@ -61,7 +68,7 @@ def _explain_os_error(error: OSError) -> Exit:
 
 def _report_mistake(error: Exception) -> Exit:
     if os.environ.get("CONNMON_DEBUG") == "1":
-        traceback.print_exception(error, file=sys.stderr)
+        sys.stderr.write(make_safe("".join(traceback.format_exception(error)), LONGEST_READ, lines=True) + "\n")
     what = " ".join(f"{type(error).__name__}: {error}".split())
     return _tell(
         f"internal error ({what}): please report it",

@@ -11,7 +11,7 @@ from typing import Any
 from ..core.moments import Moment
 from ..core.sightings import InternalErrors
 from ..supervision import PAUSE, TASK
-from ..texts import shorten
+from ..texts import make_safe
 from .sentences import Sentence
 
 REPEAT = 60.0  # seconds in which the same failure is counted and not logged once more
@@ -58,7 +58,7 @@ def describe_error(error: BaseException | None, otherwise: str) -> str:
     """The error in one line with the innermost place of our own code: ``KeyError: 'web' (kube/pods.py:41)``."""
     if error is None:
         return otherwise
-    text = shorten(" ".join(f"{type(error).__name__}: {error}".split()), LONGEST_TEXT)
+    text = make_safe(" ".join(f"{type(error).__name__}: {error}".split()), LONGEST_TEXT)
     frames = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
     ours = [(path.relative_to(PACKAGE), line) for path, line in frames if path.is_relative_to(PACKAGE)]
     place = f" ({ours[-1][0]}:{ours[-1][1]})" if ours else ""

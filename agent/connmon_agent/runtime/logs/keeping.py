@@ -8,6 +8,7 @@ from contextlib import suppress
 from ...core.sightings import LogLoss
 from ...errors import StoreError
 from ...ports import Clock
+from ...texts import make_safe
 from .log import Log
 
 INTERVAL = 5.0  # seconds
@@ -33,6 +34,6 @@ class LogKeeper:
             loss = self._log.loss
             if loss.count != noted:
                 with suppress(StoreError):  # the disk's trouble is told where it matters
-                    await self._note(LogLoss(loss.count, loss.reason, now))
+                    await self._note(LogLoss(loss.count, make_safe(loss.reason), now))
                     noted = loss.count
             await self._clock.sleep(INTERVAL)
