@@ -48,6 +48,19 @@ def _find_birth_in_proc(pid: int) -> str | None:
         return None
 
 
+def find_user(pid: int) -> int | None:
+    """The id of the user as whom the process ``pid`` runs; None: there is no such process, or the system has no ids."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            return os.stat(f"/proc/{pid:d}").st_uid
+        return None
+    import psutil
+
+    with contextlib.suppress(psutil.Error, AttributeError):
+        return int(psutil.Process(pid).uids().effective)
+    return None
+
+
 def send_signal(pid: int, birth: str, number: int) -> bool:
     """Send the signal to the process ``pid`` that was created at ``birth``, and to no other one.
 

@@ -11,12 +11,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.fakes.local_sites import PATIENCE, LocalAgent
+from tests.fakes.local_sites import PATIENCE, LocalAgent, LocalSite
 
 from connmon_agent.core.events import AgentStarted, AgentStopped
+from connmon_agent.embedded.kubernetes import Hang
 from connmon_agent.presence import LOCK_FILE, AgentLock, Holder, Signature, find_agent, find_holder
 from connmon_agent.processes import find_birth
 from connmon_agent.runtime.logs import LAUNCHER_LOG, MAIN_LOG
@@ -162,6 +164,43 @@ def run_without_config(agent: LocalAgent, *arguments: str) -> subprocess.Complet
         check=False,
         cwd=agent.state,
     )
+
+
+def test_a_restart_under_way_is_left_to_the_next_start_which_repeats_none(site: LocalSite, agent: LocalAgent) -> None:
+    agent.configuration["stop_timeout"] = "1s"
+    agent.write()
+    agent.start()
+    for arguments in (("stop",), ("stop", "--force")):
+        agent.until_service("db", "READY")
+        assert agent.run("rearm").exit_code == 0
+        after = generation_of(site) + 1
+        rule = site.api.faults.add(Hang(processed=True), method="PATCH", path="db")  # it is applied, and never answered
+        try:
+            agent.order("recover", "db")
+            agent.until(partial(has_generation, site, after), "restart")
+            if "--force" in arguments:
+                os.kill(agent.process.pid, signal.SIGSTOP)
+            stopped = agent.run(*arguments)
+        finally:
+            site.api.faults.remove(rule)
+        assert stopped.exit_code == 0, stopped.output
+        assert agent.process.wait(PATIENCE) == (-signal.SIGKILL if "--force" in arguments else 0)
+        assert agent.service("db")["intent"] is not None
+        agent.start()
+        agent.until(lambda: agent.service("db")["intent"] is None, "answer of the cluster")
+        agent.until_service("db", "READY")
+        assert generation_of(site) == after
+    agent.verify()
+
+
+def has_generation(site: LocalSite, number: int) -> bool:
+    return generation_of(site) == number
+
+
+def generation_of(site: LocalSite) -> int:
+    found = site.api.get("Deployment", "shop", "db")
+    assert found is not None
+    return int(found["metadata"]["generation"])
 
 
 def test_a_process_that_is_not_proven_to_be_the_agent_is_not_killed(site_agent: LocalAgent) -> None:

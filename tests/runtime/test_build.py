@@ -136,6 +136,19 @@ def test_other_settings_are_taken_over_while_it_runs(settings: Settings) -> None
     assert seen == [["jobs"]]
 
 
+def test_the_time_to_end_and_the_group_of_the_state_are_taken_over_too(settings: Settings) -> None:
+    left: list[float] = []
+
+    async def reload(agent: Agent, runner: Runner) -> None:
+        await runner.reload(replace(settings, stop_timeout=77.0))
+        left.append(agent.time_left)
+        with pytest.raises(ConnmonError, match="this machine has no group nobodys-group"):
+            await runner.reload(replace(settings, state_group="nobodys-group"))
+
+    live(settings, reload)
+    assert left == [77.0]
+
+
 def test_another_state_directory_needs_a_new_life(settings: Settings) -> None:
     elsewhere = replace(settings, state_dir=settings.state_dir / "other")
     refusals: list[str] = []

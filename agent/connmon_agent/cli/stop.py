@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +73,8 @@ def restart(ctx: click.Context, force: bool, mode: str | None) -> None:
     invocation = _like(invocation, holder, folder)
     invocation.settings_to_start()
     managed = mode in (None, "service") and holder.signature.mode == "service"
+    if not managed:
+        _refuse_other_user(holder)
     stopped = _stop(folder, force=force, again=managed)
     click.echo(_describe(stopped))
     if managed:
@@ -130,7 +133,7 @@ def _stop(folder: Path, *, force: bool, again: bool = False) -> Stopped:
     from ..runtime.stopping import find_running, stop_agent
 
     logs = find_running(folder).signature.logs
-    note = LauncherLog(Path(logs)) if logs is not None else lambda text: None
+    note = LauncherLog(Path(logs)) if logs is not None and _is_own(Path(logs)) else lambda text: None
     doing = f"{'restart' if again else 'stop'}{' --force' if force else ''}"
     note(doing)
     try:
@@ -140,6 +143,25 @@ def _stop(folder: Path, *, force: bool, again: bool = False) -> Stopped:
         raise
     note(_describe(stopped))
     return stopped
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether this user owns the folder: root follows no link that another user has put there."""
+    try:
+        return not hasattr(os, "geteuid") or folder.stat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _refuse_other_user(holder: Holder) -> None:
+    """Raise ConnmonError where the agent runs as another user: started by this one it would own the state."""
+    from ..processes import find_user
+
+    user = find_user(holder.pid)
+    if user is not None and user != os.geteuid():
+        raise ConnmonError(
+            f"the agent (pid {holder.pid}) runs as another user (id {user})", hint="Run `restart` as that user"
+        )
 
 
 def _describe(stopped: Stopped) -> str:

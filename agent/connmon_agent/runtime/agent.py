@@ -159,12 +159,15 @@ class Agent:
         prober: Prober | None = None,
         cluster: Cluster | None = None,
         forwards: Forwards | None = None,
+        stop_timeout: float | None = None,
     ) -> None:
-        """Take over another plan; the prober, the cluster and the forwards are exchanged where new ones are given.
+        """Take over another plan; the prober, the cluster, the forwards and ``stop_timeout`` (seconds) are exchanged
+        where new ones are given.
 
         A round that is under way belongs to the old configuration: it is dropped, and the next one is due at once.
         """
         await self._lane.do(partial(self._turn_to, plan, prober, cluster, forwards))
+        self._stop_timeout = self._stop_timeout if stop_timeout is None else stop_timeout
 
     async def _turn_to(
         self, plan: Plan, prober: Prober | None, cluster: Cluster | None, forwards: Forwards | None

@@ -94,6 +94,10 @@ def admit_readers(folder: Path, group: int | None) -> None:
     admit(folder, (folder / LOCK_FILE, *files_of(folder / DATABASE_FILE)), group)
 
 
+def _admit_group(folder: Path, name: str | None) -> None:
+    admit_readers(folder, None if name is None else find_group(name))
+
+
 def _make_folder(folder: Path) -> None:
     try:
         make_folder(folder)
@@ -255,6 +259,8 @@ class Runner:
                 f"state_dir cannot change while the agent runs ({self._settings.state_dir} is in use)",
                 hint=f"Stop the agent and start it again to use {settings.state_dir}",
             )
+        if settings.state_group != self._settings.state_group:
+            await asyncio.to_thread(_admit_group, self._memory.folder, settings.state_group)
         self._registries.follow(settings.kubernetes.registries)
         cluster: Cluster | None = None
         if settings.kubernetes != self._settings.kubernetes:
@@ -268,6 +274,7 @@ class Runner:
             prober=self._debug.probing(self._open_prober(settings)),
             cluster=cluster,
             forwards=None if forwards is None else self._debug.forwarding(forwards),
+            stop_timeout=settings.stop_timeout,
         )
         self._settings = settings
         await self.monitoring.follow(settings.metrics)

@@ -34,7 +34,7 @@ class Ending:
         self.exit_code = AGAIN if again else 0
         # Whatever holds the process: the one who stopped it does not want it restarted by a service manager.
         self.end(f"{'restart' if again else 'stop'} by {by}", at_last=self.exit_code)
-        return {"pid": os.getpid()}
+        return {"pid": os.getpid(), "within": self._agent.time_left}
 
     async def answer_when_ready(self, arguments: Mapping[str, object], by: str) -> Mapping[str, object]:
         """A ``control.Handler``: answer once the agent is ready."""

@@ -74,7 +74,9 @@ def stop_agent(folder: Path, *, again: bool = False, force: bool = False, time: 
     holder = find_running(folder, time=time)
     began = time.now()
     until = began + holder.signature.stop_timeout + GRACE + SPARE
-    _ask_to_end(folder, holder, again=again, until=until, time=time)
+    within = _ask_to_end(folder, holder, again=again, until=until, time=time)
+    if within is not None:  # a reload may have changed it
+        until = time.now() + within + GRACE + SPARE
     if _wait_until_gone(folder, holder, until, time):
         return Stopped(holder, time.now() - began, forced=False)
     if not force:
@@ -110,13 +112,15 @@ def _wait_until_gone(folder: Path, holder: Holder, until: float, time: Time) -> 
     return True
 
 
-def _ask_to_end(folder: Path, holder: Holder, *, again: bool, until: float, time: Time) -> None:
-    """Returns once it was asked, or no answer came. Raises ConnmonError where it refuses, or may not be asked."""
+def _ask_to_end(folder: Path, holder: Holder, *, again: bool, until: float, time: Time) -> float | None:
+    """Returns the seconds in which it will have ended; None: no answer came. Raises ConnmonError where it refuses, or
+    may not be asked.
+    """
     signal_at = time.now() + NOT_LISTENING
     while time.now() < until and not is_gone(folder, holder):
         try:
-            ask_agent(folder, "stop", {"again": again}, patience=max(1.0, until - time.now()))
-            return
+            within = ask_agent(folder, "stop", {"again": again}, patience=max(1.0, until - time.now())).get("within")
+            return within if isinstance(within, float) else None
         except NotRunning:  # it does not listen yet, or not any more
             if time.now() >= signal_at:
                 signal_at = until
@@ -127,8 +131,9 @@ def _ask_to_end(folder: Path, holder: Holder, *, again: bool, until: float, time
         except ConnmonError as error:
             if isinstance(error.__cause__, PermissionError):
                 raise
-            return  # no answer, or it has just ended
+            return None  # no answer, or it has just ended
         time.sleep(GLANCE)
+    return None
 
 
 def _kill(folder: Path, holder: Holder) -> None:
