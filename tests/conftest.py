@@ -47,6 +47,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def what_stays_is_passed_over() -> Iterator[None]:
+    """Let them pass over what the tests of a module have imported and cached, too."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_open() -> Iterator[None]:
     """Find a socket, file or transport that this test left open now, not during the test that happens to come later.
