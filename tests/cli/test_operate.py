@@ -18,7 +18,7 @@ from connmon_agent.runtime.control import send_order
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 
-RECORDED = "The agent is not running: this is recorded, and holds from its next start.\n"
+RECORDED = "The agent is not running. This is recorded; it takes effect when the agent next starts.\n"
 
 
 @pytest.fixture(scope="module")
@@ -163,8 +163,8 @@ def test_a_refused_order_is_refused_without_an_agent_too(agent: LocalAgent) -> N
     assert agent.run("resume").exit_code == 0
     assert "no service named nix is configured" in refusal(agent.run("rearm", "nix"))
     words = refusal(agent.run("recover"))
-    assert words.startswith("Error: no agent runs, and the last one left the link STARTING: ")
-    assert words.endswith("shows that the link is ONLINE, connmon-agent recover\n")
+    assert words.startswith("Error: no agent is running, and the link was last seen STARTING: ")
+    assert words.endswith("shows ONLINE, run `connmon-agent recover`\n")
 
 
 def test_an_order_beside_another_configuration_or_a_broken_one_goes_by_the_plan_of_the_last_agent(

@@ -129,7 +129,7 @@ def test_a_state_directory_that_cannot_be_made_is_named(
     assert result.exit_code == 1
     assert result.stderr == (
         f"Error: {message.format(place=tmp_path / place)}. "
-        "Try: Choose another one with --state-dir, or make it and give it to the agent's user\n"
+        "Try: Create it and give it to the agent's user, or use another --state-dir\n"
     )
 
 

@@ -188,7 +188,7 @@ def test_an_order_is_recorded_and_carries_nothing_else(settings: Settings) -> No
     [
         (Order.RECOVER, ("nix",), "no service named nix is configured; the services are: web"),
         (Order.REARM, ("nix",), "no service named nix is configured; the services are: web"),
-        (Order.RECOVER, (), "no agent runs, and the last one left the link"),
+        (Order.RECOVER, (), "no agent is running, and the link was last seen"),
     ],
 )
 def test_a_refused_order_changes_nothing_and_is_recorded(

@@ -23,17 +23,17 @@ PAUSE = 0.05  # seconds between two attempts
 @click.command(short_help="Restart nothing until resume.")
 @click.pass_obj
 def pause(invocation: Invocation) -> None:
-    """Go on watching, but restart nothing until `resume`. Restarts that are under way are watched to their end."""
+    """Restart nothing until `resume`. The link and the restarts under way are still watched."""
     from ..core.events import Order
 
     running = _give(invocation, Order.PAUSE, ())
     _tell("Paused. Nothing is restarted until `connmon-agent resume`.", running=running)
 
 
-@click.command(short_help="Take pause back.")
+@click.command(short_help="End pause.")
 @click.pass_obj
 def resume(invocation: Invocation) -> None:
-    """Take `pause` back: a recovery that waits goes on."""
+    """End `pause`: a recovery that was held up continues."""
     from ..core.events import Order
 
     running = _give(invocation, Order.RESUME, ())
@@ -46,7 +46,7 @@ def resume(invocation: Invocation) -> None:
 def recover(invocation: Invocation, services: tuple[str, ...]) -> None:
     """Restart the named services now, or all of them, in their order, without an outage.
 
-    While the link is back and has yet to hold, it ends the waiting. While the link is down it is refused.
+    After an outage it skips the rest of the hold. While the link is down it is refused.
     """
     from ..core.events import Order
 
@@ -54,11 +54,11 @@ def recover(invocation: Invocation, services: tuple[str, ...]) -> None:
     _tell("Ordered. `connmon-agent status --watch` shows how it goes.", running=running)
 
 
-@click.command(short_help="Give services their attempts back.")
+@click.command(short_help="Reset the restart attempts of services.")
 @click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=complete_services)
 @click.pass_obj
 def rearm(invocation: Invocation, services: tuple[str, ...]) -> None:
-    """Give the named services, or all of them, their restart attempts back, and with them those that gave up.
+    """Reset the restart attempts of the named services, or of all, also of those that gave up. Fix the cause first.
 
     During a recovery they are restarted again; otherwise `recover` does that.
     """
@@ -108,4 +108,4 @@ def _name_user() -> str:
 def _tell(text: str, *, running: bool) -> None:
     click.echo(text)
     if not running:
-        click.echo("The agent is not running: this is recorded, and holds from its next start.")
+        click.echo("The agent is not running. This is recorded; it takes effect when the agent next starts.")

@@ -493,7 +493,9 @@ class Agent:
         _, left = await asyncio.wait(closing, timeout=0.9 * self.time_left)
         for task in left:
             task.cancel()
-            self._say("warning", f"not ended within {self._stop_timeout:g} s, and left behind: {task.get_name()}")
+            self._say(
+                "warning", f"abandoned, because it did not end within {self._stop_timeout:g} s: {task.get_name()}"
+            )
 
     async def _conclude(self) -> None:
         if self._trouble is not None:

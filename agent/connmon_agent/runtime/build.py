@@ -107,7 +107,7 @@ def _make_folder(folder: Path) -> None:
         done = "written to" if folder.is_dir() else "made"
         raise ConnmonError(
             f"the state directory {folder} cannot be {done}: {error.strerror or error}",
-            hint="Choose another one with --state-dir, or make it and give it to the agent's user",
+            hint="Create it and give it to the agent's user, or use another --state-dir",
         ) from error
 
 
@@ -363,6 +363,6 @@ def _refuse(refusal: str, world: World, ordered: Ordered) -> ConnmonError:
         return ConnmonError(refusal)
     again = " ".join(("connmon-agent recover", *ordered.services))
     return ConnmonError(
-        f"no agent runs, and the last one left the link {world.link.state}: nobody knows whether it can be used",
-        hint=f"connmon-agent start, and once `connmon-agent status` shows that the link is ONLINE, {again}",
+        f"no agent is running, and the link was last seen {world.link.state}: its state now is not known",
+        hint=f"Start one with `connmon-agent start`; once `connmon-agent status` shows ONLINE, run `{again}`",
     )
