@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from connmon_agent.core.world import ForwardState, LinkState, ServiceState
 from connmon_agent.runtime.logs.catalog import KINDS, catalog_text, message_id
+
+ROOT = Path(__file__).parents[3]
 
 
 def read_catalog() -> dict[str, dict[str, str]]:
@@ -38,6 +41,11 @@ def test_each_state_of_each_chart_has_a_kind() -> None:
 def test_it_names_only_fields_that_entries_have() -> None:
     fields = {"CONNMON_SEQ", "CONNMON_SERVICE", "CONNMON_SOURCE", "CONNMON_DEST"}
     assert set(re.findall(r"@(\w+)@", catalog_text())) <= fields
+
+
+def test_the_file_that_is_shipped_is_the_catalog() -> None:
+    assert (ROOT / "config" / "connmon-agent.catalog").read_text() == catalog_text()
+    assert "config/connmon-agent.catalog" in (ROOT / "setup.cfg").read_text()
 
 
 def test_the_ids_never_change() -> None:

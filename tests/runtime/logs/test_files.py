@@ -228,6 +228,18 @@ def test_a_really_full_disk_drops_and_counts_and_goes_on_when_there_is_room(smal
     log.file.close()
 
 
+def test_two_agents_never_write_one_file(written: Written) -> None:
+    """Each would rename it under the other."""
+    other = Written(written.folder)
+    assert all(written.write(range(3)))
+    assert other.write(range(3, 5)) == [False, False]
+    assert "another agent writes this file" in other.losses.read().reason
+    written.file.close()
+    assert other.write(range(5, 6)) == [True]
+    assert other.numbers == [0, 1, 2, 5]
+    other.file.close()
+
+
 # The logs of single runs.
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ...files import refuse_special
+from ...locks import lock_alone
 from ...private_files import forbid_writing
 
 READABLE = 0o644
@@ -27,6 +28,11 @@ class Disk(Protocol):
 
     def is_at(self, descriptor: int, path: Path) -> bool:
         """Whether the open file is still the one at ``path``. Never raises."""
+
+    def claim(self, descriptor: int) -> bool:
+        """Keep other processes from claiming the open file, until it is closed; False: one has claimed it. Never
+        raises: a file system without locks cannot tell.
+        """
 
     def close(self, descriptor: int) -> None: ...
 
@@ -68,6 +74,12 @@ class LocalDisk:
             return os.path.samestat(os.fstat(descriptor), os.stat(path))
         except OSError:
             return False
+
+    def claim(self, descriptor: int) -> bool:
+        try:
+            return lock_alone(descriptor)
+        except OSError:
+            return True
 
     def close(self, descriptor: int) -> None:
         os.close(descriptor)

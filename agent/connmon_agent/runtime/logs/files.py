@@ -65,6 +65,9 @@ class LogFile:
         except FileNotFoundError:
             make_folder(self.path.parent, PUBLIC_FOLDER)
             self._descriptor = self._disk.open(self.path)
+        if not self._disk.claim(self._descriptor):
+            self.close()
+            raise OSError("another agent writes this file; give each one its own logging.dir")
         if not self._tidy:
             self._tidy = True
             self._fit_in()
