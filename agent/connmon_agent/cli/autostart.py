@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.exceptions import Exit
 
 from ..errors import AlreadyRunning
 from ..settings import BUILT_IN, Settings
@@ -32,12 +33,31 @@ def autostart(ctx: click.Context) -> None:
     if pid is not None:
         _tell(settings, f"Not started: an agent is already running{f' (pid {pid})' if pid else ''}.")
         return
-    from .start import start
-
     try:
-        ctx.invoke(start, mode=choose_mode(files))
-    except AlreadyRunning as error:  # another start came in between
-        _tell(settings, f"Not started: {error.message}.")
+        start_in(ctx, choose_mode(files))
+    except (AlreadyRunning, Exit):
+        if find_agent(settings.state_dir) is None:
+            raise
+        _tell(settings, "Not started: another agent was started at the same time.")
+
+
+def start_in(ctx: click.Context, mode: str) -> None:
+    """Start the agent in ``mode``; all but foreground return. Raises ConnmonError, and Exit with the agent's exit code.
+
+    A service is started by its manager: a process beside it could not be restarted by that.
+    """
+    if mode in ("background", "task"):
+        from .background import start_in_background
+
+        start_in_background(ctx.obj, mode)
+    elif mode == "service":
+        from .service import start_installed
+
+        click.echo("\n".join(f"{line}." for line in start_installed()) or "The service is running already.")
+    else:
+        from .start import start
+
+        ctx.invoke(start, mode=mode)
 
 
 def find_erp_settings(invocation: Invocation, settings: Settings) -> list[Settings]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import ConnmonError
 from .invocations import Invocation
 
 if TYPE_CHECKING:
@@ -108,6 +109,21 @@ def status(ctx: click.Context, invocation: Invocation, user: bool, manager: str 
         click.echo(f"  {line}")
     if not condition.running:
         ctx.exit(NOT_RUNNING)
+
+
+def start_installed() -> list[str]:
+    """Start what `service install` has installed, of the machine for root, else of this user; what was done, in
+    sentences. Raises ConnmonError where nothing is installed.
+    """
+    from ..service_managers.installing import inspect
+
+    chosen = _choose(None)
+    unit = chosen.unit(_bare(user=not _host().superuser, instance=None))
+    _, condition = inspect(chosen, unit)
+    if condition is None:
+        message = f"the mode is service, and {unit.place.name} is not installed"
+        raise ConnmonError(message, hint="Run `connmon-agent service install`, or set another mode")
+    return chosen.activate(unit, changed=False)
 
 
 def _tell(ownership: Ownership) -> str:
