@@ -209,8 +209,8 @@ def _await_manager(folder: Path, before: Holder) -> None:
                 ask_agent(folder, "ready", patience=max(1.0, until - time.monotonic()))
                 click.echo(f"Its service manager started it again (pid {holder.pid}).")
                 return
-            except NotRunning:
-                pass
+            except ConnmonError:
+                pass  # it does not listen yet, or has failed: the manager may try again
         time.sleep(GLANCE)
     raise ConnmonError(
         f"the agent ended, but its service manager did not start it again within {RESTARTED_WITHIN:g} s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -122,7 +123,7 @@ def _ask_to_end(folder: Path, holder: Holder, *, again: bool, until: float, time
             within = ask_agent(folder, "stop", {"again": again}, patience=max(1.0, until - time.now())).get("within")
             return within if isinstance(within, float) else None
         except NotRunning:  # it does not listen yet, or not any more
-            if time.now() >= signal_at:
+            if time.now() >= signal_at and os.name == "posix":  # elsewhere this signal kills
                 signal_at = until
                 with suppress(OSError):  # another user's
                     send_signal(holder.pid, holder.birth or "", signal.SIGTERM)
