@@ -59,11 +59,10 @@ def test_what_an_ended_agent_left_behind_does_not_hold_up_its_starter() -> None:
 
 
 def test_an_agent_that_hangs_is_reported_after_a_bounded_time_and_killed(tmp_path: Path) -> None:
-    script = (
-        f"import os; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); print('begun', flush=True); {LATE}"
-    )
-    failed = outcome_of(script, patience=1.0)
-    assert failed == Failed(None, "begun")
+    note = f"import os; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))"
+    logs = f'print({MARK.decode()!r} + \'{{"logs": "/x"}}\', flush=True)'
+    failed = outcome_of(f"{note}; {logs}; print('begun', flush=True); {LATE}", patience=1.0)
+    assert failed == Failed(None, "begun", "/x")
     assert find_birth(int((tmp_path / "pid").read_text())) is None
 
 

@@ -45,7 +45,7 @@ def start_in_background(invocation: Invocation, mode: str) -> None:
         process.terminate()
         raise
     if isinstance(outcome, Failed):
-        _explain(outcome)
+        _explain(outcome, mode)
     process.returncode = 0  # it is not ours to wait for any more
     click.echo(f"connmon-agent runs in the background (pid {outcome.pid}). {outcome.status}")
     if outcome.log is not None:
@@ -72,25 +72,37 @@ def _environment(environment: Mapping[str, str], folder: Path) -> dict[str, str]
     return kept
 
 
-def _explain(failed: Failed) -> NoReturn:
+def _explain(failed: Failed, mode: str) -> NoReturn:
     """Pass on what the agent said, which is an error as the commands write it, else say what is known."""
     from click.exceptions import Exit
 
+    from ..runtime.logs import LauncherLog
+
     if failed.words:
         click.echo(failed.words, err=True)
+    error = _name_failure(failed)
+    if error is None:
+        raise Exit(failed.code or 1)
+    if failed.logs is not None:  # the agent itself could not write it there
+        LauncherLog(Path(failed.logs))(f"start --mode {mode}: {error}")
+    raise error
+
+
+def _name_failure(failed: Failed) -> ConnmonError | None:
+    """What the agent did not say itself; None: it said why it failed."""
     if failed.code is None:
-        raise ConnmonError(
+        return ConnmonError(
             "the agent did not become ready in time, and was killed",
             hint="Check the disk of the state directory, or run `connmon-agent start` to see where it hangs",
         )
     if failed.code < 0:
-        raise ConnmonError(
+        return ConnmonError(
             f"the agent was ended by signal {-failed.code} before it was ready",
             hint="Check the kernel's log: a machine that runs out of memory ends processes with signal 9",
         )
     if not failed.words:
-        raise ConnmonError(
+        return ConnmonError(
             f"the agent ended with exit code {failed.code} before it was ready, and said nothing",
             hint="Run `connmon-agent start` to see why",
         )
-    raise Exit(failed.code or 1)
+    return None

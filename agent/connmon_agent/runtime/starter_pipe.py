@@ -40,6 +40,8 @@ class StarterPipe(NoAnnouncer):
         # From here on nothing that writes to stdout can be taken for an announcement, and no child has the pipe.
         self._descriptor: int | None = os.dup(1)
         _point_to(1, os.devnull)
+        if logs is not None:
+            self._write({"logs": str(logs)})
 
     def extend(self, seconds: float) -> None:
         self._write({"extend": seconds})
@@ -83,12 +85,13 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The agent is not ready. ``code`` is its exit code, negative for a signal (None: it hung, and was killed), and
-    ``words`` what it said.
+    """The agent is not ready. ``code`` is its exit code, negative for a signal (None: it hung, and was killed),
+    ``words`` what it said, and ``logs`` the folder of its log files (None: it has none, or had not begun).
     """
 
     code: int | None
     words: str
+    logs: str | None = None
 
 
 def wait_for_start(process: subprocess.Popen[bytes], *, patience: float = PATIENCE) -> Started | Failed:
@@ -108,7 +111,7 @@ def wait_for_start(process: subprocess.Popen[bytes], *, patience: float = PATIEN
 def _follow(
     process: subprocess.Popen[bytes], lines: SimpleQueue[bytes], reader: threading.Thread, patience: float
 ) -> Started | Failed:
-    words, until = bytearray(), time.monotonic() + patience
+    words, until, logs = bytearray(), time.monotonic() + patience, None
     while True:
         try:
             line = lines.get(timeout=GLANCE)
@@ -116,16 +119,17 @@ def _follow(
             if process.poll() is not None:
                 reader.join(LAST_WORDS)  # not for ever: a child that it left behind may hold the pipe
                 if lines.empty():
-                    return Failed(process.returncode, _decode(words))
+                    return Failed(process.returncode, _decode(words), logs)
             elif time.monotonic() >= until:
                 process.kill()
                 process.wait()
-                return Failed(None, _decode(words))
+                return Failed(None, _decode(words), logs)
             continue
         if line.startswith(MARK):
             announcement = json.loads(line[1:])
             if "ready" in announcement:
                 return Started(announcement["pid"], announcement["ready"], announcement["log"])
+            logs = announcement.get("logs", logs)
             until = max(until, time.monotonic() + announcement.get("extend", 0.0))
         elif len(words) < MOST_WORDS:
             words += line
