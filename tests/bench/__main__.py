@@ -27,6 +27,7 @@ from tests.bench.lab_places import lab_place
 from tests.bench.loopback_places import loopback_place
 from tests.bench.losses import measure_losses, simulate_losses
 from tests.bench.machines import describe_machine
+from tests.bench.monitoring import measure_metrics
 from tests.bench.peers import measure_peers
 from tests.bench.places import Place
 from tests.bench.recovery import measure_hundred, measure_recovery
@@ -83,11 +84,19 @@ def _forwards(around: Surroundings) -> Iterator[list[Figure]]:
         yield from measure_forwards(place, folder, kubectl=around.kubectl, runs=around.runs or 5)
 
 
+def _metrics(around: Surroundings) -> Iterator[list[Figure]]:
+    """On loopback alone: who scrapes stands outside of a place's network."""
+    for place in around.places:
+        if place.name == "loopback":
+            yield measure_metrics(place, Path(tempfile.mkdtemp(dir=around.folder)), samples=around.runs or 10)
+
+
 BENCHES: dict[str, Bench] = {
     "detection": _in_places(measure_detection, 20),
     "recovery": _in_places(measure_recovery, 5),
     "hundred": _in_places(measure_hundred, 3),
     "idle": _in_places(measure_idle, 6, called="samples"),
+    "metrics": _metrics,
     "status": _status,
     "start": _in_places(measure_start, 5),
     "commit": _alone(measure_commits, 2000),

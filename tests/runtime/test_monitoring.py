@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 from tests.fakes.virtual_time import until
@@ -16,8 +17,9 @@ from tests.metrics.observations import old_site
 
 from connmon_agent.metrics.catalog import Observed
 from connmon_agent.metrics.health import Check
-from connmon_agent.runtime import monitoring
+from connmon_agent.runtime import monitoring_server
 from connmon_agent.runtime.monitoring import Monitoring
+from connmon_agent.runtime.monitoring_server import Endpoints, MonitoringServer
 from connmon_agent.settings import MetricsSettings
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -46,10 +48,11 @@ class Place:
         self.said: list[str] = []
         self.checks = [Check("journal", None)]
         self.mistake: Exception | None = None
+        endpoints = partial(Endpoints, observe=self._observe, ready=lambda: self.checks)
         self.monitoring = Monitoring(
-            observe=self._observe,
-            ready=lambda: self.checks,
-            tell=lambda level, text: self.said.append(f"{level}: {text}"),
+            lambda listen: MonitoringServer(
+                listen, endpoints, tell=lambda level, text: self.said.append(f"{level}: {text}")
+            )
         )
 
     def _observe(self, lag: float) -> Observed:
@@ -108,7 +111,7 @@ def test_health_tells_of_the_loop_and_readiness_of_the_rest_too() -> None:
 
 def test_a_loop_that_hangs_is_told_of_from_outside_it_until_it_turns_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop is held for as long as the answers take, however slow the machine."""
-    monkeypatch.setattr(monitoring, "HUNG", 0.2)
+    monkeypatch.setattr(monitoring_server, "HUNG", 0.2)
     answers: list[tuple[int, str]] = []
     asked = threading.Event()
 
@@ -123,7 +126,7 @@ def test_a_loop_that_hangs_is_told_of_from_outside_it_until_it_turns_again(monke
         asking.start()
         asked.wait()  # holds the loop
         asking.join()
-        monkeypatch.setattr(monitoring, "HUNG", 60.0)
+        monkeypatch.setattr(monitoring_server, "HUNG", 60.0)
         assert (await asyncio.to_thread(fetch, port, "/livez")) == (200, "ok")
 
     live(story)
@@ -132,7 +135,7 @@ def test_a_loop_that_hangs_is_told_of_from_outside_it_until_it_turns_again(monke
 
 
 def test_a_port_that_is_taken_is_told_once_and_had_as_soon_as_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitoring, "RETRY", 0.01)
+    monkeypatch.setattr(monitoring_server, "RETRY", 0.01)
 
     async def story(place: Place) -> None:
         with socket.socket() as other:
@@ -179,7 +182,7 @@ def test_a_server_that_waits_for_its_port_can_be_ended() -> None:
             await until(lambda: place.said != [])
             began = time.monotonic()
             await place.monitoring.close()
-            assert time.monotonic() - began < monitoring.RETRY
+            assert time.monotonic() - began < monitoring_server.RETRY
 
     live(story)
     assert not [thread for thread in threading.enumerate() if thread.name == "metrics"]

@@ -19,7 +19,7 @@ from connmon_agent.metrics.catalog import make_families
 from connmon_agent.metrics.exposition import write_text
 from connmon_agent.metrics.http import Request
 from connmon_agent.runtime.loop_watch import LoopWatch
-from connmon_agent.runtime.monitoring import Endpoints
+from connmon_agent.runtime.monitoring_server import Endpoints
 from connmon_agent.runtime.observing import Gauge
 from connmon_agent.settings import Settings
 from connmon_agent.store.journal import SqliteJournal

@@ -7,7 +7,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.chart import Chart
 from ..core.engine import Engine
@@ -47,9 +49,11 @@ from .logs.keeping import LogKeeper
 from .logs.level_requests import LOG_LEVEL, LevelRequests
 from .logs.log import Log
 from .monitoring import Monitoring
-from .observing import Gauge
 from .sentences import FORWARDS, Sentence, tell_damage
 from .surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from .monitoring_server import MonitoringServer
 
 TRUST_INTERVAL = 5.0  # seconds between looks at what the kubeconfig says; it is read beside the rounds
 CREDENTIALS_FOLDER = "credentials"
@@ -229,16 +233,22 @@ class Runner:
             surroundings=surroundings,
             stop_timeout=settings.stop_timeout,
         )
-        gauge = Gauge(self.agent, self._journal, started=self.now().wall, born=memory.journal.born())
-        self.monitoring = Monitoring(
-            observe=lambda lag: gauge.observe(lag, self._settings),
-            ready=gauge.ready,
-            tell=lambda level, text: say(Sentence(self.now(), level, "agent", text)),
-        )
+        self._dates = self.now().wall, memory.journal.born()
+        self.monitoring = Monitoring(self._open_monitoring_server)
 
     def now(self) -> Moment:
         """This instant, for what is said beside the agent."""
         return self._memory.clock.now()
+
+    def _open_monitoring_server(self, listen: tuple[str, int]) -> MonitoringServer:
+        from .monitoring_server import Endpoints, MonitoringServer  # memory that only who wants them pays for
+        from .observing import Gauge
+
+        gauge = Gauge(self.agent, self._journal, *self._dates)
+        endpoints = partial(Endpoints, observe=lambda lag: gauge.observe(lag, self._settings), ready=gauge.ready)
+        return MonitoringServer(
+            listen, endpoints, tell=lambda level, text: self._say(Sentence(self.now(), level, "agent", text))
+        )
 
     def _publish(self, world: World) -> None:
         self._publisher.submit(self._endpoint_files.publish, world)

@@ -1,0 +1,161 @@
+"""Metrics and health of the running agent, from a thread of its own: a loop that hangs cannot say that it does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from ipaddress import ip_address
+
+from ..metrics.catalog import Observed, make_families
+from ..metrics.exposition import OPEN_METRICS_TYPE, TEXT_TYPE, wants_open_metrics, write_open_metrics, write_text
+from ..metrics.health import Check, tell_health
+from ..metrics.http import HttpServer, Request, Response
+from ..supervision import report
+from .loop_watch import LoopWatch
+
+# Seconds without a turn of the agent's loop after which it counts as hung.
+HUNG = 5.0
+SCRAPE_PATIENCE = 1.0  # seconds that a scrape waits for it
+RETRY = 30.0  # seconds until a port that is taken is tried again
+PATIENCE = 1.0  # seconds for the thread to end
+INDEX = "connmon-agent: /metrics, /livez, /readyz\n"
+
+
+class Endpoints:
+    """What is answered to each request. ``observe`` is given the lag of the agent's loop, ``ready`` tells the checks
+    of readiness beside the loop; both are called in the server's thread."""
+
+    def __init__(
+        self, watch: LoopWatch, *, observe: Callable[[float], Observed], ready: Callable[[], list[Check]]
+    ) -> None:
+        self._watch = watch
+        self._observe = observe
+        self._ready = ready
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to one request."""
+        match request.path:
+            case "/metrics":
+                return await self._tell_metrics(request.headers.get("accept", ""))
+            case "/livez" | "/healthz":
+                return await self._tell_health("livez", request, list)
+            case "/readyz":
+                return await self._tell_health("readyz", request, self._ready)
+            case "/":
+                return Response(HTTPStatus.OK, INDEX)
+        return Response(HTTPStatus.NOT_FOUND, f"nothing is here; {INDEX}")
+
+    async def _tell_metrics(self, accept: str) -> Response:
+        families = make_families(self._observe(await self._watch.ask(SCRAPE_PATIENCE)))
+        if wants_open_metrics(accept):
+            return Response(HTTPStatus.OK, write_open_metrics(families), OPEN_METRICS_TYPE)
+        return Response(HTTPStatus.OK, write_text(families), TEXT_TYPE)
+
+    async def _tell_health(self, endpoint: str, request: Request, more: Callable[[], list[Check]]) -> Response:
+        lag = await self._watch.ask(HUNG)
+        checks = [Check("loop", f"the event loop has not turned for {lag:.1f} s" if lag >= HUNG else None), *more()]
+        return tell_health(
+            endpoint, checks, excluded=request.query.get("exclude", []), verbose="verbose" in request.query
+        )
+
+
+class MonitoringServer:
+    """Serves ``endpoints`` on one address in a thread, until ``stop``. To be made on the agent's loop.
+
+    ``tell`` is called on that loop with a level and a sentence. A port that cannot be had is tried again.
+    """
+
+    def __init__(
+        self, listen: tuple[str, int], make: Callable[[LoopWatch], Endpoints], tell: Callable[[str, str], None]
+    ) -> None:
+        self._listen = listen
+        self._make = make
+        self._agent_loop = asyncio.get_running_loop()
+        self._tell = tell
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending: asyncio.Event | None = None
+        self._ended = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
+        self.port: int | None = None  # that is listened on; None: none is yet
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """End, within ``PATIENCE``."""
+        self._stopped = True
+        loop, ending = self._loop, self._ending
+        if loop is not None and ending is not None and not loop.is_closed():
+            try:
+                loop.call_soon_threadsafe(ending.set)
+            except RuntimeError:  # it has closed in between
+                return
+        await asyncio.to_thread(self._ended.wait, PATIENCE)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:
+            self._report(error)
+        finally:
+            self._ended.set()
+
+    async def _serve(self) -> None:
+        self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
+        if self._stopped:
+            return
+        endpoints = self._make(LoopWatch(self._agent_loop))
+        own_host_only = ip_address(self._listen[0]).is_loopback
+        http = HttpServer(endpoints.answer, own_host_only=own_host_only, report=self._report)
+        self.port = await self._listen_at_last(http)
+        if self.port is not None:
+            await self._ending.wait()
+            await http.close()
+
+    async def _listen_at_last(self, http: HttpServer) -> int | None:
+        """The port that is listened on; None: it is not wanted any more."""
+        assert self._ending is not None
+        complained = False
+        while True:
+            try:
+                port = await http.listen(*self._listen)
+            except OSError as error:
+                if not complained:
+                    self._on_agent_loop(partial(self._tell, "error", self._complain(error)))
+                    complained = True
+            else:
+                self._on_agent_loop(
+                    partial(self._tell, "info", f"metrics and health are served on {self._where(port)}")
+                )
+                return port
+            try:
+                async with asyncio.timeout(RETRY):
+                    await self._ending.wait()
+                    return None
+            except TimeoutError:
+                continue
+
+    def _complain(self, error: OSError) -> str:
+        why = error.strerror or str(error)
+        return (
+            f"metrics cannot be served on {self._where(self._listen[1])}: {why}; it is tried again every {RETRY:g} s. "
+            "Set another port with metrics.listen, or end the program that uses it"
+        )
+
+    def _where(self, port: int) -> str:
+        address = self._listen[0]
+        return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+    def _report(self, error: BaseException) -> None:
+        self._on_agent_loop(partial(report, "serve metrics", error))
+
+    def _on_agent_loop(self, call: Callable[[], object]) -> None:
+        try:
+            self._agent_loop.call_soon_threadsafe(call)
+        except RuntimeError:  # it has ended
+            return
