@@ -214,6 +214,15 @@ def test_import_writes_over_nothing_without_being_told_to(erp: Path) -> None:
     assert "check_interval: 7s" in written.read_text()
 
 
+def test_import_by_force_writes_into_the_file_that_a_link_means(erp: Path) -> None:
+    kept, link = erp / "kept.yaml", erp / "config" / "connmon.yaml"
+    kept.write_text("link: {}\n")
+    link.symlink_to(kept)
+    assert isinstance(run_import().exception, ConnmonError)
+    assert run_import("--force").exit_code == 0
+    assert link.is_symlink() and "check_interval: 7s" in kept.read_text()
+
+
 def test_import_to_another_place_or_to_the_output(erp: Path) -> None:
     (erp / "etc").mkdir()
     assert run_import("--output", "etc/site.yaml").exit_code == 0

@@ -124,7 +124,7 @@ def import_(invocation: Invocation, system_config: Path | None, output: Path | N
         click.echo(f"{path} is up to date.")
         return
     try:
-        write_file(path, data, replace=force)
+        write_file(path.resolve() if force else path, data, replace=force)  # through a link, which stays
     except FileExistsError as error:
         hint = "Name another file with --output, or write over it with --force"
         raise ConnmonError(f"{path} is there already", hint=hint) from error
