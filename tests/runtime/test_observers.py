@@ -182,6 +182,19 @@ def test_a_service_is_looked_at_at_once_when_its_turn_comes() -> None:
     run(story())
 
 
+def test_a_head_start_of_others_delays_only_the_first_look() -> None:
+    async def story() -> None:
+        stage = Stage()
+        stage.world = with_services(stage.world, db="UNKNOWN")
+        cluster = FakeCluster(stage.clock, {"db": Workload(exists=False)})
+        observer = InspectionObserver(
+            cluster, clock=stage.clock, world=lambda: stage.world, take=stage.take, head_start=1.0
+        )
+        assert (await stage.watch(observer, seconds=8.0)) == [1.02, 6.02]
+
+    run(story())
+
+
 class BrokenCluster(FakeCluster):
     async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
         if service.name == "web":

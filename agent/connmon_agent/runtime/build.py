@@ -57,6 +57,9 @@ if TYPE_CHECKING:
 
 TRUST_INTERVAL = 5.0  # seconds between looks at what the kubeconfig says; it is read beside the rounds
 CREDENTIALS_FOLDER = "credentials"
+# Seconds that the first look at the cluster waits where clients may wait in the queues of sockets that the agent before
+# left: it imports the Kubernetes library, which takes the processor for longer than the ports need to serve them.
+HEAD_START = 1.0
 # A start may take so many seconds, and as long as the whole state file takes at so many bytes a second, the rate of a
 # worn SD card. A start that takes longer hangs.
 OPENING_TIME, SLOWEST_READING = 30.0, 500_000
@@ -225,6 +228,7 @@ class Runner:
             ask_metered=ask_network_manager,
             metered_source=SOURCE,
             announcer=self.announcer,
+            head_start=HEAD_START if store.kept() else 0.0,
         )
         self._cluster: Cluster = surroundings.cluster
         self.agent = Agent(

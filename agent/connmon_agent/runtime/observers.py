@@ -247,11 +247,19 @@ class InspectionObserver(Observer):
         world: Callable[[], World],
         take: Callable[[Event], object],
         registries: Registries | None = None,
+        head_start: float = 0.0,
     ) -> None:
+        """``head_start``: seconds that the first look waits, in which others have the processor."""
         super().__init__(clock=clock, world=world, take=take)
+        self._head_start = head_start
         self.cluster = cluster
         self.registries = registries  # None: nobody asks them
         self._looked: dict[str, tuple[float, str]] = {}  # when each service was last looked at, and in which state
+
+    async def run(self) -> None:
+        if self._head_start:
+            await self._clock.sleep(self._head_start)
+        await super().run()
 
     def turn_to(self, cluster: Cluster) -> None:
         """Look at another cluster from now on, and at all of it at once."""

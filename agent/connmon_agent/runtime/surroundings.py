@@ -31,7 +31,8 @@ class Surroundings:
 
     ``publish`` is called with the world whenever the local ports in it have changed. ``ask_metered`` says whether the
     connection is paid for by the byte (None: nobody knows), ``metered_source`` who says so.
-    ``announcer`` is whoever started the agent and waits for word of it.
+    ``announcer`` is whoever started the agent and waits for word of it. ``head_start``: seconds that the first look at
+    the cluster leaves to the local ports, where clients of theirs wait for an agent.
     """
 
     clock: Clock
@@ -48,6 +49,7 @@ class Surroundings:
     ask_metered: Callable[[], Awaitable[bool | None]] = say_nothing
     metered_source: str = ""
     announcer: Announcer = field(default_factory=NoAnnouncer)
+    head_start: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,12 @@ class Lookout:
             screen=to.screen,
         )
         self._inspections = InspectionObserver(
-            out.cluster, clock=clock, world=world, take=take, registries=out.registries
+            out.cluster,
+            clock=clock,
+            world=world,
+            take=take,
+            registries=out.registries,
+            head_start=out.head_start,
         )
         self._ports = PortObserver(out.ports, out.forwards, clock=clock, world=world, take=take)
         self._checks = CheckObserver(out.forwards, clock=clock, world=world, take=take)

@@ -86,7 +86,7 @@ def instance_files(instance: str) -> tuple[Path, Path]:
 
 def _unit(installation: Installation) -> Iterator[str]:
     yield "[Unit]"
-    yield f"Description={NAME}{' for %i' if installation.instance else ''}: restores services after an internet outage"
+    yield f"Description=Restore services after an internet outage{' (%i)' if installation.instance else ''}"
     yield "After=network.target"
     yield "StartLimitIntervalSec=0"
 
