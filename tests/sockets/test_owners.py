@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -189,3 +191,34 @@ def test_where_the_system_s_tables_are_missing_nobody_is_found(
     monkeypatch.setattr("psutil.net_connections", fail)
     monkeypatch.setattr("psutil.process_iter", fail)
     assert find_owners([8080]) == {}
+
+
+@pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="needs Linux, where a process can take a name")
+def test_the_agent_that_serves_a_port_is_its_owner_and_not_the_manager_that_keeps_the_socket() -> None:
+    """Of the processes with a socket psutil names the one with the lowest number, which systemd always has."""
+    name = Path("/proc/self/comm")
+    before = name.read_text()
+    with socket.create_server(("127.0.0.1", 0)) as kept:
+        port = kept.getsockname()[1]
+        serve = "import sys; print('ready', flush=True); sys.stdin.read()"
+        agent = subprocess.Popen(
+            ["connmon-agent", "-c", serve],
+            executable=sys.executable,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[kept.fileno()],
+        )
+        name.write_text("systemd")
+        try:
+            assert agent.stdout is not None and agent.stdout.readline() == b"ready\n"
+            (owner,) = find_owners([port])[port]
+            assert (owner.name, owner.pid) == ("connmon-agent", agent.pid)
+        finally:
+            name.write_text(before)
+            agent.communicate()
+        name.write_text("systemd")
+        try:
+            (owner,) = find_owners([port])[port]
+            assert (owner.name, owner.pid) == ("systemd", os.getpid())  # no agent runs: it is kept for the next one
+        finally:
+            name.write_text(before)

@@ -7,8 +7,8 @@ than root unless each process is asked by itself; Windows shows the process alwa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import PurePath
@@ -18,6 +18,7 @@ import psutil
 from .socket_tables import read_sockets, simplify
 
 AGENT = "connmon-agent"
+KEEPER = "systemd"  # keeps listening sockets over a restart of the agent: it holds them, and serves nobody
 
 _UNSEEN = "no process that can be seen"
 _WILDCARDS = {"0.0.0.0", "::"}
@@ -113,11 +114,31 @@ def _scan(ports: frozenset[int]) -> Iterator[Owner]:
     uids = {(found.address, found.port, found.listening): found.uid for found in read_sockets(ports)}
     me = _current_user()
     look_up = cache(_look_up)  # a server's hundred connections are one process
-    for row in _rows():
-        if row.port in ports:
-            process = _Process(None, None) if row.pid is None else look_up(row.pid)
-            user = process.user or _user_name(uids.get((row.address, row.port, row.use is Use.LISTENING)))
-            yield Owner(row.port, row.address, row.use, process.name, row.pid, user, foreign=user != me)
+    for row in _pass_keepers_over([row for row in _rows() if row.port in ports], look_up):
+        process = _Process(None, None) if row.pid is None else look_up(row.pid)
+        user = process.user or _user_name(uids.get((row.address, row.port, row.use is Use.LISTENING)))
+        yield Owner(row.port, row.address, row.use, process.name, row.pid, user, foreign=user != me)
+
+
+def _pass_keepers_over(rows: list[_Row], look_up: Callable[[int], _Process]) -> Iterator[_Row]:
+    """The rows with the agent that serves a port in the place of the service manager that keeps a socket of it.
+
+    psutil names one process a socket, the one with the lowest number.
+    """
+    kept = [row.use is Use.LISTENING and row.pid is not None and look_up(row.pid).name == KEEPER for row in rows]
+    serving = dict(_listening_agents()) if any(kept) else {}
+    for row, keeps in zip(rows, kept, strict=True):
+        yield replace(row, pid=serving.get((row.address, row.port), row.pid)) if keeps else row
+
+
+def _listening_agents() -> Iterator[tuple[tuple[str, int], int | None]]:
+    """Where agents listen, as far as this user may know."""
+    try:
+        for process in psutil.process_iter(["cmdline"]):
+            if is_agent(process.info["cmdline"] or ()):
+                yield from (((row.address, row.port), row.pid) for row in _rows_of(process) if row.use is Use.LISTENING)
+    except _FAILURES:
+        return
 
 
 def _rows() -> Iterator[_Row]:
