@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint cluster man bench clean
+.PHONY: help demo test lint cluster machine man bench clean
 
 help:           ## show this
 	@sed -n 's/^\([a-z]*\): .*## /  make \1	/p' Makefile
@@ -23,6 +23,9 @@ lint: $(VENV)/dev.stamp  ## formatting, style, types, and who may import whom
 
 cluster: $(VENV)/dev.stamp  ## the tests that need a real cluster, see CONTRIBUTING.md
 	@tests/cluster/run $(BIN)/python
+
+machine: $(VENV)/dev.stamp  ## the tests that boot a machine with systemd, see CONTRIBUTING.md
+	@tests/machine/run $(BIN)/python
 
 man: $(VENV)/run.stamp  ## the manual pages, into build/man; to install them: connmon-agent man DIRECTORY
 	@$(BIN)/connmon-agent man build/man

@@ -20,25 +20,32 @@ settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--cluster``: also run what needs a real cluster, named by CONNMON_TEST_KUBECONFIG."""
+    """``--cluster``: also run what needs a real cluster, named by CONNMON_TEST_KUBECONFIG; ``--machine``: what needs a
+    machine to boot, made by the command in CONNMON_TEST_MACHINE.
+    """
     parser.addoption("--cluster", action="store_true", help="run the tests that need a real cluster")
+    parser.addoption("--machine", action="store_true", help="run the tests that boot a machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give each process that runs tests its own network, where root may: a port that is free stays free."""
     runs_tests = hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None)
-    if runs_tests and not config.getoption("--cluster"):
+    if runs_tests and not config.getoption("--cluster") and not config.getoption("--machine"):
         enter_own_network()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what needs a cluster, unless there is one."""
-    if config.getoption("--cluster"):
-        return
-    skipped = pytest.mark.skip(reason="needs a real cluster: --cluster and CONNMON_TEST_KUBECONFIG")
-    for item in items:
-        if item.get_closest_marker("cluster"):
-            item.add_marker(skipped)
+    """Skip what needs a cluster or a machine, unless there is one."""
+    needs = {
+        "cluster": "needs a real cluster: --cluster and CONNMON_TEST_KUBECONFIG",
+        "machine": "needs a machine to boot: --machine and CONNMON_TEST_MACHINE",
+    }
+    for marker, reason in needs.items():
+        if config.getoption(f"--{marker}"):
+            continue
+        for item in items:
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_collection_finish() -> None:
