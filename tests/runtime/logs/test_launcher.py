@@ -41,24 +41,31 @@ def test_a_launcher_goes_on_without_a_log_that_cannot_be_written(tmp_path: Path)
     launcher(tmp_path / "full")("a step")  # a pipe without a reader would hold it up for ever
 
 
+LOGS = {"LOGS_DIRECTORY": "/var/log/c"}
+INHERITED = {"JOURNAL_STREAM": "8:1"}  # as a terminal of a desktop has it
+
+
 @pytest.mark.parametrize(
-    ("directory", "mode", "environment", "expected"),
+    ("directory", "mode", "environment", "journaled", "expected"),
     [
-        (Path("/logs"), "foreground", {}, Path("/logs")),
-        (Path("/logs"), "service", {"JOURNAL_STREAM": "8:1", "LOGS_DIRECTORY": "/var/log/c"}, Path("/logs")),
-        (None, "foreground", {}, None),
-        (None, "Background", {}, Path("/state/logs")),
-        (None, "task", {}, Path("/state/logs")),
-        (None, "service", {}, Path("/state/logs")),
-        (None, "service", {"JOURNAL_STREAM": "8:1"}, None),
-        (None, "service", {"JOURNAL_STREAM": "8:1", "LOGS_DIRECTORY": "/var/log/c"}, Path("/var/log/c")),
+        (Path("/logs"), "foreground", {}, False, Path("/logs")),
+        (Path("/logs"), "service", LOGS, True, Path("/logs")),
+        (None, "foreground", {}, False, None),
+        (None, "Background", {}, False, Path("/state/logs")),
+        (None, "background", INHERITED, True, Path("/state/logs")),
+        (None, "task", {}, False, Path("/state/logs")),
+        (None, "service", {}, False, Path("/state/logs")),
+        (None, "service", INHERITED, None, Path("/state/logs")),
+        (None, "service", {}, True, None),
+        (None, "service", LOGS, True, Path("/var/log/c")),
     ],
 )
 def test_the_folder_follows_from_the_configuration_and_the_mode(
-    directory: Path | None, mode: str, environment: dict[str, str], expected: Path | None
+    directory: Path | None, mode: str, environment: dict[str, str], journaled: bool | None, expected: Path | None
 ) -> None:
     settings = LoggingSettings(dir=directory)
-    assert log_folder(settings, Path("/state"), mode=mode, environment=environment) == expected
+    found = log_folder(settings, Path("/state"), mode=mode, environment=environment, journaled=journaled)
+    assert found == expected
 
 
 def test_the_log_of_a_run_has_its_beginning_in_its_name() -> None:

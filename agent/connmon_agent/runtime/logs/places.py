@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ...settings import LoggingSettings
+from .journald import is_journal
 
 MAIN_LOG = "connection_monitor.log"  # what the agent says, over all its runs
 LAUNCHER_LOG = "connection_monitor_launcher.log"  # each step of those who start and stop it
@@ -16,8 +18,8 @@ LAUNCHER_ROOM = 2 * 64 * 1024  # bytes of the launcher's log and the one before 
 _DATED = "connection_monitor_{:%Y%m%d_%H%M%S}.log"
 DATED_PATTERN = "connection_monitor_" + "[0-9]" * 8 + "_" + "[0-9]" * 6 + ".log"  # for fnmatch and Path.glob
 
-# Modes whose stderr no person reads, unless it is the system's journal.
-_UNATTENDED = ("background", "task", "service")
+# Modes whose stderr is read by no person, unless it is the system's journal.
+_SUPERVISED = ("task", "service")
 
 
 def dated_name(started: float) -> str:
@@ -26,17 +28,27 @@ def dated_name(started: float) -> str:
 
 
 def log_folder(
-    settings: LoggingSettings, state_dir: Path, *, mode: str = "foreground", environment: Mapping[str, str] = os.environ
+    settings: LoggingSettings,
+    state_dir: Path,
+    *,
+    mode: str = "foreground",
+    environment: Mapping[str, str] = os.environ,
+    journaled: bool | None = None,
 ) -> Path | None:
     """The folder of the log files; None: no file is written, because stderr has a reader.
 
     ``logging.dir``, else $LOGS_DIRECTORY (systemd's ``LogsDirectory=`` sets it). Without both: ``logs`` in the state
-    directory for the modes that have no terminal, unless stderr is the system's journal.
+    directory for the modes that have no terminal; for task and service unless stderr is the system's journal
+    (``journaled``; None: look). A process that detached itself has no stderr any more.
     """
     if settings.dir is not None:
         return settings.dir
     if given := environment.get("LOGS_DIRECTORY"):
         return Path(given.split(os.pathsep)[0])
-    if mode.lower() in _UNATTENDED and not environment.get("JOURNAL_STREAM"):
+    if mode.lower() == "background":
         return state_dir / "logs"
+    if mode.lower() in _SUPERVISED:
+        # Not the variable alone: a desktop's terminals inherit it, too.
+        read = is_journal(sys.stderr, environment) if journaled is None else journaled
+        return None if read else state_dir / "logs"
     return None
