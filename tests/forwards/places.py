@@ -49,13 +49,14 @@ def cluster(
 
 @dataclass
 class Place:
-    """What a test has in hand. ``said`` are the sentences for the log."""
+    """What a test has in hand. ``said`` are the sentences for the log, ``debugged`` the debug lines."""
 
     api: EmbeddedKubernetes
     forwarder: Forwarder
     streams: ApiStreams
     port: int = 0
     said: list[tuple[str, str]] = field(default_factory=list)
+    debugged: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def traffic(self) -> Traffic:
@@ -103,6 +104,7 @@ async def place(
     async with api, calls_of(api.write_kubeconfig(folder / "kubeconfig")) as calls:
         streams = ApiStreams(calls, temp_dir=folder / "keys", connect_timeout=PATIENT)
         said: list[tuple[str, str]] = []
+        debugged: list[tuple[str, str]] = []
         forwarder = Forwarder(
             {name: destination(**fields) for name in names},
             ForwardingSettings(bind=BIND, backend_wait=backend_wait, max_connections=max_connections),
@@ -110,8 +112,9 @@ async def place(
             say=lambda service, text: said.append((service, text)),
             surroundings=lambda: around,
             store=store,
+            debug=lambda service, text: debugged.append((service, text())),
         )
-        found = Place(api, forwarder, streams, free_port(), said)
+        found = Place(api, forwarder, streams, free_port(), said, debugged)
         try:
             if listening:
                 assert (await forwarder.listen(order(found.port), AT)).refusal is None

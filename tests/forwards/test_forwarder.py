@@ -56,6 +56,19 @@ class TestReachingPods:
                 await until(lambda: here.traffic.open == 0)
                 assert (here.traffic.served, here.traffic.failed, here.traffic.error) == (1, 0, None)
                 assert here.traffic.received > 0 < here.traffic.sent
+                ((service, text),) = here.debugged
+                assert (service, text.partition(" and ")[0]) == ("web", f"a client was led to {here.pods()[0]}")
+
+        run(scenario())
+
+    def test_a_client_that_found_no_pod_is_in_the_debug_log_with_the_reason(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            async with place(tmp_path, cluster(replicas=0), backend_wait=0.05) as here:
+                client = await connect(here.port)
+                await until(lambda: here.debugged)
+                client.close()
+                ((_, text),) = here.debugged
+                assert text.startswith("a client was led to no backend and stayed ") and ": " in text
 
         run(scenario())
 

@@ -53,7 +53,7 @@ class Forward:
     """A service's port, its clients, and the way to its pods.
 
     ``say`` writes one sentence to the log, ``turned`` is called when a client's connection has just failed, or
-    succeeded where the one before had failed.
+    succeeded where the one before had failed. ``debug`` is told of each client, by what makes the text.
     """
 
     def __init__(
@@ -65,10 +65,12 @@ class Forward:
         *,
         say: Callable[[str], None],
         turned: Callable[[], None],
+        debug: Callable[[Callable[[], str]], None],
     ) -> None:
         self.name = name
         self._say = say
         self._turned = turned
+        self._debug = debug
         self._reaches = True  # the last connection did, a check's too
         self._tally = Tally()
         self._said: dict[str, float] = {}  # when which sentence was said
@@ -201,9 +203,11 @@ class Forward:
     async def _serve(self, visit: Visit) -> None:
         self._tally.served += 1
         self._tally.open += 1
+        began = time.monotonic()
         try:
             await self._take_turn(visit)
         except Astray as trouble:
+            visit.trouble = trouble
             self._tally.fail(str(trouble), time.time())
             self._note(str(trouble))
             self._reaches = False
@@ -214,6 +218,7 @@ class Forward:
                 self._turned()
         finally:
             self._tally.open -= 1
+            self._debug(partial(_describe, visit, time.monotonic() - began))
 
     async def _take_turn(self, visit: Visit) -> None:
         """One of so many at a time; the others wait for their turn."""
@@ -258,3 +263,10 @@ class Forward:
 
     def _hold(self, tasks: Tasks, what: str, work: Callable[[], Awaitable[None]]) -> None:
         supervise(f"{what} of {self.name}", work, tasks=tasks, again=False)
+
+
+def _describe(visit: Visit, seconds: float) -> str:
+    """One client, once it is gone."""
+    end = "no backend" if visit.end is None else visit.end.name
+    why = "" if visit.trouble is None else f": {visit.trouble}"
+    return f"a client was led to {end} and stayed {seconds:.3f} s{why}"

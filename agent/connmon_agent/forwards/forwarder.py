@@ -26,7 +26,8 @@ from .transports import Transports
 class Forwarder:
     """The adapter. It is made within the event loop.
 
-    ``destinations`` are by the service's name. ``say`` writes one sentence about a service to the log. ``store``
+    ``destinations`` are by the service's name. ``say`` writes one sentence about a service to the log, ``debug`` one of
+    its debug lines where anybody wants them. ``store``
     keeps the listening sockets beyond this process; what it has of the one before and no service can use any more is
     closed. Nothing is asked of the cluster before the first port is listened on.
     """
@@ -40,11 +41,13 @@ class Forwarder:
         say: Callable[[str, str], None],
         surroundings: Callable[[], Surroundings] = read_surroundings,
         store: ListenerStore | None = None,
+        debug: Callable[[str, Callable[[], str]], None] = lambda service, text: None,
     ) -> None:
         self._destinations = dict(destinations)
         self._forwarding = forwarding
         self._streams = streams
         self._say = say
+        self._debug = debug
         self._read_surroundings = surroundings
         self._forwards: dict[str, Forward] = {}
         self._turned: dict[str, None] = {}  # services, in the order of their turns
@@ -127,6 +130,7 @@ class Forwarder:
                 self._surface,
                 say=lambda text: self._say(name, text),
                 turned=lambda: self._note_turn(name),
+                debug=lambda text: self._debug(name, text),
             )
         return self._forwards[name]
 

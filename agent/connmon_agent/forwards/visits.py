@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ..kube.backends import Backend
 from ..kube.pod_failures import PodBroke
 from .clients import is_waiting, reset, set_options
 from .connecting import Connected, Connector
@@ -28,6 +29,7 @@ class Visit:
     upload: Upload = field(default_factory=Upload)
     connected: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    end: Backend | None = None  # where it was led last; None: nowhere yet
     trouble: Astray | None = None  # why it failed, or a pod that it went to before did; None: nothing has failed
 
 
@@ -84,7 +86,7 @@ async def _connect(visit: Visit, host: Host, deadline: float) -> Connected:
 
 
 async def _relay(visit: Visit, connected: Connected, host: Host, tally: Tally) -> None:
-    stream = connected.stream
+    stream, visit.end = connected.stream, connected.end
     visit.upload.written = False
     visit.connected.set()
     try:

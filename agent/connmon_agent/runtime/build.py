@@ -207,6 +207,7 @@ class Runner:
             temp_dir=memory.folder / CREDENTIALS_FOLDER,
             say=lambda service, text: say(Sentence(self.now(), "warning", service, text, area=FORWARDS)),
             store=store,
+            debug=lambda service, text: self._debug(FORWARDS, service, lambda took: text()),
         )
         self._calls = _open_calls(settings.kubernetes, memory.folder)
         self._registries = RegistryAsker(settings.kubernetes.registries)

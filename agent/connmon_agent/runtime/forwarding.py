@@ -20,13 +20,22 @@ if TYPE_CHECKING:
 
 class Forwarding:
     """Gives the agent its ``Forwards``. ``temp_dir`` is the private folder for credentials; ``say`` writes one sentence
-    about a service to the log. ``store`` keeps the listening sockets beyond this process.
+    about a service to the log, ``debug`` one of its debug lines where anybody wants them. ``store`` keeps the listening
+    sockets beyond this process.
 
     Without a port nothing of it is imported.
     """
 
-    def __init__(self, *, temp_dir: Path, say: Callable[[str, str], None], store: ListenerStore) -> None:
+    def __init__(
+        self,
+        *,
+        temp_dir: Path,
+        say: Callable[[str, str], None],
+        store: ListenerStore,
+        debug: Callable[[str, Callable[[], str]], None] = lambda service, text: None,
+    ) -> None:
         self._store = store
+        self._debug = debug
         self._temp_dir = temp_dir
         self._say = say
         self._forwarder: Forwarder | None = None
@@ -41,7 +50,12 @@ class Forwarding:
 
         streams = self._open_streams(settings.kubernetes, calls)
         self._forwarder = Forwarder(
-            find_destinations(settings), settings.forwarding, streams, say=self._say, store=self._store
+            find_destinations(settings),
+            settings.forwarding,
+            streams,
+            say=self._say,
+            store=self._store,
+            debug=self._debug,
         )
         return self._forwarder
 
