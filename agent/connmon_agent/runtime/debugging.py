@@ -69,7 +69,6 @@ class _DebuggedProber:
         return results
 
     def watch_gateway(self, address: str | None) -> None:
-        self._debug(PROBES, LINK, lambda took: f"gateway to ask beside the rounds: {address or 'none'}")
         self._prober.watch_gateway(address)
 
     def renew(self, kinds: Collection[str]) -> None:

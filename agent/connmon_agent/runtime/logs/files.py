@@ -76,8 +76,12 @@ class LogFile:
     def _append(self, descriptor: int, line: bytes) -> None:
         size = self._disk.size(descriptor)
         try:
-            if self._disk.write(descriptor, line) < len(line):
-                raise OSError("no room for a whole line")
+            rest = line
+            while rest:  # a disk that becomes full takes a part, and says why with the next one
+                taken = self._disk.write(descriptor, rest)
+                if not taken:
+                    raise OSError("the disk takes nothing")
+                rest = rest[taken:]
         except OSError:
             with suppress(OSError):
                 self._disk.truncate(descriptor, size)
