@@ -48,7 +48,7 @@ class Place:
         self.said: list[str] = []
         self.checks = [Check("journal", None)]
         self.mistake: Exception | None = None
-        endpoints = partial(Endpoints, observe=self._observe, ready=lambda: self.checks)
+        endpoints = partial(Endpoints, observe=self._observe, alive=list, ready=lambda: self.checks)
         self.monitoring = Monitoring(
             lambda listen: MonitoringServer(
                 listen, endpoints, tell=lambda level, text: self.said.append(f"{level}: {text}")

@@ -18,6 +18,7 @@ from connmon_agent.loading.defaults import tcp_target
 from connmon_agent.metrics.catalog import make_families
 from connmon_agent.metrics.exposition import write_text
 from connmon_agent.metrics.http import Request
+from connmon_agent.runtime.lane import Lane
 from connmon_agent.runtime.loop_watch import LoopWatch
 from connmon_agent.runtime.monitoring_server import Endpoints
 from connmon_agent.runtime.observing import Gauge
@@ -32,6 +33,7 @@ class Counting:
     """What the metrics read of a journal."""
 
     journal: SqliteJournal | None = None
+    idle_since: float | None = 0.0
 
     @property
     def counted(self) -> tuple[Tallies, LineTallies]:
@@ -53,7 +55,10 @@ class Scraper:
         gauge = Gauge(site.agent, Counting(journal), started=0.0, born=1.0)
         loop = asyncio.get_running_loop()
         self._endpoints = Endpoints(
-            LoopWatch(loop, now=loop.time), observe=lambda lag: gauge.observe(lag, settings), ready=gauge.ready
+            LoopWatch(loop, now=loop.time),
+            observe=lambda lag: gauge.observe(lag, settings),
+            alive=lambda: gauge.alive(loop.time()),
+            ready=gauge.ready,
         )
 
     async def ask(self, path: str) -> tuple[int, str]:
@@ -173,3 +178,46 @@ def test_a_scrape_of_a_large_site_is_made_of_values_alone(settings: Settings, tm
 
     with opened(tmp_path / "connmon.db", trace=statements.append) as journal:
         run_virtually(story(journal))
+
+
+@pytest.mark.parametrize(
+    ("deciding_since", "idle_since", "trouble"),
+    [
+        (None, 5.0, None),  # nothing is to be decided
+        (50.0, None, None),  # it waits for a disk that does not answer, which is no fault of this process
+        (50.0, 95.0, None),  # one long decision of many commits, the last of which ended just now
+        (95.0, 5.0, None),
+        (50.0, 5.0, "a decision has hung for 50 s"),
+        (5.0, 50.0, "a decision has hung for 50 s"),
+    ],
+)
+def test_a_decision_that_waits_for_nothing_hangs(
+    deciding_since: float | None, idle_since: float | None, trouble: str | None
+) -> None:
+    async def story() -> None:
+        site = Site(plan_of("web"))
+        await site.start()
+        await site.until_link("ONLINE")
+        agent = site.agent
+        assert agent is not None and agent.deciding_since is None
+        agent._lane.since = deciding_since
+        (check,) = Gauge(agent, Counting(None, idle_since), started=0.0, born=1.0).alive(100.0)
+        assert check.trouble == trouble
+        await site.stop()
+
+    run_virtually(story())
+
+
+def test_a_lane_tells_since_when_it_has_been_at_its_work() -> None:
+    async def story() -> None:
+        lane, go_on = Lane(), asyncio.Event()
+        running = asyncio.ensure_future(lane.run())
+        lane.post(go_on.wait)
+        await asyncio.sleep(30.0)
+        assert lane.since is not None and asyncio.get_running_loop().time() - lane.since == pytest.approx(30.0)
+        go_on.set()
+        await asyncio.sleep(1.0)
+        assert lane.since is None
+        running.cancel()
+
+    run_virtually(story())

@@ -97,3 +97,24 @@ def test_a_disk_that_does_not_answer_holds_up_neither_the_loop_nor_the_end(
     with opened(tmp_path / "connmon.db") as journal:
         asyncio.run(story(journal))
         answers.set()
+
+
+def test_it_tells_whether_the_disk_is_asked_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(journal: SqliteJournal) -> None:
+        answered = threading.Event()
+        monkeypatch.setattr(journal, "last_sign_of_life", answered.wait)
+        thread = JournalThread(journal)
+        before = thread.idle_since
+        asked = asyncio.ensure_future(thread.last_sign_of_life())
+        await until(lambda: thread.idle_since is None)
+        answered.set()
+        await asked
+        await until(lambda: thread.idle_since is not None)
+        assert before is not None and (thread.idle_since or 0.0) >= before
+        await thread.commit(tick(1.0), named(1))
+        counts, seconds = thread.commits
+        assert sum(counts) == 1 and seconds > 0.0
+        await thread.close(PATIENCE)
+
+    with opened(tmp_path / "connmon.db") as journal:
+        asyncio.run(story(journal))

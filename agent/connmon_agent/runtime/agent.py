@@ -148,6 +148,11 @@ class Agent:
         return self._trouble
 
     @property
+    def deciding_since(self) -> float | None:
+        """The loop's time at which the decision that is under way began; None: none is."""
+        return self._lane.since
+
+    @property
     def in_force(self) -> bool:
         """Whether the plan that was given last decides."""
         return self.world.plan == self._plan

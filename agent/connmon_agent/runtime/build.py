@@ -250,7 +250,13 @@ class Runner:
         from .observing import Gauge
 
         gauge = Gauge(self.agent, self._journal, *self._dates)
-        endpoints = partial(Endpoints, observe=lambda lag: gauge.observe(lag, self._settings), ready=gauge.ready)
+        now = asyncio.get_running_loop().time
+        endpoints = partial(
+            Endpoints,
+            observe=lambda lag: gauge.observe(lag, self._settings),
+            alive=lambda: gauge.alive(now()),
+            ready=gauge.ready,
+        )
         return MonitoringServer(
             listen, endpoints, tell=lambda level, text: self._say(Sentence(self.now(), level, "agent", text))
         )

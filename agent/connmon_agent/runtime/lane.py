@@ -23,6 +23,7 @@ class Lane:
     def __init__(self) -> None:
         self._waiting: deque[tuple[Work, asyncio.Future[Any] | None]] = deque()
         self._news = asyncio.Event()
+        self.since: float | None = None  # the loop's time at which the work that is under way began; None: none is
 
     def post(self, work: Work) -> None:
         """Do it later, and report it where it fails."""
@@ -50,7 +51,9 @@ class Lane:
         """Work until cancelled. A work that fails costs nothing but itself."""
         while True:
             while self._waiting:
+                self.since = asyncio.get_running_loop().time()
                 await _settle(*self._waiting.popleft())
+            self.since = None
             self._news.clear()
             await self._news.wait()
 

@@ -21,18 +21,21 @@ HUNG = 5.0
 SCRAPE_PATIENCE = 1.0  # seconds that a scrape waits for it
 RETRY = 30.0  # seconds until a port that is taken is tried again
 PATIENCE = 1.0  # seconds for the thread to end
+Checks = Callable[[], list[Check]]
 INDEX = "connmon-agent: /metrics, /livez, /readyz\n"
 
 
 class Endpoints:
-    """What is answered to each request. ``observe`` is given the lag of the agent's loop, ``ready`` tells the checks
-    of readiness beside the loop; both are called in the server's thread."""
+    """What is answered to each request.
 
-    def __init__(
-        self, watch: LoopWatch, *, observe: Callable[[float], Observed], ready: Callable[[], list[Check]]
-    ) -> None:
+    ``observe`` is given the lag of the agent's loop; ``alive`` and ``ready`` tell the checks beside the loop. All
+    are called in the server's thread.
+    """
+
+    def __init__(self, watch: LoopWatch, *, observe: Callable[[float], Observed], alive: Checks, ready: Checks) -> None:
         self._watch = watch
         self._observe = observe
+        self._alive = alive
         self._ready = ready
 
     async def answer(self, request: Request) -> Response:
@@ -41,7 +44,7 @@ class Endpoints:
             case "/metrics":
                 return await self._tell_metrics(request.headers.get("accept", ""))
             case "/livez" | "/healthz":
-                return await self._tell_health("livez", request, list)
+                return await self._tell_health("livez", request, self._alive)
             case "/readyz":
                 return await self._tell_health("readyz", request, self._ready)
             case "/":
@@ -54,7 +57,7 @@ class Endpoints:
             return Response(HTTPStatus.OK, write_open_metrics(families), OPEN_METRICS_TYPE)
         return Response(HTTPStatus.OK, write_text(families), TEXT_TYPE)
 
-    async def _tell_health(self, endpoint: str, request: Request, more: Callable[[], list[Check]]) -> Response:
+    async def _tell_health(self, endpoint: str, request: Request, more: Checks) -> Response:
         lag = await self._watch.ask(HUNG)
         checks = [Check("loop", f"the event loop has not turned for {lag:.1f} s" if lag >= HUNG else None), *more()]
         return tell_health(

@@ -18,6 +18,9 @@ from ..metrics.catalog import Observed, Process
 from ..metrics.health import Check
 from ..settings import EVIDENCE_TARGETS, Settings
 
+# Seconds after which a decision that waits for nothing counts as hung.
+STUCK = 10.0
+
 
 class Watched(Protocol):
     """What is read of the agent."""
@@ -30,10 +33,14 @@ class Watched(Protocol):
     def trouble(self) -> StoreError | None: ...
     @property
     def in_force(self) -> bool: ...
+    @property
+    def deciding_since(self) -> float | None: ...
 
 
 class Counting(Protocol):
     """What is read of the journal's thread."""
+
+    idle_since: float | None
 
     @property
     def counted(self) -> tuple[Tallies, LineTallies]: ...
@@ -75,6 +82,16 @@ class Gauge:
             born=self.born or self.started,
             process=process,
         )
+
+    def alive(self, now: float) -> list[Check]:
+        """What shows that decisions are made, beside a loop that turns. ``now``: the loop's time.
+
+        A decision waits for the disk and for nothing else, however long: one that lasts while nothing is asked of the
+        disk will never end.
+        """
+        began, idle = self.agent.deciding_since, self.journal.idle_since
+        stuck = 0.0 if began is None or idle is None else now - max(began, idle)
+        return [Check("decisions", f"a decision has hung for {stuck:.0f} s" if stuck >= STUCK else None)]
 
     def ready(self) -> list[Check]:
         """What must hold for the agent to do its work, beside a loop that turns."""

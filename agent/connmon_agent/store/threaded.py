@@ -36,6 +36,8 @@ class JournalThread:
         self._journal = journal
         self._calls: SimpleQueue[tuple[asyncio.Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._commits = Durations(COMMITS)
+        # Since when nothing has been asked of the disk (time.monotonic); None: it is asked now. For any thread.
+        self.idle_since: float | None = time.monotonic()
         self._thread = threading.Thread(target=self._work_off, name="journal", daemon=True)  # begun at the first call
 
     @property
@@ -130,10 +132,12 @@ class JournalThread:
             future, call = asked
             result: Any = None
             error: BaseException | None = None
+            self.idle_since = None
             try:
                 result = call()
             except BaseException as caught:
                 error = caught
+            self.idle_since = time.monotonic()
             with suppress(RuntimeError):  # the loop has ended meanwhile: nobody is left to tell
                 future.get_loop().call_soon_threadsafe(_settle, future, result, error)
 
