@@ -61,6 +61,28 @@ def find_user(pid: int) -> int | None:
     return None
 
 
+def has_open(pid: int, path: Path) -> bool:
+    """Whether the process ``pid`` has the file open now; False also where that cannot be looked up."""
+    try:
+        wanted = os.stat(path)
+        if sys.platform == "linux":
+            opened = [f"/proc/{pid:d}/fd/{number}" for number in os.listdir(f"/proc/{pid:d}/fd")]
+        else:
+            import psutil
+
+            opened = [file.path for file in psutil.Process(pid).open_files()]
+    except Exception:  # psutil's, and those of the systems that it asks
+        return False
+    return any(_is_file(file, wanted) for file in opened)
+
+
+def _is_file(path: str, wanted: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), wanted)
+    except OSError:  # closed since
+        return False
+
+
 def send_signal(pid: int, birth: str, number: int) -> bool:
     """Send the signal to the process ``pid`` that was created at ``birth``, and to no other one.
 

@@ -203,12 +203,15 @@ def generation_of(site: LocalSite) -> int:
     return int(found["metadata"]["generation"])
 
 
-def test_a_process_that_is_not_proven_to_be_the_agent_is_not_killed(site_agent: LocalAgent) -> None:
-    """Another program has got the process id, and something else holds the lock: as from within a container."""
+@pytest.mark.parametrize("birth", [True, False], ids=["a label with its birth", "a label with the holder's birth"])
+def test_a_process_that_is_not_proven_to_be_the_agent_is_not_killed(site_agent: LocalAgent, birth: bool) -> None:
+    """Another process has the id that the label names, and something else holds the lock: as beside a container."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as innocent:
-        with AgentLock(make(site_agent.state), signature=Signature("foreground", stop_timeout=-4.9)):
+        with AgentLock(make(site_agent.state), signature=Signature("foreground", stop_timeout=0.5)):
             label = json.loads((site_agent.state / LOCK_FILE).read_text())
             label["pid"] = innocent.pid
+            if birth:
+                label["birth"] = find_birth(innocent.pid)
             (site_agent.state / LOCK_FILE).write_text(json.dumps(label))
             refused = site_agent.run("stop", "--force")
             assert refused.exit_code == 1

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ConnmonError, NotRunning, Refused
-from ..presence import Holder, find_holder
-from ..processes import find_birth, send_signal
+from ..presence import LOCK_FILE, Holder, find_holder
+from ..processes import find_birth, has_open, send_signal
 from .control import ask_agent
 from .ending import GRACE
 
@@ -68,16 +68,17 @@ def stop_agent(folder: Path, *, again: bool = False, force: bool = False, time: 
 
     What it had begun stays open in the journal, for the next start. ``again``: it ends so that its service manager
     starts it again. ``force``: where it does not end in time, it is killed, once its lock and the time of its creation
-    have proven that it is this agent.
+    have proven that it is this agent: the lock is held, the process has its file open, and is as old as the lock says.
 
     Raises NotRunning, and ConnmonError where the agent is not gone.
     """
     holder = find_running(folder, time=time)
     began = time.now()
-    until = began + holder.signature.stop_timeout + GRACE + SPARE
+    spare = GRACE if force else GRACE + SPARE
+    until = began + holder.signature.stop_timeout + spare
     within = _ask_to_end(folder, holder, again=again, until=until, time=time)
     if within is not None:  # a reload may have changed it
-        until = time.now() + within + GRACE + SPARE
+        until = time.now() + within + spare
     if _wait_until_gone(folder, holder, until, time):
         return Stopped(holder, time.now() - began, forced=False)
     if not force:
@@ -126,7 +127,8 @@ def _ask_to_end(folder: Path, holder: Holder, *, again: bool, until: float, time
             if time.now() >= signal_at and os.name == "posix":  # elsewhere this signal kills
                 signal_at = until
                 with suppress(OSError):  # another user's
-                    send_signal(holder.pid, holder.birth or "", signal.SIGTERM)
+                    if _is_proven(folder, holder):
+                        send_signal(holder.pid, str(holder.birth), signal.SIGTERM)
         except Refused:
             raise
         except ConnmonError as error:
@@ -137,19 +139,25 @@ def _ask_to_end(folder: Path, holder: Holder, *, again: bool, until: float, time
     return None
 
 
+def _is_proven(folder: Path, holder: Holder) -> bool:
+    """Whether the process is the agent: its lock is held, it has the file open, and it is as old as the file says."""
+    now = find_holder(folder)
+    held = now is not None and (now.pid, now.birth) == (holder.pid, holder.birth)
+    alive = holder.birth is not None and find_birth(holder.pid) == holder.birth
+    return held and alive and has_open(holder.pid, folder / LOCK_FILE)
+
+
 def _kill(folder: Path, holder: Holder) -> None:
     """Kill the agent. Raises ConnmonError where it is not proven that the process is this agent, or it is not ours."""
     if is_gone(folder, holder):
         return
-    now = find_holder(folder)
-    held = now is not None and (now.pid, now.birth) == (holder.pid, holder.birth)
-    if holder.birth is None or not held or find_birth(holder.pid) != holder.birth:
+    if not _is_proven(folder, holder):
         raise ConnmonError(
             f"process {holder.pid} is not killed: it is not proven to be the agent of {folder}",
             hint="The agent runs in another container or on another machine, or has just ended. Look there",
         )
     try:
-        send_signal(holder.pid, holder.birth, getattr(signal, "SIGKILL", signal.SIGTERM))
+        send_signal(holder.pid, str(holder.birth), getattr(signal, "SIGKILL", signal.SIGTERM))
     except PermissionError as error:
         raise ConnmonError(
             f"process {holder.pid} may not be killed by this user", hint="Run this as the agent's user or as root"
