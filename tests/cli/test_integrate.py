@@ -178,7 +178,8 @@ def test_the_scripts_call_connmon_agent_with_the_configuration_of_this_place(
         ("start_connection_monitor.sh", "-Mode", "Task"): f"{options}<start><--mode><Task>",
         ("start_connection_monitor.sh", "-mode:Task"): f"{options}<start><--mode><Task>",
         ("start_connection_monitor.sh", "--mode=Task"): f"{options}<start><--mode><Task>",
-        ("start_connection_monitor.sh", "-FORCE"): f"{options}<stop><--force>\n{options}<start><--mode><background>",
+        ("start_connection_monitor.sh", "-FORCE"): f"{options}<restart><--force><--mode><background>",
+        ("start_connection_monitor.sh", "-Force", "-Mode", "Task"): f"{options}<restart><--force><--mode><Task>",
     }
     for (name, *arguments), said in calls.items():
         assert call(erp / "scripts" / name, *arguments) == (0, said + "\n")
@@ -192,9 +193,7 @@ def test_the_exit_code_is_connmon_agents(tmp_path: Path, monkeypatch: pytest.Mon
     state = f"<--state-dir><{tmp_path}/state>"
     (tmp_path / "code").write_text("1\n")
     assert call(tmp_path / "connection_monitor.sh") == (1, f"{state}<start>\n")
-    assert call(start, "-Force") == (1, f"{state}<stop><--force>\n"), "it could not be stopped, so none is started"
-    (tmp_path / "code").write_text("3\n")
-    assert call(start, "-Force") == (3, f"{state}<stop><--force>\n{state}<start><--mode><background>\n")
+    assert call(start, "-Force") == (1, f"{state}<restart><--force><--mode><background>\n")
     assert call(start, "-Fource") == (2, "Error: unknown argument -Fource. Try: -Mode MODE, -Force\n")
     assert call(start, "-Mode") == (2, "Error: -Mode needs a mode\n")
 
@@ -231,7 +230,11 @@ COMMANDS = st.lists(
 @given(COMMANDS)
 def test_every_powershell_script_parses_and_names_the_program_and_its_options_unchanged(command: Sequence[str]) -> None:
     ends = {
-        "start_connection_monitor.ps1": [["Background"], [*command, "stop", "--force"], [*command, "start", "--mode"]],
+        "start_connection_monitor.ps1": [
+            ["Background"],
+            [*command, "restart", "--force", "--mode"],
+            [*command, "start", "--mode"],
+        ],
         "connection_monitor_integration.ps1": [[*command, "autostart"]],
         "connection_monitor.ps1": [[*command, "start"], [*command]],
     }

@@ -106,8 +106,9 @@ def _tell(settings: Settings, text: str) -> None:
     """Say it, and add it to the launcher's log where that is kept already: doing nothing makes no folder."""
     from ..runtime.logs.launcher import LauncherLog
     from ..runtime.logs.places import log_folder
+    from .stop import is_own
 
     click.echo(text)
     folder = log_folder(settings.logging, settings.state_dir, mode="background")
-    if folder is not None and folder.is_dir():
+    if folder is not None and folder.is_dir() and is_own(folder):
         LauncherLog(folder)(f"autostart: {text}")

@@ -133,7 +133,7 @@ def _stop(folder: Path, *, force: bool, again: bool = False) -> Stopped:
     from ..runtime.stopping import find_running, stop_agent
 
     logs = find_running(folder).signature.logs
-    note = LauncherLog(Path(logs)) if logs is not None and _is_own(Path(logs)) else lambda text: None
+    note = LauncherLog(Path(logs)) if logs is not None and is_own(Path(logs)) else lambda text: None
     doing = f"{'restart' if again else 'stop'}{' --force' if force else ''}"
     note(doing)
     try:
@@ -145,7 +145,7 @@ def _stop(folder: Path, *, force: bool, again: bool = False) -> Stopped:
     return stopped
 
 
-def _is_own(folder: Path) -> bool:
+def is_own(folder: Path) -> bool:
     """Whether this user owns the folder: root follows no link that another user has put there."""
     try:
         return not hasattr(os, "geteuid") or folder.stat().st_uid == os.geteuid()

@@ -16,13 +16,12 @@ BY = "integrate"  # the command that seals them
 
 _USAGE = (
     "# Starts the connection monitor. -Mode: Foreground, Background, Task, Service or Ports.",
-    "# -Force: ends one that is running first, even if it does not answer.",
+    "# -Force: ends one that is running first, even if it does not answer; with a bad configuration it goes on.",
 )
 # PowerShell ends a text in single quotes at any of these (about_Quoting_Rules; CharTraits.IsSingleQuote).
 _POWERSHELL_QUOTES = "'\u2018\u2019\u201a\u201b"
 # A caller with $ErrorActionPreference 'Stop' would otherwise end the script at any exit code but 0 (PowerShell 7.3).
 _EXIT_CODES_ARE_NO_ERRORS = "$PSNativeCommandUseErrorActionPreference = $false"
-_NOT_RUNNING = 3  # the exit code of `stop` without a running agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +60,7 @@ def _start_in_powershell() -> Iterator[str]:
     yield "    [switch]$Force"
     yield ")"
     yield _EXIT_CODES_ARE_NO_ERRORS
-    yield "if ($Force) {"
-    yield "    COMMAND 'stop' '--force'"
-    yield f"    if (($LASTEXITCODE -ne 0) -and ($LASTEXITCODE -ne {_NOT_RUNNING})) {{ exit $LASTEXITCODE }}"
-    yield "}"
-    yield "COMMAND 'start' '--mode' $Mode"
+    yield "if ($Force) { COMMAND 'restart' '--force' '--mode' $Mode } else { COMMAND 'start' '--mode' $Mode }"
     yield "exit $LASTEXITCODE"
 
 
@@ -98,11 +93,7 @@ def _start_in_shell() -> Iterator[str]:
     yield "    esac"
     yield "    shift"
     yield "done"
-    yield 'if [ -n "$force" ]; then'
-    yield "    COMMAND stop --force"
-    yield "    code=$?"
-    yield f'    [ "$code" -eq 0 ] || [ "$code" -eq {_NOT_RUNNING} ] || exit "$code"'
-    yield "fi"
+    yield '[ -z "$force" ] || exec COMMAND restart --force --mode "$mode"'
     yield 'exec COMMAND start --mode "$mode"'
 
 
