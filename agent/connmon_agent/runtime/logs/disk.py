@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Protocol
 
@@ -55,7 +56,7 @@ class LocalDisk:
 
     def open(self, path: Path) -> int:
         refuse_special(path)
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         descriptor = os.open(path, flags, READABLE)
         forbid_writing(path)
         return descriptor
@@ -96,11 +97,13 @@ class LocalDisk:
         with source.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
             stream.seek(max(0, size - tail))
-            data = stream.read(tail)
-        if size > tail:
-            data = data.partition(b"\n")[2]
-        with target.open("wb") as stream:
-            stream.write(data)
+            if size > tail:
+                stream.readline()
+            if source == target:
+                target.write_bytes(stream.read())
+            else:
+                with target.open("wb") as copy:
+                    shutil.copyfileobj(stream, copy)
         forbid_writing(target)
 
     def sizes(self, folder: Path, pattern: str) -> dict[Path, int]:
