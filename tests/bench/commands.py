@@ -26,15 +26,17 @@ def measure_status(folder: Path, *, kubectl: str | None, runs: int) -> list[Figu
     write_journal(state / DATABASE_FILE, simulate_days(events=1000))
     config = folder / "status.yaml"
     config.write_text(f"state_dir: {state}\n", encoding="utf-8")
-    ours, configured, peers = [], [], []
+    ours, configured, checked, peers = [], [], [], []
     for _ in range(runs):
         ours.append(_time(agent_command("--state-dir", str(state), "status"), codes=(0, 3)))
         configured.append(_time(agent_command("--config", str(config), "status"), codes=(0, 3)))
+        checked.append(_time(agent_command("--state-dir", str(state), "status", "--check"), codes=(0, 1, 2)))
         if kubectl is not None:
             peers.append(_time([kubectl, "version", "--client"]))
     return [
         Figure("status, cold", "ms", tuple(ours), Limit(150.0), note=_COLD),
         Figure("status, cold, state_dir in the configuration file", "ms", tuple(configured), Limit(150.0), note=_COLD),
+        Figure("status --check, cold", "ms", tuple(checked), Limit(150.0), note=_COLD),
         Figure("kubectl version --client", "ms", tuple(peers), peer=True, note=_COLD if peers else "no kubectl here"),
     ]
 

@@ -13,6 +13,7 @@ from connmon_agent.core.sightings import ProbeResult, Traffic
 from connmon_agent.core.steps import Resolution, Step
 from connmon_agent.core.tallies import (
     DURATIONS,
+    MOST_TARGETS,
     LineTallies,
     Tallies,
     after_power_cut,
@@ -103,9 +104,15 @@ def test_a_probe_counts_in_the_class_of_its_duration() -> None:
     assert abs(tally["a"].seconds - 0.0101) < 1e-9
 
 
-def test_a_target_that_is_not_asked_any_more_is_forgotten() -> None:
+def test_a_target_that_is_asked_again_goes_on_and_the_memory_of_others_is_bounded() -> None:
     lines = count_probes(LineTallies(), [ProbeResult("a", "tcp", True)], ["a"])
-    assert count_probes(lines, [ProbeResult("b", "tcp", True)], ["b"]).probes.keys() == {"b"}
+    lines = count_probes(lines, [ProbeResult("b", "tcp", True)], ["b"])
+    lines = count_probes(lines, [ProbeResult("a", "tcp", True)], ["a"])
+    assert {name: tally.probes for name, tally in lines.probes.items()} == {"a": 2, "b": 1}
+    for number in range(3 * MOST_TARGETS):
+        lines = count_probes(lines, [ProbeResult(f"t{number}", "tcp", True)], [f"t{number}", "a"])
+        assert len(lines.probes) <= MOST_TARGETS
+    assert lines.probes["a"].probes == 2
 
 
 def test_traffic_goes_on_over_a_new_agent_and_over_forwards_that_begin_anew() -> None:

@@ -1,11 +1,16 @@
 """The composition root: what is taken over, in which order, and let go of at the end."""
 
 import asyncio
+import http.client
+import re
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.fakes.virtual_time import until
+from tests.sockets.holders import free_port
 
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import AgentStarted, AgentStopped, Configured, Event, Order, Ordered
@@ -19,7 +24,7 @@ from connmon_agent.runtime.agent import Agent
 from connmon_agent.runtime.build import CREDENTIALS_FOLDER, Runner, open_memory, record_order, run_agent
 from connmon_agent.runtime.control import FILE_NAME
 from connmon_agent.runtime.sentences import Sentence
-from connmon_agent.settings import Settings, TcpTarget
+from connmon_agent.settings import MetricsSettings, Settings, TcpTarget
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 
@@ -247,3 +252,37 @@ def test_an_order_whose_step_fails_is_no_order_that_was_carried_out(
 def test_no_order_is_recorded_beside_an_agent(settings: Settings) -> None:
     with open_memory(settings.state_dir), pytest.raises(AlreadyRunning):
         record_order(settings.state_dir, Order.PAUSE, (), by="ann")
+
+
+def test_a_reload_takes_the_address_of_the_metrics_over(settings: Settings) -> None:
+    """They are those of this agent, and their configuration is the one in force."""
+
+    def ask(port: int, path: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
+
+    async def then(agent: Agent, runner: Runner) -> None:
+        assert runner.monitoring.server is None
+        first, second = free_port(), free_port()
+        await runner.reload(replace(settings, metrics=MetricsSettings(("127.0.0.1", first))))
+        await until(lambda: runner.monitoring.server is not None and runner.monitoring.server.port == first)
+        await until(lambda: agent.last_round is not None and agent.in_force)
+        assert await asyncio.to_thread(ask, first, "/readyz") == (200, "ok")
+        status, text = await asyncio.to_thread(ask, first, "/metrics")
+        assert status == 200 and 'connmon_workload_state{workload="web",connmon_workload_state="UNKNOWN"} 1\n' in text
+        assert 'connmon_probes_total{target="two"} ' in text and "connmon_internal_errors_total 0\n" in text
+        commits = re.search(r"connmon_journal_commit_duration_seconds_count (\d+)", text)
+        assert commits is not None and int(commits[1]) >= 2
+        await runner.reload(replace(settings, metrics=MetricsSettings(("127.0.0.1", second))))
+        await until(lambda: runner.monitoring.server is not None and runner.monitoring.server.port == second)
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.to_thread(ask, first, "/livez")
+        assert await asyncio.to_thread(ask, second, "/livez") == (200, "ok")
+
+    said = live(settings, then)
+    assert [one.text for one in said if "metrics and health are served on" in one.text]
+    assert not [thread for thread in threading.enumerate() if thread.name == "metrics"]

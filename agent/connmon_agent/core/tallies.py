@@ -29,7 +29,7 @@ OUTAGE_CAUSES = (
 OUTCOMES = ("applied", "refused", "foreign", "abandoned")  # of a restart, see core.steps.Resolution
 # Kinds that are asked beside the configured targets, now and then; what is counted is counted for targets.
 _ASIDE = frozenset({"gateway", "interface", "api"})
-MOST_TARGETS = 64
+MOST_TARGETS = 32  # that are remembered, with those of older configurations
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +144,15 @@ def name_cause(cause: str) -> str:
 
 
 def count_probes(lines: LineTallies, probed: Iterable[ProbeResult], targets: Iterable[str]) -> LineTallies:
-    """``lines`` with the results of one round. ``targets`` are all that are asked: others are forgotten."""
-    probes = {name: tally for name, tally in lines.probes.items() if name in set(targets)}
+    """``lines`` with the results of one round. ``targets`` are those that are known to be asked; others are forgotten
+    where there are too many.
+    """
+    probes = dict(lines.probes)
     for result in probed:
-        if result.kind not in _ASIDE and (result.name in probes or len(probes) < MOST_TARGETS):
+        if result.kind not in _ASIDE:
             probes[result.name] = _count_probe(probes.get(result.name, ProbeTally()), result)
+    if len(probes) > MOST_TARGETS:
+        probes = {name: probes[name] for name in targets if name in probes}
     return replace(lines, probes=probes)
 
 
