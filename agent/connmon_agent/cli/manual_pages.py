@@ -20,7 +20,7 @@ _CODE = re.compile(r"`([^`]+)`")
 _EXIT_CODES = (
     ("0", "done"),
     ("1", "failed; one line on standard error says what, where and what to do"),
-    ("2", "wrong usage, or a configuration that cannot be used"),
+    ("2", "wrong usage, or a configuration that cannot be used or says that the agent is not started"),
     ("3", "the agent is not running"),
     ("4", "`replay --verify` found a divergence"),
     ("130", "ended by Ctrl-C"),
