@@ -33,6 +33,7 @@ class Site:
         self.started: list[str] = []
         (folder / "config").mkdir()
         (folder / "var").mkdir()
+        (folder / "statecharts").mkdir()
 
     def write(self, *, erp: Mapping[str, object] | None = None, own: str | None = None) -> None:
         if erp is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from connmon_agent.loading.places import Surroundings, base_of, choose_state_dir, find_config, list_config_candidates
+from connmon_agent.presence import LOCK_FILE
 
 
 @pytest.fixture
@@ -96,6 +97,7 @@ def test_relative_paths_start_above_a_folder_config_else_beside_the_file(
 def test_the_state_directory_is_looked_for_in_this_order(site: Surroundings) -> None:
     config, beside = Path("config/connmon.yaml"), site.folder / "var"
     beside.mkdir()
+    (site.folder / "statecharts").mkdir()  # a checkout
     key = site.folder / "key"
     systemd = replace(site, environment={"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"})
     assert choose_state_dir(Path("option"), key, config, systemd) == site.folder / "option"
@@ -121,14 +123,30 @@ def test_each_platform_has_its_state_directory(site: Surroundings, changes: dict
     assert choose_state_dir(None, None, None, replace(site, **changes)) == Path(state_dir)
 
 
+def test_log_files_in_var_do_not_move_the_state(site: Surroundings) -> None:
+    """The ERP's log folder is var/logs: the agent that makes it must be found by the next command."""
+    config = Path("config/system_config.json")
+    before = choose_state_dir(None, None, config, site)
+    (site.folder / "var/logs").mkdir(parents=True)
+    assert choose_state_dir(None, None, config, site) == before == site.folder / "home/.local/state/connmon-agent"
+
+
+def test_state_that_an_agent_kept_in_var_is_found(site: Surroundings) -> None:
+    (site.folder / "var").mkdir()
+    (site.folder / "var" / LOCK_FILE).touch()
+    assert choose_state_dir(None, None, Path("config/connmon.yaml"), site) == site.folder / "var"
+
+
 def test_var_beside_the_folder_config_counts_in_any_case(site: Surroundings) -> None:
     (site.folder / "var").mkdir()
+    (site.folder / "statecharts").mkdir()
     config = site.folder / "Config" / "system_config.json"
     assert choose_state_dir(None, None, config, site) == site.folder / "var"
 
 
 def test_var_counts_only_beside_a_folder_called_config(site: Surroundings) -> None:
     (site.folder / "var").mkdir()
+    (site.folder / "statecharts").mkdir()
     chosen = choose_state_dir(None, None, Path("settings/connmon.yaml"), site)
     assert chosen == site.folder / "home/.local/state/connmon-agent"
 

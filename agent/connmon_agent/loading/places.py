@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..presence import LOCK_FILE
+
 _NAME = "connmon-agent"
 _FILE = "connmon.yaml"
 ERP_FILE = Path("config/system_config.json")  # in the ERP's folder
@@ -86,7 +88,7 @@ def _is_config_folder(folder: Path) -> bool:
 
 def choose_state_dir(option: Path | None, key: Path | None, config: Path | None, surroundings: Surroundings) -> Path:
     """The state directory, absolute: the command line's, else the file's, else $STATE_DIRECTORY (systemd sets it),
-    else ``var`` beside the folder ``config`` of a checkout, else the platform's.
+    else ``var`` beside the folder ``config`` of a checkout or where an agent kept its state, else the platform's.
     """
     folder = surroundings.folder
     if option is not None:
@@ -97,9 +99,19 @@ def choose_state_dir(option: Path | None, key: Path | None, config: Path | None,
         return _absolute(Path(given.split(os.pathsep)[0]), folder)
     if config is not None and _is_config_folder(_absolute(config, folder).parent):
         beside = base_of(config, folder) / "var"
-        if beside.is_dir():
+        if _holds_state(beside):
             return beside
     return _platform_state_dir(surroundings)
+
+
+def _holds_state(folder: Path) -> bool:
+    """Whether it is a checkout's, or an agent has run in it. A folder of that name alone is none: the ERP's log folder
+    is ``var/logs``, and an agent that makes it must not be missed there by the next command.
+    """
+    try:
+        return folder.is_dir() and ((folder.parent / "statecharts").is_dir() or (folder / LOCK_FILE).exists())
+    except PermissionError:
+        return True  # closed to this user, as an agent of another user keeps its state
 
 
 def _platform_state_dir(surroundings: Surroundings) -> Path:
