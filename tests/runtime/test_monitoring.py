@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import socket
 import threading
 import time
@@ -149,7 +151,7 @@ def test_a_port_that_is_taken_is_told_once_and_had_as_soon_as_it_is_free(monkeyp
         assert (await asyncio.to_thread(fetch, port, "/livez"))[0] == 200
         await until(lambda: len(place.said) == 2)
         assert place.said[0].startswith(f"error: metrics cannot be served on 127.0.0.1:{port}: ")
-        assert "address already in use" in place.said[0].lower()
+        assert re.search(rf"held by .* \(pid {os.getpid()}\); retry every", place.said[0])
         assert place.said[1] == f"info: metrics and health are served on 127.0.0.1:{port}"
 
     live(story)
@@ -202,3 +204,13 @@ def test_a_mistake_costs_one_answer_and_is_reported_on_the_agents_loop() -> None
 
     live(story)
     assert reported == ["serve metrics failed"]
+
+
+def test_an_address_that_this_machine_does_not_have_is_named() -> None:
+    async def story(place: Place) -> None:
+        await place.monitoring.follow(MetricsSettings(("192.0.2.99", 9180)))
+        await until(lambda: place.said != [])
+
+    (said,) = live(story).said
+    assert said.startswith("error: metrics cannot be served on 192.0.2.99:9180: ")
+    assert "Cannot assign requested address; retry every 30 s" in said

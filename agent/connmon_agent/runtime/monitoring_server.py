@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +15,7 @@ from ..metrics.catalog import Observed, make_families
 from ..metrics.exposition import OPEN_METRICS_TYPE, TEXT_TYPE, wants_open_metrics, write_open_metrics, write_text
 from ..metrics.health import Check, tell_health
 from ..metrics.http import HttpServer, Request, Response
+from ..sockets.owners import choose_owner, describe, find_owners
 from ..supervision import report
 from .loop_watch import LoopWatch
 
@@ -144,11 +147,13 @@ class MonitoringServer:
                 continue
 
     def _complain(self, error: OSError) -> str:
-        why = error.strerror or str(error)
-        return (
-            f"metrics cannot be served on {self._where(self._listen[1])}: {why}; it is tried again every {RETRY:g} s. "
-            "Set another port with metrics.listen, or end the program that uses it"
-        )
+        address, port = self._listen
+        told = f"metrics cannot be served on {self._where(port)}"
+        if error.errno == errno.EADDRINUSE:
+            holder = describe(choose_owner(find_owners([port]).get(port, ()), address))
+            return f"{told}: held by {holder}; retry every {RETRY:g} s. Stop it or set another port in metrics.listen"
+        why = os.strerror(error.errno) if error.errno else str(error)  # asyncio puts a whole sentence around it
+        return f"{told}: {why}; retry every {RETRY:g} s. Check metrics.listen"
 
     def _where(self, port: int) -> str:
         address = self._listen[0]
