@@ -197,7 +197,7 @@ def test_where_the_system_s_tables_are_missing_nobody_is_found(
 def test_the_agent_that_serves_a_port_is_its_owner_and_not_the_manager_that_keeps_the_socket() -> None:
     """Of the processes with a socket psutil names the one with the lowest number, which systemd always has."""
     name = Path("/proc/self/comm")
-    before = name.read_text()
+    before = name.read_text().strip()
     with socket.create_server(("127.0.0.1", 0)) as kept:
         port = kept.getsockname()[1]
         serve = "import sys; print('ready', flush=True); sys.stdin.read()"
