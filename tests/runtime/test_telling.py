@@ -23,7 +23,7 @@ from connmon_agent.core.events import (
 from connmon_agent.core.plan import Plan
 from connmon_agent.core.steps import Resolution, Step, Transition
 from connmon_agent.core.world import Outage, World
-from connmon_agent.runtime.logs.catalog import KINDS
+from connmon_agent.message_catalog import KINDS
 from connmon_agent.runtime.sentences import Sentence
 from connmon_agent.runtime.telling import Teller, outages_of
 

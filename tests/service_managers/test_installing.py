@@ -44,7 +44,8 @@ def test_install_writes_what_show_prints(tmp_path: Path, form: Form, user: bool)
     unit = manager.unit(wanted(user))
     assert unit.place.read() == unit.text
     if isinstance(unit.place, UnitFile):
-        assert files(tmp_path) == {str(unit.place.path.relative_to(tmp_path)): unit.text.encode()}
+        written = {name: data for name, data in files(tmp_path).items() if not name.endswith(".catalog")}
+        assert written == {str(unit.place.path.relative_to(tmp_path)): unit.text.encode()}
         assert unit.place.path.stat().st_mode & 0o777 == 0o644
     assert inspect(manager, unit)[0] is Ownership.OURS
 
@@ -137,12 +138,15 @@ class TestSystemd:
         outcome = install(Systemd(a_host(tmp_path, commands)), INSTALLATION)
         unit = "connmon-agent.service"
         assert commands.changes == [
-            f"systemctl {words}" for words in ("daemon-reload", f"enable {unit}", f"start {unit}")
+            *(f"systemctl {words}" for words in ("daemon-reload", f"enable {unit}", f"start {unit}")),
+            "journalctl --update-catalog",
         ]
         assert outcome.done == (
             f"Wrote {tmp_path}/etc/systemd/system/{unit}",
             f"Enabled {unit}: it starts at boot",
             f"Started {unit}",
+            f"Wrote {tmp_path}/usr/local/lib/systemd/catalog/connmon-agent.catalog: "
+            "`journalctl -x` explains the agent's messages",
         )
 
     def test_a_service_that_was_stopped_is_started(self, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ ALARMING = frozenset(
 class Mark:
     """Which recorded event a sentence tells of, and what kind of sentence it is.
 
-    ``kind`` is one of ``logs.catalog.KINDS``. ``seq`` is the event's number; None: it could not be recorded.
+    ``kind`` is one of ``message_catalog.KINDS``. ``seq`` is the event's number; None: it could not be recorded.
     ``outages`` are the ids of the outages that the event belongs to: usually none or one, two where one outage cuts the
     recovery from another short. ``led_by`` are the sentences of earlier events that belong to an outage, too, which
     was not known when they were said: the failing rounds before the outage that this sentence begins.

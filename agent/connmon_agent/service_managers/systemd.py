@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import ConnmonError
+from .catalogs import Catalog
 from .interface import NAME, Condition, Host, Installation, Ran, Unit
 from .systemd_units import STATE, instance_files, name_file, name_unit, write_unit
 from .unit_files import UnitFile
@@ -24,6 +25,7 @@ class Systemd:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._catalog = Catalog(host.root, host.run)
 
     @classmethod
     def runs_on(cls, host: Host) -> bool:
@@ -86,6 +88,8 @@ class Systemd:
         elif changed:
             self._start(unit, "restart")
             done.append(f"Restarted {unit.name}")
+        if not unit.user:
+            done += self._catalog.install()
         return done
 
     def deactivate(self, unit: Unit) -> list[str]:
@@ -101,6 +105,9 @@ class Systemd:
     def removed(self, unit: Unit) -> None:
         self._do(unit, "daemon-reload")
         self._ask(unit, "reset-failed", unit.name)  # fails where nothing has failed
+        others = (self._host.root / "etc/systemd/system").glob(f"{NAME}*.service")
+        if not unit.user and not any(others):
+            self._catalog.remove()
 
     def inspect(self, unit: Unit) -> Condition:
         shown = self._do(unit, "show", unit.name, "-p", ",".join(_SHOWN)).output

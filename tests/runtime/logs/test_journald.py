@@ -22,7 +22,7 @@ from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.cli import connmon_agent
 from connmon_agent.core.moments import Moment
-from connmon_agent.runtime.logs.catalog import message_id
+from connmon_agent.message_catalog import message_id
 from connmon_agent.runtime.logs.log import Log
 from connmon_agent.runtime.sentences import Mark, Sentence
 from connmon_agent.settings import LoggingSettings

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connmon_agent.core.moments import Moment
-from connmon_agent.runtime.logs.catalog import KINDS
+from connmon_agent.message_catalog import KINDS
 from connmon_agent.runtime.logs.lines import clean, to_json, to_text
 from connmon_agent.runtime.sentences import AREAS, Mark, Sentence
 

@@ -17,8 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
+from ...message_catalog import message_id
 from ..sentences import Mark, Sentence
-from .catalog import message_id
 
 SOCKET = Path("/run/systemd/journal/socket")
 IDENTIFIER = "connmon-agent"

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from connmon_agent.core.world import ForwardState, LinkState, ServiceState
-from connmon_agent.runtime.logs.catalog import KINDS, catalog_text, message_id
+from connmon_agent.message_catalog import KINDS, catalog_text, message_id
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[1]
 
 
 def read_catalog() -> dict[str, dict[str, str]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import uuid
 from functools import cache
 
+HEAD = "# Explanations of connmon-agent's messages for `journalctl -x`."  # the file's first line
+
 _NAMESPACE = uuid.UUID("5d0a8f4c-2f0e-4b1f-9d67-6a1c3a7e9b52")
 
 _LINE = "@CONNMON_SOURCE@ -> @CONNMON_DEST@ in event @CONNMON_SEQ@."
@@ -79,4 +81,4 @@ def catalog_text() -> str:
         f"-- {message_id(kind)}\nSubject: {subject}\nDefined-By: connmon-agent\n\n{body}\n"
         for kind, (subject, body) in KINDS.items()
     )
-    return "# Explanations of connmon-agent's messages for `journalctl -x`.\n\n" + "\n".join(entries)
+    return f"{HEAD}\n\n" + "\n".join(entries)
