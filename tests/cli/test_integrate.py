@@ -174,11 +174,11 @@ def test_the_scripts_call_connmon_agent_with_the_configuration_of_this_place(
         ("connection_monitor_integration.sh",): f"{options}<autostart>",
         ("connection_monitor.sh",): f"{options}<start>",
         ("connection_monitor.sh", "url", "a b"): f"{options}<url><a b>",
-        ("start_connection_monitor.sh",): f"{options}<start><--mode><background>",
+        ("start_connection_monitor.sh",): f"{options}<start><--mode><foreground>",
         ("start_connection_monitor.sh", "-Mode", "Task"): f"{options}<start><--mode><Task>",
         ("start_connection_monitor.sh", "-mode:Task"): f"{options}<start><--mode><Task>",
         ("start_connection_monitor.sh", "--mode=Task"): f"{options}<start><--mode><Task>",
-        ("start_connection_monitor.sh", "-FORCE"): f"{options}<restart><--force><--mode><background>",
+        ("start_connection_monitor.sh", "-FORCE"): f"{options}<restart><--force><--mode><foreground>",
         ("start_connection_monitor.sh", "-Force", "-Mode", "Task"): f"{options}<restart><--force><--mode><Task>",
     }
     for (name, *arguments), said in calls.items():
@@ -193,7 +193,7 @@ def test_the_exit_code_is_connmon_agents(tmp_path: Path, monkeypatch: pytest.Mon
     state = f"<--state-dir><{tmp_path}/state>"
     (tmp_path / "code").write_text("1\n")
     assert call(tmp_path / "connection_monitor.sh") == (1, f"{state}<start>\n")
-    assert call(start, "-Force") == (1, f"{state}<restart><--force><--mode><background>\n")
+    assert call(start, "-Force") == (1, f"{state}<restart><--force><--mode><foreground>\n")
     assert call(start, "-Fource") == (2, "Error: unknown argument -Fource. Try: -Mode MODE, -Force\n")
     assert call(start, "-Mode") == (2, "Error: -Mode needs a mode\n")
 

@@ -56,7 +56,7 @@ def _start_in_powershell() -> Iterator[str]:
     yield from _USAGE
     yield "[CmdletBinding()]"
     yield "param("
-    yield "    [string]$Mode = 'Background',"
+    yield "    [string]$Mode = 'Foreground',"
     yield "    [switch]$Force"
     yield ")"
     yield _EXIT_CODES_ARE_NO_ERRORS
@@ -80,7 +80,7 @@ def _monitor_in_powershell() -> Iterator[str]:
 
 def _start_in_shell() -> Iterator[str]:
     yield from _USAGE
-    yield "mode=background force="
+    yield "mode=foreground force="
     yield "while [ $# -gt 0 ]; do"
     yield "    case $1 in"
     yield "        -[Mm][Oo][Dd][Ee]|--mode)"
