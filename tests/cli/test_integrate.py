@@ -231,7 +231,7 @@ COMMANDS = st.lists(
 def test_every_powershell_script_parses_and_names_the_program_and_its_options_unchanged(command: Sequence[str]) -> None:
     ends = {
         "start_connection_monitor.ps1": [
-            ["Background"],
+            ["Foreground"],
             [*command, "restart", "--force", "--mode"],
             [*command, "start", "--mode"],
         ],
