@@ -166,31 +166,39 @@ def run_without_config(agent: LocalAgent, *arguments: str) -> subprocess.Complet
     )
 
 
-def test_a_restart_under_way_is_left_to_the_next_start_which_repeats_none(site: LocalSite, agent: LocalAgent) -> None:
-    agent.configuration["stop_timeout"] = "1s"
-    agent.write()
-    agent.start()
-    for arguments in (("stop",), ("stop", "--force")):
-        agent.until_service("db", "READY")
-        assert agent.run("rearm").exit_code == 0
-        after = generation_of(site) + 1
-        rule = site.api.faults.add(Hang(processed=True), method="PATCH", path="db")  # it is applied, and never answered
+def test_a_restart_under_way_is_left_to_the_next_start_which_repeats_none(tmp_path: Path) -> None:
+    with LocalSite("db").running() as site:  # its own: what is restarted here shows in the cluster
+        agent = LocalAgent(tmp_path, {**site.configuration(tmp_path, ["db"]), "stop_timeout": "1s"})
         try:
-            agent.order("recover", "db")
-            agent.until(partial(has_generation, site, after), "restart")
-            if "--force" in arguments:
-                os.kill(agent.process.pid, signal.SIGSTOP)
-            stopped = agent.run(*arguments)
+            for arguments in (("stop",), ("stop", "--force")):
+                end_amid_a_restart(site, agent, arguments)
+            agent.verify()
         finally:
-            site.api.faults.remove(rule)
-        assert stopped.exit_code == 0, stopped.output
-        assert agent.process.wait(PATIENCE) == (-signal.SIGKILL if "--force" in arguments else 0)
-        assert agent.service("db")["intent"] is not None
-        agent.start()
-        agent.until(lambda: agent.service("db")["intent"] is None, "answer of the cluster")
-        agent.until_service("db", "READY")
-        assert generation_of(site) == after
-    agent.verify()
+            agent.bury()
+
+
+def end_amid_a_restart(site: LocalSite, agent: LocalAgent, arguments: tuple[str, ...]) -> None:
+    agent.start()
+    agent.until_service("db", "READY")
+    assert agent.run("rearm").exit_code == 0
+    after = generation_of(site) + 1
+    rule = site.api.faults.add(Hang(processed=True), method="PATCH", path="db")  # it is applied, and never answered
+    try:
+        agent.order("recover", "db")
+        agent.until(partial(has_generation, site, after), "restart")
+        if "--force" in arguments:
+            os.kill(agent.process.pid, signal.SIGSTOP)
+        stopped = agent.run(*arguments)
+    finally:
+        site.api.faults.remove(rule)
+    assert stopped.exit_code == 0, stopped.output
+    assert agent.process.wait(PATIENCE) == (-signal.SIGKILL if "--force" in arguments else 0)
+    assert agent.service("db")["intent"] is not None
+    agent.start()
+    agent.until(lambda: agent.service("db")["intent"] is None, "answer of the cluster")
+    agent.until_service("db", "READY")
+    assert generation_of(site) == after
+    assert agent.end() == 0
 
 
 def has_generation(site: LocalSite, number: int) -> bool:

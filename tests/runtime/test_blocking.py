@@ -218,7 +218,7 @@ def test_the_agent_ends_in_time_whatever_hangs(hangs: str, monkeypatch: pytest.M
         await site.stop()
         assert asyncio.get_running_loop().time() - began <= STOP_TIMEOUT
         if hangs not in ("disk", "a look"):
-            assert any("left behind" in sentence.text for sentence in site.said)
+            assert any("abandoned, because it did not end within" in sentence.text for sentence in site.said)
             assert type(site.disk.commits[-1].event).__name__ == "AgentStopped", "the end is recorded all the same"
         gone.append(True)
 
