@@ -1,4 +1,4 @@
-"""Debug lines: what the agent asked and what came back. Each wraps a port, and says nothing where nobody listens."""
+"""Debug lines: what the agent asked and what came back. Each wraps a port, and is silent unless its lines are wanted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Wants = Callable[[str, str, float], bool]
 
 
 def want_nothing(area: str, level: str, now: float) -> bool:
-    """Nobody listens."""
+    """No debug line is wanted."""
     return False
 
 

@@ -30,7 +30,7 @@ ALARMING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Which recorded event a sentence tells of, and what kind of sentence it is.
+    """Which recorded event a sentence is about, and what kind of sentence it is.
 
     ``kind`` is one of ``message_catalog.KINDS``. ``seq`` is the event's number; None: it could not be recorded.
     ``outages`` are the ids of the outages that the event belongs to: usually none or one, two where one outage cuts the
@@ -41,7 +41,7 @@ class Mark:
     kind: str
     seq: int | None = None
     outages: tuple[int, ...] = ()
-    source: str = ""  # the state that was left; empty where the sentence tells of no transition
+    source: str = ""  # the state that was left; empty where the sentence is about no transition
     dest: str = ""
     trigger: str = ""
     led_by: tuple[Sentence, ...] = ()
@@ -52,7 +52,7 @@ class Sentence:
     """One line of the log. ``level`` is debug, info, warning or error; ``about`` is "agent", "link" or a service.
 
     ``detail`` is for the log file alone, below the line: the traceback of an internal error. ``area`` is one of AREAS;
-    empty: it follows from ``about``. ``mark`` None: it tells of no event.
+    empty: it follows from ``about``. ``mark`` None: it is about no event.
     """
 
     at: Moment

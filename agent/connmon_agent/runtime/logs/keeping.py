@@ -33,7 +33,7 @@ class LogKeeper:
             self._log.settle(now)
             loss = self._log.loss
             if loss.count != noted:
-                with suppress(StoreError):  # the disk's trouble is told where it matters
+                with suppress(StoreError):  # the disk's failure is reported where it matters
                     await self._note(LogLoss(loss.count, make_safe(loss.reason), now))
                     noted = loss.count
             await self._clock.sleep(INTERVAL)

@@ -29,7 +29,7 @@ class StreamSink:
         self._leveled = leveled
 
     def write(self, sentence: Sentence) -> None:
-        """Write a line; a closed terminal must not end the agent, and cannot be told of anywhere."""
+        """Write a line; a closed terminal must not end the agent, and there is no other place to report it."""
         line = self._form(_without_detail(sentence))  # no traceback on a terminal
         prefix = f"<{PRIORITIES[sentence.level]}>" if self._leveled else ""
         with suppress(OSError, ValueError):
