@@ -1,4 +1,4 @@
-"""Debug lines: what the agent asked and what came back. Each wraps a port, and is silent unless its lines are wanted."""
+"""Debug lines: what the agent asked and what came back. Each class wraps a port; no line is made unless wanted."""
 
 from __future__ import annotations
 

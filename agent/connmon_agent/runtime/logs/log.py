@@ -64,7 +64,7 @@ class Log:
         disk: Disk | None = None,
         journal: Path = SOCKET,
     ) -> None:
-        """``beside``: write in a thread, so that a terminal, a pipe or a disk that takes nothing does not block the caller.
+        """``beside``: write in a thread, so that a terminal, a pipe or a disk that takes nothing blocks no caller.
 
         ``folder`` chooses the folder of the log files, see ``places.log_folder``. ``started`` (Unix seconds; None:
         now) names the log of this run. ``journal`` is the journal's socket.
