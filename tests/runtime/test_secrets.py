@@ -38,6 +38,7 @@ PLACES = 9  # texts of others in one life of the agent
 
 EVERYTHING = (
     *("status", "status --json", "replay", "replay --json", "history", "explain", "explain web", "ports"),
+    *("metrics", "status --check"),
     *(f"explain {seq}" for seq in range(1, 40, 7)),
 )
 MOST_OF_IT = ("status", "replay --json")  # what the other commands show is in the state file, too
