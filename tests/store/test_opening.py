@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.fakes.statefiles import deciding, opened, tampered, tick, with_outage
 
 from connmon_agent.core.steps import Step
 from connmon_agent.errors import StoreError
+from connmon_agent.store.journal import SqliteJournal
 from connmon_agent.store.layout import SCHEMA_VERSION
 from connmon_agent.store.reading import Reader
 
@@ -188,3 +190,32 @@ def test_a_newer_memory_is_left_alone(memory: Path) -> None:
 def test_a_place_that_holds_no_file_is_named(tmp_path: Path, place: str, words: str) -> None:
     with pytest.raises(StoreError, match=words), opened(tmp_path / place):
         pass
+
+
+def test_an_opening_that_gets_on_says_so_at_the_start_and_again_at_a_reopening(memory: Path) -> None:
+    with tampered(memory) as connection:  # as long as a check of some hundred megabytes, in steps of SQLite's machine
+        connection.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
+            "INSERT INTO meta SELECT 'filler-' || i, 'x' FROM n"
+        )
+    calls: list[str] = []
+    journal = SqliteJournal.open(
+        memory, boottime=lambda: 77.5, boot_id="boot", wall=lambda: 0.0, progress=lambda: calls.append("start")
+    )
+    with closing(journal):
+        started = len(calls)
+        assert started > 5
+        journal.progress = lambda: calls.append("reopening")
+        journal.commit(tick(9), deciding(journal.load(), 9))
+        assert len(calls) == started, "what it does later is no opening"
+        journal.reopen()
+        assert calls[-1] == "reopening"
+
+
+def test_an_opening_of_a_small_file_says_nothing(memory: Path) -> None:
+    calls: list[str] = []
+    journal = SqliteJournal.open(
+        memory, boottime=lambda: 77.5, boot_id="boot", wall=lambda: 0.0, progress=lambda: calls.append("start")
+    )
+    journal.close()
+    assert calls == []

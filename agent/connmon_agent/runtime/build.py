@@ -78,8 +78,11 @@ class Memory:
 
 
 @contextmanager
-def open_memory(folder: Path, *, signature: Signature = UNSIGNED) -> Iterator[Memory]:
-    """Take the state directory over; it is made where it is missing. ``signature`` names who does so.
+def open_memory(
+    folder: Path, *, signature: Signature = UNSIGNED, progress: Callable[[], object] | None = None
+) -> Iterator[Memory]:
+    """Take the state directory over; it is made where it is missing. ``signature`` names who does so, ``progress`` is
+    called while that gets on.
 
     Raises AlreadyRunning, StoreError, ConfigurationError for a chart, ConnmonError for the folder itself.
     """
@@ -87,7 +90,7 @@ def open_memory(folder: Path, *, signature: Signature = UNSIGNED) -> Iterator[Me
     _make_folder(folder)
     with AgentLock(folder, signature=signature):
         boot = boot_id()
-        journal = SqliteJournal.open(folder / DATABASE_FILE, boottime=boottime, boot_id=boot)
+        journal = SqliteJournal.open(folder / DATABASE_FILE, boottime=boottime, boot_id=boot, progress=progress)
         try:
             for name, chart in charts.items():
                 journal.save_chart(name, chart.sha256, chart.text)
@@ -167,7 +170,11 @@ async def run_agent(
     asyncio.get_running_loop().set_default_executor(DaemonExecutor(THREADS, "connmon"))
     announcer = announcer or NoAnnouncer()
     announcer.extend(estimate_opening(settings.state_dir / DATABASE_FILE))
-    with open_memory(settings.state_dir, signature=signature) as memory:
+    progress = partial(announcer.extend, OPENING_TIME)
+    with open_memory(settings.state_dir, signature=signature, progress=progress) as memory:
+        # The decision loop waits for the file to be opened again after a failure, in the journal's thread.
+        loop = asyncio.get_running_loop()
+        memory.journal.progress = partial(loop.call_soon_threadsafe, announcer.alive)
         admit_readers(memory.folder, readers)
         runner = Runner(settings, memory, say, announcer, store)
         control = ControlServer(memory.folder, runner.agent.obey, runner.handlers)

@@ -29,7 +29,7 @@ from ..errors import CommitError, InvariantError, StoreError
 from . import tallying, writes
 from .failures import commit_error, is_damage, store_error
 from .layout import EVENTS, LOG_LOSS, LOG_LOSSES, STEPS, UNVERIFIED, EventRow, StepBody
-from .opening import OpenedStore, Trace, open_store, require_full_sync
+from .opening import OpenedStore, Progress, Trace, open_store, require_full_sync
 from .snapshots import SnapshotWriter
 
 COPY_AFTER = 250  # transactions; a quiet round writes three pages of 4 KiB, a decision about seven
@@ -70,8 +70,10 @@ class SqliteJournal:
         boot_id: str,
         wall: Callable[[], float],
         trace: Trace | None,
+        progress: Progress | None,
     ) -> None:
         self.path = path
+        self.progress = progress
         self._boottime = boottime
         self._boot_id = boot_id
         self._wall = wall
@@ -79,7 +81,7 @@ class SqliteJournal:
         self._snapshots = SnapshotWriter()
         self._abandoned = False
         self._suspect = True  # the file may have been damaged since it was looked through
-        self._take(open_store(path, wall=wall, trace=trace))
+        self._take(open_store(path, wall=wall, trace=trace, progress=progress))
         self._begin_counting()
 
     @classmethod
@@ -91,13 +93,15 @@ class SqliteJournal:
         boot_id: str,
         wall: Callable[[], float] = time.time,
         trace: Trace | None = None,
+        progress: Progress | None = None,
     ) -> SqliteJournal:
         """Open the state file, or begin one. Raises StoreError.
 
         ``boottime`` gives seconds since the machine booted and ``boot_id`` names that boot: both go into every event.
         ``wall`` gives Unix seconds. ``trace``, for diagnosis, is called with every SQL statement before it runs.
+        ``progress`` is called while the opening gets on, see ``open_store``; the attribute is for those to come.
         """
-        return cls(path, boottime=boottime, boot_id=boot_id, wall=wall, trace=trace)
+        return cls(path, boottime=boottime, boot_id=boot_id, wall=wall, trace=trace, progress=progress)
 
     @property
     def counted(self) -> tuple[Tallies, LineTallies]:
@@ -225,7 +229,9 @@ class SqliteJournal:
         self._in_order = False
         with suppress(sqlite3.Error):  # its transaction is of unknown outcome; the file knows better
             self._connection.close()
-        self._take(open_store(self.path, wall=self._wall, trace=self._trace, check=self._suspect))
+        self._take(
+            open_store(self.path, wall=self._wall, trace=self._trace, check=self._suspect, progress=self.progress)
+        )
         self._suspect = False
         if not self._counted[0].boot:  # nothing of this agent was counted in this file yet
             self._begin_counting()

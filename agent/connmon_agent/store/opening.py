@@ -24,7 +24,10 @@ LONGEST_LOG = 2000  # pages of 4 KiB, 8 MB, from which SQLite itself copies the 
 LOG_KEPT = 10_000_000  # bytes to which a log is cut that a reader kept from being written again
 FULL = 2  # what PRAGMA synchronous answers
 
+PROGRESS = 10_000  # steps of SQLite's machine between two calls of ``Progress``; some hundred pages each
+
 Trace = Callable[[str], object]
+Progress = Callable[[], object]
 
 
 class Damaged(Exception):
@@ -52,30 +55,41 @@ class OpenedStore:
     damage: str | None = None
 
 
-def open_store(path: Path, *, wall: Callable[[], float], trace: Trace | None = None, check: bool = True) -> OpenedStore:
+def open_store(
+    path: Path,
+    *,
+    wall: Callable[[], float],
+    trace: Trace | None = None,
+    check: bool = True,
+    progress: Progress | None = None,
+) -> OpenedStore:
     """Open ``path`` for writing; a damaged file is moved out of the way first. Raises StoreError.
 
     ``wall`` gives Unix seconds for the name of a damaged file; ``trace`` is called with every SQL statement. ``check``:
-    look through the whole file for damage, which may read some hundred megabytes.
+    look through the whole file for damage, which may read some hundred megabytes. ``progress`` is called now and then
+    while that and a migration get on, and not while they wait for the disk. SQLite before 3.41 does not call it while
+    it looks through one table's pages.
     """
     try:
-        return _open(path, trace, check)
+        return _open(path, trace, check, progress)
     except Damaged as damaged:
         moved = _set_aside(path, wall())
-        fresh = _open(path, trace, check)
+        fresh = _open(path, trace, check, progress)
         return OpenedStore(fresh.connection, fresh.remembered, moved, str(damaged))
 
 
-def _open(path: Path, trace: Trace | None, check: bool) -> OpenedStore:
+def _open(path: Path, trace: Trace | None, check: bool, progress: Progress | None) -> OpenedStore:
     try:
-        _check_file(path, check)
+        _check_file(path, check, progress)
         _make_private(path)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
             connection.set_trace_callback(trace)
+            _watch(connection, progress)
             _prepare(connection, path)
             tallies, lines = recall_tallies(connection)
             remembered = replace(_recall(connection), tallies=tallies, lines=lines)
+            _watch(connection, None)
             return OpenedStore(connection, remembered)
         except BaseException:
             connection.close()
@@ -86,7 +100,19 @@ def _open(path: Path, trace: Trace | None, check: bool) -> OpenedStore:
         raise store_error(error, doing="open the memory", path=path) from error
 
 
-def _check_file(path: Path, check: bool) -> None:
+def _watch(connection: sqlite3.Connection, progress: Progress | None) -> None:
+    if progress is None:
+        connection.set_progress_handler(None, 0)
+        return
+
+    def go_on() -> int:  # anything but 0 would interrupt it
+        progress()
+        return 0
+
+    connection.set_progress_handler(go_on, PROGRESS)
+
+
+def _check_file(path: Path, check: bool, progress: Progress | None) -> None:
     """Raise Damaged or StoreError before anything writes. Read-only, so that closing does not move the log's pages."""
     for file in (path, log_of(path), index_of(path)):
         if file.exists() and not file.is_file():
@@ -103,6 +129,7 @@ def _check_file(path: Path, check: bool) -> None:
         check_identity(connection, path)
         if not check:
             return
+        _watch(connection, progress)
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise Damaged(verdict.splitlines()[-1])  # the line before names the database
