@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from tests.fakes.charts import real_charts
+from tests.fakes.memories import DOWN, UP, remember, rounds, start, stop
 from tests.fakes.mornings import at
 
+from connmon_agent.cli.replay import _events_of
+from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import (
     AgentStarted,
     AgentStopped,
@@ -26,6 +32,9 @@ from connmon_agent.core.world import Outage, World
 from connmon_agent.message_catalog import KINDS
 from connmon_agent.runtime.sentences import Sentence
 from connmon_agent.runtime.telling import Teller, outages_of
+from connmon_agent.store import DATABASE_FILE
+from connmon_agent.store.journal import SqliteJournal
+from connmon_agent.store.reading import Reader
 
 QUIET = World(store="disk0001")
 OPEN = replace(QUIET, outage=Outage(3, at(10), "no-carrier"))
@@ -67,6 +76,27 @@ def test_what_begins_an_outage_is_led_by_the_failing_rounds_before() -> None:
     ]
     (later,) = teller.tell(TimerDue(at(12), "a"), moved(OPEN, "OFFLINE", "OFFLINE"), OPEN, 4)
     assert later.mark is not None and later.mark.led_by == ()
+
+
+def test_an_outage_begins_in_the_life_of_the_agent_that_finds_it_so_nothing_earlier_leads_to_it(tmp_path: Path) -> None:
+    before = remember(tmp_path, [*start(0), *rounds(UP, 1, 2, 3), *rounds(DOWN, 12), stop(12.2)])
+    assert before.link.state == "DEGRADED"
+    with closing(SqliteJournal.open(tmp_path / DATABASE_FILE, boottime=lambda: 50.0, boot_id="boot-1")) as journal:
+        teller, engine = Teller(), Engine(real_charts())
+        charts = {name: chart.sha256 for name, chart in real_charts().items()}
+        events = [AgentStarted(at(12.3), 4712, "0.1.0", "boot-1", charts, at(12.2)), *rounds(DOWN, 13, 14, 15, 16)]
+        said: list[Sentence] = []
+        for event in events:
+            world = journal.load()
+            step = engine.step(world, event)
+            if step.changes(world):
+                said += teller.tell(event, step, world, journal.commit(event, step))
+    (begun,) = [one for one in said if "-> OFFLINE" in one.text]
+    assert begun.mark is not None
+    with Reader(tmp_path / DATABASE_FILE) as reader:
+        shown = {row.seq for row in _events_of(reader, reader.outages()[0]) if row.transitions or row.notes}
+    listed = {one.mark.seq for one in (*begun.mark.led_by, *said[said.index(begun) :]) if one.mark}
+    assert listed == shown
 
 
 def marks(event: Event, step: Step) -> list[tuple[str, str, int | None]]:
