@@ -170,14 +170,14 @@ def test_a_restart_under_way_is_left_to_the_next_start_which_repeats_none(tmp_pa
     with LocalSite("db").running() as site:  # its own: what is restarted here shows in the cluster
         agent = LocalAgent(tmp_path, {**site.configuration(tmp_path, ["db"]), "stop_timeout": "1s"})
         try:
-            for arguments in (("stop",), ("stop", "--force")):
-                end_amid_a_restart(site, agent, arguments)
+            end_amid_a_restart(site, agent)
             agent.verify()
         finally:
             agent.bury()
 
 
-def end_amid_a_restart(site: LocalSite, agent: LocalAgent, arguments: tuple[str, ...]) -> None:
+def end_amid_a_restart(site: LocalSite, agent: LocalAgent) -> None:
+    """By force; ends in order are drawn in tests/runtime/test_stops_midway.py."""
     agent.start()
     agent.until_service("db", "READY")
     assert agent.run("rearm").exit_code == 0
@@ -186,13 +186,12 @@ def end_amid_a_restart(site: LocalSite, agent: LocalAgent, arguments: tuple[str,
     try:
         agent.order("recover", "db")
         agent.until(partial(has_generation, site, after), "restart")
-        if "--force" in arguments:
-            os.kill(agent.process.pid, signal.SIGSTOP)
-        stopped = agent.run(*arguments)
+        os.kill(agent.process.pid, signal.SIGSTOP)
+        stopped = agent.run("stop", "--force")
     finally:
         site.api.faults.remove(rule)
     assert stopped.exit_code == 0, stopped.output
-    assert agent.process.wait(PATIENCE) == (-signal.SIGKILL if "--force" in arguments else 0)
+    assert agent.process.wait(PATIENCE) == -signal.SIGKILL
     assert agent.service("db")["intent"] is not None
     agent.start()
     agent.until(lambda: agent.service("db")["intent"] is None, "answer of the cluster")
