@@ -8,9 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from ..supervision import Tasks, cancel, supervise
 
 LONGEST_HEAD = 8192  # bytes of a request
 PATIENCE = 5.0  # seconds for a client to say what it wants, and again to take the answer
@@ -93,7 +96,7 @@ class HttpServer:
         self._own_host_only = own_host_only
         self._report = report
         self._server: asyncio.Server | None = None
-        self._serving: set[asyncio.Task[None]] = set()
+        self._serving: Tasks = set()
 
     async def listen(self, address: str, port: int) -> int:
         """Begin to serve; returns the port. Raises OSError."""
@@ -105,18 +108,14 @@ class HttpServer:
         """Stop listening, and break off what is under way."""
         if self._server is not None:
             self._server.close()
-        for task in self._serving:
-            task.cancel()
-        if self._serving:
-            await asyncio.wait(self._serving)
+        await cancel(self._serving)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._serving) >= 2 * MOST_CONNECTIONS:  # not even a refusal is owed to that many
             writer.transport.abort()
             return
-        task = asyncio.ensure_future(self._serve(reader, writer))
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+        task = supervise("answer a request", partial(self._serve, reader, writer), tasks=self._serving, again=False)
+        task.add_done_callback(lambda _: writer.transport.abort())  # also where it was cancelled before it began
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -126,8 +125,6 @@ class HttpServer:
             pass  # a client that breaks off or keeps silent
         except Exception as error:
             self._report(error)
-        finally:
-            writer.transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         method = "GET"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from ipaddress import ip_address
+from typing import Any
 
 from ..metrics.catalog import Observed, make_families
 from ..metrics.exposition import OPEN_METRICS_TYPE, TEXT_TYPE, wants_open_metrics, write_open_metrics, write_text
@@ -113,6 +114,7 @@ class MonitoringServer:
 
     async def _serve(self) -> None:
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
+        self._loop.set_exception_handler(self._take_over)
         if self._stopped:
             return
         endpoints = self._make(LoopWatch(self._agent_loop))
@@ -158,6 +160,10 @@ class MonitoringServer:
     def _where(self, port: int) -> str:
         address = self._listen[0]
         return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+    def _take_over(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What fails on the server's loop is reported where everything is."""
+        self._report(context.get("exception") or RuntimeError(context["message"]))
 
     def _report(self, error: BaseException) -> None:
         self._on_agent_loop(partial(report, "serve metrics", error))
