@@ -69,9 +69,10 @@ class Machine:
         """One of systemd's properties of a unit."""
         return self.run(f"systemctl show -P {name} {unit}").strip()
 
-    def status(self) -> dict[str, Any]:
-        """``connmon-agent status --json``, whether an agent runs or not."""
-        return json.loads(self.ask("connmon-agent status --json").output or "{}")  # type: ignore[no-any-return]
+    def status(self, options: str = "") -> dict[str, Any]:
+        """``connmon-agent OPTIONS status --json``, whether an agent runs or not."""
+        found: dict[str, Any] = json.loads(self.ask(f"connmon-agent {options} status --json").output or "{}")
+        return found
 
     def until(self, what: str, condition: Callable[[], object]) -> None:
         """Wait until ``condition`` holds; ``what`` it is, for people."""

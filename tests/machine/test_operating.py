@@ -36,9 +36,11 @@ WantedBy=multi-user.target
 """
 
 
-def is_well(machine: Machine) -> bool:
-    """Whether the link is ONLINE, and each service is ready and reached through its port."""
-    found = machine.status()
+def is_well(machine: Machine, options: str = "") -> bool:
+    """Whether the link is ONLINE, and each service is ready and reached through its port, by ``connmon-agent`` with
+    these ``options``.
+    """
+    found = machine.status(options)
     services = found.get("services") or []
     return bool(
         found.get("agent", {}).get("running")
@@ -275,6 +277,44 @@ def test_uninstall_leaves_state_and_logs_alone(machine: Machine) -> None:
     assert machine.status()["outage"]["id"] == 1
     assert "Nothing changed" in machine.run("connmon-agent service uninstall")
     assert machine.run("systemctl list-units --failed --no-legend") == ""
+
+
+def test_one_of_several_is_named_in_all_that_is_its_own(machine: Machine) -> None:
+    for name in ("branch", "other"):
+        missing = machine.ask(f"connmon-agent service install --instance {name}")
+        assert (missing.code, f"/etc/connmon-agent/{name}.yaml" in missing.errors) == (2, True)
+    machine.write("/etc/connmon-agent/branch.yaml", CONFIG)
+    unlinked = machine.ask("connmon-agent service install --instance branch")
+    assert (unlinked.code, "branch.kubeconfig, which is not there" in unlinked.errors) == (1, True)
+    machine.run("ln -s /etc/rancher/k3s/k3s.yaml /etc/connmon-agent/branch.kubeconfig")
+    machine.run("connmon-agent service install --instance branch")
+    machine.until("all is well", lambda: is_well(machine, "--state-dir /var/lib/connmon-agent-branch"))
+    machine.run("systemctl reload connmon-agent@branch")
+    machine.run("connmon-agent service uninstall --instance branch")
+    assert machine.ask("find /etc/systemd -name '*connmon*' | grep .").code == 1
+
+
+def test_a_user_has_it_without_root(machine: Machine) -> None:
+    """In a manager of the user's own, which this machine has no login to start for."""
+    home, session = "/home/anna", "/run/user/1500"
+    machine.run(f"useradd --uid 1500 --create-home anna && install -d -o anna -m 700 {session}")
+    machine.run(
+        f"systemd-run --quiet --unit=anna -p Delegate=yes -p User=anna -E HOME={home} -E XDG_RUNTIME_DIR={session} "
+        "/lib/systemd/systemd --user"
+    )
+    machine.write(f"{home}/.config/connmon-agent/connmon.yaml", CONFIG)
+    machine.run(f"install -o anna -m 600 /etc/rancher/k3s/k3s.yaml {home}/kubeconfig && chown -R anna {home}")
+    as_anna = f"setpriv --reset-env --reuid=anna --regid=1500 --init-groups env KUBECONFIG={home}/kubeconfig "
+    without = machine.ask(f"{as_anna} connmon-agent service install --user")
+    assert (without.code, "XDG_RUNTIME_DIR is not set" in without.errors) == (1, True)
+    as_anna += f"XDG_RUNTIME_DIR={session} connmon-agent"
+    shown = machine.run(f"{as_anna} service show --user")
+    assert "Started" in machine.run(f"{as_anna} service install --user")
+    assert machine.run(f"cat {home}/.config/systemd/user/{UNIT}") == shown
+    machine.until("all is well", lambda: is_well(machine, f"--state-dir {home}/.local/state/connmon-agent"))
+    assert machine.run(f"{as_anna} service install --user") == "Nothing changed: it is installed and runs.\n"
+    machine.run(f"{as_anna} service uninstall --user")
+    assert machine.ask(f"find {home}/.config/systemd -type f -o -type l | grep .").code == 1
 
 
 def test_cron_starts_it_at_boot_where_there_is_no_other_manager(machine: Machine) -> None:

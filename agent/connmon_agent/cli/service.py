@@ -104,7 +104,7 @@ def status(ctx: click.Context, invocation: Invocation, user: bool, manager: str 
         ctx.exit(NOT_RUNNING)
     click.echo(condition.summary + (f", pid {condition.pid}" if condition.pid is not None else ""))
     click.echo(f"  Unit: {unit.place.name}, {_tell(ownership)}")
-    click.echo(f"  Starts at boot: {'yes' if condition.at_boot else 'no'}")
+    click.echo(f"  Starts at {'login' if user else 'boot'}: {'yes' if condition.at_boot else 'no'}")
     for line in condition.details:
         click.echo(f"  {line}")
     if not condition.running:

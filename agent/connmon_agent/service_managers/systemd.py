@@ -81,7 +81,7 @@ class Systemd:
             self._do(unit, "daemon-reload")
         if self._ask(unit, "is-enabled", unit.name).output != "enabled":
             self._do(unit, "enable", unit.name)
-            done.append(f"Enabled {unit.name}: it starts at boot")
+            done.append(f"Enabled {unit.name}: it starts at {'login' if unit.user else 'boot'}")
         if self._ask(unit, "is-active", unit.name).output != "active":
             self._start(unit, "start")
             done.append(f"Started {unit.name}")
