@@ -17,8 +17,8 @@ from connmon_agent.kube.calls import Calls
 from connmon_agent.kube.cluster import open_calls
 from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.runtime.findings import Finding
-from connmon_agent.runtime.port_examinations import examine_ends, examine_ports
-from connmon_agent.settings import ForwardSettings, KubernetesSettings, Settings
+from connmon_agent.runtime.port_examinations import examine_ends, examine_metrics, examine_ports
+from connmon_agent.settings import ForwardSettings, KubernetesSettings, MetricsSettings, Settings
 
 
 @pytest.fixture
@@ -145,3 +145,31 @@ def test_a_service_with_several_ports_asks_for_a_target(tmp_path: Path) -> None:
         (finding,) = findings_of(tmp_path, opened, web=ForwardSettings("web", 8080))
     assert "a (81), b (82)" in finding.text
     assert finding.remedy == "Set services.web.target to the name or number of the port that is meant"
+
+
+def serving(folder: Path, port: int) -> Settings:
+    return replace(built_in_settings(folder), metrics=MetricsSettings(("127.0.0.1", port)))
+
+
+def test_metrics_that_are_not_wanted_are_no_finding(tmp_path: Path) -> None:
+    assert list(examine_metrics(built_in_settings(tmp_path), agent=None)) == []
+
+
+def test_a_port_of_the_metrics_that_is_taken_is_found_unless_the_agent_itself_has_it(tmp_path: Path) -> None:
+    port = free_port()
+    assert told(list(examine_metrics(serving(tmp_path, port), agent=None))) == [
+        ("good", "metrics", f"127.0.0.1:{port} is free to serve them")
+    ]
+    with held("127.0.0.1") as port:
+        (finding,) = examine_metrics(serving(tmp_path, port), agent=None)
+        assert (finding.health, finding.about) == ("warning", "metrics")
+        assert finding.text.startswith("cannot be served: ") and f"(pid {os.getpid()})" in finding.text
+        assert told(list(examine_metrics(serving(tmp_path, port), agent=os.getpid()))) == [
+            ("good", "metrics", f"served on 127.0.0.1:{port}")
+        ]
+
+
+def test_an_address_of_another_machine_is_found(tmp_path: Path) -> None:
+    settings = replace(built_in_settings(tmp_path), metrics=MetricsSettings(("192.0.2.99", 9180), allow_remote=True))
+    (finding,) = examine_metrics(settings, agent=None)
+    assert finding.health == "warning"

@@ -24,7 +24,7 @@ from ..store.reading import Reader
 from ..store.versions import describe_wal_reset_bug, sqlite_version
 from .clocks import walltime
 from .findings import Finding, good, note, problem, warning
-from .port_examinations import examine_ends, examine_ports
+from .port_examinations import examine_ends, examine_metrics, examine_ports
 from .service_examinations import examine_services
 from .target_examinations import examine_targets
 
@@ -53,7 +53,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         *examine_memory(settings.state_dir),
     ):
         yield finding
-    for finding in examine_ports(settings, agent=_find_agent(settings.state_dir)):
+    agent = _find_agent(settings.state_dir)
+    for finding in (*examine_ports(settings, agent=agent), *examine_metrics(settings, agent=agent)):
         yield finding
     async for finding in examine_targets(settings):
         yield finding

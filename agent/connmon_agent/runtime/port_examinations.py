@@ -37,6 +37,22 @@ def examine_ports(settings: Settings, *, agent: int | None, table: Path = EPHEME
     yield from _examine_range(plans, table)
 
 
+def examine_metrics(settings: Settings, *, agent: int | None) -> Iterator[Finding]:
+    """Whether metrics can be served where they are wanted; ``agent`` is the running agent's process id (None: none)."""
+    if settings.metrics.listen is None:
+        return
+    address, port = settings.metrics.listen
+    where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    obstacle = find_obstacles({port: (address,)}).get(port)
+    if obstacle is None:
+        yield good("metrics", f"{where} is free to serve them")
+    elif agent is not None and _pid_of(obstacle) == agent:
+        yield good("metrics", f"served on {where}")
+    else:
+        remedy = "Stop it, or set another address in metrics.listen"
+        yield warning("metrics", f"cannot be served: {tell_obstacle(port, obstacle.text)}", remedy)
+
+
 async def examine_ends(settings: Settings, calls: Calls, *, missing: Collection[str] = ()) -> AsyncIterator[Finding]:
     """Whether the Service behind each local port, and its port, are in the cluster.
 
