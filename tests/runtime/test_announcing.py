@@ -11,6 +11,7 @@ from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.events import AgentStarted, AgentStopped, Configured, Order
 from connmon_agent.core.headlines import headline
+from connmon_agent.core.sightings import ProbeResult
 from connmon_agent.core.world import Service, ServiceState, World
 from connmon_agent.runtime.announcing import SETTLING
 
@@ -46,6 +47,23 @@ def test_it_is_ready_with_its_first_verdict_and_its_ports() -> None:
         ((link, port),) = states
         assert link == "ONLINE"
         assert port in ("LISTENING", "OPEN")
+
+    run_virtually(story())
+
+
+def test_a_start_is_not_announced_with_what_an_earlier_agent_saw() -> None:
+    async def story() -> None:
+        site = Site(plan_of("web"))
+        await site.start()
+        await site.until_link("ONLINE")
+        await site.kill()
+        site.link.shows = tuple(
+            ProbeResult(f"tcp 192.0.2.{number}:443", "tcp", ok=False, reason="refused") for number in (1, 2, 3)
+        )
+        site.announcer.calls.clear()
+        await site.start()
+        await site.wait(5.0)
+        assert str(site.announcer.said("ready")[0]).startswith("DEGRADED: ")
 
     run_virtually(story())
 

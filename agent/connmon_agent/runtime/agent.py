@@ -399,6 +399,7 @@ class Agent:
         self.last_round = at
         sight, usage = self._quality.see(at, results), self._usage.see(at, results)
         await self._note(lambda: self._out.journal.note_round(at, known, sight, usage, results))
+        self._announcements.see_round(self.world, self._trouble)
 
     def _note_traffic(self, at: Moment, traffic: tuple[Traffic, ...]) -> None:
         self._lane.post(partial(self._note, lambda: self._out.journal.note_traffic(at, bound_words(traffic))))

@@ -52,6 +52,7 @@ class Announcements:
         self._clock = clock
         self._look = look
         self._began = False
+        self._saw_round = False  # the state is not only what an earlier agent remembered
         self._line = ""  # as of now
         self.ready = asyncio.Event()
 
@@ -66,8 +67,14 @@ class Announcements:
         if self.ready.is_set():
             if self._line != before:
                 self._to.status(self._line)
-        elif self._began and _is_settled(world):
+        elif self._began and self._saw_round and _is_settled(world):
             self._announce_ready()
+
+    def see_round(self, world: World, trouble: StoreError | None) -> None:
+        """A round of probes has ended and was decided on."""
+        self._saw_round = True
+        if not self.ready.is_set():
+            self.follow(world, trouble)
 
     async def run(self) -> None:
         """Announce that the agent is ready after ``SETTLING`` at the latest, then give signs of life until cancelled.
