@@ -49,7 +49,7 @@ def test_a_life(commands: FakeCommands, config: Path) -> None:
     absent = call("service", "status")
     assert (absent.exit_code, "not installed. Run `connmon-agent service install`" in absent.stdout) == (3, True)
     first = call("--config", config, "service", "install")
-    assert first.exit_code == 0 and first.stdout.splitlines()[-1] == "Started connmon-agent.service."
+    assert first.exit_code == 0 and "Started connmon-agent.service." in first.stdout.splitlines()
     assert "Note: The service will not reach the cluster" in first.stderr
     again = call("--config", config, "service", "install")
     assert again.stdout == "Nothing changed: it is installed and runs.\n"
