@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -128,6 +128,7 @@ names = st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable())
 counts = st.integers(0, 2**60)
 
 
+@settings(max_examples=25)
 @given(
     st.lists(names, min_size=1, max_size=4, unique=True), st.lists(counts, min_size=9, max_size=9), st.floats(0, 1e12)
 )
