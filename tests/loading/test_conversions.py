@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from connmon_agent.errors import ConfigurationError
 from connmon_agent.loading.configuration import load_settings
 from connmon_agent.loading.conversions import convert_system_config
+from connmon_agent.presence import LOCK_FILE
 from connmon_agent.settings import Settings
 
 SHIPPED = Path(__file__).parents[2] / "config" / "system_config.json"
@@ -133,6 +134,7 @@ def test_only_keys_without_a_counterpart_are_named_as_left_out(tmp_path: Path) -
 def test_the_state_stays_where_it_was_when_the_file_moves(tmp_path: Path) -> None:
     for folder in ("config", "var", "etc"):
         (tmp_path / folder).mkdir()
+    (tmp_path / "var" / LOCK_FILE).touch()  # an agent has run there
     source = tmp_path / "config" / "system_config.json"
     source.write_text('{"Logging": {}}')
     assert f"state_dir: {tmp_path / 'var'}" in convert(source, tmp_path / "etc" / "connmon.yaml")
