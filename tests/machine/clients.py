@@ -48,7 +48,7 @@ async def main(connects: int, interval: float, ports: list[int], command: list[s
 
     def carry_out() -> None:
         times["command_began"] = time.monotonic()
-        subprocess.run(command, check=True)
+        subprocess.run(command, check=True, stdout=sys.stderr)
         times["command_ended"] = time.monotonic()
 
     for turn in range(connects):

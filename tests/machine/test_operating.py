@@ -202,9 +202,27 @@ def test_a_port_that_the_configuration_names_no_more_is_let_go_of(machine: Machi
     machine.until("two sockets are left", lambda: machine.show(UNIT, "NFileDescriptorStore") == "2")
     listening = machine.run("ss --listening --tcp --numeric --no-header")
     assert ":8181 " in listening and not [port for port in PORTS if f":{port} " in listening]
-    machine.write("/etc/connmon-agent/connmon.yaml", CONFIG)
+
+
+def test_behind_its_walls_it_names_who_holds_a_port_and_pings(machine: Machine) -> None:
+    machine.run("systemd-run --quiet --unit=holder -p User=games python3 -m http.server 8080 --bind 127.0.0.1")
+    machine.until("8080 is held", lambda: machine.ask("curl --silent --fail http://127.0.0.1:8080/").code == 0)
+    pinging = CONFIG.replace("  targets:\n", "  targets:\n    - {kind: icmp, host: 127.0.0.1}\n")
+    machine.write("/etc/connmon-agent/connmon.yaml", pinging)
+    assert "ping_group_range = 0 2147483647" in machine.ask("connmon-agent service install").errors
+    machine.run("sysctl --quiet --write net.ipv4.ping_group_range='0 2147483647'")
+    assert "ping_group_range" not in machine.ask("connmon-agent service install").errors
     machine.run("systemctl restart connmon-agent")
     machine.until("all is well with the seven", lambda: is_well(machine))
+    found = machine.status()
+    assert [probe["ok"] for probe in found["link"]["probes"] if probe["kind"] == "icmp"] == [True]
+    (frontend,) = [each["forward"] for each in found["services"] if each["name"] == "frontend"]
+    assert (frontend["port"], frontend["reason"]) == (8081, "8080 is held by a process of the user games")
+    machine.run("systemctl stop holder")
+    machine.until("frontend has its own port", lambda: "8080" in machine.run("connmon-agent url frontend"))
+    machine.write("/etc/connmon-agent/connmon.yaml", CONFIG)
+    machine.run("systemctl restart connmon-agent")
+    machine.until("all is well", lambda: is_well(machine))
 
 
 def test_a_reload_waits_and_says_whether_it_is_in_force(machine: Machine) -> None:
@@ -238,8 +256,7 @@ def test_no_client_is_refused_over_an_upgrade(machine: Machine) -> None:
 
 
 def test_stop_keeps_it_down_and_restart_does_not(machine: Machine) -> None:
-    machine.run("connmon-agent restart")
-    machine.until("all is well again", lambda: is_well(machine))
+    hold_the_ports(machine, "connmon-agent restart")
     machine.run("connmon-agent stop")
     machine.until("it is stopped", lambda: machine.show(UNIT, "ActiveState") == "inactive")
     assert machine.ask("connmon-agent service status").code == 3

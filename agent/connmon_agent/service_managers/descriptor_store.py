@@ -72,7 +72,7 @@ class DescriptorStore:
             self._left[name] = listener
 
     def _forget(self, name: str) -> None:
-        """Take what has this name out of the manager's store; it would keep the port open for nobody."""
+        """Take what has this name out of the manager's store; it would keep the port open though no one serves it."""
         if _is_name(name):
             self._notification.send("FDSTOREREMOVE=1", f"FDNAME={name}")
 

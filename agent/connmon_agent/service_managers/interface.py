@@ -117,7 +117,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How an installed agent is doing, as the service manager says. ``pid`` None: it does not run, or nobody knows.
+    """How an installed agent is doing, as the service manager says. ``pid`` None: it does not run, or it is unknown.
 
     ``summary`` is one line, ``details`` are more.
     """

@@ -1,4 +1,4 @@
-"""The service manager that started this process: what it is told, and what it keeps for the next process."""
+"""The service manager that started this process: what is said to it, and what it keeps for the next one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def join_manager(environment: MutableMapping[str, str], pid: int) -> Manager | N
     found = take_notification(environment, pid)
     if found is None:
         for _, descriptor in inherited:
-            os.close(descriptor)  # nobody would take them out of the store
+            os.close(descriptor)  # no one else would take them out of the store
         return None
     notification, watchdog = found
     return Manager(SystemdAnnouncer(notification, watchdog=watchdog), DescriptorStore(notification, inherited))

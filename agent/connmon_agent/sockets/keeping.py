@@ -20,7 +20,7 @@ class NothingKept:
         """It dies with the process."""
 
     def remove(self, address: str, port: int, listener: socket.socket) -> None:
-        """Nobody else has it."""
+        """No one else has it."""
 
     def release(self, wanted: Collection[tuple[str, int]]) -> None:
         """There is nothing to close."""
