@@ -37,8 +37,9 @@ class UnitFile:
         beside = self.path.with_name(f".{self.path.name}.new")
         try:
             make_folder(self.path.parent, PUBLIC_FOLDER)
-            with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, MODE), "wb") as stream:
-                os.fchmod(stream.fileno(), MODE)  # whatever the umask says
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+            with open(os.open(beside, flags, MODE), "wb") as stream:
+                beside.chmod(MODE)  # whatever the umask says
                 stream.write(text.encode("utf-8", "surrogateescape"))
                 stream.flush()
                 os.fsync(stream.fileno())
