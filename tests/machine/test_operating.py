@@ -125,6 +125,10 @@ def test_what_stands_in_its_way_is_said_before_anything_is_written(machine: Mach
 def test_it_is_a_service_in_one_command(machine: Machine) -> None:
     machine.run("connmon-agent config check")
     shown = machine.run("connmon-agent service show")
+    machine.run("connmon-agent start --mode background")
+    beside = machine.ask("connmon-agent service install")
+    assert (beside.code, "started by hand runs already" in beside.errors) == (1, True)
+    machine.run("connmon-agent stop")
     assert "Started connmon-agent.service" in machine.run("connmon-agent service install")
     assert machine.run(f"cat {FILE}") == shown
     again = machine.run("connmon-agent service install")

@@ -132,6 +132,22 @@ def test_a_manager_that_is_not_there_is_named(tmp_path: Path, form: Form) -> Non
     assert files(tmp_path) == {}
 
 
+@pytest.mark.parametrize("form", [Systemd, Launchd])
+def test_an_agent_that_was_started_by_hand_is_in_the_way(tmp_path: Path, form: Form) -> None:
+    """The service would fail and be started again every second."""
+    commands = FakeCommands()
+    manager = form(a_host(tmp_path, commands))
+    with pytest.raises(ConnmonError, match=r"started by hand runs already \(pid 7\).*connmon-agent stop"):
+        install(manager, INSTALLATION, agent=7)
+    assert (files(tmp_path), commands.changes) == ({}, [])
+    install(manager, INSTALLATION)
+    assert not install(manager, INSTALLATION, agent=7).changed  # it is the service's own
+
+
+def test_cron_starts_nothing_now_so_that_no_agent_is_in_its_way(tmp_path: Path) -> None:
+    assert install(Cron(a_host(tmp_path, FakeCommands())), INSTALLATION, agent=7).changed
+
+
 class TestSystemd:
     def test_the_first_install_starts_it_now_and_at_boot(self, tmp_path: Path) -> None:
         commands = FakeCommands()

@@ -222,3 +222,16 @@ def test_the_agent_that_serves_a_port_is_its_owner_and_not_the_manager_that_keep
             assert (owner.name, owner.pid) == ("systemd", os.getpid())  # no agent runs: it is kept for the next one
         finally:
             name.write_text(before)
+
+
+@pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="needs Linux, where a process can take a name")
+def test_a_name_that_would_command_a_terminal_is_written_plainly() -> None:
+    name = Path("/proc/self/comm")
+    before = name.read_text().strip()
+    with held() as port:
+        name.write_text("a\n\x1b[2Jb")
+        try:
+            (owner,) = mine(find_owners([port])[port])
+        finally:
+            name.write_text(before)
+    assert describe(owner) == f"a \\x1b[2Jb (pid {os.getpid()})"

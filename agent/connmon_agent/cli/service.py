@@ -55,7 +55,7 @@ def install(invocation: Invocation, user: bool, manager: str | None, instance: s
 
     chosen = _choose(manager)
     installation, notes = _plan(invocation, chosen, user=user, instance=instance)
-    outcome = install_unit(chosen, installation)
+    outcome = install_unit(chosen, installation, agent=_find_agent(invocation, chosen, installation))
     for line in outcome.done:
         click.echo(f"{line}.")
     if not outcome.changed:
@@ -188,6 +188,19 @@ def _plan(
         places=Places.of_this_machine(),
         state_dir=invocation.state_dir or find_state_dir(config, surroundings),
     )
+
+
+def _find_agent(invocation: Invocation, manager: ServiceManager, installation: Installation) -> int | None:
+    """The agent that runs where the installed one is to run; None: none does, or this user may not know."""
+    from ..errors import ConnmonError
+    from ..presence import find_agent
+    from ..service_managers.planning import find_state_dir
+
+    sandboxed = manager.sandboxed and not installation.user
+    try:
+        return find_agent(find_state_dir(installation) if sandboxed else invocation.state_directory())
+    except ConnmonError:
+        return None
 
 
 def _bare(*, user: bool, instance: str | None) -> Installation:

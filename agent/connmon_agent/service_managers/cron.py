@@ -22,6 +22,7 @@ class Cron:
     """``ServiceManager`` for cron: a file in /etc/cron.d, or a part of the user's own table."""
 
     name = "cron"
+    supervises = False
     sandboxed = False
 
     def __init__(self, host: Host) -> None:

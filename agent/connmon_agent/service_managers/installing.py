@@ -17,12 +17,21 @@ class Outcome:
     done: tuple[str, ...]
 
 
-def install(manager: ServiceManager, installation: Installation) -> Outcome:
-    """Write the unit and have it run, now and at boot. What is so already stays as it is. Raises ConnmonError."""
+def install(manager: ServiceManager, installation: Installation, *, agent: int | None = None) -> Outcome:
+    """Write the unit and have it run, now and at boot. What is so already stays as it is.
+
+    ``agent`` is the process id of the agent that runs on the same state directory; None: none does. Raises
+    ConnmonError.
+    """
     manager.check(installation)
     unit = manager.unit(installation)
     found = unit.place.read()
     refuse_others(unit, judge(found))
+    if agent is not None and manager.supervises and (found is None or not manager.inspect(unit).running):
+        raise ConnmonError(
+            f"an agent that was started by hand runs already (pid {agent}), and {unit.name} could not start beside it",
+            hint="Run `connmon-agent stop`, then this command again",
+        )
     changed, done = found != unit.text, []
     if changed:
         unit.place.write(unit.text)

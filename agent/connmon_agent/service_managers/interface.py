@@ -137,6 +137,10 @@ class ServiceManager(Protocol):
         """systemd, cron or launchd."""
 
     @property
+    def supervises(self) -> bool:
+        """Whether it runs the agent itself, from `install` on, and not only starts it at boot."""
+
+    @property
     def sandboxed(self) -> bool:
         """Whether a service of the machine runs as a user of its own, and sees no homes."""
 

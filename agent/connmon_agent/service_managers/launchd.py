@@ -22,6 +22,7 @@ class Launchd:
     """``ServiceManager`` for launchd: a daemon of the machine, or an agent of this user."""
 
     name = "launchd"
+    supervises = True
     sandboxed = False
 
     def __init__(self, host: Host) -> None:

@@ -135,6 +135,11 @@ def _refuse_other_kubeconfig(settings: Settings, instance: str) -> None:
         )
 
 
+def find_state_dir(installation: Installation) -> Path:
+    """The state directory of a sandboxed service."""
+    return STATE if installation.instance is None else STATE.with_name(f"{NAME}-{installation.instance}")
+
+
 def _refuse_own_folders(settings: Settings, state_dir: Path | None, instance: str | None) -> None:
     """The service may write to its own two folders alone, which systemd makes for it."""
     suffix = "" if instance is None else f"-{instance}"

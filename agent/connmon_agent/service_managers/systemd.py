@@ -21,6 +21,7 @@ class Systemd:
     """``ServiceManager`` for systemd, 247 or newer."""
 
     name = "systemd"
+    supervises = True
     sandboxed = True
 
     def __init__(self, host: Host) -> None:

@@ -15,6 +15,7 @@ from pathlib import PurePath
 
 import psutil
 
+from ..texts import make_printable
 from .socket_tables import read_sockets, simplify
 
 AGENT = "connmon-agent"
@@ -180,7 +181,7 @@ def _look_up(pid: int) -> _Process:
         found = psutil.Process(pid).as_dict(["name", "username", "cmdline"], ad_value=None)
     except _FAILURES:
         return _Process(None, None)
-    name = AGENT if is_agent(found["cmdline"] or ()) else found["name"] or None
+    name = AGENT if is_agent(found["cmdline"] or ()) else make_printable(found["name"] or "") or None
     return _Process(name, found["username"])
 
 
