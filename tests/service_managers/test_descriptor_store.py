@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from connmon_agent.service_managers.descriptor_store import DescriptorStore, nam
 from connmon_agent.service_managers.joining import join_manager
 from connmon_agent.service_managers.notification import NotificationSocket
 from connmon_agent.sockets.binding import PortRefused, open_listeners, try_binding
-from connmon_agent.sockets.examining import find_refusals
+from connmon_agent.sockets.examining import SocketPorts, find_refusals
 
 
 @pytest.fixture
@@ -65,6 +66,7 @@ def test_a_port_that_was_kept_is_not_in_our_own_way(manager: FakeManager) -> Non
     with pytest.raises(PortRefused):
         try_binding(port, LOOPBACK)
     assert find_refusals({port: LOOPBACK}, store.kept()) == {}
+    assert asyncio.run(SocketPorts(store=store).examine({port: LOOPBACK})) == {}
     store.release(())
 
 
