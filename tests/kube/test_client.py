@@ -19,6 +19,7 @@ from connmon_agent.errors import ClusterError
 from connmon_agent.kube.calls import Calls
 from connmon_agent.kube.client import KubernetesClient
 from connmon_agent.kube.exchanges import Exchange
+from connmon_agent.kube.handed_files import RESTART
 from connmon_agent.kube.limits import MAX_BODY, MAX_VALUES
 from connmon_agent.kube.requests import Json, Request, get
 from connmon_agent.settings import KubernetesSettings
@@ -396,6 +397,24 @@ class TestRenewal:
 
         assert failure(asyncio.run(ask_server(handle, tmp_path))) == ("unauthorized", False)
         assert requests == 1
+
+    def test_a_service_that_has_a_copy_of_the_credentials_is_to_be_restarted(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """k3s renews its own within the year; systemd hands the new ones over at the next start."""
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            writer.write(http(b'{"kind": "Status"}', status="401 Unauthorized"))
+
+        def hint() -> str:
+            refused = asyncio.run(ask_server(handle, tmp_path))
+            assert isinstance(refused, ClusterError) and refused.hint is not None
+            return refused.hint
+
+        assert "restart the service" not in hint()
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+        assert hint() == f"Renew the kubeconfig's credentials; then {RESTART}"
 
 
 def test_the_api_in_use_is_told(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from .answers import Answer, read_answer
 from .backoffs import Backoff, TooEarly
 from .certificates import blame_certificate
 from .exchanges import Exchange, GivenUp
+from .handed_files import advise_restart
 from .kubeconfig import Access, Places, read_access, refuse
 from .limits import MAX_BODY, too_long
 from .plugin_runner import PluginRunner
@@ -103,6 +104,7 @@ class KubernetesClient:
         try:
             answer = self._request(session, request, exchange)
         except ClusterError as error:
+            advise_restart(error, self._places.environment)
             if error.kind in OF_THE_SERVER:
                 self._backoff.fail(error)
             elif error.kind != "server-error":

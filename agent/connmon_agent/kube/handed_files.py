@@ -12,7 +12,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..errors import ClusterError
+
 VARIABLE = "CREDENTIALS_DIRECTORY"
+RESTART = "restart the service: it has a copy of the kubeconfig from its start"
 LONGEST_NAME = 200  # characters; systemd takes 255
 
 
@@ -36,3 +39,9 @@ def find_handed(path: Path, environment: Mapping[str, str]) -> Path:
         if os.access(copy, os.R_OK):
             return copy
     return path
+
+
+def advise_restart(error: ClusterError, environment: Mapping[str, str]) -> None:
+    """Add to the hint of refused credentials that they may be an old copy, where there are copies."""
+    if error.kind in ("unauthorized", "credentials") and environment.get(VARIABLE):
+        error.hint = RESTART.capitalize() if error.hint is None else f"{error.hint}; then {RESTART}"
