@@ -96,6 +96,6 @@ class Machine:
 def find_command() -> Path | str:
     """The command that makes machines; else why there is none."""
     named = os.environ.get("CONNMON_TEST_MACHINE")
-    if not named or not os.access(named, os.X_OK):
+    if not named or not Path(named).is_file() or not os.access(named, os.X_OK):
         return "needs the command of a machine that boots systemd in CONNMON_TEST_MACHINE"
     return Path(named) if os.geteuid() == 0 else "needs root, which alone can boot a machine"
