@@ -202,7 +202,7 @@ def test_when_a_service_is_looked_at_next(service: Service, when: str) -> None:
     ("link", "told"),
     [
         (Link(LinkState.ONLINE, good=3), "a round every 2 s"),
-        (Link(LinkState.DEGRADED, bad=1), "a round every 0.4 s"),
+        (Link(LinkState.DEGRADED, bad=1), "a round every 0.35 s"),
         (Link(LinkState.OFFLINE, since=at(715.6), bad=3), "a round every 4 s"),
         (Link(LinkState.OFFLINE, since=at(0), bad=3), "a round every 15 s"),
     ],

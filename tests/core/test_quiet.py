@@ -106,7 +106,7 @@ def test_a_suspect_kind_has_no_turn() -> None:
 )
 def test_every_target_is_asked_at_least_so_often(interval: float, metered: bool, spreads: list[float]) -> None:
     """Rounds begin a spread interval apart; those of all targets no farther than the limit, or than one round."""
-    world = world_of(WELL, check_interval=interval, confirm_interval=min(0.4, interval), metered=metered)
+    world = world_of(WELL, check_interval=interval, confirm_interval=min(0.35, interval), metered=metered)
     pace, limit = round_interval(world, NOW), EVERY_TARGET_METERED if metered else EVERY_TARGET
     rounds, at, gaps = replace(THREE, complete=NOW), NOW, [0.0]
     for spread in spreads:
@@ -142,7 +142,7 @@ def test_a_connection_is_metered_as_configured_else_as_the_system_says(
 @pytest.mark.parametrize(
     ("link", "interval"),
     [
-        (replace(WELL, good=0, bad=1, state=LinkState.DEGRADED), 0.4),
+        (replace(WELL, good=0, bad=1, state=LinkState.DEGRADED), 0.35),
         (replace(WELL, state=LinkState.RECOVERING), 2.0),
         (replace(WELL, state=LinkState.DEGRADED, sight=LOSSY), METERED_INTERVAL),
     ],

@@ -63,6 +63,10 @@ class Place:
         (only,) = self.forwarder.traffic()
         return only
 
+    async def wait_long(self) -> None:
+        """From now on a client waits for a pod for as long as this machine may take."""
+        await self.forwarder.configure({"web": destination()}, ForwardingSettings(bind=BIND, backend_wait=PATIENT))
+
     def pods(self) -> list[str]:
         return [pod["metadata"]["name"] for pod in self.api.list_objects("Pod", "default")]
 

@@ -291,9 +291,10 @@ class TestFailures:
         async def scenario() -> None:
             api = cluster()
             api.programs.refuse(*WEB, 8080)
-            async with place(tmp_path, api, backend_wait=2.0) as here:
+            async with place(tmp_path, api, backend_wait=0.5) as here:
                 await self.fail(here)
                 api.programs.forget(*WEB, 8080)
+                await here.wait_long()
                 await page(here.port)
                 assert await here.forwarder.worth_checking() == "web"
                 await page(here.port)

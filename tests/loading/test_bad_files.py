@@ -92,7 +92,7 @@ MESSAGES = {
         "7: link.damping.ceiling: must be a number (got lots); write a number from 1 to 1000000",
     ],
     "damping-out-of-reach": [
-        "3: link.damping.half_life: suppress, 6000, is out of reach: the fastest flapping adds up to 1492, "
+        "3: link.damping.half_life: suppress, 6000, is out of reach: the fastest flapping adds up to 1610, "
         "so restarts could never be damped (got 1s); write suppress lower, half_life longer or penalty higher",
     ],
     "depends-on-twice": [

@@ -251,8 +251,8 @@ def test_no_services_can_be_meant(path: Path) -> None:
     ("text", "found"),
     [
         pytest.param("link: {check_interval: 200ms}", (0.2, 0.2, 0.2, 15), id="two follow a short interval"),
-        pytest.param("link: {check_interval: 700ms}", (0.7, 0.4, 0.7, 15), id="the timeout follows"),
-        pytest.param("link: {check_interval: 1h}", (3600, 0.4, 1, 3600), id="only the longest follows a long one"),
+        pytest.param("link: {check_interval: 700ms}", (0.7, 0.35, 0.7, 15), id="the timeout follows"),
+        pytest.param("link: {check_interval: 1h}", (3600, 0.35, 1, 3600), id="only the longest follows a long one"),
     ],
 )
 def test_a_default_never_contradicts_the_file(path: Path, text: str, found: tuple[float, ...]) -> None:

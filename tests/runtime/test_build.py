@@ -151,7 +151,7 @@ def test_the_time_to_end_and_the_group_of_the_state_are_taken_over_too(settings:
             await runner.reload(replace(settings, state_group="nobodys-group"))
 
     live(settings, reload)
-    assert left == [77.0]
+    assert left == [pytest.approx(77.0)]
 
 
 def test_another_state_directory_needs_a_new_life(settings: Settings) -> None:

@@ -101,7 +101,7 @@ class LinkPlan:
     rise: int = 3  # good rounds in a row to believe in the link again
     hold: float = 10.0  # how long the link must stay good before the first restart
     check_interval: float = 2.0  # between rounds while the verdict is sure
-    confirm_interval: float = 0.4  # between rounds while it is not
+    confirm_interval: float = 0.35  # between rounds while it is not
     # The longest between rounds of a long outage, so that a recovery is no later than that. NetworkManager doubles its
     # pauses from 1 s as well, up to 300 s.
     offline_interval: float = 15.0
