@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -15,11 +16,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.fakes.local_sites import PATIENCE, LocalAgent, LocalSite
+from tests.fakes.local_sites import PATIENCE, SOURCE_ROOT, LocalAgent, LocalSite
 
 from connmon_agent.core.events import AgentStarted, AgentStopped
 from connmon_agent.embedded.kubernetes import Hang
 from connmon_agent.presence import LOCK_FILE, AgentLock, Holder, Signature, find_agent, find_holder
+from connmon_agent.private_files import FOLDER
 from connmon_agent.processes import find_birth
 from connmon_agent.runtime.logs import LAUNCHER_LOG, MAIN_LOG
 from connmon_agent.store import DATABASE_FILE
@@ -71,6 +73,8 @@ def test_an_agent_in_the_background_outlives_its_terminal(site_agent: LocalAgent
     holder = holder_of(site_agent)
     assert f"connmon-agent runs in the background (pid {holder.pid}). " in said
     assert f"Log: {site_agent.state / 'logs' / MAIN_LOG}\r\n" in said
+    # Its logs made no state directory that others may enter.
+    assert stat.S_IMODE(site_agent.state.stat().st_mode) == FOLDER
     # It has nothing of its starter's, and goes on.
     assert os.getsid(holder.pid) == holder.pid
     assert os.readlink(f"/proc/{holder.pid}/cwd") == "/"
@@ -90,6 +94,25 @@ def test_an_agent_in_the_background_outlives_its_terminal(site_agent: LocalAgent
     again = site_agent.run("stop")
     assert again.exit_code == 3
     assert again.stderr.startswith(f"Error: no agent is running on the state directory {site_agent.state}. Try: ")
+
+
+def test_relative_paths_of_the_environment_mean_the_starters_working_directory(site_agent: LocalAgent) -> None:
+    del site_agent.configuration["state_dir"]  # the variable's counts
+    site_agent.write()
+    named = {"STATE_DIRECTORY": site_agent.state.name, "LOGS_DIRECTORY": "logs here"}
+    command = [sys.executable, "-m", "connmon_agent", "--config", site_agent.file.name]
+
+    def give(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(SOURCE_ROOT), **named}
+        return subprocess.run(
+            [*command, *arguments], cwd=site_agent.folder, env=environment, capture_output=True, text=True, check=False
+        )
+
+    started = give("start", "--mode", "background")
+    assert f"Log: {site_agent.folder / 'logs here' / MAIN_LOG}\n" in started.stdout, started.stderr
+    reloaded = give("reload")
+    assert reloaded.returncode == 0, reloaded.stderr
+    assert give("stop").returncode == 0
 
 
 def test_a_start_in_the_background_that_fails_says_the_agents_own_reason(site_agent: LocalAgent) -> None:

@@ -87,7 +87,7 @@ def open_memory(
     Raises AlreadyRunning, StoreError, ConfigurationError for a chart, ConnmonError for the folder itself.
     """
     charts = load_charts(find_charts_folder())
-    _make_folder(folder)
+    make_state_dir(folder)
     with AgentLock(folder, signature=signature):
         boot = boot_id()
         journal = SqliteJournal.open(folder / DATABASE_FILE, boottime=boottime, boot_id=boot, progress=progress)
@@ -108,7 +108,8 @@ def _admit_group(folder: Path, name: str | None) -> None:
     admit_readers(folder, None if name is None else find_group(name))
 
 
-def _make_folder(folder: Path) -> None:
+def make_state_dir(folder: Path) -> None:
+    """Make the state directory where it is missing, for its owner alone. Raises ConnmonError."""
     try:
         make_folder(folder)
         # Reading the state needs no right to the credentials, which lie in a folder of their own.
