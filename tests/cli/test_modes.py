@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import pytest
 from tests.fakes.local_sites import PATIENCE, SOURCE_ROOT, LocalAgent, LocalSite
@@ -187,6 +188,33 @@ def run_without_config(agent: LocalAgent, *arguments: str) -> subprocess.Complet
         check=False,
         cwd=agent.state,
     )
+
+
+def test_a_restart_whose_terminal_vanishes_or_takes_nothing_leaves_an_agent(site_agent: LocalAgent) -> None:
+    assert site_agent.run("start", "--mode", "background").exit_code == 0
+    first = holder_of(site_agent)
+    with open("/dev/full", "w") as full:
+        assert give(site_agent, "restart", stdout=full).wait(PATIENCE) == 1
+    second = holder_of(site_agent)
+    assert second.pid != first.pid
+    os.kill(second.pid, signal.SIGSTOP)
+    launched = site_agent.state / "logs" / LAUNCHER_LOG
+    begun = launched.read_text().count(": stop\n")
+    with give(site_agent, "restart", stdout=subprocess.DEVNULL) as restarting:
+        until = time.monotonic() + PATIENCE
+        while launched.read_text().count(": stop\n") == begun:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        restarting.send_signal(signal.SIGHUP)
+        os.kill(second.pid, signal.SIGCONT)
+        assert restarting.wait(PATIENCE) == 0
+    assert holder_of(site_agent).pid not in (first.pid, second.pid)
+
+
+def give(agent: LocalAgent, *arguments: str, stdout: IO[str] | int) -> subprocess.Popen[str]:
+    """Begin a command in a process of its own."""
+    command = [sys.executable, "-m", "connmon_agent", "--config", str(agent.file), *arguments]
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SOURCE_ROOT)}, stdout=stdout, text=True)
 
 
 def test_a_restart_under_way_is_left_to_the_next_start_which_repeats_none(tmp_path: Path) -> None:
