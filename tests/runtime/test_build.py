@@ -19,7 +19,8 @@ from connmon_agent.core.plan import Kind, ServicePlan
 from connmon_agent.core.world import World
 from connmon_agent.errors import AlreadyRunning, ConnmonError
 from connmon_agent.loading.configuration import built_in_settings
-from connmon_agent.presence import AgentLock, find_agent
+from connmon_agent.presence import LOCK_FILE, AgentLock, find_agent
+from connmon_agent.runtime import lock_watch
 from connmon_agent.runtime.agent import Agent
 from connmon_agent.runtime.build import CREDENTIALS_FOLDER, Runner, open_memory, record_order, run_agent
 from connmon_agent.runtime.control import FILE_NAME
@@ -69,6 +70,30 @@ async def nothing(agent: Agent, runner: Runner) -> None:
 
 
 # The state directory.
+
+
+@pytest.mark.parametrize("begun_anew", [False, True])
+def test_an_agent_whose_state_directory_is_removed_or_replaced_ends(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, begun_anew: bool
+) -> None:
+    monkeypatch.setattr(lock_watch, "INTERVAL", 0.01)
+    kept = settings.state_dir.with_name("moved")
+
+    async def wait_for_the_end(agent: Agent, runner: Runner) -> None:
+        await agent.ready()
+        settings.state_dir.rename(kept)
+        if begun_anew:  # by another agent, which listens there
+            settings.state_dir.mkdir()
+            (settings.state_dir / LOCK_FILE).touch()
+            (settings.state_dir / FILE_NAME).touch()
+        await asyncio.wait_for(asyncio.Event().wait(), 60)
+
+    with pytest.raises(ConnmonError, match=r"state was removed or replaced while the agent ran"):
+        live(settings, wait_for_the_end)
+    with Reader(kept / DATABASE_FILE) as reader:
+        last = [row.event for row in reader.recorded()][-1]
+    assert isinstance(last, AgentStopped) and last.reason == "the state directory was removed or replaced"
+    assert not begun_anew or (settings.state_dir / FILE_NAME).exists()
 
 
 def test_the_state_directory_is_made_and_credentials_in_it_are_private(settings: Settings) -> None:

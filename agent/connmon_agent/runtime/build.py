@@ -45,6 +45,7 @@ from .control import ControlServer, Handler
 from .debugging import Debugger
 from .endpoint_files import EndpointFiles
 from .forwarding import Forwarding
+from .lock_watch import LockWatch
 from .logs.keeping import LogKeeper
 from .logs.level_requests import LOG_LEVEL, LevelRequests
 from .logs.log import Log
@@ -75,6 +76,7 @@ class Memory:
     clock: SystemClock
     boot: str
     charts: Mapping[str, Chart]
+    lock: AgentLock
 
 
 @contextmanager
@@ -88,13 +90,13 @@ def open_memory(
     """
     charts = load_charts(find_charts_folder())
     make_state_dir(folder)
-    with AgentLock(folder, signature=signature):
+    with AgentLock(folder, signature=signature) as lock:
         boot = boot_id()
         journal = SqliteJournal.open(folder / DATABASE_FILE, boottime=boottime, boot_id=boot, progress=progress)
         try:
             for name, chart in charts.items():
                 journal.save_chart(name, chart.sha256, chart.text)
-            yield Memory(folder, journal, _continue_time(journal, boot), boot, charts)
+            yield Memory(folder, journal, _continue_time(journal, boot), boot, charts, lock)
         finally:
             journal.close()
 
@@ -164,7 +166,7 @@ async def run_agent(
     ``announcer`` is whoever waits for word of the agent (None: no one does), ``store`` keeps the listening sockets of
     the local ports for the next process (None: nothing does), ``signature`` says how the agent was started.
 
-    Raises what ``open_memory`` raises.
+    Raises what ``open_memory`` raises, and ConnmonError where the state directory is lost meanwhile.
     """
     readers = None if settings.state_group is None else find_group(settings.state_group)
     # Names are looked up and files are read in threads that do not hold up the end.
@@ -183,12 +185,14 @@ async def run_agent(
             on_ready(runner.agent, runner)
         await control.start()
         runner.watch_trust()
+        lock_watch = runner.watch_lock()
         await runner.monitoring.follow(settings.metrics)
         try:
             await runner.agent.run()
         finally:
             await control.stop()
             await runner.close()
+        lock_watch.raise_if_lost()
 
 
 class Runner:
@@ -331,6 +335,13 @@ class Runner:
     def watch_trust(self) -> None:
         """Say, and let ``status`` say, that the API server's certificate is not verified, while that is so."""
         supervise("watch how the API server is trusted", self._watch_trust, tasks=self._watching)
+
+    def watch_lock(self) -> LockWatch:
+        """End the agent where its state directory is removed or replaced."""
+        memory = self._memory
+        watch = LockWatch(memory.folder, memory.lock.in_place, clock=memory.clock, end=self.agent.end)
+        supervise("watch the state directory", watch.run, tasks=self._watching)
+        return watch
 
     async def _watch_trust(self) -> None:
         noted: str | None = ""  # nothing is noted yet

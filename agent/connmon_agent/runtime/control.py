@@ -93,6 +93,7 @@ class ControlServer:
         self._obey = obey
         self._handlers = {} if handlers is None else handlers  # an empty one may be filled later
         self._server: asyncio.Server | None = None
+        self._socket: os.stat_result | None = None
 
     async def start(self) -> None:
         """Listen; a socket left behind by a killed agent is replaced. Raises ConnmonError."""
@@ -103,6 +104,7 @@ class ControlServer:
         try:
             with short_path(self._folder) as path:
                 self._server = await asyncio.start_unix_server(self._serve, path, limit=LONGEST_REQUEST)
+            self._socket = os.stat(self._folder / FILE_NAME)
         except OSError as error:
             raise ConnmonError(
                 f"the control socket cannot be made in {self._folder}: {error.strerror or error}",
@@ -112,10 +114,14 @@ class ControlServer:
             os.umask(before)
 
     async def stop(self) -> None:
-        """Stop listening and take the socket away."""
-        if self._server is not None:
-            self._server.close()
-            (self._folder / FILE_NAME).unlink(missing_ok=True)
+        """Stop listening and take the socket away, unless it is another agent's, in a directory that was replaced."""
+        if self._server is None or self._socket is None:
+            return
+        self._server.close()
+        path = self._folder / FILE_NAME
+        with contextlib.suppress(OSError):
+            if os.path.samestat(self._socket, os.stat(path)):
+                path.unlink()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ValueError):  # a client that breaks off, keeps silent or talks without end
