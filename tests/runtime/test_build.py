@@ -3,8 +3,10 @@
 import asyncio
 import http.client
 import re
+import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +26,8 @@ from connmon_agent.runtime import lock_watch
 from connmon_agent.runtime.agent import Agent
 from connmon_agent.runtime.build import CREDENTIALS_FOLDER, Runner, open_memory, record_order, run_agent
 from connmon_agent.runtime.control import FILE_NAME
+from connmon_agent.runtime.logs import Log
+from connmon_agent.runtime.reloading import Reloads
 from connmon_agent.runtime.sentences import Sentence
 from connmon_agent.settings import MetricsSettings, Settings, TcpTarget
 from connmon_agent.store import DATABASE_FILE
@@ -277,6 +281,22 @@ def test_an_order_whose_step_fails_is_no_order_that_was_carried_out(
 def test_no_order_is_recorded_beside_an_agent(settings: Settings) -> None:
     with open_memory(settings.state_dir), pytest.raises(AlreadyRunning):
         record_order(settings.state_dir, Order.PAUSE, (), by="ann")
+
+
+def test_a_reload_says_that_the_port_of_the_metrics_is_taken(settings: Settings) -> None:
+    answers: list[Mapping[str, object]] = []
+
+    async def reload(agent: Agent, runner: Runner) -> None:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            wanted = replace(settings, metrics=MetricsSettings(("127.0.0.1", other.getsockname()[1])))
+            with closing(Log(wanted.logging)) as log:
+                answers.append(await Reloads(lambda: wanted, runner, log).answer({}, "root"))
+
+    live(settings, reload)
+    (warnings,) = [answer["warnings"] for answer in answers]
+    assert "metrics cannot be served on 127.0.0.1" in str(warnings)
 
 
 def test_a_reload_takes_the_address_of_the_metrics_over(settings: Settings) -> None:
