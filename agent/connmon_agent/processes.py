@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _STATE, _START_TIME = 0, 19  # fields 3 and 22 of proc_pid_stat(5), counted from the end of the name
@@ -118,6 +120,8 @@ def spawn_detached(arguments: Sequence[str], environment: Mapping[str, str]) -> 
     It has a session of its own and inherits no descriptor. It reads nothing; what it writes on stdout and stderr comes
     through ``stdout`` of the result. Raises OSError.
     """
+    import subprocess  # `status` looks at processes and starts none
+
     settings: dict[str, Any] = {"start_new_session": True, "umask": UMASK}
     if sys.platform == "win32":
         settings = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
