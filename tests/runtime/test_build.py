@@ -24,9 +24,10 @@ from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.presence import LOCK_FILE, AgentLock, find_agent
 from connmon_agent.runtime import lock_watch
 from connmon_agent.runtime.agent import Agent
-from connmon_agent.runtime.build import CREDENTIALS_FOLDER, Runner, open_memory, record_order, run_agent
+from connmon_agent.runtime.build import CREDENTIALS_FOLDER, Runner, open_memory, run_agent
 from connmon_agent.runtime.control import FILE_NAME
 from connmon_agent.runtime.logs import Log
+from connmon_agent.runtime.order_recording import record_order
 from connmon_agent.runtime.reloading import Reloads
 from connmon_agent.runtime.sentences import Sentence
 from connmon_agent.settings import MetricsSettings, Settings, TcpTarget

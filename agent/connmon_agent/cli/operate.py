@@ -89,7 +89,7 @@ def _give_now(folder: Path, order: Order, services: tuple[str, ...]) -> bool:
 
         send_order(folder, order, services)
         return True
-    from ..runtime.build import record_order
+    from ..runtime.order_recording import record_order
 
     damage = record_order(folder, order, services, by=_name_user())
     if damage is not None:

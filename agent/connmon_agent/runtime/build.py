@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING
 
 from ..core.chart import Chart
 from ..core.engine import Engine
-from ..core.events import Configured, Event, Order, Ordered
 from ..core.moments import Moment
-from ..core.orders import refuse_order
-from ..core.world import BEGINNING, LinkState, World
+from ..core.world import BEGINNING, World
 from ..errors import ConnmonError, StoreError
 from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
@@ -50,7 +48,7 @@ from .logs.keeping import LogKeeper
 from .logs.level_requests import LOG_LEVEL, LevelRequests
 from .logs.log import Log
 from .monitoring import Monitoring
-from .sentences import FORWARDS, Sentence, tell_damage
+from .sentences import FORWARDS, Sentence
 from .surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -226,23 +224,7 @@ class Runner:
         self._journal = JournalThread(memory.journal)
         self._publisher = DaemonExecutor(1, "endpoints")
         self._endpoint_files = EndpointFiles(memory.folder, complain=self._complain)
-        surroundings = Surroundings(
-            clock=memory.clock,
-            watch=open_link_watch(),
-            prober=self._debug.probing(self._open_prober(settings)),
-            cluster=self._debug.asking(KubernetesCluster(self._calls)),
-            journal=self._journal,
-            boot_id=memory.boot,
-            say=say,
-            ports=SocketPorts(store=store),
-            forwards=self._debug.forwarding(self._forwarding.open(settings, self._calls)),
-            registries=self._registries,
-            publish=self._publish,
-            ask_metered=ask_network_manager,
-            metered_source=SOURCE,
-            announcer=self.announcer,
-            head_start=HEAD_START if store.kept() else 0.0,
-        )
+        surroundings = self._open_surroundings(store)
         self._cluster: Cluster = surroundings.cluster
         self.agent = Agent(
             engine=Engine(memory.charts),
@@ -252,6 +234,25 @@ class Runner:
         )
         self._dates = self.now().wall, memory.journal.born()
         self.monitoring = Monitoring(self._open_monitoring_server)
+
+    def _open_surroundings(self, store: ListenerStore) -> Surroundings:
+        return Surroundings(
+            clock=self._memory.clock,
+            watch=open_link_watch(),
+            prober=self._debug.probing(self._open_prober(self._settings)),
+            cluster=self._debug.asking(KubernetesCluster(self._calls)),
+            journal=self._journal,
+            boot_id=self._memory.boot,
+            say=self._say,
+            ports=SocketPorts(store=store),
+            forwards=self._debug.forwarding(self._forwarding.open(self._settings, self._calls)),
+            registries=self._registries,
+            publish=self._publish,
+            ask_metered=ask_network_manager,
+            metered_source=SOURCE,
+            announcer=self.announcer,
+            head_start=HEAD_START if store.kept() else 0.0,
+        )
 
     def now(self) -> Moment:
         """This instant, for what is said beside the agent."""
@@ -362,47 +363,3 @@ class Runner:
 
 def _open_calls(settings: KubernetesSettings, folder: Path) -> Calls:
     return open_calls(settings, temp_dir=folder / CREDENTIALS_FOLDER)
-
-
-def record_order(state_dir: Path, order: Order, services: tuple[str, ...], *, by: str) -> str | None:
-    """Carry out an order while no agent runs, as the agent would: decided by the engine, durable on return.
-
-    The plan is the one that the last agent had, whatever configuration the one who gives the order stands beside. A
-    refused order is recorded, and changes nothing.
-
-    Returns a sentence on a damaged state file that had to be set aside for a new one (None: it was sound).
-    Raises AlreadyRunning, StoreError, and ConnmonError with the reason when the order is refused.
-    """
-    if order in (Order.RECOVER, Order.REARM) and not (state_dir / DATABASE_FILE).exists():
-        raise ConnmonError(
-            f"no agent has run with the state directory {state_dir} yet, so no services are known",
-            hint="Check --state-dir and --config, or start the agent first",
-        )
-    with open_memory(state_dir) as memory:
-        engine, journal = Engine(memory.charts), memory.journal
-        ordered = Ordered(memory.clock.now(), order, services, by)
-        refusal = refuse_order(journal.load(), ordered)
-        if journal.load().charts != engine.chart_hashes and refusal is None:
-            # Another version of the agent decides now: its steps must name their charts.
-            _commit(journal, engine, Configured(ordered.at, journal.load().plan, engine.chart_hashes))
-        if refusal is None or journal.load().charts == engine.chart_hashes:
-            _commit(journal, engine, ordered)
-        if refusal is not None:
-            raise _refuse(refusal, journal.load(), ordered)
-        return tell_damage(journal.damage, journal.set_aside)
-
-
-def _commit(journal: SqliteJournal, engine: Engine, event: Event) -> None:
-    journal.commit(event, engine.step(journal.load(), event))
-
-
-def _refuse(refusal: str, world: World, ordered: Ordered) -> ConnmonError:
-    """The refusal of an order while no agent runs: to wait for the link would be in vain."""
-    known = all(name in world.services for name in ordered.services)
-    if ordered.order is not Order.RECOVER or world.paused or not known or world.link.state == LinkState.ONLINE:
-        return ConnmonError(refusal)
-    again = " ".join(("connmon-agent recover", *ordered.services))
-    return ConnmonError(
-        f"no agent is running, and the link was last seen {world.link.state}: its state now is not known",
-        hint=f"Start one with `connmon-agent start`; once `connmon-agent status` shows ONLINE, run `{again}`",
-    )

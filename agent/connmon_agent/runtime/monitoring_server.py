@@ -12,6 +12,7 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
 
+from ..loading.defaults import join_address
 from ..metrics.catalog import Observed, make_families
 from ..metrics.exposition import OPEN_METRICS_TYPE, TEXT_TYPE, wants_open_metrics, write_open_metrics, write_text
 from ..metrics.health import Check, tell_health
@@ -169,8 +170,7 @@ class MonitoringServer:
         return f"{told}: {why}; retry every {RETRY:g} s. Check metrics.listen"
 
     def _where(self, port: int) -> str:
-        address = self._listen[0]
-        return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        return join_address(self._listen[0], port)
 
     def _take_over(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What fails on the server's loop is reported where everything is."""
