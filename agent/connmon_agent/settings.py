@@ -200,6 +200,16 @@ class MetricsSettings:
     allow_remote: bool = False  # ``listen`` may be an address that other machines can reach
 
 
+ROUNDS_KEEP = 90 * 86_400.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSettings:
+    """What the state file keeps. ``rounds_keep``: seconds for which each round of probes is; 0: none is."""
+
+    rounds_keep: float = ROUNDS_KEEP
+
+
 BUILT_IN = "built-in defaults"  # the source of a configuration that comes from no file
 STOP_TIMEOUT = 5.0  # seconds
 
@@ -220,6 +230,7 @@ class Settings:
     state_group: str | None = None  # the group that may read the state; None: the agent's user alone
     warnings: tuple[Problem, ...] = ()  # what is probably not meant as it is written
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    journal: JournalSettings = field(default_factory=JournalSettings)
     stop_timeout: float = STOP_TIMEOUT  # seconds from SIGTERM to the end of the process, whatever hangs
     start: StartSettings = field(default_factory=StartSettings)
     usages: tuple[KeyUsage, ...] = field(default=(), compare=False)  # of every key of the file, in its order

@@ -12,7 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fakes.memories import live_through_an_outage
+from tests.fakes.memories import UP, live_through_an_outage
+from tests.fakes.mornings import at
+from tests.fakes.statefiles import opened
 
 from connmon_agent.cli import connmon_agent
 from connmon_agent.store.ledger import TABLES
@@ -30,6 +32,9 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state file after an outage, with nothing left in its log."""
     folder = tmp_path_factory.mktemp("memory")
     live_through_an_outage(folder)
+    with opened(folder / "connmon.db") as journal:
+        for second in range(300, 2000, 50):  # enough for blocks of the round log
+            journal.note_round(at(second), UP, probed=UP)
     with closing(sqlite3.connect(folder / "connmon.db")) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return folder / "connmon.db"
@@ -43,6 +48,7 @@ def read_text_columns(path: Path) -> list[tuple[object, ...]] | None:
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             statements = ("SELECT * FROM event", "SELECT sha256, text FROM chart", "SELECT world FROM snapshot")
+            statements += ("SELECT * FROM round_block", "SELECT * FROM round_tail")
             return [row for statement in statements for row in connection.execute(statement)]
     except (sqlite3.Error, UnicodeError):
         return None
@@ -91,6 +97,22 @@ def test_a_chart_by_which_nothing_was_decided_is_covered_too(tmp_path: Path, mem
         4,
         "Error: the chart that is kept as 777777777777 is not as it was written",
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("UPDATE round_block SET rounds = rounds + 1 WHERE id = 1", "block 1 of the rounds does not hold what stands"),
+        ("UPDATE round_tail SET body = x'00' WHERE id = 1", "cannot be decoded"),
+    ],
+)
+def test_the_round_log_is_covered_too(tmp_path: Path, memory: Path, change: str, words: str) -> None:
+    shutil.copy(memory, tmp_path / "connmon.db")
+    with closing(sqlite3.connect(tmp_path / "connmon.db")) as connection, connection:
+        connection.execute(change)
+    result = verify(tmp_path)
+    assert result.exit_code in (1, 4)
+    assert words in result.output
 
 
 def columns_of_derived_tables() -> list[tuple[str, str]]:

@@ -63,7 +63,7 @@ def remember(folder: Path, events: Iterable[Event | RestartAnswered]) -> World:
             if step.changes(world):
                 journal.commit(_with_token(event, world), step)
             if isinstance(event, RoundFinished):
-                journal.note_round(event.at, event.results)
+                journal.note_round(event.at, event.results, probed=event.results)
         return journal.load()
     finally:
         journal.close()

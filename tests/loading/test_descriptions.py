@@ -35,6 +35,7 @@ from connmon_agent.loading.descriptions import describe_settings, quote_text
 from connmon_agent.settings import (
     ForwardingSettings,
     ForwardSettings,
+    JournalSettings,
     KubernetesSettings,
     LoggingSettings,
     MetricsSettings,
@@ -215,6 +216,7 @@ def settings_of_all_kinds(draw: st.DrawFn) -> Settings:
         ),
         forwards=ports,
         forwarding=shared,
+        journal=draw(st.builds(JournalSettings, seconds(0.0, 315_360_000.0))),
         metrics=draw(
             st.builds(
                 MetricsSettings,

@@ -30,9 +30,10 @@ from connmon_agent.runtime.logs import Log
 from connmon_agent.runtime.order_recording import record_order
 from connmon_agent.runtime.reloading import Reloads
 from connmon_agent.runtime.sentences import Sentence
-from connmon_agent.settings import MetricsSettings, Settings, TcpTarget
+from connmon_agent.settings import JournalSettings, MetricsSettings, Settings, TcpTarget
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
+from connmon_agent.store.threaded import JournalThread
 
 
 @pytest.fixture
@@ -169,6 +170,17 @@ def test_other_settings_are_taken_over_while_it_runs(settings: Settings) -> None
 
     live(settings, reload)
     assert seen == [["jobs"]]
+
+
+def test_how_long_rounds_are_kept_is_taken_over_too(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[float] = []
+    monkeypatch.setattr(JournalThread, "keep_rounds", lambda journal, seconds: kept.append(seconds))
+
+    async def reload(agent: Agent, runner: Runner) -> None:
+        await runner.reload(replace(settings, journal=JournalSettings(rounds_keep=77.0)))
+
+    live(replace(settings, journal=JournalSettings(rounds_keep=5.0)), reload)
+    assert kept == [5.0, 77.0]
 
 
 def test_the_time_to_end_and_the_group_of_the_state_are_taken_over_too(settings: Settings) -> None:

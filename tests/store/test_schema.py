@@ -15,7 +15,7 @@ from connmon_agent.store.layout import APPLICATION_ID, SCHEMA_VERSION
 from connmon_agent.store.schema import MIGRATIONS, migrate
 
 OURS = {"agent", "chart", "event", "forward", "intent", "latest_round", "latest_traffic", "listen", "meta", "outage"}
-OURS |= {"snapshot", "timer"}
+OURS |= {"round_block", "round_tail", "snapshot", "timer"}
 
 
 @pytest.fixture

@@ -87,6 +87,7 @@ def verify_journal(reader: Reader) -> Verification:
     difference = _decide_again(reader, newest, world, kept)
     if difference is None:
         _check_charts(reader)
+        _check_rounds(reader)
     return Verification(newest, difference=difference)
 
 
@@ -101,6 +102,16 @@ def _check_charts(reader: Reader) -> None:
                 f"the chart that is kept as {sha256[:12]} is not as it was written: its hash does not fit",
                 hint="Every decision was verified without it; compare with a copy of the state file",
             )
+
+
+def _check_rounds(reader: Reader) -> None:
+    """Read the whole round log, which is no part of the chain. Raises Divergence, StoreError."""
+    damage = reader.verify_rounds()
+    if damage is not None:
+        raise Divergence(
+            f"the round log is not as it was written: {damage}",
+            hint="No decision rests on it; compare with a copy of the state file",
+        )
 
 
 def _decide_again(reader: Reader, newest: int, world: World, kept: Rows) -> Difference | None:

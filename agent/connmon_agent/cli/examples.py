@@ -19,7 +19,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "reload": ("connmon-agent reload",),
     "status": ("connmon-agent status", "connmon-agent status --json | jq .link.state", "connmon-agent status --check"),
     "replay": ("connmon-agent replay latest", "connmon-agent replay --since 2h", "connmon-agent replay 3 --verify"),
-    "history": ("connmon-agent history", "connmon-agent history --csv > outages.csv"),
+    "history": (
+        "connmon-agent history",
+        "connmon-agent history --csv > outages.csv",
+        "connmon-agent history --rounds --since 15m",
+    ),
     "explain": ("connmon-agent explain", "connmon-agent explain grafana"),
     "pause": ("connmon-agent pause",),
     "resume": ("connmon-agent resume",),

@@ -1,31 +1,49 @@
-"""``connmon-agent history``: the outages so far."""
+"""``connmon-agent history``: the outages so far, or the rounds of probes."""
 
 from __future__ import annotations
 
 import json as json_texts
 import time
+from datetime import UTC, datetime
 
 import click
 
 from ..store.reading import Reader
 from . import screens
+from .instants import FORMS, read_option
 from .invocations import Invocation
 from .rendering.outage_tables import history_csv, history_document, render_history
+
+RECENT = 3600.0  # seconds of rounds that are shown where no time is given
 
 
 @click.command()
 @click.option("--json", is_flag=True, help="One JSON document, the oldest outage first.")
 @click.option("--csv", is_flag=True, help="CSV, the oldest outage first; times in UTC, the duration in seconds.")
+@click.option("--rounds", is_flag=True, help="List the rounds of probes instead, those of the last hour, oldest first.")
+@click.option("--since", metavar="T", callback=read_option, help=f"With --rounds: from this time on, {FORMS}.")
+@click.option("--until", metavar="T", callback=read_option, help="With --rounds: up to this time.")
 @click.pass_obj
-def history(invocation: Invocation, json: bool, csv: bool) -> None:
+def history(
+    invocation: Invocation, json: bool, csv: bool, rounds: bool, since: float | None, until: float | None
+) -> None:
     """List the outages: start, duration, restarts, result and cause. The newest comes first.
 
     `connmon-agent replay NO` tells one of them.
     """
     if json and csv:
         raise click.UsageError("--json and --csv exclude each other.")
+    if (since is not None or until is not None) and not rounds:
+        raise click.UsageError("--since and --until need --rounds. For events: connmon-agent replay --since T")
     with Reader(invocation.database()) as reader:
-        outages = reader.outages()
+        if rounds:
+            _show_rounds(reader, since, until, json=json, csv=csv)
+        else:
+            _show_outages(reader, json=json, csv=csv)
+
+
+def _show_outages(reader: Reader, *, json: bool, csv: bool) -> None:
+    outages = reader.outages()
     if json:
         click.echo(json_texts.dumps(history_document(outages), indent=2, ensure_ascii=False))
     elif csv:
@@ -33,3 +51,19 @@ def history(invocation: Invocation, json: bool, csv: bool) -> None:
     else:
         text = render_history(outages, now=time.time(), width=screens.width_of_output(), paint=screens.painter())
         click.echo(text)
+
+
+def _show_rounds(reader: Reader, since: float | None, until: float | None, *, json: bool, csv: bool) -> None:
+    from .rendering.round_tables import render_rounds, rounds_csv, rounds_document
+
+    if since is None:
+        since = (datetime.now(UTC).timestamp() if until is None else until) - RECENT
+    found = reader.rounds(since=since, until=until)
+    if json:
+        click.echo(json_texts.dumps(rounds_document(found), indent=2, ensure_ascii=False))
+    elif csv:
+        for part in rounds_csv(found):
+            click.echo(part, nl=False)
+    else:
+        for line in render_rounds(found, width=screens.width_of_output()):
+            click.echo(line)

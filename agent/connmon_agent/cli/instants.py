@@ -1,9 +1,11 @@
-"""Points in time as people type them. Pure."""
+"""Points in time as people type them."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+
+import click
 
 FORMS = "an RFC 3339 time (2026-11-23T10:00:00Z), a time of day (10:00) or a time ago (90s, 15m, 2h, 3d)"
 
@@ -29,6 +31,14 @@ def read_instant(text: str, *, now: datetime, zone: tzinfo | None = None) -> flo
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=zone) if zone else instant.astimezone()
     return instant.astimezone(UTC).timestamp()
+
+
+def read_option(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """The callback of an option that takes a point in time; None: it was not given."""
+    try:
+        return None if value is None else read_instant(value, now=datetime.now(UTC))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def _last(hour: int, minute: int, second: int, *, now: datetime, zone: tzinfo | None) -> datetime:

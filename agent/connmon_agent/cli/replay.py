@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_texts
-from datetime import UTC, datetime
 
 import click
 
@@ -12,7 +11,7 @@ from ..store.reading import Reader
 from ..store.records import OutageRow, Recorded
 from . import screens
 from .completion import complete_outages
-from .instants import FORMS, read_instant
+from .instants import FORMS, read_option
 from .invocations import Invocation
 from .rendering.status_document import status_document
 from .rendering.status_text import render_status
@@ -24,14 +23,6 @@ LATEST = "latest"
 
 # An outage is dated back to its first bad round; that round is not further away than so many events.
 LOOK_BACK = 200
-
-
-def _read_instant(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """Unix seconds of a point in time as people type it."""
-    try:
-        return None if value is None else read_instant(value, now=datetime.now(UTC))
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 def _read_number(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
@@ -47,9 +38,9 @@ def _read_number(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 @click.command(short_help="Tell what happened and why.")
 @click.argument("outage", required=False, callback=_read_number, shell_complete=complete_outages)
-@click.option("--since", metavar="T", callback=_read_instant, help=f"From this time on: {FORMS}.")
-@click.option("--until", metavar="T", callback=_read_instant, help="Up to this time.")
-@click.option("--at", metavar="T", callback=_read_instant, help="Show the state as it was at this time.")
+@click.option("--since", metavar="T", callback=read_option, help=f"From this time on: {FORMS}.")
+@click.option("--until", metavar="T", callback=read_option, help="Up to this time.")
+@click.option("--at", metavar="T", callback=read_option, help="Show the state as it was at this time.")
 @click.option("--verify", is_flag=True, help="Decide everything again and compare; 4 at the first difference.")
 @click.option("--json", is_flag=True, help="One JSON document.")
 @click.pass_obj

@@ -60,6 +60,7 @@ def assemble(
         forwarding=contents.forwarding,
         logging=contents.logging,
         metrics=contents.metrics,
+        journal=contents.journal,
         stop_timeout=contents.stop_timeout,
         start=contents.start,
         state_group=contents.state_group,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..settings import MODES, KubernetesSettings, LoggingSettings, StartSettings
+from ..settings import MODES, JournalSettings, KubernetesSettings, LoggingSettings, StartSettings
 from .defaults import DEFAULTS, Contents
 from .documents import Document
 from .file_paths import PathRules, file_path
@@ -19,6 +19,7 @@ from .usages import find_unused, list_usages, warn_of_disabled
 from .values import Reader, choice, duration, nullable, read_flag, read_label, read_text, whole_number
 
 MOST_MEGABYTES = 1_000_000
+LONGEST_KEEP = 10 * 365 * 86_400.0  # seconds
 MOST_FILES = 1000  # each is looked for whenever another one is begun
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -40,6 +41,7 @@ def read_connmon_file(document: Document, rules: PathRules) -> Contents:
     forwarding = read_forwarding(root.section("forwards"))
     services = read_services(root, kubernetes.namespace, forwarding.transport)
     logging = _read_logging(root.section("logging"), path)
+    journal = _read_journal(root.section("journal"))
     metrics = read_metrics(root.section("metrics"))
     root.close()
     document.problems.raise_if_any()
@@ -55,6 +57,7 @@ def read_connmon_file(document: Document, rules: PathRules) -> Contents:
         forwards=services.forwards,
         forwarding=forwarding.settings,
         logging=logging,
+        journal=journal,
         metrics=metrics,
         stop_timeout=stop_timeout,
         start=start,
@@ -105,3 +108,9 @@ def _read_logging(section: Section, path: Reader[Path]) -> LoggingSettings:
     )
     section.close()
     return settings
+
+
+def _read_journal(section: Section) -> JournalSettings:
+    keep = section.take("rounds_keep", DEFAULTS.journal.rounds_keep, duration(0.0, LONGEST_KEEP))
+    section.close()
+    return JournalSettings(keep)

@@ -17,6 +17,7 @@ from ..settings import (
     HttpTarget,
     IcmpTarget,
     InterfaceTarget,
+    JournalSettings,
     KeyUsage,
     KubernetesSettings,
     LoggingSettings,
@@ -124,6 +125,7 @@ class Contents:
     forwards: dict[str, ForwardSettings] = field(default_factory=default_forwards)
     forwarding: ForwardingSettings = field(default_factory=ForwardingSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
+    journal: JournalSettings = field(default_factory=JournalSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     stop_timeout: float = STOP_TIMEOUT  # seconds
     start: StartSettings = field(default_factory=StartSettings)

@@ -15,6 +15,7 @@ from ..settings import (
     HttpTarget,
     IcmpTarget,
     InterfaceTarget,
+    JournalSettings,
     KubernetesSettings,
     LoggingSettings,
     MetricsSettings,
@@ -51,6 +52,7 @@ def _list_lines(settings: Settings) -> Iterator[str]:
     for service in settings.plan.services:
         yield from _describe_service(service, settings.forwards.get(service.name))
     yield from _describe_logging(settings.logging)
+    yield from _describe_journal(settings.journal)
     yield from _describe_metrics(settings.metrics)
 
 
@@ -181,6 +183,11 @@ def _describe_logging(logging: LoggingSettings) -> Iterator[str]:
     yield f"  journal: {write_flag(logging.journal)}"
     yield f"  max_file_size: {logging.max_file_size}"
     yield f"  max_files: {logging.max_files}"
+
+
+def _describe_journal(journal: JournalSettings) -> Iterator[str]:
+    yield "journal:"
+    yield f"  rounds_keep: {write_seconds(journal.rounds_keep)}"
 
 
 def _describe_metrics(metrics: MetricsSettings) -> Iterator[str]:

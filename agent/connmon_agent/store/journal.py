@@ -26,10 +26,12 @@ from ..core.tallies import (
 )
 from ..core.world import World
 from ..errors import CommitError, InvariantError, StoreError
+from ..settings import ROUNDS_KEEP
 from . import tallying, writes
 from .failures import commit_error, is_damage, store_error
 from .layout import EVENTS, LOG_LOSS, LOG_LOSSES, STEPS, UNVERIFIED, EventRow, StepBody
 from .opening import OpenedStore, Progress, Trace, open_store, require_full_sync
+from .round_log import Tail, log_round
 from .snapshots import SnapshotWriter
 
 COPY_AFTER = 250  # transactions; a quiet round writes three pages of 4 KiB, a decision about seven
@@ -49,7 +51,7 @@ class SqliteJournal:
     is left of the older log, or was torn, is never taken for a commit.
 
     ``set_aside`` is where a damaged file was moved when this one was opened, and ``damage`` says what ailed it; both
-    are None when the file was sound.
+    are None when the file was sound. ``rounds_keep`` may be set in any thread: seconds for which rounds are kept.
     """
 
     set_aside: Path | None
@@ -60,6 +62,7 @@ class SqliteJournal:
     _hash: str
     _in_order: bool  # False: a transaction's outcome is unknown
     _counted: tuple[Tallies, LineTallies]
+    _rounds: Tail
     _uncopied: int  # transactions since the log was copied into the database, or the file was opened
 
     def __init__(
@@ -78,6 +81,7 @@ class SqliteJournal:
         self._boot_id = boot_id
         self._wall = wall
         self._trace = trace
+        self.rounds_keep = ROUNDS_KEEP
         self._snapshots = SnapshotWriter()
         self._abandoned = False
         self._suspect = True  # the file may have been damaged since it was looked through
@@ -162,7 +166,8 @@ class SqliteJournal:
             writes.write_quality(connection, sight, usage)
             tallying.write_tallies(connection, tallies)
             tallying.write_line_tallies(connection, lines)
-        self._counted = tallies, lines
+            rounds = log_round(connection, self._rounds, at, probed, keep=self.rounds_keep)
+        self._counted, self._rounds = (tallies, lines), rounds
 
     def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
         """Remember what went through the local ports, without waiting for the disk. Raises StoreError."""
@@ -258,6 +263,7 @@ class SqliteJournal:
         self._seq = opened.remembered.seq
         self._hash = opened.remembered.hash
         self._counted = opened.remembered.tallies, opened.remembered.lines
+        self._rounds = opened.remembered.rounds
         self.set_aside = opened.set_aside
         self.damage = opened.damage
         self._in_order = True

@@ -18,7 +18,7 @@ from ..core.world import Forward, World
 from ..errors import StoreError
 
 APPLICATION_ID = 0x434E4D4E  # "CNMN", by which everybody knows the database
-SCHEMA_VERSION = 4  # the number of migrations; in the file: PRAGMA user_version
+SCHEMA_VERSION = 5  # the number of migrations; in the file: PRAGMA user_version
 GENESIS = "0" * 64  # stands where the first event has no hash before it
 
 

@@ -16,6 +16,7 @@ from ..errors import StoreError
 from ..private_files import open_private, take_back
 from .failures import is_damage, store_error
 from .layout import EVENT_COLUMNS, GENESIS, SCHEMA_VERSION, EventRow, check_identity, index_of, log_of, size_of
+from .round_log import Tail, read_tail
 from .snapshots import read_world
 from .tallying import recall_tallies
 
@@ -43,6 +44,7 @@ class Remembered:
     hash: str
     tallies: Tallies = field(default_factory=Tallies)
     lines: LineTallies = field(default_factory=LineTallies)
+    rounds: Tail = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def _open(path: Path, trace: Trace | None, check: bool, progress: Progress | Non
             _watch(connection, progress)
             _prepare(connection, path)
             tallies, lines = recall_tallies(connection)
-            remembered = replace(_recall(connection), tallies=tallies, lines=lines)
+            remembered = replace(_recall(connection), tallies=tallies, lines=lines, rounds=_recall_rounds(connection))
             _watch(connection, None)
             return OpenedStore(connection, remembered)
         except BaseException:
@@ -206,6 +208,14 @@ def _recall(connection: sqlite3.Connection) -> Remembered:
         return Remembered(read_world(snapshot[1], forwards), last.seq, last.hash)
     except ValueError as error:
         raise Damaged(f"the world cannot be decoded: {error}") from error
+
+
+def _recall_rounds(connection: sqlite3.Connection) -> Tail:
+    """The newest rounds. Raises Damaged where they cannot be read: the file is not as it was written."""
+    try:
+        return read_tail(connection)
+    except ValueError as error:
+        raise Damaged(f"the newest rounds cannot be read: {error}") from error
 
 
 def _set_aside(path: Path, wall: float) -> Path:

@@ -37,6 +37,8 @@ from .layout import (
 from .ledger import TABLES, Rows, read_table
 from .readonly import open_readonly
 from .records import AgentRow, IntentRow, LatestRound, OutageRow, Recorded
+from .round_blocks import RecordedRound, unpack_rounds
+from .round_log import describe_block
 from .snapshots import holds_unknown_keys, read_world
 
 if TYPE_CHECKING:
@@ -198,6 +200,44 @@ class Reader:
             if low <= row.wall <= high:
                 yield self._recorded(row)
 
+    def rounds(self, *, since: float | None = None, until: float | None = None) -> Iterator[RecordedRound]:
+        """The rounds that the round log holds, oldest first; none in a file of an older agent.
+
+        ``since`` and ``until`` as for ``recorded``. Latencies are told to 5 %.
+        """
+        if not self._has("round_block"):
+            return
+        low = float("-inf") if since is None else since
+        high = float("inf") if until is None else until
+        query = "SELECT id FROM round_block WHERE latest_wall >= ? AND earliest_wall <= ? ORDER BY id"
+        for (number,) in self._rows(query, low, high):
+            for (body,) in self._rows("SELECT body FROM round_block WHERE id = ?", number):
+                yield from self._unpack(f"block {number} of the rounds", body, low, high)
+        for number, body in self._rows("SELECT id, body FROM round_tail ORDER BY id"):
+            yield from self._unpack(f"round {number} of the newest", body, low, high)
+
+    def verify_rounds(self) -> str | None:
+        """What of the round log is not as it was written, in words; None: all of it is. Raises StoreError."""
+        if not self._has("round_block"):
+            return None
+        columns = "id, first_steady, last_steady, earliest_wall, latest_wall, rounds"
+        blocks = self._rows(f"SELECT {columns} FROM round_block ORDER BY id")
+        tail = self._rows("SELECT id, body FROM round_tail ORDER BY id")
+        for table, ids in (("round_block", [row[0] for row in blocks]), ("round_tail", [row[0] for row in tail])):
+            if ids and ids != list(range(ids[0], ids[0] + len(ids))):
+                return f"the rows of {table} are not numbered one after the other"
+        for number, *written in blocks:
+            for (body,) in self._rows("SELECT body FROM round_block WHERE id = ?", number):
+                name = f"block {number} of the rounds"
+                if describe_block(self._decoded(name, unpack_rounds, body)) != tuple(written):
+                    return f"{name} does not hold what stands beside it"
+        for number, body in tail:
+            self._decoded(f"round {number} of the newest", unpack_rounds, body)
+        return None
+
+    def _unpack(self, what: str, body: bytes, low: float, high: float) -> Iterator[RecordedRound]:
+        return (round for round in self._decoded(what, unpack_rounds, body) if low <= round.at.wall <= high)
+
     def chart_text(self, sha256: str) -> str | None:
         """The canonical text of the chart with that hash; None where it was never saved."""
         row = self._first("SELECT text FROM chart WHERE sha256 = ?", sha256)
@@ -291,7 +331,7 @@ class Reader:
             step.listens,
         )
 
-    def _decoded(self, what: str, decode: Any, text: str) -> Any:
+    def _decoded(self, what: str, decode: Any, text: str | bytes) -> Any:
         try:
             return decode(text)
         except ValueError as error:

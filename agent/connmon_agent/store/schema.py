@@ -193,6 +193,35 @@ def m004_local_ports(db: Database) -> None:
         db.execute(statement)
 
 
+_ROUNDS = (
+    """
+    CREATE TABLE round_block (
+        id INTEGER PRIMARY KEY,
+        first_steady REAL NOT NULL,
+        last_steady REAL NOT NULL,
+        earliest_wall REAL NOT NULL,
+        latest_wall REAL NOT NULL,
+        rounds INTEGER NOT NULL CHECK (rounds > 0),
+        body BLOB NOT NULL
+    ) STRICT
+    """,
+    # The rounds since the newest block, a row each, so that none is lost when the agent is killed.
+    """
+    CREATE TABLE round_tail (
+        id INTEGER PRIMARY KEY,
+        body BLOB NOT NULL
+    ) STRICT
+    """,
+)
+
+
+@MIGRATIONS()
+def m005_rounds(db: Database) -> None:
+    """Every round of probes, beside the events: what is thrown away cannot be made afterwards."""
+    for statement in _ROUNDS:
+        db.execute(statement)
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the tables up to date and name the database, all in one transaction. Raises ``sqlite3.Error``."""
     connection.execute("BEGIN IMMEDIATE")

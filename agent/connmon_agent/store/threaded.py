@@ -58,6 +58,10 @@ class JournalThread:
         """How many commits took how long, by ``core.tallies.COMMITS``, and seconds of them all. For any thread."""
         return self._commits.so_far
 
+    def keep_rounds(self, seconds: float) -> None:
+        """Keep rounds for so many seconds from the next one on; 0: keep none. May be called in any thread."""
+        self._journal.rounds_keep = seconds
+
     def size(self) -> int:
         """Bytes of the state file and its log. May be called in any thread."""
         return size_of(self._journal.path) + size_of(log_of(self._journal.path))
