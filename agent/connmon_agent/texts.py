@@ -39,6 +39,14 @@ def make_printable(text: str, *, lines: bool = False) -> str:
     return "".join(map(_make_visible, text))
 
 
+def make_encodable(text: str) -> str:
+    """``text`` with what UTF-8 cannot hold (half a surrogate pair, from a broken answer) made visible: ``\\udc80``."""
+    if text.isascii():
+        return text
+    encodable = text.encode("utf-8", "backslashreplace").decode()
+    return text if encodable == text else encodable
+
+
 def make_safe(text: str, most: int = LONGEST_REASON, *, lines: bool = False) -> str:
     """``text`` without credentials, printable, and in at most ``most`` characters; itself where it is so already.
 

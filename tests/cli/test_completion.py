@@ -7,11 +7,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.shell_completion import BashComplete
+from msgspec.structs import replace
 from tests.fakes.statefiles import opened, tick
 
 from connmon_agent.cli import COMMANDS, connmon_agent

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.fakes.charts import real_charts
 from tests.fakes.faults import FAULTS, Fault, snapshot_after
 from tests.fakes.memories import HEALTHY, ROLLING, SERVICES, UP, live_through_an_outage, remember, rounds, start

@@ -19,6 +19,7 @@ import yaml
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.sockets.holders import as_somebody_else, free_port, held, held_by_another
 
 from connmon_agent.cli import connmon_agent
@@ -128,7 +129,7 @@ def test_a_service_gets_the_port_again_that_it_had() -> None:
     def find(obstacles: dict[int, Obstacle], plan: ForwardPlan) -> ServiceView:
         return view_services(plans | {"frontend": plan}, obstacles, agent=None, remembered=had)[0]
 
-    idle, never = plans["frontend"], replace(plans["frontend"], reclaim=Reclaim.NEVER)
+    idle, never = plans["frontend"], structs.replace(plans["frontend"], reclaim=Reclaim.NEVER)
     assert find({8080: obstacle(NGINX)}, idle).assigned == 8083
     assert find({8080: obstacle(NGINX), 8083: obstacle(NGINX)}, idle).assigned == 8081
     assert find({}, idle).assigned == 8080

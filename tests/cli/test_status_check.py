@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.fakes.memories import live_through_an_outage
 from tests.fakes.mornings import at, offline_snapshot, ready, recovering_snapshot, snapshot_of, world_of
 from tests.fakes.statefiles import tampered
@@ -103,7 +104,7 @@ STATES = {
         "CONNMON CRITICAL: gave up: grafana, link ONLINE for 12 min, 1/2 services ready",
     ),
     "paused": (
-        replace(WELL, world=replace(WELL.world, paused=True)),
+        replace(WELL, world=structs.replace(WELL.world, paused=True)),
         1,
         "CONNMON WARNING: restarts are paused, link ONLINE for 12 min, 2/2 services ready",
     ),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from tests.fakes.mornings import TCP, at, offline_snapshot, ready, recovering_snapshot, snapshot_of, world_of
 
 from connmon_agent.cli.rendering.status_document import status_document, without_pulse
@@ -40,7 +41,7 @@ def test_blind_time_as_a_document() -> None:
     snapshot = offline_snapshot()
     assert status_document(snapshot)["blind"] is None
     blind = Blindness(at(100), at(700), "the machine slept for 10 min")
-    assert status_document(replace(snapshot, world=replace(snapshot.world, blind=blind)))["blind"] == {
+    assert status_document(replace(snapshot, world=structs.replace(snapshot.world, blind=blind)))["blind"] == {
         "since": "2026-11-23T10:01:40.000000+00:00",
         "until": "2026-11-23T10:11:40.000000+00:00",
         "seconds": 600.0,
@@ -113,7 +114,11 @@ def test_a_service_as_a_document() -> None:
 
 def test_what_nobody_watches_is_unknown_and_the_state_is_what_was_seen_last() -> None:
     calm = snapshot_of(world_of(ready("frontend")))
-    dead, silent, fresh = replace(calm, pid=None), replace(calm, now=at(999).wall), replace(calm, pid=99)
+    dead, silent, fresh = (
+        replace(calm, pid=None),
+        replace(calm, now=at(999).wall),
+        replace(calm, pid=99),
+    )
     documents = [status_document(snapshot) for snapshot in (calm, dead, silent, fresh)]
     assert [document["verdict"] for document in documents] == ["ONLINE", "UNKNOWN", "UNKNOWN", "UNKNOWN"]
     assert {document["link"]["state"] for document in documents} == {"ONLINE"}
@@ -121,8 +126,10 @@ def test_what_nobody_watches_is_unknown_and_the_state_is_what_was_seen_last() ->
 
 
 def test_what_the_text_shows_of_a_recovery_is_in_the_document() -> None:
-    world = world_of(replace(ready("kafka"), intent=Intent("t-1", None, 1, "u", True, at(718), in_doubt=True)))
-    world = replace(world, plan=replace(world.plan, recovery=RecoveryPlan(act=False)), timers={"hold": at(726)})
+    world = world_of(structs.replace(ready("kafka"), intent=Intent("t-1", None, 1, "u", True, at(718), in_doubt=True)))
+    world = structs.replace(
+        world, plan=structs.replace(world.plan, recovery=RecoveryPlan(act=False)), timers={"hold": at(726)}
+    )
     document = status_document(snapshot_of(world))
     assert document["agent"]["shadow"] is True
     assert (document["link"]["hold_until"], document["link"]["hold_remaining"]) == (
@@ -139,13 +146,13 @@ def test_what_the_text_shows_of_a_recovery_is_in_the_document() -> None:
 
 
 def test_a_good_link_has_no_cause_though_an_outage_was() -> None:
-    past = replace(offline_snapshot().world, link=world_of().link)
+    past = structs.replace(offline_snapshot().world, link=world_of().link)
     assert status_document(snapshot_of(past))["link"]["cause"] is None
 
 
 def test_a_link_that_works_may_have_a_cause_and_what_to_do_about_it() -> None:
-    link = replace(world_of().link, cause="cluster-only", detail="the API server refuses connections")
-    document = status_document(snapshot_of(replace(world_of(), link=link)))
+    link = structs.replace(world_of().link, cause="cluster-only", detail="the API server refuses connections")
+    document = status_document(snapshot_of(structs.replace(world_of(), link=link)))
     assert document["link"]["state"] == "ONLINE"
     assert (document["link"]["cause"], document["link"]["detail"]) == (
         "cluster-only",
@@ -181,5 +188,5 @@ def test_a_beat_of_the_heart_is_no_news() -> None:
 
 def test_a_probe_that_fails_is_news() -> None:
     before = snapshot_of(world_of(ready("frontend")))
-    failed = replace(before, round=LatestRound(at(800), (replace(TCP, ok=False),), 0.5, None))
+    failed = replace(before, round=LatestRound(at(800), (structs.replace(TCP, ok=False),), 0.5, None))
     assert without_pulse(status_document(before)) != without_pulse(status_document(failed))

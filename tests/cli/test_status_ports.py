@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from tests.fakes.local_ports import with_ports
 from tests.fakes.mornings import at, ready, snapshot_of, world_of
 
@@ -48,7 +49,7 @@ def site(*, running: bool = True) -> Snapshot:
     world = world_of(ready("frontend"), ready("grafana"), ready("jaeger"), ready("worker"))
     plan = with_ports(world.plan, frontend=(8080, 8081), grafana=(3000,), jaeger=(16686, 16687))
     forwards = {forward.name: forward for forward in (ON_ALTERNATIVE, LEADS_NOWHERE, WITHOUT)}
-    snapshot = replace(snapshot_of(replace(world, plan=plan, forwards=forwards, taken=TAKEN)), traffic=FLOWS)
+    snapshot = replace(snapshot_of(structs.replace(world, plan=plan, forwards=forwards, taken=TAKEN)), traffic=FLOWS)
     return snapshot if running else replace(snapshot, pid=None)
 
 
@@ -119,7 +120,7 @@ def test_a_port_as_a_document() -> None:
 
 
 def test_why_a_port_is_not_the_primary_one_is_told_as_it_is_now() -> None:
-    freed = replace(site(), world=replace(site().world, taken=()))
+    freed = replace(site(), world=structs.replace(site().world, taken=()))
     told = "8080 is free again: it goes back there once no connection through 8081 is open"
     assert status_document(freed)["services"][0]["forward"]["reason"] == told
     assert told in " ".join(ports_block(freed).split())
@@ -128,10 +129,12 @@ def test_why_a_port_is_not_the_primary_one_is_told_as_it_is_now() -> None:
 def test_it_never_goes_back_where_that_is_configured() -> None:
     world = site().world
     stays = tuple(
-        plan if plan.forward is None else replace(plan, forward=replace(plan.forward, reclaim=Reclaim.NEVER))
+        plan
+        if plan.forward is None
+        else structs.replace(plan, forward=structs.replace(plan.forward, reclaim=Reclaim.NEVER))
         for plan in world.plan.services
     )
-    snapshot = replace(site(), world=replace(world, plan=replace(world.plan, services=stays)))
+    snapshot = replace(site(), world=structs.replace(world, plan=structs.replace(world.plan, services=stays)))
     assert status_document(snapshot)["services"][0]["forward"]["reason"] == (
         "8080 is held by nginx (pid 99); it does not go back to 8080 (reclaim: never)"
     )
@@ -154,7 +157,7 @@ def test_an_agent_that_is_just_starting_has_no_ports_yet() -> None:
 
 def test_what_goes_through_is_no_news_to_watch() -> None:
     before = site()
-    after = replace(before, traffic=(replace(FLOWS[0], received=2_000_000, open=3),))
+    after = replace(before, traffic=(structs.replace(FLOWS[0], received=2_000_000, open=3),))
     assert without_pulse(status_document(before)) == without_pulse(status_document(after))
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC
 
 import pytest
+from msgspec import structs
 from tests.fakes.mornings import DNS, TCP, at, ready, snapshot_of, world_of
 
 from connmon_agent.cli.rendering.snapshots import Snapshot
@@ -50,7 +51,7 @@ def test_the_quality_as_a_document() -> None:
 
 
 def test_other_figures_of_the_same_quality_are_no_news() -> None:
-    before, later = lossy_snapshot(), lossy_snapshot(replace(SIGHT, loss=0.24, p95_ms=None))
+    before, later = lossy_snapshot(), lossy_snapshot(structs.replace(SIGHT, loss=0.24, p95_ms=None))
     assert without_pulse(status_document(before)) == without_pulse(status_document(later))
 
 
@@ -70,12 +71,12 @@ def test_damping_as_a_document() -> None:
 
 def snapshot_with_usage(usage: LineUsage | None, *, metered: bool | None = None) -> Snapshot:
     calm = snapshot_of(world_of(ready("frontend")))
-    link = replace(calm.world.link, metered=metered)
+    link = structs.replace(calm.world.link, metered=metered)
     return replace(
         calm,
-        world=replace(calm.world, link=link),
+        world=structs.replace(calm.world, link=link),
         round=LatestRound(
-            at(719), (TCP, replace(DNS, ok=True, latency_ms=8.0, at=at(680).wall)), 0.0, 11.0, None, usage
+            at(719), (TCP, structs.replace(DNS, ok=True, latency_ms=8.0, at=at(680).wall)), 0.0, 11.0, None, usage
         ),
     )
 

@@ -6,6 +6,7 @@ from datetime import UTC
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.fakes.mornings import (
     at,
     intent,
@@ -103,7 +104,7 @@ def test_the_cause_is_told_once_and_with_what_to_do_about_it() -> None:
         "  Packets are lost: look for a full line, bad radio or a bad cable",
     ]
     reason = f"a bad round: {lossy.cause}: {lossy.detail}"
-    told = render_status(snapshot_of(world_of(ready("frontend"), link=replace(lossy, reason=reason))), zone=UTC)
+    told = render_status(snapshot_of(world_of(ready("frontend"), link=structs.replace(lossy, reason=reason))), zone=UTC)
     assert told.count("23 % of the probes lost") == 1
     assert "Packets are lost" in told
 
@@ -117,7 +118,7 @@ def test_blind_time_is_told() -> None:
     blind = Blindness(at(100), at(700), "the machine slept for 10 min")
     outage = Outage(3, started=at(0), cause="dns", blind=600.0)
     offline = Link(LinkState.OFFLINE, since=at(2), reason="3 bad rounds in a row")
-    world = replace(world_of(ready("frontend"), link=offline, outage=outage), blind=blind)
+    world = structs.replace(world_of(ready("frontend"), link=offline, outage=outage), blind=blind)
     told = render_status(snapshot_of(world), width=200, zone=UTC)
     assert (
         "Last blind until 2026-11-23 10:11:40: the machine slept for 10 min; it counts neither as up nor as down"
@@ -129,7 +130,7 @@ def test_blind_time_is_told() -> None:
 calm = snapshot_of(world_of(ready("frontend")))
 unwatched = replace(calm, pid=None)
 ended = AgentRow(4711, "0.1.0", started=at(-10_380), heartbeat=at(700), stopped=at(700))
-holding = replace(calm.world, timers={"hold": at(726)})
+holding = structs.replace(calm.world, timers={"hold": at(726)})
 
 
 @pytest.mark.parametrize(
@@ -164,16 +165,16 @@ def test_the_first_line_is_the_verdict_and_what_nobody_watches_is_unknown(snapsh
         ({"pid": 0}, "Agent: running for 3 h 5 min (its pid is not known yet, version 0.1.0)"),
         ({"pid": None}, "connmon-agent start: without the agent nothing is watched"),
         ({"now": at(999).wall}, "connmon-agent doctor: the agent runs, but it no longer writes"),
-        ({"world": replace(calm.world, paused=True)}, "PAUSED by an operator"),
-        ({"world": replace(calm.world, paused=True)}, "connmon-agent resume: lets restarts go on"),
+        ({"world": structs.replace(calm.world, paused=True)}, "PAUSED by an operator"),
+        ({"world": structs.replace(calm.world, paused=True)}, "connmon-agent resume: lets restarts go on"),
         ({"world": holding}, "the link must stay good for 6 s more before the first restart"),
         ({"world": world_of()}, "No services are configured: only the link is watched"),
         (
-            {"world": world_of(replace(ready("kafka"), attempts=3))},
+            {"world": world_of(structs.replace(ready("kafka"), attempts=3))},
             "connmon-agent rearm kafka: all restart attempts are used",
         ),
         (
-            {"world": world_of(replace(ready("kafka"), intent=intent(at(718), in_doubt=True)))},
+            {"world": world_of(structs.replace(ready("kafka"), intent=intent(at(718), in_doubt=True)))},
             "kafka: a restart was decided 2 s ago; its outcome is in doubt, the cluster",
         ),
     ],
@@ -184,7 +185,7 @@ def test_what_is_not_as_usual_is_said(changes: dict[str, object], sentence: str)
 
 def test_shadow_mode_is_said_beside_the_verdict() -> None:
     plan = plan_of("frontend")
-    shadow = replace(calm.world, plan=replace(plan, recovery=replace(plan.recovery, act=False)))
+    shadow = structs.replace(calm.world, plan=structs.replace(plan, recovery=structs.replace(plan.recovery, act=False)))
     assert "SHADOW MODE" in render_status(replace(calm, world=shadow)).splitlines()[1]
 
 
@@ -226,7 +227,7 @@ any_probe = st.builds(ProbeResult, name=any_text, kind=st.just("tcp"), ok=st.boo
 def test_no_line_is_wider_than_asked_for(
     services: list[Service], probes: list[ProbeResult], reason: str, width: int
 ) -> None:
-    world = world_of(*services, link=replace(calm.world.link, reason=reason))
+    world = world_of(*services, link=structs.replace(calm.world.link, reason=reason))
     snapshot = replace(snapshot_of(world), round=LatestRound(at(0), tuple(probes), 0.0, None), path=reason, pid=None)
     for shown in (snapshot, replace(snapshot, pid=4711)):
         assert all(width_of(line) <= width for line in render_status(shown, width=width).splitlines())
@@ -271,7 +272,7 @@ def test_a_target_that_never_answered_is_named_with_what_to_do() -> None:
     link = Link(LinkState.ONLINE, since=at(0), reason="3 good rounds in a row", good=3, heard=("tcp 192.0.2.1:443",))
     text = render_status(snapshot_of(world_of(link=link)), width=200)
     assert "dns 192.0.2.2: has never answered as expected since the agent's start and does not count" in text
-    heard = replace(link, heard=("dns 192.0.2.2", "tcp 192.0.2.1:443"))
+    heard = structs.replace(link, heard=("dns 192.0.2.2", "tcp 192.0.2.1:443"))
     assert "has never answered" not in render_status(snapshot_of(world_of(link=heard)))
 
 

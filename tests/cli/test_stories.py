@@ -1,7 +1,6 @@
 """The journal told: sentences in order, a restart as one story, the gaps in the agent's own life."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from tests.fakes.mornings import at, journal_of_an_outage, moved, recorded, started
 
 from connmon_agent.cli.rendering.stories import tell

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.charts import real_charts
 from tests.fakes.mornings import at
 from tests.fakes.sites import plan_of

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
 from tests.fakes.values import events
 
 from connmon_agent.core.bounds import Longest, bound_words
@@ -61,7 +63,7 @@ def texts_of(cls: Any) -> Iterator[tuple[str, str, bool]]:
         return  # the configuration bounds itself, and its names are compared
     for name, hint in get_type_hints(cls, include_extras=True).items():
         for leaf in leaves_of(hint):
-            if dataclasses.is_dataclass(leaf):
+            if isinstance(leaf, type) and issubclass(leaf, Struct):
                 yield from texts_of(leaf)
             elif leaf is str or get_origin(leaf) is Annotated:
                 yield cls.__name__, name, any(isinstance(mark, Longest) for mark in get_args(leaf))
@@ -94,19 +96,19 @@ def swell(value: Any, text: str = GIANT) -> Any:
         return tuple(swell(item, text) for item in value)
     if type(value) is str:
         return text
-    if not dataclasses.is_dataclass(value) or isinstance(value, type | Configured):
+    if not isinstance(value, Struct) or isinstance(value, Configured):
         return value
-    fields = [field.name for field in dataclasses.fields(value) if (type(value).__name__, field.name) not in NAMES]
-    return dataclasses.replace(value, **{name: swell(getattr(value, name), text) for name in fields})
+    fields = [name for name in value.__struct_fields__ if (type(value).__name__, name) not in NAMES]
+    return replace(value, **{name: swell(getattr(value, name), text) for name in fields})
 
 
 def texts_in(value: Any) -> list[str]:
     """Every text in ``value`` but names."""
     if isinstance(value, tuple):
         return [text for item in value for text in texts_in(item)]
-    if not dataclasses.is_dataclass(value) or isinstance(value, type | Configured):
+    if not isinstance(value, Struct) or isinstance(value, Configured):
         return [value] if type(value) is str else []
-    names = [field.name for field in dataclasses.fields(value) if (type(value).__name__, field.name) not in NAMES]
+    names = [name for name in value.__struct_fields__ if (type(value).__name__, name) not in NAMES]
     return [text for name in names for text in texts_in(getattr(value, name))]
 
 
@@ -131,11 +133,30 @@ def test_no_event_brings_a_credential_or_a_command_for_the_terminal(event: Event
     assert PLANTED not in told
 
 
+@given(events)
+def test_no_name_brings_what_utf_8_cannot_hold(event: Event) -> None:
+    """Half a surrogate pair comes from a broken answer, and stays visible."""
+    bounded = bound_words(break_names(event))
+    msgspec.json.encode(bounded)
+    assert "half \\\\udc80" in repr(bounded) or repr(bounded) == repr(event)
+
+
+def break_names(value: Any) -> Any:
+    """``value`` with half a surrogate pair in every text."""
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
+        return tuple(map(break_names, value))
+    if type(value) is str:
+        return "half \udc80"
+    if not isinstance(value, Struct) or isinstance(value, Configured):
+        return value
+    return replace(value, **{name: break_names(getattr(value, name)) for name in value.__struct_fields__})
+
+
 def test_what_is_not_too_long_is_left_beside_what_is() -> None:
     good, bad = ProbeResult("a", "tcp", True), ProbeResult("b", "tcp", False, reason=GIANT)
     bounded = bound_words(RoundFinished(NOW, (good, bad)))
     assert bounded.results[0] is good
-    assert bounded.results[1] == dataclasses.replace(bad, reason=shorten(GIANT))
+    assert bounded.results[1] == replace(bad, reason=shorten(GIANT))
 
 
 def test_what_is_seen_of_ports_and_workloads_is_bounded_where_it_is_nested() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.sites import plan_of
 
 from connmon_agent.core.demands import Demand, gateway_to_ask, inspections, next_round, round_interval, round_patience

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 from tests.fakes.charts import real_charts
 from tests.fakes.faults import FAULTS, live_through, round_with
 from tests.fakes.memories import DOWN, HEALTHY, PLAN, ROLLING, UP, rounds, start
@@ -87,7 +88,7 @@ def test_what_is_missing_for_another_state_is_told(link: Link, dest: str, needed
 
 @pytest.mark.parametrize(
     ("outage", "needed"),
-    [(replace(BACK, hold_over=False), []), (BACK, ["3 more bad rounds in a row (0 of 3)"])],
+    [(structs.replace(BACK, hold_over=False), []), (BACK, ["3 more bad rounds in a row (0 of 3)"])],
     ids=["holding", "held"],
 )
 def test_of_two_cases_the_present_one_comes_first(outage: Outage, needed: list[str]) -> None:
@@ -111,14 +112,16 @@ def test_states_out_of_reach_are_reached_by_others() -> None:
             ["services are restarted only in a recovery, and the link is OFFLINE"],
         ),
         (
-            replace(
-                world_of(link=Link(LinkState.RECOVERING, confirmed=True), outage=replace(BACK, hold_over=False)),
+            structs.replace(
+                world_of(
+                    link=Link(LinkState.RECOVERING, confirmed=True), outage=structs.replace(BACK, hold_over=False)
+                ),
                 timers={"hold": at(727)},
             ),
             ["the link must stay good for 7 s more"],
         ),
         (
-            replace(world_of(link=Link(LinkState.RECOVERING, bad=1), outage=BACK), paused=True),
+            structs.replace(world_of(link=Link(LinkState.RECOVERING, bad=1), outage=BACK), paused=True),
             ["the newest round was bad", "an operator paused the agent; `connmon-agent resume` lets restarts go on"],
         ),
         (
@@ -144,7 +147,7 @@ def test_everything_that_keeps_services_from_being_restarted_is_told(world: Worl
 
 def recovering(*services: Service, plan: Plan | None = None) -> World:
     world = world_of(*services, link=Link(LinkState.RECOVERING, confirmed=True), outage=BACK)
-    return world if plan is None else replace(world, plan=plan)
+    return world if plan is None else structs.replace(world, plan=plan)
 
 
 WEB = Service("web", ServiceState.WAITING)
@@ -153,7 +156,7 @@ DB = Service("db", ServiceState.WAITING)
 
 def staged(*names: str, parallel: int = 8) -> Plan:
     """A plan in which each service waits for the one before."""
-    services = tuple(replace(one, stage=stage) for stage, one in enumerate(plan_of(*names).services))
+    services = tuple(structs.replace(one, stage=stage) for stage, one in enumerate(plan_of(*names).services))
     return Plan(services=services, recovery=RecoveryPlan(parallel=parallel))
 
 
@@ -164,14 +167,14 @@ def staged(*names: str, parallel: int = 8) -> Plan:
         (recovering(DB, WEB, plan=staged("db", "web")), "first come the services of stage 1: db (WAITING)"),
         (
             recovering(
-                replace(DB, state=ServiceState.VERIFYING),
+                structs.replace(DB, state=ServiceState.VERIFYING),
                 WEB,
-                plan=replace(plan_of("db", "web"), recovery=RecoveryPlan(parallel=1)),
+                plan=structs.replace(plan_of("db", "web"), recovery=RecoveryPlan(parallel=1)),
             ),
             "`parallel` is 1, and under way are db",
         ),
         (
-            replace(recovering(WEB), paused=True),
+            structs.replace(recovering(WEB), paused=True),
             "an operator paused the agent; `connmon-agent resume` lets restarts go on",
         ),
     ],
@@ -194,7 +197,7 @@ def test_why_it_is_not_the_turn_of_a_service(world: World, why: str) -> None:
     ids=["ready", "unknown", "turn", "server's-wish", "restarting", "backoff"],
 )
 def test_when_a_service_is_looked_at_next(service: Service, when: str) -> None:
-    world = replace(recovering(service), timers={"backoff/web": at(760)})
+    world = structs.replace(recovering(service), timers={"backoff/web": at(760)})
     assert next_look(world, "web", at(720)) == when
 
 
@@ -213,7 +216,7 @@ def test_how_often_the_link_is_looked_at(link: Link, told: str) -> None:
 
 
 def test_a_service_in_a_later_stage_is_looked_at_once_it_is_its_turn() -> None:
-    web = replace(WEB, returned="as the link found it")
+    web = structs.replace(WEB, returned="as the link found it")
     assert next_look(recovering(DB, web, plan=staged("db", "web")), "web", at(720)) == "once it is its turn"
 
 
@@ -230,11 +233,11 @@ def refusals(world: World, dest: str, seen: Sighting | Unseen | None) -> list[tu
         (
             WEB,
             "RESTARTING",
-            replace(HEALTHY, blocked_by="web-pdb"),
+            structs.replace(HEALTHY, blocked_by="web-pdb"),
             [("restart_due", "it is postponed: PodDisruptionBudget web-pdb allows no disruption")],
         ),
         (
-            replace(WEB, attempts=3),
+            structs.replace(WEB, attempts=3),
             "RESTARTING",
             ROLLING,
             [
@@ -279,7 +282,9 @@ def test_what_nobody_has_seen_is_neither_yes_nor_no() -> None:
 
 
 def test_a_recovery_for_others_says_for_whom_it_is() -> None:
-    world = replace(recovering(replace(WEB, state=ServiceState.READY)), outage=replace(BACK, services=("db",)))
+    world = structs.replace(
+        recovering(structs.replace(WEB, state=ServiceState.READY)), outage=structs.replace(BACK, services=("db",))
+    )
     assert ("wanted", "this recovery is only for db") in refusals(world, "WAITING", HEALTHY)
 
 
@@ -300,12 +305,12 @@ def lived(events: list[Event]) -> list[tuple[World, Event, Step]]:
 def answering(event: Event, world: World) -> Event:
     """An answer with the token of the request that it answers, which only the engine knows; what is seen shows it."""
     if isinstance(event, Inspected) and isinstance(event.seen, Sighting):
-        return replace(event, seen=replace(event.seen, token=world.services[event.service].token))
+        return structs.replace(event, seen=structs.replace(event.seen, token=world.services[event.service].token))
     if not isinstance(event, RestartAnswered):
         return event
     intent = world.services[event.service].intent
     assert intent is not None
-    return replace(event, token=intent.token)
+    return structs.replace(event, token=intent.token)
 
 
 def an_outage() -> list[Event]:
@@ -335,7 +340,7 @@ def test_where_nothing_refuses_the_engine_takes_that_way_and_else_it_does_not() 
 def test_explaining_leaves_the_world_as_it_is() -> None:
     for before, event, _ in lived(an_outage()):
         if before.charts:
-            copy = replace(before)
+            copy = structs.replace(before)
             explain_link(before, real_charts(), event.at, results=UP)
             for name in before.names:
                 explain_service(before, real_charts(), event.at, name=name, seen=HEALTHY)
@@ -368,7 +373,7 @@ def test_what_followed_is_the_outcome_of_the_request_and_the_next_state() -> Non
     later = [
         recorded(8, 206, other),
         recorded(9, 207, moved, resolutions=(Resolution("frontend", token, "applied", "accepted"),)),
-        recorded(10, 230, replace(moved, source="VERIFYING", dest="READY")),
+        recorded(10, 230, structs.replace(moved, source="VERIFYING", dest="READY")),
     ]
     explanation = explain_event(row, real_charts(), step.world, later=later)
     assert [(one.seq, one.text) for one in explanation.sequels] == [
@@ -378,7 +383,7 @@ def test_what_followed_is_the_outcome_of_the_request_and_the_next_state() -> Non
 
 
 def test_an_event_without_a_decision_tells_the_ways_that_were_refused() -> None:
-    world = replace(live_through(FAULTS["drop"]), link=Link(LinkState.DEGRADED, bad=2), plan=PLAN)
+    world = structs.replace(live_through(FAULTS["drop"]), link=Link(LinkState.DEGRADED, bad=2), plan=PLAN)
     bad = recorded(9, 13, event=RoundFinished(at(13), DOWN))
     explanation = explain_event(bad, real_charts(), world)
     assert [(way.dest, *changes(way)) for way in explanation.ways] == [("OFFLINE", "1 more bad round (2 of 3)")]
@@ -407,7 +412,7 @@ def test_an_event_without_a_decision_tells_the_ways_that_were_refused() -> None:
 def test_a_round_tells_its_verdict_and_only_what_it_could_have_brought(
     results: tuple[ProbeResult, ...], verdict: str, dests: set[str]
 ) -> None:
-    world = replace(world_of(link=Link(LinkState.DEGRADED)), plan=PLAN)
+    world = structs.replace(world_of(link=Link(LinkState.DEGRADED)), plan=PLAN)
     explanation = explain_event(recorded(9, 13, event=RoundFinished(at(13), results)), real_charts(), world)
     assert explanation.verdict == verdict
     assert {way.dest for way in explanation.ways} == dests
@@ -508,10 +513,10 @@ SHADOW = "shadow mode (recovery.act is false): nothing is ever restarted"
     ("service", "act", "holds"),
     [
         pytest.param(GIVEN_UP, True, (SPENT,), id="given up"),
-        pytest.param(replace(GIVEN_UP, state=ServiceState.READY), True, (SPENT,), id="ready, and spent"),
+        pytest.param(structs.replace(GIVEN_UP, state=ServiceState.READY), True, (SPENT,), id="ready, and spent"),
         pytest.param(GIVEN_UP, False, (SPENT, SHADOW), id="in shadow mode"),
         pytest.param(
-            replace(GIVEN_UP, state=ServiceState.READY, attempts=2),
+            structs.replace(GIVEN_UP, state=ServiceState.READY, attempts=2),
             False,
             (
                 "the link is ONLINE, there is nothing to recover from; `connmon-agent recover` restarts all the same",
@@ -525,7 +530,7 @@ def test_a_service_tells_what_keeps_itself_from_being_restarted(
     service: Service, act: bool, holds: tuple[str, ...]
 ) -> None:
     world = world_of(service)
-    world = replace(world, plan=replace(world.plan, recovery=RecoveryPlan(act=act)))
+    world = structs.replace(world, plan=structs.replace(world.plan, recovery=RecoveryPlan(act=act)))
     assert explain_service(world, real_charts(), at(720), name="frontend").holds == holds
 
 

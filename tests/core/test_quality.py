@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from connmon_agent.core.plan import QualityPlan
 from connmon_agent.core.quality import Sample, explain_quality, judge, measure, slide

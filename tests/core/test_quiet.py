@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.fakes.sites import plan_of
 
 from connmon_agent.core.demands import round_interval
@@ -41,22 +42,24 @@ THREE = Rounds((TCP, DNS, HTTP), complete=NOW - 10)
 
 def world_of(link: Link, **plan: Any) -> World:
     whole = plan_of()
-    return World(store="disk0001", plan=replace(whole, link=replace(whole.link, **plan)), link=link)
+    return World(store="disk0001", plan=structs.replace(whole, link=structs.replace(whole.link, **plan)), link=link)
 
 
 @pytest.mark.parametrize(
     "link",
     [
-        pytest.param(replace(WELL, state=LinkState.STARTING), id="at the start"),
-        pytest.param(replace(WELL, state=LinkState.DEGRADED, good=1), id="in doubt"),
-        pytest.param(replace(WELL, state=LinkState.DEGRADED, sight=LOSSY), id="slow or lossy"),
-        pytest.param(replace(WELL, state=LinkState.OFFLINE, good=0, bad=3), id="in an outage"),
-        pytest.param(replace(WELL, state=LinkState.RECOVERING), id="in a recovery"),
-        pytest.param(replace(WELL, good=2), id="after too few good rounds"),
-        pytest.param(replace(WELL, good=0, bad=1), id="after a bad round"),
-        pytest.param(replace(WELL, doubts={"http": 2}), id="while a kind is becoming suspect"),
-        pytest.param(replace(WELL, evidence=GONE), id="without a default route"),
-        pytest.param(replace(WELL, evidence_since=Moment(NOW - 5, 0.0)), id="after news of the operating system"),
+        pytest.param(structs.replace(WELL, state=LinkState.STARTING), id="at the start"),
+        pytest.param(structs.replace(WELL, state=LinkState.DEGRADED, good=1), id="in doubt"),
+        pytest.param(structs.replace(WELL, state=LinkState.DEGRADED, sight=LOSSY), id="slow or lossy"),
+        pytest.param(structs.replace(WELL, state=LinkState.OFFLINE, good=0, bad=3), id="in an outage"),
+        pytest.param(structs.replace(WELL, state=LinkState.RECOVERING), id="in a recovery"),
+        pytest.param(structs.replace(WELL, good=2), id="after too few good rounds"),
+        pytest.param(structs.replace(WELL, good=0, bad=1), id="after a bad round"),
+        pytest.param(structs.replace(WELL, doubts={"http": 2}), id="while a kind is becoming suspect"),
+        pytest.param(structs.replace(WELL, evidence=GONE), id="without a default route"),
+        pytest.param(
+            structs.replace(WELL, evidence_since=Moment(NOW - 5, 0.0)), id="after news of the operating system"
+        ),
     ],
 )
 def test_all_targets_are_asked_unless_all_is_well(link: Link) -> None:
@@ -67,10 +70,12 @@ def test_all_targets_are_asked_unless_all_is_well(link: Link) -> None:
 @pytest.mark.parametrize(
     "link",
     [
-        pytest.param(replace(WELL, doubts={"http": 3}, suspects=("http",)), id="a suspect kind"),
-        pytest.param(replace(WELL, doubts={"ipv6": 3}, cause="partial"), id="a dead IP version"),
-        pytest.param(replace(WELL, evidence=GONE, disproved=GONE), id="routed by a policy, without a default route"),
-        pytest.param(replace(WELL, api="refused", cause="cluster-only"), id="an API server that is down"),
+        pytest.param(structs.replace(WELL, doubts={"http": 3}, suspects=("http",)), id="a suspect kind"),
+        pytest.param(structs.replace(WELL, doubts={"ipv6": 3}, cause="partial"), id="a dead IP version"),
+        pytest.param(
+            structs.replace(WELL, evidence=GONE, disproved=GONE), id="routed by a policy, without a default route"
+        ),
+        pytest.param(structs.replace(WELL, api="refused", cause="cluster-only"), id="an API server that is down"),
     ],
 )
 def test_a_lasting_blemish_does_not_cost_a_round_of_all_targets_every_time(link: Link) -> None:
@@ -83,7 +88,7 @@ def test_a_lasting_blemish_does_not_cost_a_round_of_all_targets_every_time(link:
         pytest.param((TCP, DNS, HTTP), 2, ("dns", "tcp"), id="the quorum's number, the cheapest first"),
         pytest.param((TCP, DNS, HTTP), 1, ("dns",), id="a quorum of one is proven by one"),
         pytest.param((TCP, DNS, HTTP), 3, ("dns", "tcp"), id="nobody who costs many times as much"),
-        pytest.param((TCP, replace(DNS, ok=False), HTTP), 2, ("tcp",), id="nobody who does not answer"),
+        pytest.param((TCP, structs.replace(DNS, ok=False), HTTP), 2, ("tcp",), id="nobody who does not answer"),
         pytest.param((HTTP,), 1, ("http",), id="the only one"),
         pytest.param((answer("gateway", 1, kind="gateway"), TCP), 2, ("tcp",), id="nobody without a vote"),
         pytest.param((TCP, DNS, answer("tcp6", 200, family="ipv6")), 2, ("dns", "tcp6"), id="one of either IP version"),
@@ -98,7 +103,7 @@ def test_the_cheapest_that_answer_take_turns(results: tuple[ProbeResult, ...], q
 
 
 def test_a_suspect_kind_has_no_turn() -> None:
-    assert find_cheapest(THREE, world_of(replace(WELL, suspects=("dns",)))) == ("tcp",)
+    assert find_cheapest(THREE, world_of(structs.replace(WELL, suspects=("dns",)))) == ("tcp",)
 
 
 @given(
@@ -134,7 +139,7 @@ def test_a_target_that_looks_bad_is_looked_into_with_all_of_them_and_then_has_no
 def test_a_connection_is_metered_as_configured_else_as_the_system_says(
     configured: bool | None, told: bool | None, metered: bool
 ) -> None:
-    world = world_of(replace(WELL, metered=told), metered=configured)
+    world = world_of(structs.replace(WELL, metered=told), metered=configured)
     assert is_metered(world) is metered
     assert round_interval(world, NOW) == (METERED_INTERVAL if metered else 2.0)
 
@@ -142,9 +147,9 @@ def test_a_connection_is_metered_as_configured_else_as_the_system_says(
 @pytest.mark.parametrize(
     ("link", "interval"),
     [
-        (replace(WELL, good=0, bad=1, state=LinkState.DEGRADED), 0.35),
-        (replace(WELL, state=LinkState.RECOVERING), 2.0),
-        (replace(WELL, state=LinkState.DEGRADED, sight=LOSSY), METERED_INTERVAL),
+        (structs.replace(WELL, good=0, bad=1, state=LinkState.DEGRADED), 0.35),
+        (structs.replace(WELL, state=LinkState.RECOVERING), 2.0),
+        (structs.replace(WELL, state=LinkState.DEGRADED, sight=LOSSY), METERED_INTERVAL),
     ],
 )
 def test_a_doubt_is_settled_as_fast_on_a_metered_connection(link: Link, interval: float) -> None:
@@ -152,19 +157,19 @@ def test_a_doubt_is_settled_as_fast_on_a_metered_connection(link: Link, interval
 
 
 def test_a_metered_link_that_is_lossy_is_not_measured_with_all_targets() -> None:
-    lossy = replace(WELL, state=LinkState.DEGRADED, sight=LOSSY)
+    lossy = structs.replace(WELL, state=LinkState.DEGRADED, sight=LOSSY)
     doubtful = replace(THREE, doubtful=frozenset({"dns"}), even=False)
     assert choose_target(world_of(lossy, metered=True), doubtful, NOW) == "tcp"
 
 
 def test_what_is_asked_beside_a_quiet_round_is_news_only_when_the_world_does_not_know_it() -> None:
     down = ProbeResult("api 192.0.2.9:6443", "api", False, reason="refused")
-    knows = world_of(replace(WELL, api="192.0.2.9:6443: refused"))
+    knows = world_of(structs.replace(WELL, api="192.0.2.9:6443: refused"))
     assert tells_news(world_of(WELL), (DNS, down)) and not tells_news(knows, (DNS, down))
-    assert tells_news(knows, (DNS, replace(down, ok=True))) and not tells_news(knows, (DNS,))
+    assert tells_news(knows, (DNS, structs.replace(down, ok=True))) and not tells_news(knows, (DNS,))
 
 
 def test_what_a_quiet_round_found_is_shown_beside_what_is_known_of_the_others() -> None:
-    found = replace(DNS, latency_ms=7.0)
+    found = structs.replace(DNS, latency_ms=7.0)
     assert merge((TCP, DNS, HTTP), (found,)) == (TCP, found, HTTP)
     assert merge((), (found,)) == (found,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from msgspec import structs
 from tests.fakes.charts import real_charts
 from tests.fakes.sites import Site, Workload, plan_of
 from tests.fakes.virtual_time import run_virtually
@@ -80,7 +81,7 @@ def test_the_last_world_comes_out_of_the_fold() -> None:
 def test_a_decision_that_was_recorded_otherwise_is_named() -> None:
     rows, _ = record_a_hard_day()
     place = next(index for index, row in enumerate(rows) if any(t.dest == "OFFLINE" for t in row.transitions))
-    changed = replace(rows[place].transitions[0], dest="ONLINE")
+    changed = structs.replace(rows[place].transitions[0], dest="ONLINE")
     rows[place] = replace(rows[place], transitions=(changed,))
     difference = first_difference(rows, store="disk0001", engine_for=engine_for)
     assert difference is not None
@@ -94,15 +95,15 @@ def test_a_round_that_was_recorded_otherwise_changes_what_follows() -> None:
     place = next(index for index, row in enumerate(rows) if any(t.dest == "DEGRADED" for t in row.transitions))
     event = rows[place].event
     assert isinstance(event, RoundFinished)
-    good = tuple(replace(result, ok=True, reason=None) for result in event.results)
-    rows[place] = replace(rows[place], event=replace(event, results=good))
+    good = tuple(structs.replace(result, ok=True, reason=None) for result in event.results)
+    rows[place] = replace(rows[place], event=structs.replace(event, results=good))
     difference = first_difference(rows, store="disk0001", engine_for=engine_for)
     assert difference is not None and difference.seq == place + 1
 
 
 def test_a_snapshot_that_does_not_follow_from_the_journal_is_found() -> None:
     rows, world = record_a_hard_day()
-    forged = replace(world, tokens=world.tokens - 1)
+    forged = structs.replace(world, tokens=world.tokens - 1)
     difference = first_difference(rows, store="disk0001", engine_for=engine_for, final=forged)
     assert difference is not None
     assert (difference.what, difference.recorded) == ("the world after it", f"tokens = {forged.tokens}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from connmon_agent.core.events import AgentStarted, TimerDue
 from connmon_agent.core.moments import Moment

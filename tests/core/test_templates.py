@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.fakes.charts import real_charts
 from tests.fakes.memories import HEALTHY, start
 from tests.fakes.mornings import at

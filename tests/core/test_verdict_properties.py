@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.fakes.charts import real_charts
 from tests.fakes.sites import plan_of
 from tests.fakes.soundness import find_faults_of_step

@@ -7,9 +7,10 @@ import math
 import random
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 
+from msgspec.structs import replace
 from tests.fakes.sites import Killed, Site, Workload
 from tests.fakes.soundness import Witness
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec.structs import replace
 from tests.fakes.announcers import FakeAnnouncer
 from tests.fakes.charts import real_charts
 from tests.fakes.local_ports import FakeForwards, FakeMachine

@@ -7,9 +7,10 @@ import sqlite3
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from connmon_agent.core.effects import Restart
 from connmon_agent.core.events import TimerDue

@@ -5,11 +5,11 @@ import contextlib
 import copy
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.kube_sites import (
     AT,
     TOKEN,

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import yaml
+from msgspec.structs import replace
 from tests.fakes.kube_sites import calls_of, plan, write_kubeconfig
 from tests.fakes.loopback import closed_port
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from connmon_agent.core.effects import Restart
 from connmon_agent.core.moments import Moment

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from connmon_agent.core.plan import (
     AfterBlind,
@@ -199,7 +200,7 @@ def settings_of_all_kinds(draw: st.DrawFn) -> Settings:
     link, plans = draw(links(len(voters), check_interval, timeout)), draw(services())
     ports, shared = draw(forwards(plans)), draw(forwardings())
     led = {name: ForwardPlan(port.port, port.alternatives, shared.bind, shared.reclaim) for name, port in ports.items()}
-    plans = tuple(replace(plan, forward=led.get(plan.name)) for plan in plans)
+    plans = tuple(structs.replace(plan, forward=led.get(plan.name)) for plan in plans)
     return Settings(
         source="",
         state_dir=draw(paths),

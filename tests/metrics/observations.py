@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import ForwardPlan, Kind, Plan, ServicePlan
 from connmon_agent.core.tallies import Flow, LineTallies, ProbeTally, Tallies
@@ -47,7 +49,7 @@ def old_site() -> Observed:
     services["grafana"] = Service("grafana", ServiceState.GAVE_UP, attempts=3)
     forwards = {name: Forward(name, ForwardState.OPEN, port=ports[0]) for name, ports in PORTS.items()}
     outage = Outage(3, at(500.25), "gateway", back=at(560))
-    world = replace(
+    world = structs.replace(
         World(store="k7", plan=plan, services=services, forwards=forwards, outage=outage),
         link=Link(LinkState.RECOVERING),
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+from msgspec import structs
 from tests.bench.journals import BOOT_ID, TARGETS, Days
 from tests.fakes.virtual_time import STEADY_START
 
@@ -98,13 +99,13 @@ class Recorder:
     def _observe(self, world: World, at: Moment) -> Observed:
         tallies, lines = self._journal.counted
         plans = tuple(
-            replace(plan, forward=ForwardPlan(PORTS[plan.name][0], PORTS[plan.name][1:]))
+            structs.replace(plan, forward=ForwardPlan(PORTS[plan.name][0], PORTS[plan.name][1:]))
             for plan in world.plan.services
         )
         counts, seconds = self._commits.so_far
         return Observed(
             "0.1.0",
-            replace(world, plan=replace(world.plan, services=plans)),
+            structs.replace(world, plan=structs.replace(world.plan, services=plans)),
             tuple(name for name, _ in TARGETS),
             81920,
             running=True,

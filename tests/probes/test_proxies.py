@@ -3,12 +3,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.fakes.loopback import HOST, PATIENT, Handler, answer_with, closed_port, probe, serve_tcp
 
 from connmon_agent.core.sightings import Failure, ProbeResult

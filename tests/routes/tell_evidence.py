@@ -6,9 +6,10 @@ It looks only when netlink tells it to.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import sys
+
+from msgspec import structs
 
 from connmon_agent.routes.kernel import finds_way
 from connmon_agent.routes.netlink import NetlinkWatch, open_socket
@@ -21,7 +22,7 @@ async def tell() -> None:
     watch = NetlinkWatch(open_socket(), LinuxView().read, recheck=NEVER)
     told = None
     while True:
-        if (seen := {**dataclasses.asdict(watch.read()), "way": finds_way()}) != told:
+        if (seen := {**structs.asdict(watch.read()), "way": finds_way()}) != told:
             told = seen
             print(json.dumps(seen), flush=True)
         await watch.changed()

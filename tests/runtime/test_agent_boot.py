@@ -29,7 +29,7 @@ def test_a_boot_that_is_slower_than_the_agent_restarts_nothing(dhcp: float) -> N
         await site.wait(dhcp)
         assert (site.world.link.state, site.disk.sight) == ("STARTING", None)
         site.link.shows = None
-        site.watch.show(**{name: getattr(READY, name) for name in READY.__slots__})
+        site.watch.show(**{name: getattr(READY, name) for name in READY.__struct_fields__})
         await site.wait(120.0)
         assert link_story(site) == ["ONLINE"]
         assert (site.world.outages, site.restarts("web")) == (0, 0)
@@ -46,7 +46,7 @@ def test_a_cable_that_is_missing_at_the_boot_is_an_outage_once_the_grace_is_over
         await site.until_link("OFFLINE", within=site.plan.link.boot_grace + 2.0)
         assert site.world.link.cause == "no-carrier"
         site.link.shows = None
-        site.watch.show(**{name: getattr(READY, name) for name in READY.__slots__})
+        site.watch.show(**{name: getattr(READY, name) for name in READY.__struct_fields__})
         await site.until_link("ONLINE", within=60.0)
         assert site.restarts("web") == 1
         await site.stop()

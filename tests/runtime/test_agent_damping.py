@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from tests.fakes.sites import Site, plan_of
 from tests.fakes.soundness import Witness
 from tests.fakes.virtual_time import run_virtually

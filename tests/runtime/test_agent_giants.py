@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.fakes.sites import Site, plan_of
 from tests.fakes.soundness import Witness
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.codec import codec_for
 from connmon_agent.core.events import Order
 from connmon_agent.core.sightings import Failure, ProbeResult
-from connmon_agent.core.world import World
-from connmon_agent.store.layout import EVENTS, STEPS, StepBody
+from connmon_agent.store.layout import EVENTS, STEPS, WORLDS, StepBody
 from connmon_agent.texts import LONGEST_RECORD
 
 GIANT = "y" * 1_000_000
@@ -26,7 +23,7 @@ def weigh(site: Site) -> dict[str, int]:
     return {
         "event": max(len(EVENTS.to_text(commit.event)) for commit in commits),
         "step": max(len(STEPS.to_text(StepBody.of(commit.step))) for commit in commits),
-        "world": len(codec_for(World).to_text(site.world)),
+        "world": len(WORLDS.to_text(site.world)),
         "round": max((len(result.reason or "") for result in site.disk.results), default=0),
     }
 

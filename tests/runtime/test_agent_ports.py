@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.local_ports import with_ports
 from tests.fakes.sites import Site, Workload, plan_of
 from tests.fakes.virtual_time import run_virtually

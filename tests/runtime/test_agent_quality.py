@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from msgspec.structs import replace
 from tests.fakes.sites import FakeLink, Site, plan_of
 from tests.fakes.virtual_time import run_virtually
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.sites import FakeLink, Site, plan_of
 from tests.fakes.virtual_time import run_virtually
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.fakes.charts import real_charts
 from tests.fakes.sites import Site, Workload, plan_of
 from tests.fakes.soundness import Witness
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.codec import codec_for
-from connmon_agent.core.events import Event, Inspected, Order
+from connmon_agent.core.events import Inspected, Order
 from connmon_agent.core.explanations import explain_service
 from connmon_agent.core.plan import Plan
 from connmon_agent.core.sightings import Pull, Reach, RegistryAnswer, Sighting
 from connmon_agent.core.world import ServiceState
+from connmon_agent.store.layout import EVENTS
 
 HUB = Pull("docker.io", "nginx:1.25", "imagePullPolicy Always")
 REFUSED = RegistryAnswer(Reach.UNREACHABLE, "connection refused")
@@ -170,9 +169,8 @@ def test_the_answer_is_recorded_with_the_event_and_explained() -> None:
             and commit.event.seen.pulls
         ][-1:]
         assert seen.pulls == (replace(HUB, answer=LIMITED),)
-        codec = codec_for(Event)
         event = Inspected(site.clock.now(), "web", seen)
-        assert codec.from_text(codec.to_text(event)) == event
+        assert EVENTS.from_text(EVENTS.to_text(event)) == event
         told = explain_service(site.world, real_charts(), site.clock.now(), name="web", seen=seen)
         [fact] = [fact for fact in told.seen if fact.layer == "registry"]
         assert (fact.ok, fact.text) == (

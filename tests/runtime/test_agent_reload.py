@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.sites import FakeCluster, FakeLink, Site, Workload, plan_of
 from tests.fakes.virtual_time import run_virtually
 

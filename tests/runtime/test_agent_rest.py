@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.local_ports import with_ports
 from tests.fakes.sites import FakeLink, Site, plan_of
 from tests.fakes.virtual_time import run_virtually

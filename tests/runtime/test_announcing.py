@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
+from msgspec.structs import replace
 from tests.fakes.local_ports import with_ports
 from tests.fakes.sites import Site, plan_of
 from tests.fakes.virtual_time import run_virtually

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from tests.fakes.virtual_time import until
 from tests.sockets.holders import free_port
 
@@ -43,7 +44,7 @@ def settings(tmp_path: Path) -> Settings:
     targets = (TcpTarget("127.0.0.1", 1, "one"), TcpTarget("127.0.0.1", 1, "two"))
     services = (ServicePlan("web", Kind.DEPLOYMENT, "shop", "web"),)
     kubernetes = replace(erp.kubernetes, kubeconfig=tmp_path / "none")
-    return replace(erp, plan=replace(erp.plan, services=services), targets=targets, kubernetes=kubernetes)
+    return replace(erp, plan=structs.replace(erp.plan, services=services), targets=targets, kubernetes=kubernetes)
 
 
 def live(settings: Settings, then: Callable[[Agent, Runner], Awaitable[None]]) -> list[Sentence]:
@@ -159,7 +160,7 @@ def test_other_settings_are_taken_over_while_it_runs(settings: Settings) -> None
     jobs = ServicePlan("jobs", Kind.DEPLOYMENT, "shop", "jobs")
     other = replace(
         settings,
-        plan=replace(settings.plan, services=(jobs,)),
+        plan=structs.replace(settings.plan, services=(jobs,)),
         kubernetes=replace(settings.kubernetes, context="other"),
     )
     seen: list[list[str]] = []

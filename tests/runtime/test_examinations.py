@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec import structs
 from tests.fakes.kube_sites import local, write_kubeconfig
 from tests.fakes.loopback import PATIENT, closed_port
 from tests.fakes.memories import live_through_an_outage
@@ -281,7 +282,7 @@ def test_a_server_whose_certificate_is_not_verified_is_named(tmp_path: Path) -> 
 def settings_for(folder: Path, *services: ServicePlan, kubeconfig: Path) -> Settings:
     settings = built_in_settings(folder)
     kubernetes = replace(settings.kubernetes, kubeconfig=kubeconfig, connect_timeout=PATIENT, read_timeout=PATIENT)
-    return replace(settings, plan=replace(settings.plan, services=services), kubernetes=kubernetes)
+    return replace(settings, plan=structs.replace(settings.plan, services=services), kubernetes=kubernetes)
 
 
 def nothing(api: EmbeddedKubernetes) -> None:
@@ -316,7 +317,7 @@ def test_a_healthy_cluster_is_good(tmp_path: Path) -> None:
     ("service", "prepare", "health", "text"),
     [
         pytest.param(
-            replace(WEB, workload="nix"), nothing, "problem", "Deployment shop/nix does not exist", id="missing"
+            structs.replace(WEB, workload="nix"), nothing, "problem", "Deployment shop/nix does not exist", id="missing"
         ),
         pytest.param(
             WEB,
@@ -355,7 +356,7 @@ def test_a_healthy_cluster_is_good(tmp_path: Path) -> None:
             id="guarded by a disruption budget that its rollout keeps",
         ),
         pytest.param(
-            replace(WEB, kind=Kind.DAEMON_SET, workload="logs"),
+            structs.replace(WEB, kind=Kind.DAEMON_SET, workload="logs"),
             lambda api: api.create(manifests.daemon_set("logs", "shop", updateStrategy={"type": "OnDelete"})),
             "warning",
             "DaemonSet shop/logs: its update strategy is OnDelete: a changed pod template restarts nothing",
@@ -394,7 +395,7 @@ def test_a_namespace_without_any_of_the_workloads_is_one_finding(tmp_path: Path)
             kubeconfig = api.write_kubeconfig(tmp_path / "kubeconfig")
             built_in = built_in_settings(tmp_path)
             wanted = [
-                replace(service, namespace="shop")
+                structs.replace(service, namespace="shop")
                 for service in built_in.plan.services
                 if service.name in ("frontend", "grafana", "jaeger")
             ]

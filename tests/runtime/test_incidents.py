@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from tests.fakes.local_ports import FakeForwards, FakeMachine
 from tests.fakes.mornings import at, offline_snapshot
 from tests.fakes.sites import FakeCluster, FakeLink, FakeWatch, Site, plan_of
@@ -54,7 +55,9 @@ def failing(times: int, work: Callable[..., Any]) -> Callable[..., Any]:
 
 def site_with_port() -> Site:
     plan = plan_of("web")
-    return Site(replace(plan, services=tuple(replace(one, forward=ForwardPlan(8080)) for one in plan.services)))
+    return Site(
+        structs.replace(plan, services=tuple(structs.replace(one, forward=ForwardPlan(8080)) for one in plan.services))
+    )
 
 
 @pytest.mark.parametrize("observer", OBSERVERS, ids=lambda observer: observer.task)
@@ -125,7 +128,7 @@ def test_a_check_of_a_service_that_a_reload_takes_away_and_brings_back_goes_on(
         await site.until_link("ONLINE")
         assert site.agent is not None
         for _ in range(3):
-            await site.agent.configure(replace(site.plan, services=()))
+            await site.agent.configure(structs.replace(site.plan, services=()))
             await site.agent.configure(site.plan)
             await site.wait(60.0)
         before = checks

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.sites import FakeCluster, FakeLink, Workload, plan_of
 from tests.fakes.virtual_time import SimulatedClock, run_virtually
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from tests.fakes.direct_journals import DirectJournal
 from tests.fakes.sites import Site, plan_of
 from tests.fakes.statefiles import opened
@@ -83,7 +84,10 @@ def test_a_day_without_link_cluster_and_disk_is_no_reason_to_end_the_agent(setti
 
     async def story() -> None:
         plan = plan_of("web")
-        site = Site(replace(plan, link=replace(plan.link, check_interval=30.0, offline_interval=60.0)), fast=True)
+        site = Site(
+            structs.replace(plan, link=structs.replace(plan.link, check_interval=30.0, offline_interval=60.0)),
+            fast=True,
+        )
         await site.start()
         await site.until_link("ONLINE")
         scraper = Scraper(site, settings)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.charts import real_charts
 from tests.fakes.memories import DOWN, UP, remember, rounds, start, stop
 from tests.fakes.mornings import at

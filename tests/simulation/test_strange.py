@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.sites import Site, Workload, plan_of
 from tests.fakes.soundness import Witness
 from tests.fakes.virtual_time import run_virtually

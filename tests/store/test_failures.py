@@ -6,10 +6,10 @@ import resource
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.statefiles import (
     deciding,
     in_child,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
+from msgspec.structs import replace
 from tests.fakes import values
 from tests.fakes.statefiles import BOOT_ID, deciding, moment, opened, resolved, restart, tampered, tick, with_outage
 
@@ -142,8 +142,8 @@ def test_a_step_is_recorded_as_it_was_taken(path: Path) -> None:
     with opened(path) as journal:
         world = replace(journal.load(), charts={"link": "a" * 64, "service": "b" * 64})
         step = Step(world, transitions=(taken,), notes=(("web", "postponed"),), refusal="it is paused already")
-        event = Ordered(moment(1), "pause", (), "root (pid 9)")
-        with pytest.raises(InvariantError, match="order: expected Order, got 'pause'"):
+        event = Ordered(moment(1), "stop", (), "root (pid 9)")
+        with pytest.raises(InvariantError, match=r"Invalid enum value 'stop' - at `\$\.order`"):
             journal.commit(event, step)
         journal.commit(tick(1), step)
     with Reader(path) as reader:
@@ -178,7 +178,10 @@ def test_a_request_sent_again_is_the_same_intent(path: Path) -> None:
     [
         (lambda world: Step(world, resolutions=(resolved("never-made"),)), "settles never-made of web"),
         (lambda world: Step(world, effects=(restart("a", "ghost"),)), "restarts ghost"),
-        (lambda world: Step(replace(world, store="x" * 3, tokens=float("nan"))), "tokens: expected a whole number"),
+        (
+            lambda world: Step(replace(world, store="x" * 3, tokens=float("nan"))),
+            "Expected `int`, got `null` - at `\\$.tokens`",
+        ),
         (lambda world: Step(replace(world, timers={"\udc80": moment(1)})), "surrogates not allowed"),
         (lambda world: Step(with_outage(world, id=2**63)), "too large"),
     ],

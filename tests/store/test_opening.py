@@ -78,8 +78,11 @@ def run(statement: str) -> Callable[[Path], None]:
         (cut_short, "malformed|page|Page|invalid"),
         (no_database, "file is not a database"),
         (lose_database_but_not_log, "the database is empty, and its log is not"),
-        (run("UPDATE snapshot SET world = '{\"store\":1}'"), "the world cannot be decoded: store: expected a string"),
-        (run("UPDATE snapshot SET world = 'x'"), "the world cannot be decoded: Expecting value"),
+        (
+            run("UPDATE snapshot SET world = '{\"store\":1}'"),
+            "the world cannot be decoded: Expected `str`, got `int` - at `\\$.store`",
+        ),
+        (run("UPDATE snapshot SET world = 'x'"), "the world cannot be decoded: JSON is malformed"),
         (run("UPDATE snapshot SET seq = 2"), "the world and the last event do not belong together"),
         (run("DELETE FROM event WHERE seq = 3"), "the world and the last event do not belong together"),
         (run("UPDATE event SET body = replace(body, 'tick', 'tock')"), "the chain of events is broken at event 3"),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import structs
 
 from ..store import DATABASE_FILE
 from . import screens
@@ -154,10 +155,10 @@ def _with_ports_that_are_left(plan: Plan) -> Plan:
     taken = find_obstacles({port: wish.bind for wish in wishes.values() for port in wish.candidates})
     assigned = allocate(wishes, taken=taken, held={})
     services = [
-        service if assigned.get(service.name) is not None else replace(service, forward=None)
+        service if assigned.get(service.name) is not None else structs.replace(service, forward=None)
         for service in plan.services
     ]
-    return replace(plan, services=tuple(services))
+    return structs.replace(plan, services=tuple(services))
 
 
 async def _wait_for_pods(api: EmbeddedKubernetes) -> None:
@@ -168,17 +169,17 @@ async def _wait_for_pods(api: EmbeddedKubernetes) -> None:
 
 
 def _at_pace(plan: Plan, pace: Pace) -> Plan:
-    link = replace(
+    link = structs.replace(
         plan.link, check_interval=pace.check_interval, confirm_interval=pace.confirm_interval, hold=pace.hold
     )
-    recovery = replace(
+    recovery = structs.replace(
         plan.recovery,
         max_restart_attempts=pace.attempts,
         ready_timeout=pace.ready_timeout,
         backoff_first=pace.backoff,
         healthy_for=HEALTHY_FOR,
     )
-    return replace(plan, link=link, recovery=recovery)
+    return structs.replace(plan, link=link, recovery=recovery)
 
 
 async def _start(settings: Settings) -> tuple[Agent, asyncio.Future[None]]:

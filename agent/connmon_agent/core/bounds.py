@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ..texts import LONGEST_REASON, LONGEST_SENTENCE, make_safe
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..texts import LONGEST_REASON, LONGEST_SENTENCE, make_encodable, make_safe
 
 T = TypeVar("T")
 Bound = Callable[[Any], Any]  # gives the same object back where nothing is too long
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Longest:
+class Longest(Struct, frozen=True):
     """Marks a text for people: ``bound_words`` makes it safe, and cuts it to so many characters."""
 
     characters: int
 
 
 # A text for people in an event or in what was seen. Identities (names, tokens, uids) are plain strings: cut, they would
-# name something else.
+# name something else. Only what UTF-8 cannot hold is written as escapes there.
 Words = Annotated[str, Longest(LONGEST_REASON)]
 # One that is made of several reasons: of each of some pods, say.
 Sentences = Annotated[str, Longest(LONGEST_SENTENCE)]
 
 
 def bound_words(value: T) -> T:
-    """``value``, a dataclass or a tuple of them, with its ``Words`` and ``Sentences`` made safe (``texts.make_safe``).
+    """``value``, a Struct or a tuple of them, with its ``Words`` and ``Sentences`` made safe (``texts.make_safe``).
 
-    The very same object where all are.
+    Its other texts are made encodable (``texts.make_encodable``), but for keys and values of mappings, which only the
+    configuration fills. The very same object where nothing changes.
     """
     bounded: T = _bound_any(value)
     return bounded
@@ -48,29 +50,33 @@ def _bound_any(value: Any) -> Any:
         now = was if was is None else bound(was)
         if now is not was:
             changes[name] = now
-    return dataclasses.replace(value, **changes) if changes else value
+    return replace(value, **changes) if changes else value
 
 
 @cache
 def _bounds_of(cls: Any) -> tuple[tuple[str, Bound], ...]:
-    """What is done to which fields of ``cls``; nothing where it is no dataclass."""
-    if not dataclasses.is_dataclass(cls):
+    """What is done to which fields of ``cls``; nothing where it is no Struct."""
+    if not issubclass(cls, Struct):
         return ()
     hints = get_type_hints(cls, include_extras=True).items()
     return tuple((name, bound) for name, hint in hints if (bound := _find_bound(hint)) is not None)
 
 
 def _find_bound(hint: Any) -> Bound | None:
-    """What bounds the values of ``hint``; None: they hold no words."""
+    """What bounds the values of ``hint``; None: they hold no text."""
     if get_origin(hint) is Annotated:
         longest = next((mark.characters for mark in get_args(hint) if isinstance(mark, Longest)), None)
         return None if longest is None else lambda text: make_safe(text, longest)
+    if hint is str:
+        return make_encodable
     if isinstance(hint, type):
         return _bound_any if _bounds_of(hint) else None
+    if get_origin(hint) is Mapping:
+        return None
     found = [(inner, _find_bound(inner)) for inner in get_args(hint)]
     if all(bound is None for _, bound in found):
         return None
-    if get_origin(hint) in (Union, UnionType):  # of several dataclasses, or of words and None
+    if get_origin(hint) in (Union, UnionType):  # of several Structs, or of a text and None
         bounds = [bound for _, bound in found if bound is not None]
         return bounds[0] if len(bounds) == 1 else _bound_any
     if get_origin(hint) is not tuple:

@@ -7,17 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
+
 from ..texts import LONGEST_SENTENCE, shorten
-from .copies import Copier
 from .effects import Effect, Listen
 from .moments import Moment
 from .plan import Plan
 from .sightings import Sighting, Unseen
 from .steps import Resolution, Step, Transition
 from .world import Forward, Link, Outage, Service, World
-
-_LINKS, _OUTAGES, _SERVICES, _WORLDS = Copier(Link), Copier(Outage), Copier(Service), Copier(World)
-_FORWARDS = Copier(Forward)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +66,10 @@ class Draft:
 
     def change(self, **changes: Any) -> None:
         """Change fields of the world itself."""
-        self.world = _WORLDS.copy(self.world, changes)
+        self.world = replace(self.world, **changes)
 
     def change_link(self, **changes: Any) -> None:
-        self.change(link=_LINKS.copy(self.world.link, changes))
+        self.change(link=replace(self.world.link, **changes))
 
     def change_link_where_new(self, changes: Mapping[str, Any]) -> None:
         """Change those fields of the link that are not as ``changes`` has them."""
@@ -83,14 +81,14 @@ class Draft:
     def change_outage(self, **changes: Any) -> None:
         """Change the outage, which must exist."""
         assert self.world.outage is not None
-        self.change(outage=_OUTAGES.copy(self.world.outage, changes))
+        self.change(outage=replace(self.world.outage, **changes))
 
     def change_service(self, name: str, **changes: Any) -> None:
-        changed = _SERVICES.copy(self.world.services[name], changes)
+        changed = replace(self.world.services[name], **changes)
         self.change(services={**self.world.services, name: changed})
 
     def change_forward(self, name: str, **changes: Any) -> None:
-        changed = _FORWARDS.copy(self.world.forwards[name], changes)
+        changed = replace(self.world.forwards[name], **changes)
         self.change(forwards={**self.world.forwards, name: changed})
 
     def arm(self, timer: str, due: Moment) -> None:

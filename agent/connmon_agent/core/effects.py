@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from .plan import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
+class Restart(Struct, frozen=True):
     """Restart one workload by a compare-and-set on its pod template.
 
     Exactly one precondition guards the patch: ``previous_token`` (the token seen on the template) or, where there was
@@ -31,8 +30,7 @@ class Restart:
 LISTEN_TOKEN = "listen/"  # how the token of every order to listen begins, and no other
 
 
-@dataclass(frozen=True, slots=True)
-class Listen:
+class Listen(Struct, frozen=True):
     """Listen on ``port`` for a service, on every address of ``bind``, and leave the port that it had before.
 
     ``token`` names this one decision. A socket dies with its process: after a crash nothing has to be read back.

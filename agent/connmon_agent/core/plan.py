@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Kind(StrEnum):
@@ -30,8 +32,7 @@ class Reclaim(StrEnum):
     NEVER = "never"
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardPlan:
+class ForwardPlan(Struct, frozen=True):
     """The local ports on which a service may be reached, the best first.
 
     ``bind`` are the addresses to listen on. Of a pair of loopback addresses one may be missing on this machine; an
@@ -49,8 +50,7 @@ class ForwardPlan:
         return (self.port, *self.alternatives)
 
 
-@dataclass(frozen=True, slots=True)
-class ServicePlan:
+class ServicePlan(Struct, frozen=True):
     """One service: what to restart, after which others, and where to reach it (``forward`` None: nowhere)."""
 
     name: str
@@ -69,8 +69,7 @@ class AfterBlind(StrEnum):
     RESTART = "restart"  # treat it as an outage, after which `recovery.when` decides what is restarted
 
 
-@dataclass(frozen=True, slots=True)
-class QualityPlan:
+class QualityPlan(Struct, frozen=True):
     """When a link that works is called lossy or slow, and when no longer. Separate thresholds keep it from flapping."""
 
     window: float = 60.0  # seconds; dpinger's and OPNsense's
@@ -81,8 +80,7 @@ class QualityPlan:
     least: int = 20  # probes in the window before it says anything
 
 
-@dataclass(frozen=True, slots=True)
-class DampingPlan:
+class DampingPlan(Struct, frozen=True):
     """Damping of restarts on a link that flaps, after RFC 2439 with the thresholds that RFC 7196 found harmless."""
 
     penalty: float = 1000.0  # an outage
@@ -92,8 +90,7 @@ class DampingPlan:
     ceiling: float = 12000.0  # the penalty never grows beyond it
 
 
-@dataclass(frozen=True, slots=True)
-class LinkPlan:
+class LinkPlan(Struct, frozen=True):
     """Thresholds of the verdict on the link. Durations in seconds."""
 
     quorum: int = 2  # targets that must answer in a good round
@@ -116,8 +113,7 @@ class LinkPlan:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RecoveryPlan:
+class RecoveryPlan(Struct, frozen=True):
     """What is done when the link is back. Durations in seconds."""
 
     act: bool = True  # False: shadow mode, every decision is recorded and nothing is restarted
@@ -132,8 +128,7 @@ class RecoveryPlan:
     postpone_limit: float = 600.0  # how long a restart may be postponed before the service is left alone
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The deciding part of the configuration."""
 
     link: LinkPlan = LinkPlan()

@@ -126,5 +126,5 @@ def _tell_transitions(transitions: tuple[Transition, ...]) -> str:
 
 def _tell_unlike(one: World, other: World) -> str:
     """The fields of ``one`` in which the two worlds differ."""
-    unlike = [name for name in World.__slots__ if getattr(one, name) != getattr(other, name)]
+    unlike = [name for name in World.__struct_fields__ if getattr(one, name) != getattr(other, name)]
     return "; ".join(f"{name} = {getattr(one, name)!r}" for name in unlike)

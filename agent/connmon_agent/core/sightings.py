@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct
 
 from .bounds import Sentences, Words
 from .moments import Moment
@@ -30,8 +31,7 @@ class Failure(StrEnum):
     BROKEN = "broken"  # the probe itself failed, which says nothing of the link
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeResult:
+class ProbeResult(Struct, frozen=True):
     """What one probe of one target found.
 
     ``latency_ms`` is None when nothing answered; ``reason`` says in words what failed, and is None when ``ok``, as is
@@ -50,12 +50,23 @@ class ProbeResult:
     failure: Failure | None = None
     attempts: int = 1
     proxy: str | None = None
-    bytes: int = field(default=0, compare=False)  # two answers are alike, however many packets they took
-    at: float | None = field(default=None, compare=False)
+    bytes: int = 0
+    at: float | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Two answers are equal, however many packets they took and whenever they came."""
+        return isinstance(other, ProbeResult) and self._answer == other._answer
+
+    def __hash__(self) -> int:
+        return hash(self._answer)
+
+    @property
+    def _answer(self) -> tuple[object, ...]:
+        told = (self.latency_ms, self.reason, self.family, self.failure, self.attempts, self.proxy)
+        return self.name, self.kind, self.ok, *told
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """What the operating system says of the way out. None: it does not tell, which is no evidence of anything."""
 
     carrier: bool | None = None  # of the interface that the default route uses, or used last
@@ -86,8 +97,7 @@ class Quality(StrEnum):
     LOSSY = "lossy"
 
 
-@dataclass(frozen=True, slots=True)
-class QualitySight:
+class QualitySight(Struct, frozen=True):
     """The link's quality over the window. ``loss`` from 0 to 1; the latencies are None when nothing answered.
 
     ``seconds`` is how far back the window reaches where its usual length holds too few probes (0: it does not).
@@ -100,8 +110,7 @@ class QualitySight:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class LineUsage:
+class LineUsage(Struct, frozen=True):
     """What the probes took on the line in so many ``seconds``: ``bytes`` of IP packets, both ways."""
 
     bytes: int
@@ -130,8 +139,7 @@ class Reach(StrEnum):
     UNKNOWN = "unknown"  # this machine cannot ask it, which says nothing of the nodes
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryAnswer:
+class RegistryAnswer(Struct, frozen=True):
     """What asking one registry came to.
 
     ``reason`` in words ("connection refused"); it stays the same as long as the answer does. ``retry_after`` is how
@@ -143,8 +151,7 @@ class RegistryAnswer:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pull:
+class Pull(Struct, frozen=True):
     """One registry from which new pods must pull before they run.
 
     ``image`` is the first of their images that comes from there, ``why`` it must be pulled ("imagePullPolicy Always").
@@ -157,8 +164,7 @@ class Pull:
     answer: RegistryAnswer | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Struct, frozen=True, tag_field="is", tag=True):
     """A workload as the Kubernetes API showed it at one instant, reduced to what decisions need.
 
     ``exists`` False: the API answered, and the object is not there; every other field then has its default.
@@ -199,8 +205,7 @@ class Sighting:
         return self.exists and self.rollout is Rollout.COMPLETE and self.available >= self.desired
 
 
-@dataclass(frozen=True, slots=True)
-class Unseen:
+class Unseen(Struct, frozen=True, tag_field="is", tag=True):
     """The API could not tell: nothing is known, which is neither healthy nor failed.
 
     ``kind`` is a ClusterError's kind; ``retry_after`` is the server's wish in seconds (None: it named none).
@@ -211,8 +216,7 @@ class Unseen:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InternalErrors:
+class InternalErrors(Struct, frozen=True):
     """What failed unforeseen in the agent itself since its start: mistakes of ours, none of which ended it.
 
     ``task`` is what failed last, in words, with ``error`` ("KeyError: 'web' (kube/pods.py:41)"), at ``at``.
@@ -224,8 +228,7 @@ class InternalErrors:
     at: Moment
 
 
-@dataclass(frozen=True, slots=True)
-class LogLoss:
+class LogLoss(Struct, frozen=True):
     """How many lines the log could not write or keep since the agent's start, as of ``at``; ``reason`` of the last."""
 
     count: int
@@ -233,8 +236,7 @@ class LogLoss:
     at: Moment
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
+class Traffic(Struct, frozen=True):
     """What has gone through one service's local port since the agent's start.
 
     ``open`` connections are open now, ``served`` were begun in all and ``failed`` of them got no backend or lost it.

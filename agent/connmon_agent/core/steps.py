@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from .effects import Effect, Listen
 from .world import World
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(Struct, frozen=True):
     """One transition of one chart's instance, with what was asked on the way.
 
     ``guards`` holds every guard asked and its answer, in order; ``actions`` the names that ran.
@@ -25,8 +24,7 @@ class Transition:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(Struct, frozen=True):
     """What became of an intent to restart or to listen: ``applied``, ``refused``, ``foreign`` (somebody else acted) or
     ``abandoned``.
     """
@@ -37,8 +35,7 @@ class Resolution:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What one event made of the world.
 
     ``notes`` are sentences for people that no transition carries ("frontend: postponed, because ..."), each with the

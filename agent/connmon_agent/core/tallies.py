@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .causes import Cause
 from .effects import LISTEN_TOKEN
@@ -32,8 +34,7 @@ ASIDE = frozenset({"gateway", "interface", "api"})
 MOST_TARGETS = 32  # that are remembered, with those of older configurations
 
 
-@dataclass(frozen=True, slots=True)
-class Tallies:
+class Tallies(Struct, frozen=True):
     """What the events make: it is written with each commit that changes it.
 
     ``outages`` by the cause that each had when it began, ``restarts`` by service and outcome, ``blind`` seconds. These
@@ -50,8 +51,7 @@ class Tallies:
     boot: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeTally:
+class ProbeTally(Struct, frozen=True):
     """The probes of one target. ``durations`` counts the answers by ``DURATIONS``; ``seconds`` is what they took."""
 
     probes: int = 0
@@ -60,8 +60,7 @@ class ProbeTally:
     durations: tuple[int, ...] = (0,) * (len(DURATIONS) + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(Struct, frozen=True):
     """What went through one service's local port, in bytes; ``seen_...`` is what its agent had told by then."""
 
     received: int = 0  # from the cluster
@@ -71,8 +70,7 @@ class Flow:
     open: int = 0  # connections, as last seen
 
 
-@dataclass(frozen=True, slots=True)
-class LineTallies:
+class LineTallies(Struct, frozen=True):
     """What is counted between the events: it is written with each round and each note of the traffic.
 
     ``probes`` by the target's name, ``flows`` by service; both from ``since`` on (Unix seconds).

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from .moments import Moment
 from .plan import Plan
@@ -49,8 +50,7 @@ class Obstacle(StrEnum):
 BEGINNING = Moment(0.0, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """The verdict on the internet link and the counters it rests on."""
 
     state: str = LinkState.STARTING
@@ -89,8 +89,7 @@ class Link:
         return self.evidence.hard and self.evidence != self.disproved
 
 
-@dataclass(frozen=True, slots=True)
-class Outage:
+class Outage(Struct, frozen=True):
     """The current or the last outage.
 
     ``cause`` is one of core.causes.Cause, or ``ordered``; ``detail`` is the evidence for it in words. ``back`` is when
@@ -111,8 +110,7 @@ class Outage:
     blind: float = 0.0  # seconds since `started` in which nobody watched: neither outage nor uptime
 
 
-@dataclass(frozen=True, slots=True)
-class Blindness:
+class Blindness(Struct, frozen=True):
     """A time in which nobody watched. ``cause`` in words, with its length: "the machine slept for 2 h".
 
     ``known`` False: how long it was is not known, and ``since`` is what the clocks say. ``doubtful``: a clock that was
@@ -126,8 +124,7 @@ class Blindness:
     doubtful: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Struct, frozen=True):
     """A restart that was decided and committed, and whose outcome is not known yet."""
 
     token: str
@@ -141,8 +138,7 @@ class Intent:
     contested: bool = False  # sent again, it met a change: it is not sent once more
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(Struct, frozen=True):
     """A workload as it was seen before our restart of it; the fields are those of Sighting."""
 
     template: str | None = None
@@ -150,8 +146,7 @@ class Baseline:
     managers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """One service's instance of the service chart, with its counters and deadlines (steady seconds)."""
 
     name: str
@@ -180,8 +175,7 @@ class Service:
     progressed: Moment | None = None  # since when it has not been seen to move; None: no such rollout is known
 
 
-@dataclass(frozen=True, slots=True)
-class ListenIntent:
+class ListenIntent(Struct, frozen=True):
     """A port that was decided on and committed, and of which it is not known yet whether it can be had."""
 
     token: str
@@ -190,8 +184,7 @@ class ListenIntent:
     choice: str = ""  # why this port and no better one, in words; empty for the primary one
 
 
-@dataclass(frozen=True, slots=True)
-class Forward:
+class Forward(Struct, frozen=True):
     """One service's instance of the forward chart: the local port that leads to it."""
 
     name: str
@@ -208,8 +201,7 @@ class Forward:
     lasting: bool = False  # that trouble will not pass by itself
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedPort:
+class RefusedPort(Struct, frozen=True):
     """A port that was refused when it was asked for, though a look at it may find it free: it is let be for a while."""
 
     port: int
@@ -218,8 +210,7 @@ class RefusedPort:
     times: int = 1  # that it was refused, one after another
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(Struct, frozen=True):
     """Everything. ``store`` is the random name of the database, a part of every restart token."""
 
     store: str

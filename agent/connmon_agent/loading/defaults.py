@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from ..core.plan import ForwardPlan, Kind, LinkPlan, RecoveryPlan, ServicePlan
 from ..errors import Problem

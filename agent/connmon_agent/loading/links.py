@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from ..core.plan import AfterBlind, LinkPlan
 from ..settings import EVIDENCE_TARGETS, Target

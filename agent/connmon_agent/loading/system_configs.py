@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from ..core.plan import LinkPlan, RecoveryPlan
 from ..settings import MODES, ForwardSettings, KubernetesSettings, LoggingSettings, StartSettings
 from .connmon_files import MOST_FILES, MOST_MEGABYTES
@@ -81,7 +83,7 @@ def _read_start(monitor: Section) -> StartSettings:
 def _read_link(monitor: Section) -> LinkPlan:
     check_interval = monitor.take("CheckInterval", DEFAULTS.link.check_interval, seconds(SHORTEST, HOUR))
     pace = Pace(check_interval, default_timeout(check_interval), count_votes(DEFAULTS.targets))
-    return replace(
+    return structs.replace(
         DEFAULTS.link,
         check_interval=check_interval,
         confirm_interval=default_confirm(check_interval),
@@ -94,7 +96,7 @@ def _read_recovery(monitor: Section, kubernetes: Section) -> RecoveryPlan:
     default = DEFAULTS.recovery
     attempts = monitor.take("MaxRestartAttempts", default.max_restart_attempts, _read_attempts)
     act = kubernetes.take("EnableAutoRestart", default.act, read_loose_flag)
-    return replace(default, act=act, max_restart_attempts=attempts)
+    return structs.replace(default, act=act, max_restart_attempts=attempts)
 
 
 def _read_attempts(value: Value) -> int:

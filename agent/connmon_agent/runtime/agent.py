@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
+from msgspec import structs
+
 from .. import __version__
 from ..core.bounds import bound_words
 from ..core.effects import Listen, Restart
@@ -225,7 +227,7 @@ class Agent:
         if self._wake():
             if isinstance(event, OVERTAKEN):
                 return
-            event = replace(event, at=self._clock.now())
+            event = structs.replace(event, at=self._clock.now())
         self._lane.post(partial(self._decide_by, self._turn, event))
 
     async def _decide_by(self, turn: int, event: Event) -> None:
@@ -437,7 +439,7 @@ class Agent:
             answer = RestartAnswered(
                 self._clock.now(), effect.service, effect.token, Outcome.UNKNOWN, reason, kind="internal"
             )
-        self.take(replace(answer, at=self._clock.now()))  # dated when it came
+        self.take(structs.replace(answer, at=self._clock.now()))  # dated when it came
 
     async def _listen(self, order: Listen) -> None:
         try:
@@ -446,7 +448,7 @@ class Agent:
             report(f"listen for {order.service}", error)
             reason = f"not to be had: internal error: {error!r}"
             answer = ListenAnswered(self._clock.now(), order.service, order.token, reason)
-        self.take(replace(answer, at=self._clock.now()))  # dated when it came
+        self.take(structs.replace(answer, at=self._clock.now()))  # dated when it came
 
     # Beginning and end.
 

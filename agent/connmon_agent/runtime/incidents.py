@@ -11,7 +11,7 @@ from typing import Any
 from ..core.moments import Moment
 from ..core.sightings import InternalErrors
 from ..supervision import PAUSE, TASK
-from ..texts import make_safe
+from ..texts import make_encodable, make_safe
 from .sentences import Sentence
 
 REPEAT = 60.0  # seconds in which the same failure is counted and not logged once more
@@ -45,7 +45,7 @@ class Incidents:
             then = "" if pause is None else f"; it is started again in {pause:.1f} s"
             text = f"internal error in the task {task}: {what}{then}. Please report it with the log file"
             self._say(Sentence(at, "error", "agent", text, detail=_trace(error)))
-        self._note(InternalErrors(self._count, task, what, at))
+        self._note(InternalErrors(self._count, make_encodable(task), what, at))
 
     def _is_news(self, task: str, what: str, now: float) -> bool:
         self._logged = {known: at for known, at in self._logged.items() if now - at < REPEAT}
@@ -62,7 +62,7 @@ def describe_error(error: BaseException | None, otherwise: str) -> str:
     frames = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
     ours = [(path.relative_to(PACKAGE), line) for path, line in frames if path.is_relative_to(PACKAGE)]
     place = f" ({ours[-1][0]}:{ours[-1][1]})" if ours else ""
-    return f"{text}{place}".encode("utf-8", "backslashreplace").decode()
+    return make_encodable(f"{text}{place}")
 
 
 def _trace(error: BaseException | None) -> str:

@@ -14,6 +14,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
+from msgspec import structs
+
 from ..core.demands import Demand, gateway_to_ask, inspections, next_round, round_patience
 from ..core.events import Event, Inspected, RoundFinished, TimerDue
 from ..core.moments import Moment
@@ -215,7 +217,7 @@ class RoundObserver(Observer):
         """A quiet round found what the world knows: no event comes of it, unless what was asked beside it is new."""
         self._delivered = number
         at = self._clock.now()
-        latest = merge(self._memory.latest, tuple(replace(one, at=at.wall) for one in results))
+        latest = merge(self._memory.latest, tuple(structs.replace(one, at=at.wall) for one in results))
         self._memory = replace(self._memory, latest=latest)
         self._note(at, results, latest)
         if tells_news(self._world(), results):
@@ -230,7 +232,7 @@ class RoundObserver(Observer):
         at = self._clock.now()
         self._take(RoundFinished(at, results))
         if number == self._delivered:  # else it was taken for the past
-            self._memory = replace(self._memory, latest=tuple(replace(one, at=at.wall) for one in results))
+            self._memory = replace(self._memory, latest=tuple(structs.replace(one, at=at.wall) for one in results))
             self._note(at, results, results)
 
 
@@ -317,8 +319,8 @@ def _identify(service: ServicePlan) -> tuple[str, str, str]:
 async def ask_registries(seen: Sighting, registries: Registries) -> Sighting:
     """``seen`` with the answer of each registry that a restart would have to pull from."""
     answers = await asyncio.gather(*(registries.ask(pull.registry) for pull in seen.pulls))
-    pulls = tuple(replace(pull, answer=answer) for pull, answer in zip(seen.pulls, answers, strict=True))
-    return replace(seen, pulls=pulls) if pulls else seen
+    pulls = tuple(structs.replace(pull, answer=answer) for pull, answer in zip(seen.pulls, answers, strict=True))
+    return structs.replace(seen, pulls=pulls) if pulls else seen
 
 
 class TimerObserver(Observer):

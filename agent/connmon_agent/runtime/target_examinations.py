@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from ..core.causes import ADVICE, find_stranded, find_unheard, tell_no_way, tell_verdict
 from ..core.rounds import judge_alone

@@ -5,25 +5,25 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from ..core.codec import Codec, codec_for
+from msgspec import Struct, field
+
 from ..core.effects import Effect, Listen, Restart
 from ..core.events import Event
 from ..core.sightings import InternalErrors, LineUsage, LogLoss, ProbeResult, QualitySight, Traffic
 from ..core.steps import Resolution, Step, Transition
 from ..core.world import Forward, World
 from ..errors import StoreError
+from .json_text import JsonText
 
 APPLICATION_ID = 0x434E4D4E  # "CNMN", by which everybody knows the database
 SCHEMA_VERSION = 5  # the number of migrations; in the file: PRAGMA user_version
 GENESIS = "0" * 64  # stands where the first event has no hash before it
 
 
-@dataclass(frozen=True, slots=True)
-class StepBody:
+class StepBody(Struct, frozen=True):
     """A step as an event's row keeps it: all but the world. ``charts``: SHA-256 of the charts that took transitions."""
 
     transitions: tuple[Transition, ...] = ()
@@ -42,18 +42,18 @@ class StepBody:
         return cls(step.transitions, step.effects, step.resolutions, step.notes, step.refusal, charts, step.listens)
 
 
-WORLDS: Codec[World] = codec_for(World)
-EVENTS: Codec[Event] = codec_for(Event)
-STEPS: Codec[StepBody] = codec_for(StepBody)
-FORWARDS: Codec[Forward] = codec_for(Forward)
-TRAFFIC: Codec[tuple[Traffic, ...]] = codec_for(tuple[Traffic, ...])
-RESTARTS: Codec[Restart] = codec_for(Restart)
-RESULTS: Codec[tuple[ProbeResult, ...]] = codec_for(tuple[ProbeResult, ...])
-SIGHTS: Codec[QualitySight | None] = codec_for(QualitySight | None)
-USAGES: Codec[LineUsage | None] = codec_for(LineUsage | None)
+WORLDS: JsonText[World] = JsonText(World)
+EVENTS: JsonText[Event] = JsonText(Event)
+STEPS: JsonText[StepBody] = JsonText(StepBody)
+FORWARDS: JsonText[Forward] = JsonText(Forward)
+TRAFFIC: JsonText[tuple[Traffic, ...]] = JsonText(tuple[Traffic, ...])
+RESTARTS: JsonText[Restart] = JsonText(Restart)
+RESULTS: JsonText[tuple[ProbeResult, ...]] = JsonText(tuple[ProbeResult, ...])
+SIGHTS: JsonText[QualitySight | None] = JsonText(QualitySight | None)
+USAGES: JsonText[LineUsage | None] = JsonText(LineUsage | None)
 
-INTERNAL_ERRORS: Codec[InternalErrors] = codec_for(InternalErrors)
-LOG_LOSSES: Codec[LogLoss] = codec_for(LogLoss)
+INTERNAL_ERRORS: JsonText[InternalErrors] = JsonText(InternalErrors)
+LOG_LOSSES: JsonText[LogLoss] = JsonText(LogLoss)
 
 UNVERIFIED = "unverified_api"  # the key in ``meta`` of the API server whose certificate is not verified; empty: none
 ERRORS = "internal_errors"  # the key in the table ``meta`` of what failed in the agent that wrote last

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, get_type_hints
 
-from ..core.codec import codec_for
+from msgspec.structs import replace
+
 from ..core.world import Service, World
+from .json_text import JsonText
 from .layout import FORWARDS, WORLDS
 
-_FIELDS = {name: codec_for(hint) for name, hint in sorted(get_type_hints(World).items())}
-_SERVICES = codec_for(Service)
+_FIELDS: dict[str, JsonText[Any]] = {name: JsonText(hint) for name, hint in sorted(get_type_hints(World).items())}
+_SERVICES: JsonText[Service] = JsonText(Service)
+_NAMES: JsonText[str] = JsonText(str)
 _MAPPINGS = ("charts", "timers")  # could be changed in place, so a copy is kept; everything else is frozen
 
 
@@ -78,6 +80,6 @@ class SnapshotWriter:
         key = f"services.{name}"
         known = before.get(key)
         if known is None or known[0] is not service:
-            known = (service, f"{json.dumps(name)}:{_SERVICES.to_text(service)}")
+            known = (service, f"{_NAMES.to_text(name)}:{_SERVICES.to_text(service)}")
         self._known[key] = known
         return known[1]

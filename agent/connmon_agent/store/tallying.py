@@ -8,14 +8,14 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from ..core.codec import Codec, codec_for
 from ..core.tallies import LineTallies, Tallies, name_cause
+from .json_text import JsonText
 
 COUNTED = "tallies"  # the key in the table ``meta`` of the counters that the events make
 COUNTED_BETWEEN = "line_tallies"  # of those that rounds and traffic make
 
-TALLIES: Codec[Tallies] = codec_for(Tallies)
-LINE_TALLIES: Codec[LineTallies] = codec_for(LineTallies)
+TALLIES: JsonText[Tallies] = JsonText(Tallies)
+LINE_TALLIES: JsonText[LineTallies] = JsonText(LineTallies)
 _SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 

@@ -12,6 +12,7 @@ from ..core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySigh
 from ..core.steps import Resolution
 from ..core.world import Forward, Outage, ServiceState, World
 from ..errors import InvariantError
+from ..texts import make_encodable
 from .layout import (
     ERRORS,
     EVENT_COLUMNS,
@@ -98,7 +99,7 @@ def _fill_up(world: str) -> str:
     A text of another length gives its pages back and takes new ones, which writes the database's own list of free
     pages, too: two pages more of the eight that a commit wrote.
     """
-    return world.ljust(-(-len(world) // FILLED_UP) * FILLED_UP)
+    return world + " " * (-len(world.encode()) % FILLED_UP)
 
 
 def write_timers(connection: sqlite3.Connection, before: Mapping[str, Moment], after: Mapping[str, Moment]) -> None:
@@ -123,10 +124,10 @@ def write_outage(connection: sqlite3.Connection, seq: int, at: Moment, world: Wo
         connection.execute(_END_OVERTAKEN, (*at, describe_overtaken(outage.id), outage.id))
         connection.execute(_CLOSE_OLDER_OUTAGES, (seq, outage.id))
     nothing = (None, None)
-    words = (plain_text(outage.cause), plain_text(outage.detail))
+    words = (make_encodable(outage.cause), make_encodable(outage.detail))
     times = (*outage.started, *(outage.back or nothing), *(outage.ended or nothing))
     closed = None if outage.ended is None else seq
-    result = plain_text(describe_result(world, outage))
+    result = make_encodable(describe_result(world, outage))
     rest = (outage.by_operator, outage.relapses, result, outage.blind, seq, closed)
     connection.execute(_UPSERT_OUTAGE, (outage.id, *times, *words, *rest))
 
@@ -177,14 +178,14 @@ def write_forwards(connection: sqlite3.Connection, before: Mapping[str, Forward]
 def open_listens(connection: sqlite3.Connection, seq: int, listens: Iterable[Listen]) -> None:
     """One row a port that is to be listened on."""
     for listen in listens:
-        row = (listen.token, seq, listen.service, listen.port, plain_text(listen.reason))
+        row = (listen.token, seq, listen.service, listen.port, make_encodable(listen.reason))
         connection.execute(_OPEN_LISTEN, row)
 
 
 def settle_intents(connection: sqlite3.Connection, seq: int, resolutions: Iterable[Resolution]) -> None:
     """Write down what became of open intents. Raises InvariantError: there is no such open intent."""
     for resolution in resolutions:
-        settled = (resolution.outcome, plain_text(resolution.reason), seq, resolution.token, resolution.service)
+        settled = (resolution.outcome, make_encodable(resolution.reason), seq, resolution.token, resolution.service)
         statement = _SETTLE_LISTEN if resolution.token.startswith(LISTEN_TOKEN) else _SETTLE_INTENT
         if connection.execute(statement, settled).rowcount != 1:
             raise InvariantError(f"event {seq} settles {resolution.token} of {resolution.service}, which is not open")
@@ -196,7 +197,7 @@ def write_sign_of_life(connection: sqlite3.Connection, event: Event) -> None:
     """What an event says about the agent itself, and the newest round of probes."""
     match event:
         case AgentStarted(at=at):
-            connection.execute(_UPSERT_AGENT, (event.pid, plain_text(event.version), *at, *at))
+            connection.execute(_UPSERT_AGENT, (event.pid, make_encodable(event.version), *at, *at))
         case AgentStopped(at=at):
             connection.execute(_STOP_AGENT, at)
         case RoundFinished(at=at, results=results):
@@ -225,8 +226,3 @@ def write_quality(connection: sqlite3.Connection, sight: QualitySight | None, us
 def write_errors(connection: sqlite3.Connection, errors: InternalErrors) -> None:
     """What failed in the agent itself since its start."""
     connection.execute(_SET_META, (ERRORS, INTERNAL_ERRORS.to_text(errors)))
-
-
-def plain_text(text: str) -> str:
-    """``text`` with what UTF-8 cannot hold (half a surrogate pair, from a broken answer) made visible."""
-    return text.encode("utf-8", "backslashreplace").decode()
