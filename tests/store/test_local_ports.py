@@ -105,3 +105,14 @@ def test_a_file_of_an_older_agent_has_no_ports_and_no_traffic(tmp_path: Path) ->
         world = reader.world()
         assert world is not None and world.forwards == {}
         assert reader.latest_traffic() == ()
+
+
+@pytest.mark.parametrize("name", ["\u2028", "\u2029", "\x85", "\x1c", "\n", "größe"], ids=ascii)
+def test_no_text_ends_a_row_too_early(tmp_path: Path, name: str) -> None:
+    """The rows are read in one statement, joined by line feeds; Unicode knows more ends of lines."""
+    with opened(tmp_path / "connmon.db") as journal:
+        ports = {service: Forward(service, trouble=f"a{name}b") for service in ("web", f"a{name}b")}
+        step = Step(replace(journal.load(), forwards=ports))
+        journal.commit(tick(1), step)
+    with Reader(tmp_path / "connmon.db") as reader:
+        assert reader.world() == step.world

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from ..core.steps import Step
 from ..core.world import World
 from ..errors import InvariantError
 from . import writes
+from .json_text import renew
 from .records import Recorded
 
 # Every table whose rows follow from the events alone, with the column that numbers the event a row comes from.
@@ -71,7 +73,15 @@ def read_table(connection: sqlite3.Connection, table: str) -> list[dict[str, Any
     """Every row of ``table``, one of ``TABLES``, by its columns' names, in the order of its key."""
     cursor = connection.execute(f"SELECT * FROM {table} ORDER BY 1")
     names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
+    return [_renew(dict(zip(names, row, strict=True))) for row in cursor]
+
+
+def _renew(row: dict[str, Any]) -> dict[str, Any]:
+    """``row`` with its JSON as an agent of today writes it."""
+    if isinstance(row.get("body"), str):
+        with suppress(ValueError):  # it differs from what is made in any case
+            row["body"] = renew(row["body"])
+    return row
 
 
 def _pair(

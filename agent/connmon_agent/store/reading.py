@@ -90,7 +90,9 @@ class Reader:
         row = self._first(f"SELECT world, {forwards} FROM snapshot")
         if row is None:
             return None
-        decoded: World = self._decoded("the world", lambda text: read_world(text, (row[1] or "").splitlines()), row[0])
+        decoded: World = self._decoded(
+            "the world", lambda text: read_world(text, row[1].split("\n") if row[1] else ()), row[0]
+        )
         return decoded
 
     def world_is_as_written(self, world: World) -> bool:

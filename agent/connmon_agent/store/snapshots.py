@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 from msgspec.structs import replace
 
 from ..core.world import Service, World
-from .json_text import JsonText
+from .json_text import JsonText, renew
 from .layout import FORWARDS, WORLDS
 
 _FIELDS: dict[str, JsonText[Any]] = {name: JsonText(hint) for name, hint in sorted(get_type_hints(World).items())}
@@ -30,7 +30,7 @@ def holds_unknown_keys(text: str, world: World) -> bool:
 
     One that lacks a key is of an older agent.
     """
-    return not _is_part(json.loads(text), json.loads(WORLDS.to_text(replace(world, forwards={}))))
+    return not _is_part(json.loads(renew(text.rstrip())), json.loads(WORLDS.to_text(replace(world, forwards={}))))
 
 
 def _is_part(kept: Any, made: Any) -> bool:
