@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -352,7 +351,7 @@ def test_explaining_leaves_the_world_as_it_is() -> None:
 
 def test_an_event_names_the_meaning_of_every_guard_and_action_and_what_is_left() -> None:
     (_, event, step) = next(found for found in lived(an_outage()) if found[2].effects)
-    row = replace(recorded(7, 205, *step.transitions, event=event), effects=step.effects)
+    row = structs.replace(recorded(7, 205, *step.transitions, event=event), effects=step.effects)
     explanation = explain_event(row, real_charts(), step.world)
     (decision,) = explanation.decisions
     assert decision.happening == "the cluster was asked for the service"
@@ -367,7 +366,7 @@ def test_an_event_names_the_meaning_of_every_guard_and_action_and_what_is_left()
 def test_what_followed_is_the_outcome_of_the_request_and_the_next_state() -> None:
     (_, event, step) = next(found for found in lived(an_outage()) if found[2].effects)
     token = step.effects[0].token
-    row = replace(recorded(7, 205, *step.transitions, event=event), effects=step.effects)
+    row = structs.replace(recorded(7, 205, *step.transitions, event=event), effects=step.effects)
     moved = Transition("service", "frontend", "restart_applied", "RESTARTING", "VERIFYING", (), (), "taken")
     other = Transition("service", "grafana", "inspected", "WAITING", "RESTARTING", (), (), "attempt 1")
     later = [

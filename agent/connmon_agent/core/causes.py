@@ -7,8 +7,9 @@ cause, for whatever stands on it fails with it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from ..texts import LONGEST_SENTENCE, shorten
 from .sightings import Evidence, Failure, ProbeResult, Quality, QualitySight
@@ -59,8 +60,7 @@ ADVICE = {
 _LOCAL_FAULTS = {Failure.DOWN: Cause.NO_CARRIER, Failure.UNROUTED: Cause.NO_ROUTE}
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """A verdict on one round.
 
     ``good`` None: the probes themselves failed, and the round says nothing. ``cause`` None: nothing is wrong;
@@ -72,8 +72,7 @@ class Diagnosis:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Votes:
+class Votes(Struct, frozen=True):
     """How many of the targets that count have answered, of how many, and how many must."""
 
     answered: int
@@ -84,8 +83,7 @@ class Votes:
         return f"{self.answered} of {self.counted} targets that count answered, {self.needed} must"
 
 
-@dataclass(frozen=True, slots=True)
-class Background:
+class Background(Struct, frozen=True):
     """What is known besides the round itself.
 
     ``heard`` are the names of the targets that have answered as expected since the start (None: this is not looked at);

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ..texts import LONGEST_SENTENCE, shorten
@@ -18,8 +18,7 @@ from .steps import Resolution, Step, Transition
 from .world import Forward, Link, Outage, Service, World
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(Struct, frozen=True):
     """An event of a chart, on its way to one instance. ``instance`` is "link" or a service's name."""
 
     chart: str
@@ -27,8 +26,7 @@ class Trigger:
     name: str
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(Struct):
     """The world so far, and what the step has brought so far.
 
     ``by`` names the operator of an order, ``ordered`` the services it was given for (empty: all).
@@ -117,8 +115,7 @@ class Draft:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class LinkContext:
+class LinkContext(Struct, frozen=True):
     """What the link chart's guards and actions work on. ``cause`` and ``detail`` are of the round that is told of."""
 
     draft: Draft
@@ -126,8 +123,7 @@ class LinkContext:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceContext:
+class ServiceContext(Struct, frozen=True):
     """What the service chart's guards and actions work on.
 
     ``seen`` is there while the service was inspected; ``answer``, ``answer_kind``, ``retry_after`` and ``template``
@@ -147,8 +143,7 @@ class ServiceContext:
         return self.draft.world.services[self.name]
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardContext:
+class ForwardContext(Struct, frozen=True):
     """What the forward chart's guards and actions work on.
 
     ``assigned`` is the port that it is to have while one is assigned; ``refusal`` why an order to listen failed;

@@ -9,9 +9,9 @@ executes millions of steps whose outcome is held against the journal anyway, use
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from msgspec import Struct
 from transitions import EventData, Machine
 
 from ..errors import InvariantError
@@ -23,8 +23,7 @@ Asked = list[tuple[str, bool]]
 Question = tuple[str, Callable[[C], bool], bool]  # a guard's name, how it is asked, and the answer that is wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """The rule that fires, and every guard that was asked before it was found, with its answer."""
 
     rule: Rule

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from .moments import Moment
 from .plan import RecoveryPlan, When
@@ -27,8 +28,7 @@ class Ruling(StrEnum):
     DENIED = "denied"  # it is due, and the cluster refuses it
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What is to be done with a waiting service, with the reason in words. ``obstacle``: None unless postponed."""
 
     ruling: Ruling

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from msgspec import Struct, field
 
 from ..core.effects import Effect, Listen, Restart
 from ..core.events import Event
@@ -12,8 +14,7 @@ from ..core.sightings import LineUsage, ProbeResult, QualitySight
 from ..core.steps import Resolution, Transition
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Struct, frozen=True):
     """One committed event with the step it caused.
 
     ``boottime`` is seconds since the machine booted, ``boot_id`` which boot that was; ``outage`` is the id of the
