@@ -13,7 +13,7 @@ from tests.fakes.local_sites import SOURCE_ROOT, LocalAgent, LocalSite, refuse_t
 
 from connmon_agent.core.events import AgentStarted, AgentStopped, Event
 from connmon_agent.embedded.kubernetes import Hang
-from connmon_agent.runtime.control import FILE_NAME as SOCKET
+from connmon_agent.runtime.control_transports.unix_socket import FILE_NAME as SOCKET
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 

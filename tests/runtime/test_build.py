@@ -22,7 +22,7 @@ from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.presence import AgentLock, find_agent
 from connmon_agent.runtime.agent import Agent
 from connmon_agent.runtime.build import CREDENTIALS_FOLDER, Runner, open_memory, record_order, run_agent
-from connmon_agent.runtime.control import FILE_NAME
+from connmon_agent.runtime.control_transports.unix_socket import FILE_NAME
 from connmon_agent.runtime.sentences import Sentence
 from connmon_agent.settings import MetricsSettings, Settings, TcpTarget
 from connmon_agent.store import DATABASE_FILE
