@@ -61,7 +61,8 @@ async def serve_tcp(handle: Handler, *, host: str = HOST, context: ssl.SSLContex
 async def _accept_no_more(server: asyncio.Server) -> None:
     """asyncio loses a connection whose server closes while it is being accepted: finish those first."""
     for listening in server.sockets:
-        asyncio.get_running_loop().remove_reader(listening.fileno())
+        with contextlib.suppress(NotImplementedError):  # Windows' loop watches no sockets, and loses none
+            asyncio.get_running_loop().remove_reader(listening.fileno())
     for _ in range(TURNS_TO_ACCEPT):
         await asyncio.sleep(0)
 
@@ -99,20 +100,22 @@ async def serve_udp(
         sock.setblocking(False)
         sock.bind((host, port))
 
-        def receive() -> None:
-            datagram, client = sock.recvfrom(65_535)
-            for reply in answer(datagram):
-                loop.call_later(delay, send, reply, client)
+        async def receive() -> None:
+            while True:
+                datagram, client = await loop.sock_recvfrom(sock, 65_535)
+                for reply in answer(datagram):
+                    loop.call_later(delay, send, reply, client)
 
         def send(reply: bytes, client: tuple[str, int]) -> None:
             with contextlib.suppress(OSError):  # the block has ended, or the client has
                 sock.sendto(reply, client)
 
-        loop.add_reader(sock, receive)
+        receiving = asyncio.create_task(receive())
         try:
             yield sock.getsockname()[1]
         finally:
-            loop.remove_reader(sock)
+            receiving.cancel()
+            await asyncio.wait([receiving])
 
 
 @contextlib.contextmanager

@@ -221,11 +221,11 @@ def test_probing_over_http_does_not_load_a_web_framework() -> None:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (OSError(101, "Network is unreachable"), "network is unreachable"),
-        (OSError(113, "No route to host"), "no route to the host"),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "network is unreachable"),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "no route to the host"),
         (ConnectionRefusedError(), "connection refused"),
         (ConnectionResetError("Connection lost"), "connection reset"),
-        (OSError(110, "Connection timed out"), "no answer: the system gave up waiting"),
+        (OSError(errno.ETIMEDOUT, "Connection timed out"), "no answer: the system gave up waiting"),
         (OSError(24, "Too many open files"), "this machine's agent has too many files open"),
         (OSError(5, "Input/output error"), "input/output error"),
         (OSError("Something Else"), "something else"),
@@ -261,6 +261,25 @@ def test_an_error_of_the_system_in_words(error: OSError, words: str) -> None:
 )
 def test_what_an_error_says_of_the_link(error: OSError, failure: Failure) -> None:
     assert classify_error(error) is failure
+
+
+@pytest.mark.parametrize(
+    ("number", "failure", "words"),
+    [
+        (64, Failure.REFUSED, "connection reset"),
+        (121, Failure.SILENT, "no answer: the system gave up waiting"),
+        (1225, Failure.REFUSED, "connection refused"),
+        (1231, Failure.UNREACHABLE, "network is unreachable"),
+        (1232, Failure.UNREACHABLE, "no route to the host"),
+        (1234, Failure.REFUSED, "connection refused"),
+        (87, Failure.BROKEN, "the parameter is incorrect"),
+    ],
+)
+def test_what_the_loop_of_windows_reports_without_an_errno(number: int, failure: Failure, words: str) -> None:
+    error = OSError(errno.EINVAL, "The parameter is incorrect")
+    error.winerror = number  # type: ignore[attr-defined,unused-ignore]
+
+    assert (classify_error(error), explain_error(error)) == (failure, words)
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.05, "50 ms"), (0.3, "300 ms"), (1.0, "1 s"), (2.5, "2.5 s")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -180,7 +181,11 @@ def _demand(connection: sqlite3.Connection, pragma: str, value: str, expected: o
 
 
 def _sync_directory(directory: Path) -> None:
-    """Make the names of new files durable."""
+    """Make the names of new files durable. Windows syncs no directory: NTFS keeps names in a journal of its own, and
+    SQLite leaves it at that there, too.
+    """
+    if sys.platform == "win32":
+        return
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

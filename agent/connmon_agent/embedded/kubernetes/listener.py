@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -83,7 +84,8 @@ class Listener:
         """asyncio loses a connection whose server closes while it is being accepted: accept no more, finish those."""
         loop = asyncio.get_running_loop()
         for listening in self._server.sockets if self._server else ():
-            loop.remove_reader(listening.fileno())
+            with contextlib.suppress(NotImplementedError):  # Windows' loop watches no sockets, and loses none
+                loop.remove_reader(listening.fileno())
         for _ in range(TURNS_TO_ACCEPT):
             await asyncio.sleep(0)
 
