@@ -12,13 +12,13 @@ import sys
 
 from connmon_agent.routes.kernel import finds_way
 from connmon_agent.routes.netlink import NetlinkWatch, open_socket
-from connmon_agent.routes.views import LinuxView
+from connmon_agent.routes.views import SystemView
 
 NEVER = 86_400.0  # seconds
 
 
 async def tell() -> None:
-    watch = NetlinkWatch(open_socket(), LinuxView().read, recheck=NEVER)
+    watch = NetlinkWatch(open_socket(), SystemView().read, recheck=NEVER)
     told = None
     while True:
         if (seen := {**dataclasses.asdict(watch.read()), "way": finds_way()}) != told:

@@ -6,8 +6,10 @@ import ipaddress
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from ..windows_api.network_rows import Interface, Route
 
 # Linux: include/uapi/linux/netlink.h, rtnetlink.h, if_addr.h
 _RTM_NEWROUTE, _RTM_GETROUTE = 24, 26
@@ -31,6 +33,10 @@ class Hop:
 
 def find_hop(address: str) -> Hop | None:
     """The first step to the IP address ``address``; None: there is none, or the operating system does not tell."""
+    if sys.platform == "win32":
+        from ..windows_api import iphlpapi
+
+        return read_hop(address, iphlpapi.find_route, iphlpapi.find_interface)
     if sys.platform != "linux":
         return None
     try:
@@ -38,6 +44,20 @@ def find_hop(address: str) -> Hop | None:
         return _read_answer(_ask(packed))
     except (OSError, ValueError, struct.error):
         return None
+
+
+def read_hop(
+    address: str, find_route: Callable[[str], Route | None], find_interface: Callable[[int], Interface | None]
+) -> Hop | None:
+    """The same by Windows' IP helper (``windows_api.iphlpapi``)."""
+    try:
+        route = find_route(address)
+    except (OSError, ValueError):
+        return None
+    interface = None if route is None else find_interface(route.luid)
+    if route is None or interface is None:
+        return None
+    return Hop(interface.name, route.gateway, route.loopback)
 
 
 def _ask(packed: bytes) -> bytes:
