@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.runtime.clocks import Anchor, SystemClock, anchor_time, boot_id, boottime
+from connmon_agent.runtime.clocks import Anchor, SystemClock, anchor_time, awaketime, boot_id, boottime
 
 WALL = 1_795_000_000.0
 KEPT = {"boot_id": "boot-1", "boot_offset": repr(WALL - 500.0)}
@@ -23,6 +23,7 @@ KEPT = {"boot_id": "boot-1", "boot_offset": repr(WALL - 500.0)}
             KEPT, "boot-1", 560.0, WALL - 9e6, WALL + 60.0, id="the same boot, the wall clock was turned back"
         ),
         pytest.param(KEPT, "boot-1", 560.0, WALL + 9e6, WALL + 60.0, id="the same boot, the wall clock was turned on"),
+        pytest.param(KEPT, "boot-1", 30.0, WALL + 900.0, WALL + 900.0, id="another boot of the same name"),
         pytest.param(KEPT, "boot-2", 30.0, WALL + 900.0, WALL + 900.0, id="another boot: only the wall clock knows"),
         pytest.param(KEPT, "boot-2", 30.0, WALL - 9e6, WALL + 60.0, id="another boot, the wall clock was turned back"),
     ],
@@ -60,6 +61,7 @@ def test_sleep_takes_its_time_and_none_for_what_is_over(seconds: float) -> None:
 def test_the_machine_has_a_boot_and_its_time_runs() -> None:
     assert boot_id() == boot_id() != ""
     assert 0.0 < boottime() <= boottime()
+    assert 0.0 < awaketime() <= awaketime()
 
 
 def test_a_machine_without_proc_has_a_name_for_its_boot_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

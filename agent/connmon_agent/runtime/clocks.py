@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,9 +27,25 @@ class Anchor:
 
 
 def boottime() -> float:
-    """Seconds since the machine booted, sleep included where the system can tell (Linux), else without."""
+    """Seconds since the machine booted, sleep included where the system can tell (Linux, Windows), else without."""
+    if sys.platform == "win32":
+        from ..windows_api import clocks
+
+        return clocks.since_boot()
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+def awaketime() -> float:
+    """Seconds that the machine was awake, since any time in the past.
+
+    Python's monotonic clock goes on during sleep on Windows (GetTickCount64), and stands still on Linux.
+    """
+    if sys.platform == "win32":
+        from ..windows_api import clocks
+
+        return clocks.awake()
     return time.monotonic()
 
 
@@ -42,6 +59,12 @@ def boot_id() -> str:
     try:
         return BOOT_ID_FILE.read_text(encoding="ascii").strip()
     except OSError:
+        if sys.platform == "win32":
+            from ..windows_api import clocks
+
+            number = clocks.boot_number()
+            if number is not None:
+                return f"boot-{number}"
         import psutil  # only where the kernel has no name for its boots
 
         try:
@@ -63,10 +86,13 @@ def anchor_time(
     """Where steady time stands now.
 
     In the same boot it simply goes on, whatever happened to the wall clock. In another boot nobody can know how long
-    the machine was off but the wall clock: it is believed, except where it would turn time back.
+    the machine was off but the wall clock: it is believed, except where it would turn time back. So it is where a boot
+    of the same name would turn it back: names that are made of a count or of the wall clock may come twice.
     """
     if kept.get("boot_id") == boot and "boot_offset" in kept:
-        return Anchor(boot, float(kept["boot_offset"]))
+        offset = float(kept["boot_offset"])
+        if since_boot + offset >= last_steady:
+            return Anchor(boot, offset)
     return Anchor(boot, max(wall, last_steady) - since_boot)
 
 
@@ -79,7 +105,7 @@ class SystemClock:
         *,
         since_boot: Callable[[], float] = boottime,
         wall: Callable[[], float] = walltime,
-        awake: Callable[[], float] = time.monotonic,
+        awake: Callable[[], float] = awaketime,
     ) -> None:
         self._anchor = anchor
         self._since_boot = since_boot
