@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.runtime.findings import Finding
 from connmon_agent.runtime.port_examinations import examine_ends, examine_metrics, examine_ports
 from connmon_agent.settings import ForwardSettings, KubernetesSettings, MetricsSettings, Settings
+from connmon_agent.sockets.port_ranges import read_ephemeral_range
 
 
 @pytest.fixture
@@ -39,26 +42,30 @@ def settings_of(folder: Path, forwards: dict[str, ForwardSettings]) -> Settings:
     return replace(built_in_settings(folder), plan=Plan(services=plans), forwards=forwards)
 
 
+def reading(table: Path) -> Callable[[], tuple[int, int] | None]:
+    return partial(read_ephemeral_range, "linux", table=table)
+
+
 def told(findings: list[Finding]) -> list[tuple[str, str, str]]:
     return [(finding.health, finding.about, finding.text) for finding in findings]
 
 
 def test_ports_that_are_free_are_one_good_finding(tmp_path: Path, table: Path) -> None:
     settings = settings_of(tmp_path, {"web": ForwardSettings("web", free_port())})
-    assert told(list(examine_ports(settings, agent=None, table=table))) == [
+    assert told(list(examine_ports(settings, agent=None, read_range=reading(table)))) == [
         ("good", "local ports", "1 service, each can have its primary port")
     ]
 
 
 def test_a_site_without_ports_says_nothing(tmp_path: Path, table: Path) -> None:
-    assert list(examine_ports(settings_of(tmp_path, {}), agent=None, table=table)) == []
+    assert list(examine_ports(settings_of(tmp_path, {}), agent=None, read_range=reading(table))) == []
 
 
 def test_a_taken_port_names_who_has_it_and_what_would_be_used(tmp_path: Path, table: Path) -> None:
     port, other = free_port(), free_port()
     settings = settings_of(tmp_path, {"web": ForwardSettings("web", port, (other,))})
     with held(port=port):
-        (found,) = examine_ports(settings, agent=None, table=table)
+        (found,) = examine_ports(settings, agent=None, read_range=reading(table))
     assert (found.health, found.about) == ("warning", "local port of web")
     assert f"{port} is held by" in found.text and f"(pid {os.getpid()})" in found.text
     assert found.text.endswith(f"; it would use {other}")
@@ -67,7 +74,9 @@ def test_a_taken_port_names_who_has_it_and_what_would_be_used(tmp_path: Path, ta
 def test_a_service_that_can_have_no_port_is_a_problem(tmp_path: Path, table: Path) -> None:
     port = free_port()
     with held(port=port):
-        (found,) = examine_ports(settings_of(tmp_path, {"web": ForwardSettings("web", port)}), agent=None, table=table)
+        (found,) = examine_ports(
+            settings_of(tmp_path, {"web": ForwardSettings("web", port)}), agent=None, read_range=reading(table)
+        )
     assert (found.health, found.text.split(":")[0]) == ("problem", "it can have none")
 
 
@@ -75,21 +84,41 @@ def test_what_the_running_agent_has_is_no_obstacle(tmp_path: Path, table: Path) 
     port = free_port()
     settings = settings_of(tmp_path, {"web": ForwardSettings("web", port)})
     with held(port=port):
-        (found,) = examine_ports(settings, agent=os.getpid(), table=table)
+        (found,) = examine_ports(settings, agent=os.getpid(), read_range=reading(table))
     assert found.health == "good"
 
 
 def test_a_port_that_the_kernel_may_give_away_is_told(tmp_path: Path, table: Path) -> None:
     port = free_port()
     table.write_text(f"{port}\t{port}\n")
-    _, found = examine_ports(settings_of(tmp_path, {"web": ForwardSettings("web", port)}), agent=None, table=table)
+    _, found = examine_ports(
+        settings_of(tmp_path, {"web": ForwardSettings("web", port)}), agent=None, read_range=reading(table)
+    )
     assert (found.health, found.about) == ("warning", "local ports")
     assert found.text == f"{port}: this machine uses {port} to {port} for outgoing connections, too"
 
 
+@pytest.mark.parametrize(
+    ("platform", "remedy"),
+    [
+        ("linux", ", or reserve them: sysctl net.ipv4.ip_local_reserved_ports"),
+        ("win32", ", or reserve them: netsh interface ipv4 add excludedportrange"),
+        ("darwin", ""),
+    ],
+)
+def test_a_remedy_is_the_systems_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, remedy: str
+) -> None:
+    port = free_port()
+    settings = settings_of(tmp_path, {"web": ForwardSettings("web", port)})
+    monkeypatch.setattr(sys, "platform", platform)
+    _, found = examine_ports(settings, agent=None, read_range=lambda: (port, port))
+    assert (found.remedy or "").startswith(f"Choose ports below {port}{remedy}")
+
+
 def test_where_the_system_has_no_such_table_nothing_is_said_of_it(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, {"web": ForwardSettings("web", free_port())})
-    (found,) = examine_ports(settings, agent=None, table=tmp_path / "none")
+    (found,) = examine_ports(settings, agent=None, read_range=lambda: None)
     assert found.health == "good"
 
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -16,6 +17,7 @@ from connmon_agent.ports import LocalPorts
 from connmon_agent.sockets.binding import PortRefused
 from connmon_agent.sockets.examining import OWNER_KEPT, UNSHOWN_KEPT, Obstacle, SocketPorts, find_obstacles
 from connmon_agent.sockets.owners import Owner, Use, find_owners
+from connmon_agent.sockets.port_ranges import ReservedRange, ReservedRanges
 
 ME = f"{psutil.Process().name()} (pid {os.getpid()})"
 
@@ -93,8 +95,8 @@ class WindowsError(OSError):
         self.winerror = winerror
 
 
-def obstacle(error: OSError, owner: Owner | None = None) -> Obstacle:
-    return Obstacle(PortRefused("127.0.0.1", 8080, error), owner)
+def obstacle(error: OSError, owner: Owner | None = None, reserved: ReservedRange | None = None) -> Obstacle:
+    return Obstacle(PortRefused("127.0.0.1", 8080, error), owner, reserved)
 
 
 EXCLUDED = WindowsError(errno.EACCES, 10013)
@@ -108,6 +110,12 @@ IIS = Owner(8080, "127.0.0.1", Use.LISTENING, "iis", 7)
             obstacle(EXCLUDED),
             "is reserved by Windows (netsh interface ipv4 show excludedportrange protocol=tcp)",
             id="reserved, and nobody has it",
+        ),
+        pytest.param(
+            obstacle(EXCLUDED, None, ReservedRange(8000, 8099)),
+            "is reserved by Windows for Hyper-V, WSL or Docker "
+            "(8000 to 8099 in netsh interface ipv4 show excludedportrange protocol=tcp)",
+            id="in a range that is known",
         ),
         pytest.param(obstacle(EXCLUDED, IIS), "held by iis (pid 7)", id="called reserved, and somebody has it"),
         pytest.param(obstacle(OSError(errno.EACCES, "")), "needs privileges", id="privileges"),
@@ -165,3 +173,20 @@ def test_an_owner_whose_socket_no_table_shows_is_looked_up_now_and_then() -> Non
             seconds = later
             assert asyncio.run(local.examine({port: LOOPBACK})) == {port: "held by no process that can be seen"}
     assert looked == [[port]] * 2
+
+
+def test_a_port_in_a_reserved_range_is_told_with_its_range_where_nobody_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(port: int, bind: tuple[str, ...], kept: Collection[tuple[str, int]]) -> None:
+        raise PortRefused(bind[0], port, EXCLUDED)
+
+    monkeypatch.setattr("connmon_agent.sockets.examining.try_binding", refuse)
+    local = SocketPorts(
+        find=lambda ports: {8081: (replace(IIS, port=8081),)},
+        ranges=ReservedRanges(lambda command: " 8000   8099   *\n"),
+    )
+    found = asyncio.run(local.examine(dict.fromkeys((8080, 8081, 9000), ("127.0.0.1",))))
+    assert found[8080].startswith("is reserved by an administrator (8000 to 8099 in netsh")
+    assert found[8081] == "held by iis (pid 7)"
+    assert found[9000].startswith("is reserved by Windows (netsh")
