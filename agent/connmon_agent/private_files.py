@@ -43,6 +43,8 @@ def open_private(path: Path, flags: int) -> int:
 
 def take_back(path: Path) -> None:
     """Leave the owner's rights on the file ``path`` and the group's right to read, and no other."""
+    if os.name == "nt":
+        return
     with contextlib.suppress(OSError, NotImplementedError):  # another user's file, or a system without modes
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & ~OWNER_AND_GROUP:
@@ -95,6 +97,8 @@ def forbid_writing(path: Path) -> None:
 
 
 def _set(path: Path, mode: int, group: int | None) -> None:
+    if os.name == "nt":
+        return  # all that chmod could change there is whether the file is read-only, which SQLite would trip over
     status = path.stat()
     if group is not None and status.st_gid != group:
         os.chown(path, -1, group)

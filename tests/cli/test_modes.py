@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -25,7 +24,13 @@ from connmon_agent.runtime.logs import LAUNCHER_LOG, MAIN_LOG
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+if sys.platform != "win32":
+    import pty
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "darwin", reason="looks at processes in /proc"),
+    pytest.mark.linux_alone(reason="signals, terminals, and processes in /proc"),
+]
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from connmon_agent.presence import LOCK_FILE, AgentLock
 from connmon_agent.runtime import build, logs
 from connmon_agent.runtime.control_transports.unix_socket import FILE_NAME, short_path
 
+pytestmark = pytest.mark.linux_alone(reason="users by number, and rights by mode")
+
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="users and rights of Unix")
 
 # Commands import what they need when they are given, and somebody else may not be able to read the modules.

@@ -19,6 +19,7 @@ import yaml
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.statefiles import is_root
 from tests.sockets.holders import as_somebody_else, free_port, held, held_by_another
 
 from connmon_agent.cli import connmon_agent
@@ -360,7 +361,8 @@ def public_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+@pytest.mark.linux_alone(reason="another user, as root becomes it")
+@pytest.mark.skipif(not is_root(), reason="needs root, to be somebody else")
 def test_without_rights_it_works_and_names_the_user(public_folder: Path) -> None:
     machine = Machine(public_folder)
     machine.state.mkdir(mode=0o700)

@@ -257,7 +257,7 @@ def spawn(arguments: Iterable[str], *, source: Path = SOURCE_ROOT, **settings: A
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CONNMON_")}
     return subprocess.Popen(
         [sys.executable, "-m", "connmon_agent", *arguments],
-        env={**environment, "PYTHONPATH": str(source)},
+        env={**environment, "PYTHONPATH": os.pathsep.join([str(source), *sys.path])},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         text=True,

@@ -10,13 +10,13 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
 from connmon_agent.core.sightings import ProbeResult
+from connmon_agent.embedded.accepting import accept_no_more
 from connmon_agent.probes.prober import TargetProber
 from connmon_agent.settings import Target
 
 HOST = "127.0.0.1"
 PATIENT = 60.0  # seconds; for what answers at once, on whatever machine
 IMPATIENT = 0.05  # seconds; for what never answers, or of a clock that the test holds
-TURNS_TO_ACCEPT = 5  # so many turns of the loop a connection takes from being accepted to being known
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -48,7 +48,7 @@ async def serve_tcp(handle: Handler, *, host: str = HOST, context: ssl.SSLContex
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        await _accept_no_more(server)
+        await accept_no_more(server)
         server.close()
         for handler in handlers:
             handler.cancel()
@@ -56,15 +56,6 @@ async def serve_tcp(handle: Handler, *, host: str = HOST, context: ssl.SSLContex
         for writer in writers:
             writer.transport.abort()
         await asyncio.sleep(0)  # the transports close their sockets in the loop's next turn
-
-
-async def _accept_no_more(server: asyncio.Server) -> None:
-    """asyncio loses a connection whose server closes while it is being accepted: finish those first."""
-    for listening in server.sockets:
-        with contextlib.suppress(NotImplementedError):  # Windows' loop watches no sockets, and loses none
-            asyncio.get_running_loop().remove_reader(listening.fileno())
-    for _ in range(TURNS_TO_ACCEPT):
-        await asyncio.sleep(0)
 
 
 def answer_with(*parts: bytes) -> Handler:

@@ -80,6 +80,7 @@ def test_a_directory_is_no_file(tmp_path: Path) -> None:
     assert find_message(tmp_path) == ": this is a directory; name the file in it"
 
 
+@pytest.mark.linux_alone(reason="what Linux says of a name that is too long")
 def test_a_path_that_cannot_exist_is_refused_in_words() -> None:
     assert find_message(Path("a" * 300)) == ": the file cannot be read: File name too long; check the path and the disk"
     assert "embedded null byte" in find_message(Path("connmon\0.yaml"))

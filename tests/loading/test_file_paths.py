@@ -71,6 +71,7 @@ def load(folder: Path, key: str, text: str) -> Settings:
     return load_settings(path, state_dir=None, environment=ENVIRONMENT)
 
 
+@pytest.mark.linux_alone(reason="what the drives of a Windows path are where there are none")
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize(("text", "meant"), WRITTEN, ids=[text for text, _ in WRITTEN])
 def test_a_variable_is_expanded_or_refused_and_never_the_name_of_a_folder(
@@ -95,6 +96,7 @@ def read(text: str, rules: PathRules, *, windows_file: bool = False) -> Path | N
     return (windows_file_path(rules, read_text) if windows_file else file_path(rules))(value)
 
 
+@pytest.mark.linux_alone(reason="what the drives of a Windows path are where there are none")
 @pytest.mark.parametrize(
     ("text", "meant"),
     [

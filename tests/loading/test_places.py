@@ -69,6 +69,7 @@ def test_a_file_in_the_place_of_a_folder_is_passed_over(site: Surroundings) -> N
     assert find_config(site) == own
 
 
+@pytest.mark.linux_alone(reason="symbolic links, which only administrators make on Windows")
 def test_a_file_that_cannot_be_looked_at_is_not_passed_over(site: Surroundings) -> None:
     loop = site.folder / "config"
     loop.symlink_to(loop)
@@ -94,6 +95,7 @@ def test_relative_paths_start_above_a_folder_config_else_beside_the_file(
     assert base_of(Path(config), site.folder) == (site.folder / base).resolve()
 
 
+@pytest.mark.linux_alone(reason="the variable of systemd, with colons between paths")
 def test_the_state_directory_is_looked_for_in_this_order(site: Surroundings) -> None:
     config, beside = Path("config/connmon.yaml"), site.folder / "var"
     beside.mkdir()

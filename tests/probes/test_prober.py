@@ -263,25 +263,6 @@ def test_what_an_error_says_of_the_link(error: OSError, failure: Failure) -> Non
     assert classify_error(error) is failure
 
 
-@pytest.mark.parametrize(
-    ("number", "failure", "words"),
-    [
-        (64, Failure.REFUSED, "connection reset"),
-        (121, Failure.SILENT, "no answer: the system gave up waiting"),
-        (1225, Failure.REFUSED, "connection refused"),
-        (1231, Failure.UNREACHABLE, "network is unreachable"),
-        (1232, Failure.UNREACHABLE, "no route to the host"),
-        (1234, Failure.REFUSED, "connection refused"),
-        (87, Failure.BROKEN, "the parameter is incorrect"),
-    ],
-)
-def test_what_the_loop_of_windows_reports_without_an_errno(number: int, failure: Failure, words: str) -> None:
-    error = OSError(errno.EINVAL, "The parameter is incorrect")
-    error.winerror = number  # type: ignore[attr-defined,unused-ignore]
-
-    assert (classify_error(error), explain_error(error)) == (failure, words)
-
-
 @pytest.mark.parametrize(("seconds", "words"), [(0.05, "50 ms"), (0.3, "300 ms"), (1.0, "1 s"), (2.5, "2.5 s")])
 def test_seconds_in_words(seconds: float, words: str) -> None:
     assert word_seconds(seconds) == words

@@ -71,6 +71,7 @@ async def nothing(agent: Agent, runner: Runner) -> None:
 # The state directory.
 
 
+@pytest.mark.linux_alone(reason="rights by mode")
 def test_the_state_directory_is_made_and_credentials_in_it_are_private(settings: Settings) -> None:
     with open_memory(settings.state_dir) as memory:
         assert memory.folder == settings.state_dir

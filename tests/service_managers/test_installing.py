@@ -19,6 +19,8 @@ from connmon_agent.service_managers.registry import FORMS, choose_manager
 from connmon_agent.service_managers.systemd import Systemd
 from connmon_agent.service_managers.unit_files import UnitFile
 
+pytestmark = pytest.mark.linux_alone(reason="systemd, cron and launchd, with modes and paths of Unix")
+
 FORMS_AND_WHOSE = [
     pytest.param(form, user, id=f"{form.name}{'-user' if user else ''}")  # type: ignore[attr-defined]
     for form in (Systemd, Cron, Launchd)

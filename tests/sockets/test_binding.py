@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import socket
 import subprocess
@@ -12,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
+from tests.fakes.statefiles import is_root
 from tests.sockets.holders import LOOPBACK, as_somebody_else, connected, free_port, held, in_new_network
 
 from connmon_agent.sockets.binding import Cause, PortRefused, cause_of, open_listeners, try_binding
@@ -21,7 +21,7 @@ DISABLE_IPV6 = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
 NOWHERE = "192.0.2.1"  # RFC 5737: no machine has it
 
 in_a_network_of_its_own = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("ip") is None or not DISABLE_IPV6.exists(), reason="needs Linux, root and ip"
+    not is_root() or shutil.which("ip") is None or not DISABLE_IPV6.exists(), reason="needs Linux, root and ip"
 )
 
 Holder = Callable[[], AbstractContextManager[int]]
@@ -153,7 +153,8 @@ def test_one_loopback_address_is_enough_where_there_is_no_other() -> None:
     assert in_new_network(work) == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not UNPRIVILEGED_PORTS.exists(), reason="needs Linux and root, to give it up")
+@pytest.mark.linux_alone(reason="another user, as root becomes it")
+@pytest.mark.skipif(not is_root() or not UNPRIVILEGED_PORTS.exists(), reason="needs Linux and root, to give it up")
 def test_a_privileged_port_needs_privileges() -> None:
     first_free = int(UNPRIVILEGED_PORTS.read_text())
     if first_free < 2:

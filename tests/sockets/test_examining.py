@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import psutil
 import pytest
-from tests.fakes.statefiles import SOMEBODY_ELSE
+from tests.fakes.statefiles import SOMEBODY_ELSE, is_root
 from tests.sockets.holders import LOOPBACK, as_somebody_else, connected, free_port, held, held_by_another
 
 from connmon_agent.ports import LocalPorts
@@ -21,7 +21,7 @@ from connmon_agent.sockets.port_ranges import ReservedRange, ReservedRanges
 
 ME = f"{psutil.Process().name()} (pid {os.getpid()})"
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+needs_root = pytest.mark.skipif(not is_root(), reason="needs root, to be somebody else")
 
 
 def examine(ports: Mapping[int, tuple[str, ...]]) -> Mapping[int, str]:
@@ -64,6 +64,7 @@ def test_a_holder_of_another_address_is_not_accused() -> None:
             assert examine({port: LOOPBACK}) == {port: "held by no process that can be seen"}
 
 
+@pytest.mark.linux_alone(reason="another user, as root becomes it")
 @needs_root
 def test_without_rights_the_holders_user_is_told() -> None:
     with held_by_another() as (port, _):
@@ -74,6 +75,7 @@ def test_without_rights_the_holders_user_is_told() -> None:
         assert as_somebody_else(work) == 0
 
 
+@pytest.mark.linux_alone(reason="another user, as root becomes it")
 @needs_root
 def test_with_rights_the_process_of_another_user_is_told() -> None:
     with held_by_another(SOMEBODY_ELSE) as (port, pid):

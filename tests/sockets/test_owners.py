@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import socket
 import subprocess
 import sys
@@ -12,15 +11,18 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.fakes.statefiles import SOMEBODY_ELSE
+from tests.fakes.statefiles import SOMEBODY_ELSE, is_root
 from tests.sockets.holders import as_somebody_else, connected, free_port, held, held_by_another
 
 from connmon_agent.sockets.owners import AGENT, Owner, Use, choose_owner, describe, find_owners, is_agent
 
-NOBODY = pwd.getpwuid(SOMEBODY_ELSE).pw_name
+if sys.platform != "win32":
+    import pwd
+
+    NOBODY = pwd.getpwuid(SOMEBODY_ELSE).pw_name
 ME = psutil.Process()
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+needs_root = pytest.mark.skipif(not is_root(), reason="needs root, to be somebody else")
 needs_tables = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs the tables of Linux")
 
 
@@ -78,6 +80,7 @@ def test_an_ipv4_client_of_an_ipv6_socket_has_an_ipv4_address() -> None:
             assert [owner.address for owner in mine(owners)] == ["::", "127.0.0.1"]
 
 
+@pytest.mark.linux_alone(reason="another user, as root becomes it")
 @needs_root
 def test_another_users_process_is_found_with_its_user() -> None:
     with held_by_another(SOMEBODY_ELSE) as (port, pid):
@@ -85,6 +88,7 @@ def test_another_users_process_is_found_with_its_user() -> None:
         assert describe(owner) == f"{ME.name()} (pid {pid}, user {NOBODY})"
 
 
+@pytest.mark.linux_alone(reason="another user, as root becomes it")
 @needs_root
 @needs_tables
 def test_without_rights_only_the_user_is_known() -> None:
@@ -98,6 +102,7 @@ def test_without_rights_only_the_user_is_known() -> None:
         assert as_somebody_else(work) == 0
 
 
+@pytest.mark.linux_alone(reason="another user, as root becomes it")
 @needs_root
 def test_without_rights_ones_own_process_is_found() -> None:
     def work() -> None:

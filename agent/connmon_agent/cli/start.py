@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -18,8 +17,6 @@ from ..settings import MODES
 from .invocations import Invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..ports import Announcer, ListenerStore
     from ..runtime.agent import Agent
     from ..runtime.build import Runner
@@ -134,6 +131,7 @@ async def _run(
     from ..runtime.ending import Ending
     from ..runtime.modes import fit_logging, sign
     from ..runtime.reloading import Reloads, warn
+    from ..runtime.signals import listen_to_signals
 
     endings: list[Ending] = []
 
@@ -146,20 +144,8 @@ async def _run(
         ending, reloads = Ending(agent), Reloads(read, runner, log)
         endings.append(ending)
         runner.handlers.update(stop=ending.answer, ready=ending.answer_when_ready, reload=reloads.answer)
-        _listen_to_signals(ending.end, reloads.begin)
+        listen_to_signals(ending.end, reloads.begin)
 
     signature = sign(settings, mode)
     await run_agent(settings, say=log, on_ready=on_ready, announcer=announcer, store=store, signature=signature)
     return endings[0].exit_code
-
-
-def _listen_to_signals(end: Callable[[str], None], reload: Callable[[], None]) -> None:
-    loop = asyncio.get_running_loop()
-    for name in ("SIGTERM", "SIGINT"):
-        number = getattr(signal, name)
-        try:
-            loop.add_signal_handler(number, end, name)
-        except NotImplementedError:  # Windows: the loop takes no handlers, the interpreter does
-            signal.signal(number, lambda number, _: loop.call_soon_threadsafe(end, signal.Signals(number).name))
-    if hasattr(signal, "SIGHUP"):
-        loop.add_signal_handler(signal.SIGHUP, reload)

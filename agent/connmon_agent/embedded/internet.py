@@ -17,10 +17,10 @@ from functools import partial
 from ..loading.defaults import dns_target, http_target, tcp_target
 from ..settings import Target
 from ..supervision import Tasks, cancel, supervise
+from .accepting import accept_no_more
 
 HOST = "127.0.0.1"
 QUERY = "example.com"
-TURNS_TO_ACCEPT = 5  # so many turns of the loop a connection takes from being accepted to being known
 FULL_WITHIN = 10.0  # seconds; connecting to oneself takes microseconds
 
 _NEIGHBOURS = sys.platform != "win32"  # whether two sockets of ours may be bound to the same port
@@ -235,19 +235,11 @@ class _TcpPort(_Port):
     async def close(self) -> None:
         await super().close()
         if self._server is not None:
-            await self._accept_no_more(self._server)
+            await accept_no_more(self._server)
             self._server.close()
             self._server = None
         for connection in self._connections:
             connection.transport.abort()
-
-    async def _accept_no_more(self, server: asyncio.Server) -> None:
-        """asyncio loses a connection whose server closes while it is being accepted: finish those first."""
-        for listening in server.sockets:
-            with contextlib.suppress(NotImplementedError):  # Windows' loop watches no sockets, and loses none
-                asyncio.get_running_loop().remove_reader(listening.fileno())
-        for _ in range(TURNS_TO_ACCEPT):
-            await asyncio.sleep(0)
 
     async def _hold_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections.add(writer)

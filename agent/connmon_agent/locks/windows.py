@@ -63,7 +63,7 @@ def unlock(descriptor: int) -> None:
     place = _Overlapped(offset=_FAR_BEHIND)
     if not _unlock_file(msvcrt.get_osfhandle(descriptor), 0, 1, 0, ctypes.byref(place)):
         error = ctypes.get_last_error()
-        if error not in (_NOT_LOCKED, *_UNSUPPORTED):
+        if error not in (_NOT_LOCKED, _LOCK_VIOLATION, *_UNSUPPORTED):
             raise ctypes.WinError(error)
 
 

@@ -26,17 +26,6 @@ _WORDS = {
 }
 
 
-# What Windows' overlapped operations fail with, where Python does not translate it: winerror.h.
-_FROM_WINDOWS = {
-    64: errno.ECONNRESET,  # ERROR_NETNAME_DELETED
-    121: errno.ETIMEDOUT,  # ERROR_SEM_TIMEOUT
-    1225: errno.ECONNREFUSED,  # ERROR_CONNECTION_REFUSED
-    1231: errno.ENETUNREACH,  # ERROR_NETWORK_UNREACHABLE
-    1232: errno.EHOSTUNREACH,  # ERROR_HOST_UNREACHABLE
-    1234: errno.ECONNREFUSED,  # ERROR_PORT_UNREACHABLE
-    1236: errno.ECONNABORTED,  # ERROR_CONNECTION_ABORTED
-}
-
 # Linux turns ICMP errors into these: net/ipv4/icmp.c, icmp_err_convert; net/ipv6/icmp.c, tab_unreach.
 _REFUSALS = {errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE}
 # A prohibiting route gives EACCES, a dropping output chain EPERM, no address in the family EADDRNOTAVAIL.

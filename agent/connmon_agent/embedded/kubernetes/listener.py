@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import sys
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-# So many turns of the loop a connection takes from being accepted to being known.
-TURNS_TO_ACCEPT = 5
+from ..accepting import accept_no_more
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -74,20 +72,12 @@ class Listener:
         """Close for good and wait until every handler has ended."""
         if self._opening is not None:
             await self._opening
-        await self._stop_accepting()
+        if self._server is not None:
+            await accept_no_more(self._server)
         self.close_now()
         self._let_port_go()
         if self._http is not None:
             await self._http.shutdown(timeout=0.1)
-
-    async def _stop_accepting(self) -> None:
-        """asyncio loses a connection whose server closes while it is being accepted: accept no more, finish those."""
-        loop = asyncio.get_running_loop()
-        for listening in self._server.sockets if self._server else ():
-            with contextlib.suppress(NotImplementedError):  # Windows' loop watches no sockets, and loses none
-                loop.remove_reader(listening.fileno())
-        for _ in range(TURNS_TO_ACCEPT):
-            await asyncio.sleep(0)
 
     def _bind(self) -> socket.socket:
         try:
