@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from connmon_agent.loading.charts import PLACES
 from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.presence import LOCK_FILE, AgentLock
 from connmon_agent.runtime.examinations import (
+    NETWORK_FILE_SYSTEMS,
     examine_charts,
     examine_cluster,
     examine_folder,
@@ -135,6 +137,18 @@ def test_a_disk_without_inodes_is_a_problem(tmp_path: Path, monkeypatch: pytest.
 def test_a_network_file_system_is_a_problem(tmp_path: Path, mounts: Path) -> None:
     mounts.write_text(f"nas:/export {tmp_path} nfs4 rw 0 0\n")
     assert only(examine_folder(tmp_path, least_free=0, mounts=mounts)) == ("problem", f"{tmp_path} lies on nfs4")
+
+
+def test_a_folder_that_anybody_may_use_is_told_with_the_command_that_closes_it(tmp_path: Path) -> None:
+    (found,) = examine_folder(tmp_path, least_free=0, is_open=lambda folder: folder == tmp_path)
+    assert (found.health, found.text) == ("warning", f"{tmp_path} may be used by every user of this machine")
+    assert f'icacls "{tmp_path}" /inheritance:r' in (found.remedy or "")
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="drive letters and shares are Windows'")
+def test_a_share_is_a_network_drive_and_the_system_drive_is_none() -> None:
+    assert file_system_of(Path("//server/share/connmon")) in NETWORK_FILE_SYSTEMS
+    assert file_system_of(Path("C:/connmon")) is None
 
 
 @pytest.mark.parametrize(

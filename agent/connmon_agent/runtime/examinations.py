@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 from ..core.demands import find_silence
@@ -16,6 +16,7 @@ from ..kube.cluster import KubernetesCluster, open_calls
 from ..kube.permissions import CLUSTER_WIDE, Reviewed, list_permissions, read_server_version, review_permissions
 from ..loading.charts import PLACES, find_charts_folder, load_charts
 from ..presence import find_agent
+from ..private_files import is_open_to_anybody
 from ..probes.registries import RegistryAsker
 from ..settings import Settings
 from ..sockets.owners import is_stopped
@@ -34,7 +35,10 @@ LEAST_FREE_INODES = 16  # the agent makes about ten files
 PROC = Path("/proc")
 MOUNTS = PROC / "self/mounts"
 # State files on these do not survive: their locks and their order of writes do not hold (SQLite's own advice).
-NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "glusterfs"})
+NETWORK_DRIVE = "a network drive"  # what Windows tells of it
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "glusterfs", NETWORK_DRIVE}
+)
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
@@ -89,8 +93,14 @@ def examine_charts(places: tuple[Path, ...] = PLACES) -> Iterator[Finding]:
         yield good("charts", f"{', '.join(charts)} in {folder} hold what they promise")
 
 
-def examine_folder(folder: Path, *, least_free: int = LEAST_FREE_BYTES, mounts: Path = MOUNTS) -> Iterator[Finding]:
-    """The state directory: there, writable, roomy (``least_free`` bytes) and local, by the table ``mounts``."""
+def examine_folder(
+    folder: Path,
+    *,
+    least_free: int = LEAST_FREE_BYTES,
+    mounts: Path = MOUNTS,
+    is_open: Callable[[Path], bool] = is_open_to_anybody,
+) -> Iterator[Finding]:
+    """The state directory: there, writable, roomy (``least_free`` bytes), local (by ``mounts``) and private."""
     about = "state directory"
     if not folder.exists():
         parent = next(parent for parent in folder.parents if parent.exists())
@@ -131,6 +141,14 @@ def examine_folder(folder: Path, *, least_free: int = LEAST_FREE_BYTES, mounts: 
             about, f"{folder} lies on {system}", "Use a local disk: SQLite's locks do not hold on a network file system"
         )
         return
+    if is_open(folder):
+        grants = " ".join(f"{who}:(OI)(CI)F" for who in ("*S-1-5-18", "*S-1-5-32-544", '"%USERNAME%"'))
+        yield warning(
+            about,
+            f"{folder} may be used by every user of this machine",
+            f'As the agent\'s user: icacls "{folder}" /inheritance:r /grant:r {grants}',
+        )
+        return
     yield good(about, f"{folder}, {free >> 20} MiB free")
 
 
@@ -149,6 +167,10 @@ def lacks_inodes(folder: Path) -> bool:
 
 def file_system_of(folder: Path, mounts: Path = MOUNTS) -> str | None:
     """The type of the file system under ``folder``; None where the system does not tell."""
+    if sys.platform == "win32":
+        from ..windows_api.drives import is_remote
+
+        return NETWORK_DRIVE if is_remote(os.path.abspath(folder)) else None
     try:
         lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

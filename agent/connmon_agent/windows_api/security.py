@@ -18,7 +18,7 @@ _kernel = ctypes.WinDLL("kernel32", use_last_error=True)
 _REVISION = 1  # SDDL_REVISION_1
 _TOKEN_QUERY, _TOKEN_USER = 0x0008, 1
 _FILE_OBJECT = 1  # SE_FILE_OBJECT
-_DACL, _PROTECTED_DACL, _INHERITED_DACL = 0x0000_0004, 0x8000_0000, 0x2000_0000
+_DACL = 0x0000_0004  # DACL_SECURITY_INFORMATION
 
 _advapi.ConvertStringSecurityDescriptorToSecurityDescriptorW.argtypes = [
     wintypes.LPCWSTR,
@@ -33,22 +33,7 @@ _advapi.ConvertSecurityDescriptorToStringSecurityDescriptorW.argtypes = [
     ctypes.POINTER(ctypes.c_void_p),
     ctypes.POINTER(wintypes.ULONG),
 ]
-_advapi.GetSecurityDescriptorDacl.argtypes = [
-    ctypes.c_void_p,
-    ctypes.POINTER(wintypes.BOOL),
-    ctypes.POINTER(ctypes.c_void_p),
-    ctypes.POINTER(wintypes.BOOL),
-]
-_advapi.SetNamedSecurityInfoW.argtypes = [
-    wintypes.LPCWSTR,
-    ctypes.c_int,
-    wintypes.DWORD,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-]
-_advapi.SetNamedSecurityInfoW.restype = wintypes.DWORD
+_advapi.SetFileSecurityW.argtypes = [wintypes.LPCWSTR, wintypes.DWORD, ctypes.c_void_p]
 _advapi.GetNamedSecurityInfoW.argtypes = [
     wintypes.LPCWSTR,
     ctypes.c_int,
@@ -105,17 +90,13 @@ def read_access(path: Path) -> str:
 
 
 def write_access(path: Path, sddl: str) -> None:
-    """Give a file or folder the access list of ``sddl``: instead of what it inherits where that says "P". OSError."""
-    inherits = _PROTECTED_DACL if sddl.startswith("D:P") else _INHERITED_DACL
-    present, defaulted, access = wintypes.BOOL(), wintypes.BOOL(), ctypes.c_void_p()
+    """Give a file or folder the access list of ``sddl``, instead of what it would inherit where that begins with "D:P".
+
+    What lies in a folder already is left as it is. Raises OSError.
+    """
     with descriptor_of(sddl) as descriptor:
-        if not _advapi.GetSecurityDescriptorDacl(
-            descriptor, ctypes.byref(present), ctypes.byref(access), ctypes.byref(defaulted)
-        ):
+        if not _advapi.SetFileSecurityW(str(path), _DACL, descriptor):
             raise ctypes.WinError(ctypes.get_last_error())
-        code = _advapi.SetNamedSecurityInfoW(str(path), _FILE_OBJECT, _DACL | inherits, None, None, access, None)
-    if code:
-        raise ctypes.WinError(code)
 
 
 @cache
