@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from connmon_agent.runtime.control_transports.interface import Conversation
 from connmon_agent.runtime.control_transports.unix_socket import FILE_NAME, exchange, listen, name_operator
 
-pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no Unix sockets")
+pytestmark = pytest.mark.linux_alone(reason="Windows' Python has no Unix sockets: test_named_pipe.py")
 
 
 def serve(folder: Path, client: Callable[[], Awaitable[object]]) -> None:
