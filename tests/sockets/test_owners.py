@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -68,6 +69,13 @@ def test_a_connection_that_has_ended_belongs_to_nobody() -> None:
         client.close()
     owner = next(owner for owner in find_owners([port])[port] if owner.use is Use.ENDED)
     assert (owner.pid, describe(owner)) == (None, "a connection that has just ended")
+
+
+def test_what_windows_gives_to_its_idle_process_belongs_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [SimpleNamespace(laddr=("127.0.0.1", 8080), status=psutil.CONN_TIME_WAIT, pid=0)]
+    monkeypatch.setattr("psutil.net_connections", lambda kind: rows)
+    (owner,) = find_owners([8080])[8080]
+    assert (owner.use, owner.pid, describe(owner)) == (Use.ENDED, None, "a connection that has just ended")
 
 
 def test_an_ipv4_client_of_an_ipv6_socket_has_an_ipv4_address() -> None:

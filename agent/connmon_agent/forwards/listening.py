@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 
 from ..ports import ListenerStore
 from ..sockets.binding import BACKLOG, open_listeners
@@ -43,6 +45,7 @@ class Listeners:
         self._store = store
         self._sockets = open_listeners(port, bind, store)
         self._tasks: Tasks = set()
+        self._accepting: set[asyncio.Future[Any]] = set()
         for listener in self._sockets.values():
             supervise(f"accept clients on port {port}", partial(self._accept, listener), tasks=self._tasks)
 
@@ -59,6 +62,10 @@ class Listeners:
         """
         for task in self._tasks:
             task.cancel()
+        if sys.platform == "win32":
+            # An accept that is under way when its socket is closed fails in a task of asyncio's, and is reported.
+            for accepting in self._accepting:
+                accepting.cancel()
         for address, listener in self._sockets.items():
             with contextlib.suppress(NotImplementedError):  # Windows' loop watches no sockets
                 asyncio.get_running_loop().remove_reader(listener)
@@ -72,7 +79,7 @@ class Listeners:
                 self._refuse_waiting(listener)
                 continue
             try:
-                local = await _accept_one(listener)
+                local = await _accept_one(listener, self._accepting)
             except OSError as error:  # EMFILE and the like pass when connections end; the client waits in the backlog
                 self._noted(f"no connection can be accepted on port {self.port}: {error.strerror or error}")
                 await asyncio.sleep(BREATH)
@@ -96,8 +103,11 @@ class Listeners:
             self._noted(f"no room for another connection on port {self.port}: too many are open; raise LimitNOFILE")
 
 
-async def _accept_one(listener: socket.socket) -> socket.socket:
+async def _accept_one(listener: socket.socket, under_way: set[asyncio.Future[Any]]) -> socket.socket:
+    """The next client; ``under_way`` holds the operation for as long as it is."""
     accepting = asyncio.ensure_future(asyncio.get_running_loop().sock_accept(listener))
+    under_way.add(accepting)
+    accepting.add_done_callback(under_way.discard)
     try:
         local, _ = await asyncio.shield(accepting)
     except asyncio.CancelledError:

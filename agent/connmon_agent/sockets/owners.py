@@ -172,8 +172,9 @@ def _row(local: tuple[str, int], status: str, pid: int | None) -> _Row:
     if status == psutil.CONN_LISTEN:
         use = Use.LISTENING
     else:
-        use = Use.ENDED if pid is None and status in _ENDING else Use.CONNECTED
-    return _Row(simplify(local[0]), local[1], use, pid)
+        use = Use.ENDED if not pid and status in _ENDING else Use.CONNECTED
+    # Windows gives what nobody has any more to its idle process, 0.
+    return _Row(simplify(local[0]), local[1], use, pid or None)
 
 
 def _look_up(pid: int) -> _Process:
