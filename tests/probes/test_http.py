@@ -5,6 +5,7 @@ import contextlib
 import socket
 import ssl
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -257,7 +258,7 @@ def test_a_late_answer_is_no_answer() -> None:
 
 def test_a_connection_that_is_torn_down_is_reset() -> None:
     async def tear_down(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        lingering = struct.pack("ii", 1, 0)  # closing resets
+        lingering = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # closing resets
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
         writer.transport.abort()
 
