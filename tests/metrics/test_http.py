@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -150,3 +151,26 @@ def test_no_bytes_are_too_odd_to_be_refused(head: bytes) -> None:
         assert 400 <= refusal.status.value < 600
     else:
         assert request.method in ("GET", "HEAD")
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+def test_somebody_else_cannot_take_the_address_away(reuse: bool) -> None:
+    """Windows allows that by SO_REUSEADDR, unless the first one has it to itself. Wine and Linux never do."""
+
+    async def story(ask: Ask, port: int) -> None:
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(reuse))
+            with pytest.raises(OSError):
+                other.bind(("127.0.0.1", port))
+                other.listen()
+        assert (await ask(get("/"))).startswith(b"HTTP/1.1 200")
+
+    serve(story)
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_EXCLUSIVEADDRUSE"), reason="an option of Windows' alone")
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_the_address_is_asked_for_exclusively(address: str) -> None:
+    with http._bind_exclusively(address, 0) as listener:
+        assert listener.getsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE")) != 0  # noqa: B009
+        assert listener.getsockname()[0] == address

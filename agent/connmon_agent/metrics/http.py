@@ -6,6 +6,7 @@ What it reads of others is bounded: the head's bytes, the seconds for it and for
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -100,7 +101,11 @@ class HttpServer:
 
     async def listen(self, address: str, port: int) -> int:
         """Begin to serve; returns the port. Raises OSError."""
-        self._server = await asyncio.start_server(self._accept, address, port, limit=LONGEST_HEAD)
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+            listener = _bind_exclusively(address, port)
+            self._server = await asyncio.start_server(self._accept, sock=listener, limit=LONGEST_HEAD)
+        else:
+            self._server = await asyncio.start_server(self._accept, address, port, limit=LONGEST_HEAD)
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
@@ -176,3 +181,19 @@ async def _discard(reader: asyncio.StreamReader) -> None:
     left = 8 * LONGEST_HEAD
     while left > 0 and (read := await reader.read(LONGEST_HEAD)):
         left -= len(read)
+
+
+def _bind_exclusively(address: str, port: int) -> socket.socket:
+    """A socket on Windows, which without this option would let another program take the same address away later."""
+    found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    family, kind, protocol, _, endpoint = found[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE"), 1)  # noqa: B009
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(endpoint)
+    except OSError:
+        listener.close()
+        raise
+    return listener
