@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.statefiles import is_root
+from tests.fakes.wine import on_wine, own_name
 from tests.sockets.holders import as_somebody_else, free_port, held, held_by_another
 
 from connmon_agent.cli import connmon_agent
@@ -35,7 +36,8 @@ from connmon_agent.sockets.binding import PortRefused
 from connmon_agent.sockets.examining import Obstacle
 from connmon_agent.sockets.owners import AGENT, Owner, Use
 
-ME = f"{psutil.Process().name()} (pid {os.getpid()})"
+needs_names = pytest.mark.skipif(on_wine(), reason="Wine tells no names of processes")
+ME = f"{own_name()} (pid {os.getpid()})"
 AGENTS_PID = 4711
 
 ERP = {name: ForwardPlan(primary, tuple(others)) for name, (primary, *others) in PORTS.items()}
@@ -299,6 +301,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     )
 
 
+@needs_names
 def test_the_ports_of_this_machine_as_a_document(machine: Machine) -> None:
     with held(port=machine.web):
         found = machine.see()
@@ -314,7 +317,7 @@ def test_the_ports_of_this_machine_as_a_document(machine: Machine) -> None:
                 "port": machine.web,
                 "primary": True,
                 "state": "held",
-                "holder": {"name": psutil.Process().name(), "pid": os.getpid(), "user": psutil.Process().username()},
+                "holder": {"name": own_name(), "pid": os.getpid(), "user": psutil.Process().username()},
                 "text": f"held by {ME}",
             },
             {"port": machine.second, "primary": False, "state": "free", "holder": None, "text": "free"},

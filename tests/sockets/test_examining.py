@@ -8,9 +8,9 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-import psutil
 import pytest
 from tests.fakes.statefiles import SOMEBODY_ELSE, is_root
+from tests.fakes.wine import on_wine, own_name
 from tests.sockets.holders import LOOPBACK, as_somebody_else, connected, free_port, held, held_by_another
 
 from connmon_agent.ports import LocalPorts
@@ -19,7 +19,8 @@ from connmon_agent.sockets.examining import OWNER_KEPT, UNSHOWN_KEPT, Obstacle, 
 from connmon_agent.sockets.owners import Owner, Use, find_owners
 from connmon_agent.sockets.port_ranges import ReservedRange, ReservedRanges
 
-ME = f"{psutil.Process().name()} (pid {os.getpid()})"
+needs_names = pytest.mark.skipif(on_wine(), reason="Wine tells no names of processes")
+ME = f"{own_name()} (pid {os.getpid()})"
 
 needs_root = pytest.mark.skipif(not is_root(), reason="needs root, to be somebody else")
 
@@ -29,6 +30,7 @@ def examine(ports: Mapping[int, tuple[str, ...]]) -> Mapping[int, str]:
     return asyncio.run(local.examine(ports))
 
 
+@needs_names
 def test_only_ports_that_cannot_be_had_are_told_each_with_its_holder() -> None:
     with held() as one, held("::1") as other, held("0.0.0.0") as third, connected() as source:
         ports = [one, other, third, source, free_port()]
@@ -40,6 +42,7 @@ def test_only_ports_that_cannot_be_had_are_told_each_with_its_holder() -> None:
         }
 
 
+@needs_names
 def test_a_port_is_examined_on_the_addresses_that_it_is_wanted_on() -> None:
     with held("::1") as port:
         assert examine({port: ("127.0.0.1",)}) == {}
@@ -136,6 +139,7 @@ def test_nothing_is_scanned_for_no_ports() -> None:
     assert find_obstacles({}) == {}
 
 
+@needs_names
 def test_the_owner_of_a_port_is_looked_up_once_while_the_same_socket_is_on_it() -> None:
     looked: list[list[int]] = []
     seconds = 0.0

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 from tests.fakes.statefiles import SOMEBODY_ELSE, is_root
+from tests.fakes.wine import on_wine
 from tests.sockets.holders import as_somebody_else, connected, free_port, held, held_by_another
 
 from connmon_agent.sockets.owners import AGENT, Owner, Use, choose_owner, describe, find_owners, is_agent
@@ -21,6 +22,7 @@ if sys.platform != "win32":
     import pwd
 
     NOBODY = pwd.getpwuid(SOMEBODY_ELSE).pw_name
+needs_names = pytest.mark.skipif(on_wine(), reason="Wine tells no names of processes")
 ME = psutil.Process()
 
 needs_root = pytest.mark.skipif(not is_root(), reason="needs root, to be somebody else")
@@ -32,6 +34,7 @@ def mine(owners: Sequence[Owner]) -> list[Owner]:
     return [owner for owner in owners if owner.pid == ME.pid]
 
 
+@needs_names
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "0.0.0.0", "::"])
 def test_a_listener_is_found_with_its_process(address: str) -> None:
     with held(address) as port:
@@ -90,6 +93,7 @@ def test_an_ipv4_client_of_an_ipv6_socket_has_an_ipv4_address() -> None:
 
 @pytest.mark.linux_alone(reason="another user, as root becomes it")
 @needs_root
+@needs_names
 def test_another_users_process_is_found_with_its_user() -> None:
     with held_by_another(SOMEBODY_ELSE) as (port, pid):
         owner = next(owner for owner in find_owners([port])[port] if owner.pid == pid)
@@ -206,6 +210,7 @@ def test_where_the_system_s_tables_are_missing_nobody_is_found(
     assert find_owners([8080]) == {}
 
 
+@pytest.mark.linux_alone(reason="descriptors that are given to a child")
 @pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="needs Linux, where a process can take a name")
 def test_the_agent_that_serves_a_port_is_its_owner_and_not_the_manager_that_keeps_the_socket() -> None:
     """Of the processes with a socket psutil names the one with the lowest number, which systemd always has."""
@@ -237,6 +242,7 @@ def test_the_agent_that_serves_a_port_is_its_owner_and_not_the_manager_that_keep
             name.write_text(before)
 
 
+@pytest.mark.linux_alone(reason="a process that takes another name")
 @pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="needs Linux, where a process can take a name")
 def test_a_name_that_would_command_a_terminal_is_written_plainly() -> None:
     name = Path("/proc/self/comm")

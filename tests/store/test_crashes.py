@@ -83,6 +83,7 @@ def test_killed_before_every_statement_of_a_commit(tmp_path: Path) -> None:
         assert check_promises(path, acknowledged=2) == 2, "not committed, so nothing of it may be there"
 
 
+@pytest.mark.linux_alone(reason="children that are forked")
 @pytest.mark.parametrize("copying", [False, True], ids=["", "the log copied between them"])
 @pytest.mark.parametrize("survived", range(20))
 def test_killed_between_two_commits_or_inside_one(

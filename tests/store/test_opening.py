@@ -140,6 +140,7 @@ def test_a_sound_memory_is_not_set_aside(memory: Path) -> None:
         assert (reader.counts()[0], reader.verify_chain()) == (3, None)
 
 
+@pytest.mark.linux_alone(reason="a file that is taken away while it is open")
 def test_reopening_a_damaged_memory_begins_anew(memory: Path) -> None:
     with opened(memory) as journal:
         name = journal.load().store
