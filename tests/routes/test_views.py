@@ -177,6 +177,7 @@ def test_an_interface_that_goes_while_it_is_looked_at_is_no_evidence() -> None:
     assert read_portably(read_links=fail, finds_way=lambda: True) == Evidence(default_route=True)
 
 
+@pytest.mark.linux_alone(reason="interfaces asked by ioctl")
 @pytest.mark.skipif(not os.path.exists("/proc/net/dev"), reason="asks Linux")
 @pytest.mark.parametrize(
     ("name", "running"),
