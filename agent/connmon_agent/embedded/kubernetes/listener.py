@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 
+from ...supervision import Tasks, supervise
 from ..accepting import accept_no_more
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -43,6 +46,8 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._opening: asyncio.Task[None] | None = None
         self._guard: socket.socket | None = None
+        self._acceptor: socket.socket | None = None  # on Windows, where ``_server`` is None
+        self._tasks: Tasks = set()
         self.port = port
 
     async def open(self) -> None:
@@ -51,7 +56,7 @@ class Listener:
 
     def reopen_soon(self) -> None:
         """Listen again from now on; connections are answered as soon as the loop turns."""
-        if self._server is None:
+        if self._server is None and self._acceptor is None:
             self._opening = asyncio.get_running_loop().create_task(self._attach(self._bind()))
 
     def close_now(self) -> None:
@@ -59,6 +64,11 @@ class Listener:
         if self._server is not None:
             self._server.close()
             self._server = None
+        for task in self._tasks:
+            task.cancel()
+        if self._acceptor is not None:
+            self._acceptor.close()
+            self._acceptor = None
         for connection in list(self._http.connections if self._http else ()):
             if connection.transport is not None:
                 connection.transport.abort()
@@ -109,4 +119,18 @@ class Listener:
     async def _attach(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         self._http = self._http or _Server(self._handler)
+        if sys.platform == "win32":
+            self._acceptor = listening
+            supervise("accept connections", partial(self._accept, self._http, listening), tasks=self._tasks)
+            return
         self._server = await loop.create_server(self._http, sock=listening, backlog=512)
+
+    async def _accept(self, http: _Server, listening: socket.socket) -> None:
+        """Accept as asyncio's server does, which on Windows' loop closes its socket for good when a client is gone
+        before it is accepted.
+        """
+        loop = asyncio.get_running_loop()
+        while listening.fileno() != -1:
+            with contextlib.suppress(OSError):
+                connected, _ = await loop.sock_accept(listening)
+                await loop.connect_accepted_socket(http, connected)
