@@ -67,6 +67,8 @@ class Listener:
         for task in self._tasks:
             task.cancel()
         if self._acceptor is not None:
+            with contextlib.suppress(NotImplementedError):  # a loop that watches sockets is to let go of it first
+                asyncio.get_running_loop().remove_reader(self._acceptor)
             self._acceptor.close()
             self._acceptor = None
         for connection in list(self._http.connections if self._http else ()):
@@ -120,6 +122,7 @@ class Listener:
         loop = asyncio.get_running_loop()
         self._http = self._http or _Server(self._handler)
         if sys.platform == "win32":
+            listening.setblocking(False)
             self._acceptor = listening
             supervise("accept connections", partial(self._accept, self._http, listening), tasks=self._tasks)
             return
