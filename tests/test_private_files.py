@@ -16,9 +16,10 @@ from connmon_agent.core.world import World
 from connmon_agent.errors import ConnmonError
 from connmon_agent.presence import AgentLock, find_agent
 from connmon_agent.private_files import admit, find_group, make_folder
-from connmon_agent.runtime.build import admit_readers, open_memory, record_order
+from connmon_agent.runtime.build import admit_readers, open_memory
 from connmon_agent.runtime.endpoint_files import EndpointFiles
 from connmon_agent.runtime.logs import Log
+from connmon_agent.runtime.order_recording import record_order
 from connmon_agent.settings import LoggingSettings
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader

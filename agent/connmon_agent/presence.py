@@ -140,6 +140,18 @@ class AgentLock:
             unlock(descriptor)
             os.close(descriptor)
 
+    def in_place(self) -> bool:
+        """Whether the locked file is still that of the state directory: beside another file another agent can run.
+
+        True also where this cannot be looked up.
+        """
+        try:
+            return self._descriptor is not None and os.path.samestat(os.fstat(self._descriptor), os.stat(self._path))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+
     def _take(self, descriptor: int) -> None:
         waited = waited_for_agent = 0.0
         while not lock_alone(descriptor):

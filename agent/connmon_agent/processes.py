@@ -8,15 +8,21 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    import subprocess
+
+PROGRAM = "connmon-agent"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _STATE, _START_TIME = 0, 19  # fields 3 and 22 of proc_pid_stat(5), counted from the end of the name
 _GONE = ("Z", "X")  # a zombie runs no more: only its exit code is left, for its parent
+# The exit code that asks the service manager to start the agent again: EX_TEMPFAIL of sysexits(3). Service managers
+# restart what fails, and leave alone what ends with 0.
+AGAIN = 75
 UMASK = 0o022  # of a process that outlives its starter: the rights of its logs must not depend on who started it
 
 
@@ -112,12 +118,21 @@ def send_signal(pid: int, birth: str, number: int) -> bool:
         os.close(descriptor)
 
 
+def own_program() -> list[str]:
+    """The command of the environment that runs this, which an upgrade keeps; else its interpreter with this package."""
+    name = f"{PROGRAM}.exe" if sys.platform == "win32" else PROGRAM
+    program = Path(sys.executable).parent / name
+    return [str(program)] if program.is_file() else [sys.executable, "-P", "-m", __package__]
+
+
 def spawn_detached(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start a program that lives on when its starter, its terminal and its session end.
 
     It has a session of its own and inherits no descriptor. It reads nothing; what it writes on stdout and stderr comes
     through ``stdout`` of the result. Raises OSError.
     """
+    import subprocess  # `status` looks at processes and starts none
+
     settings: dict[str, Any] = {"start_new_session": True, "umask": UMASK}
     if sys.platform == "win32":
         settings = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}

@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connmon_agent.cli import integrate as module
-from connmon_agent.cli.integrate import integrate, own_program
+from connmon_agent.cli.integrate import integrate
 from connmon_agent.cli.invocations import Invocation
 from connmon_agent.cli.wrappers import BY, make_wrappers, quote_powershell
 from connmon_agent.errors import ConnmonError
+from connmon_agent.processes import own_program
 from connmon_agent.seals import seal
 
 tree_sitter = pytest.importorskip("tree_sitter")

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from tests.fakes.local_sites import ATTENTIVE, LocalAgent
 
 from connmon_agent.cli import connmon_agent
+from connmon_agent.presence import AgentLock, Signature
 
 
 def test_a_running_agent_logs_more_for_a_while_and_shows_it(agent: LocalAgent) -> None:
@@ -47,3 +48,11 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, arguments: tuple[str, .
 def test_without_an_agent_there_is_nothing_to_set(tmp_path: Path) -> None:
     result = CliRunner().invoke(connmon_agent, ["--state-dir", str(tmp_path), "log", "level"])
     assert result.exit_code == 3
+    assert result.stderr.startswith(f"Error: no agent is running on the state directory {tmp_path}. Try: Start one")
+
+
+def test_an_agent_that_does_not_listen_yet_is_told_from_none(tmp_path: Path) -> None:
+    with AgentLock(tmp_path, signature=Signature("background")):
+        result = CliRunner().invoke(connmon_agent, ["--state-dir", str(tmp_path), "log", "level"])
+    assert result.exit_code == 3
+    assert "The agent is starting or stopping" in result.stderr

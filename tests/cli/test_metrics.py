@@ -12,7 +12,6 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from tests.fakes.memories import live_through_an_outage
 
 from connmon_agent.cli import connmon_agent
-from connmon_agent.cli import metrics as module
 
 
 def run(folder: Path, *arguments: str) -> Result:
@@ -56,7 +55,7 @@ def test_the_collectors_file_is_exchanged_whole_and_everybody_may_read_it(
         assert Path(source).read_text(encoding="utf-8").endswith("\n")
         replace(source, target)
 
-    monkeypatch.setattr(module.os, "replace", look)
+    monkeypatch.setattr(os, "replace", look)
     for _ in range(2):
         assert run(state, "--textfile", str(folder)).exit_code == 0
     (file,) = folder.iterdir()
@@ -70,7 +69,7 @@ def test_the_collectors_file_is_exchanged_whole_and_everybody_may_read_it(
 def test_a_directory_that_is_not_there_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     result = run(tmp_path, "--textfile", str(tmp_path / "none"))
     assert result.exit_code == 1
-    assert f"Error: {tmp_path}/none/connmon.prom cannot be written: No such file or directory." in result.stderr
+    assert f"Error: cannot write {tmp_path}/none/connmon.prom: No such file or directory." in result.stderr
     (tmp_path / "folder.prom").mkdir()
     assert run(tmp_path, "--textfile", str(tmp_path / "folder.prom")).exit_code == 1
     assert [one.name for one in tmp_path.iterdir()] == ["folder.prom"]

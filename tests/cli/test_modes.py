@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -12,13 +13,15 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import pytest
-from tests.fakes.local_sites import PATIENCE, LocalAgent, LocalSite
+from tests.fakes.local_sites import PATIENCE, SOURCE_ROOT, LocalAgent, LocalSite
 
 from connmon_agent.core.events import AgentStarted, AgentStopped
 from connmon_agent.embedded.kubernetes import Hang
 from connmon_agent.presence import LOCK_FILE, AgentLock, Holder, Signature, find_agent, find_holder
+from connmon_agent.private_files import FOLDER
 from connmon_agent.processes import find_birth
 from connmon_agent.runtime.logs import LAUNCHER_LOG, MAIN_LOG
 from connmon_agent.store import DATABASE_FILE
@@ -76,6 +79,8 @@ def test_an_agent_in_the_background_outlives_its_terminal(site_agent: LocalAgent
     holder = holder_of(site_agent)
     assert f"connmon-agent runs in the background (pid {holder.pid}). " in said
     assert f"Log: {site_agent.state / 'logs' / MAIN_LOG}\r\n" in said
+    # Its logs made no state directory that others may enter.
+    assert stat.S_IMODE(site_agent.state.stat().st_mode) == FOLDER
     # It has nothing of its starter's, and goes on.
     assert os.getsid(holder.pid) == holder.pid
     assert os.readlink(f"/proc/{holder.pid}/cwd") == "/"
@@ -95,6 +100,25 @@ def test_an_agent_in_the_background_outlives_its_terminal(site_agent: LocalAgent
     again = site_agent.run("stop")
     assert again.exit_code == 3
     assert again.stderr.startswith(f"Error: no agent is running on the state directory {site_agent.state}. Try: ")
+
+
+def test_relative_paths_of_the_environment_mean_the_starters_working_directory(site_agent: LocalAgent) -> None:
+    del site_agent.configuration["state_dir"]  # the variable's counts
+    site_agent.write()
+    named = {"STATE_DIRECTORY": site_agent.state.name, "LOGS_DIRECTORY": "logs here"}
+    command = [sys.executable, "-m", "connmon_agent", "--config", site_agent.file.name]
+
+    def give(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(SOURCE_ROOT), **named}
+        return subprocess.run(
+            [*command, *arguments], cwd=site_agent.folder, env=environment, capture_output=True, text=True, check=False
+        )
+
+    started = give("start", "--mode", "background")
+    assert f"Log: {site_agent.folder / 'logs here' / MAIN_LOG}\n" in started.stdout, started.stderr
+    reloaded = give("reload")
+    assert reloaded.returncode == 0, reloaded.stderr
+    assert give("stop").returncode == 0
 
 
 def test_a_start_in_the_background_that_fails_says_the_agents_own_reason(site_agent: LocalAgent) -> None:
@@ -169,6 +193,33 @@ def run_without_config(agent: LocalAgent, *arguments: str) -> subprocess.Complet
         check=False,
         cwd=agent.state,
     )
+
+
+def test_a_restart_whose_terminal_vanishes_or_takes_nothing_leaves_an_agent(site_agent: LocalAgent) -> None:
+    assert site_agent.run("start", "--mode", "background").exit_code == 0
+    first = holder_of(site_agent)
+    with open("/dev/full", "w") as full:
+        assert give(site_agent, "restart", stdout=full).wait(PATIENCE) == 1
+    second = holder_of(site_agent)
+    assert second.pid != first.pid
+    os.kill(second.pid, signal.SIGSTOP)
+    launched = site_agent.state / "logs" / LAUNCHER_LOG
+    begun = launched.read_text().count(": stop\n")
+    with give(site_agent, "restart", stdout=subprocess.DEVNULL) as restarting:
+        until = time.monotonic() + PATIENCE
+        while launched.read_text().count(": stop\n") == begun:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        restarting.send_signal(signal.SIGHUP)
+        os.kill(second.pid, signal.SIGCONT)
+        assert restarting.wait(PATIENCE) == 0
+    assert holder_of(site_agent).pid not in (first.pid, second.pid)
+
+
+def give(agent: LocalAgent, *arguments: str, stdout: IO[str] | int) -> subprocess.Popen[str]:
+    """Begin a command in a process of its own."""
+    command = [sys.executable, "-m", "connmon_agent", "--config", str(agent.file), *arguments]
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SOURCE_ROOT)}, stdout=stdout, text=True)
 
 
 def test_a_restart_under_way_is_left_to_the_next_start_which_repeats_none(tmp_path: Path) -> None:

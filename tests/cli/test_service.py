@@ -11,6 +11,7 @@ from tests.service_managers.hosts import FakeCommands, a_host
 
 from connmon_agent.cli import connmon_agent, service
 from connmon_agent.service_managers import planning
+from connmon_agent.service_managers.registry import FORMS
 
 
 @pytest.fixture
@@ -94,3 +95,8 @@ def test_windows_has_no_form_yet_and_says_so(commands: FakeCommands, monkeypatch
     refused = call("service", "status")
     assert refused.exit_code == 1
     assert "installing a service is not supported on Windows yet. Try: Start it with" in refused.stderr
+
+
+def test_every_service_manager_can_be_named() -> None:
+    """The option lists the names without importing the forms."""
+    assert [form.name for forms in FORMS.values() for form in forms] == list(service.MANAGERS)

@@ -175,7 +175,9 @@ def test_numbers_that_json_does_not_know_are_refused(value: float) -> None:
 @pytest.mark.parametrize("hint", [object, bytes, list[str], dict[int, str], str | int])
 def test_a_hint_without_a_form_is_a_mistake_of_ours(hint: Any) -> None:
     with pytest.raises(TypeError, match="no JSON form is known"):
-        codec_for(hint)
+        codec_for(hint).to_text(None)
+    with pytest.raises(TypeError, match="no JSON form is known"):
+        codec_for(hint).from_text("null")
 
 
 def test_a_long_value_is_cut_in_the_message() -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import http.client
 import re
+import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +21,14 @@ from connmon_agent.core.plan import Kind, ServicePlan
 from connmon_agent.core.world import World
 from connmon_agent.errors import AlreadyRunning, ConnmonError
 from connmon_agent.loading.configuration import built_in_settings
-from connmon_agent.presence import AgentLock, find_agent
+from connmon_agent.presence import LOCK_FILE, AgentLock, find_agent
+from connmon_agent.runtime import lock_watch
 from connmon_agent.runtime.agent import Agent
-from connmon_agent.runtime.build import CREDENTIALS_FOLDER, Runner, open_memory, record_order, run_agent
+from connmon_agent.runtime.build import CREDENTIALS_FOLDER, Runner, open_memory, run_agent
 from connmon_agent.runtime.control_transports.unix_socket import FILE_NAME
+from connmon_agent.runtime.logs import Log
+from connmon_agent.runtime.order_recording import record_order
+from connmon_agent.runtime.reloading import Reloads
 from connmon_agent.runtime.sentences import Sentence
 from connmon_agent.settings import MetricsSettings, Settings, TcpTarget
 from connmon_agent.store import DATABASE_FILE
@@ -69,6 +75,30 @@ async def nothing(agent: Agent, runner: Runner) -> None:
 
 
 # The state directory.
+
+
+@pytest.mark.parametrize("begun_anew", [False, True])
+def test_an_agent_whose_state_directory_is_removed_or_replaced_ends(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, begun_anew: bool
+) -> None:
+    monkeypatch.setattr(lock_watch, "INTERVAL", 0.01)
+    kept = settings.state_dir.with_name("moved")
+
+    async def wait_for_the_end(agent: Agent, runner: Runner) -> None:
+        await agent.ready()
+        settings.state_dir.rename(kept)
+        if begun_anew:  # by another agent, which listens there
+            settings.state_dir.mkdir()
+            (settings.state_dir / LOCK_FILE).touch()
+            (settings.state_dir / FILE_NAME).touch()
+        await asyncio.wait_for(asyncio.Event().wait(), 60)
+
+    with pytest.raises(ConnmonError, match=r"state was removed or replaced while the agent ran"):
+        live(settings, wait_for_the_end)
+    with Reader(kept / DATABASE_FILE) as reader:
+        last = [row.event for row in reader.recorded()][-1]
+    assert isinstance(last, AgentStopped) and last.reason == "the state directory was removed or replaced"
+    assert not begun_anew or (settings.state_dir / FILE_NAME).exists()
 
 
 @pytest.mark.linux_alone(reason="rights by mode")
@@ -253,6 +283,22 @@ def test_an_order_whose_step_fails_is_no_order_that_was_carried_out(
 def test_no_order_is_recorded_beside_an_agent(settings: Settings) -> None:
     with open_memory(settings.state_dir), pytest.raises(AlreadyRunning):
         record_order(settings.state_dir, Order.PAUSE, (), by="ann")
+
+
+def test_a_reload_says_that_the_port_of_the_metrics_is_taken(settings: Settings) -> None:
+    answers: list[Mapping[str, object]] = []
+
+    async def reload(agent: Agent, runner: Runner) -> None:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            wanted = replace(settings, metrics=MetricsSettings(("127.0.0.1", other.getsockname()[1])))
+            with closing(Log(wanted.logging)) as log:
+                answers.append(await Reloads(lambda: wanted, runner, log).answer({}, "root"))
+
+    live(settings, reload)
+    (warnings,) = [answer["warnings"] for answer in answers]
+    assert "metrics cannot be served on 127.0.0.1" in str(warnings)
 
 
 def test_a_reload_takes_the_address_of_the_metrics_over(settings: Settings) -> None:

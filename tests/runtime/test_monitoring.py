@@ -146,8 +146,10 @@ def test_a_port_that_is_taken_is_told_once_and_had_as_soon_as_it_is_free(monkeyp
             port = int(other.getsockname()[1])
             await place.monitoring.follow(MetricsSettings(("127.0.0.1", port)))
             await until(lambda: place.said != [])
+            assert await place.monitoring.find_trouble() == place.said[0].removeprefix("error: ")
             await asyncio.sleep(0.05)
         assert await place.port() == port
+        assert await place.monitoring.find_trouble() is None
         assert (await asyncio.to_thread(fetch, port, "/livez"))[0] == 200
         await until(lambda: len(place.said) == 2)
         assert place.said[0].startswith(f"error: metrics cannot be served on 127.0.0.1:{port}: ")

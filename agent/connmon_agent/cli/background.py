@@ -28,6 +28,9 @@ NOT_INHERITED = (
     "INVOCATION_ID",
 )
 
+# Lists of paths, of which relative ones start at the working directory; "HOME" and the like are lists of one.
+PATHS = ("KUBECONFIG", "STATE_DIRECTORY", "LOGS_DIRECTORY", "HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
+
 
 def start_in_background(invocation: Invocation, mode: str) -> None:
     """Start an agent that lives on when this process ends, and return once it is ready.
@@ -66,9 +69,9 @@ def _environment(environment: Mapping[str, str], folder: Path) -> dict[str, str]
     given = [folder / entry for entry in kept.get("PYTHONPATH", "").split(os.pathsep) if entry]
     if given or source == folder:
         kept["PYTHONPATH"] = os.pathsep.join(map(str, [*given, *([source] if source == folder else [])]))
-    if kubeconfigs := kept.get("KUBECONFIG"):
-        paths = [str(folder / path) for path in kubeconfigs.split(os.pathsep) if path]
-        kept["KUBECONFIG"] = os.pathsep.join(paths)
+    for name in PATHS:
+        if paths := kept.get(name):
+            kept[name] = os.pathsep.join(str(folder / path) for path in paths.split(os.pathsep) if path)
     return kept
 
 

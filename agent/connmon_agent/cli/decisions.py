@@ -84,7 +84,23 @@ def verify_journal(reader: Reader) -> Verification:
         )
     if isinstance(world, StoreError):
         return Verification(newest, difference=Difference(newest, "the world after it", str(world), "it can be read"))
-    return Verification(newest, difference=_decide_again(reader, newest, world, kept))
+    difference = _decide_again(reader, newest, world, kept)
+    if difference is None:
+        _check_charts(reader)
+    return Verification(newest, difference=difference)
+
+
+def _check_charts(reader: Reader) -> None:
+    """Hold every chart against its hash: also one that nothing decided by, and a hash that only an index has right.
+
+    Raises Divergence, StoreError.
+    """
+    for sha256, text in reader.kept_charts():
+        if hashlib.sha256(text.encode(errors="replace")).hexdigest() != sha256:
+            raise Divergence(
+                f"the chart that is kept as {sha256[:12]} is not as it was written: its hash does not fit",
+                hint="Every decision was verified without it; compare with a copy of the state file",
+            )
 
 
 def _decide_again(reader: Reader, newest: int, world: World, kept: Rows) -> Difference | None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from .examples import add_examples
 from .failures import translated_errors
 from .plugins import as_plugin
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 ARGUMENTS = "connmon.arguments"  # the key in the context's meta of all that stands on the command line
 
@@ -40,6 +42,8 @@ class LazyGroup(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Names of commands, which are not imported for it: a shell waits for the answer."""
+        from click.shell_completion import CompletionItem
+
         names = [name for name in (*self.commands, *self._lazy) if name.startswith(incomplete)]
         return [*map(CompletionItem, names), *click.Command.shell_complete(self, ctx, incomplete)]
 

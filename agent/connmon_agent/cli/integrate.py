@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import click
 
 from ..errors import ConnmonError
+from ..processes import own_program
 from .invocations import Invocation
 
 
@@ -55,10 +55,3 @@ def _write_command(invocation: Invocation) -> list[str]:
         if not word.isprintable():
             raise ConnmonError(f"the path {word!r} cannot be written into a script", hint="Move or rename it")
     return command
-
-
-def own_program() -> list[str]:
-    """The command of the environment that runs this, which an upgrade keeps; else its interpreter with this package."""
-    name = "connmon-agent.exe" if sys.platform == "win32" else "connmon-agent"
-    program = Path(sys.executable).parent / name
-    return [str(program)] if program.is_file() else [sys.executable, "-P", "-m", "connmon_agent"]

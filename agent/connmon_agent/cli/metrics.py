@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import click
 
+from ..core.tallies import ASIDE
 from ..core.world import World
-from ..errors import ConnmonError
+from ..generated_files import write_file
 from ..metrics.catalog import Observed, make_families
 from ..metrics.exposition import write_open_metrics, write_text
 from ..store.reading import Reader
@@ -19,8 +18,6 @@ from .rendering.snapshots import Snapshot
 
 FILE_NAME = "connmon.prom"
 SUFFIX = ".prom"  # of the files that the collector reads, and no others
-READABLE = 0o644
-ASIDE = ("gateway", "interface", "api")  # kinds of targets without a vote
 
 
 @click.command(short_help="Print the metrics, or write them for node_exporter.")
@@ -47,7 +44,8 @@ def metrics(ctx: click.Context, textfile: Path | None, openmetrics: bool) -> Non
     if textfile is None:
         click.echo(text, nl=False)
     else:
-        write_file(textfile if textfile.suffix == SUFFIX else textfile / FILE_NAME, text)
+        path = textfile if textfile.suffix == SUFFIX else textfile / FILE_NAME
+        write_file(path, text.encode(), replace=True)  # at once: the collector reads no half of it
 
 
 def observe(database: Path) -> Observed:
@@ -80,22 +78,3 @@ def _targets(latest: LatestRound | None) -> tuple[str, ...]:
 
 def _heartbeat(snapshot: Snapshot) -> float | None:
     return None if snapshot.agent is None else snapshot.agent.heartbeat.wall
-
-
-def write_file(path: Path, text: str) -> None:
-    """Put ``text`` into ``path`` at once, so that no reader sees half of it. Raises ConnmonError."""
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                os.chmod(name, READABLE)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        raise ConnmonError(
-            f"{path} cannot be written: {error.strerror or error}",
-            hint="Name a directory that exists and that this user may write to",
-        ) from error

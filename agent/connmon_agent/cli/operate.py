@@ -89,8 +89,8 @@ def _give_now(folder: Path, order: Order, services: tuple[str, ...]) -> bool:
 
         send_order(folder, order, services)
         return True
-    from ..runtime.build import record_order
     from ..runtime.control_transports import name_sender
+    from ..runtime.order_recording import record_order
 
     damage = record_order(folder, order, services, by=name_sender())
     if damage is not None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -171,8 +172,6 @@ def _plan(
     from ..service_managers.planning import plan_installation, require_config
 
     if instance is not None and invocation.config_path is None:
-        from dataclasses import replace
-
         from ..service_managers.systemd_units import instance_files
 
         invocation = replace(invocation, config_path=instance_files(instance)[0])
@@ -192,7 +191,6 @@ def _plan(
 
 def _find_agent(invocation: Invocation, manager: ServiceManager, installation: Installation) -> int | None:
     """The agent that runs where the installed one is to run; None: none does, or this user may not know."""
-    from ..errors import ConnmonError
     from ..presence import find_agent
     from ..service_managers.planning import find_state_dir
 

@@ -77,12 +77,15 @@ def start_in_mode(invocation: Invocation, mode: str, *, detached: bool = False) 
 
 
 def _run_here(invocation: Invocation, mode: Mode, *, detached: bool) -> int:
+    from ..runtime.build import make_state_dir
     from ..runtime.logs import LauncherLog, Log, log_folder
     from ..runtime.modes import fit_logging
 
     settings = fit_logging(invocation.settings_to_start(), mode)
     place = partial(log_folder, state_dir=settings.state_dir, mode=mode)
     folder = place(settings.logging)
+    if folder is not None and folder.is_relative_to(settings.state_dir):
+        make_state_dir(settings.state_dir)  # before its logs, which make their folders for everybody to read
     launcher = LauncherLog(folder) if folder is not None and mode.silent else None
     with _noting(launcher, mode):
         announcer, store = _find_starter(folder, detached=detached)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,12 +78,14 @@ def restart(ctx: click.Context, force: bool, mode: str | None) -> None:
     managed = mode in (None, "service") and holder.signature.mode == "service"
     if not managed:
         _refuse_other_user(holder)
-    stopped = _stop(folder, force=force, again=managed)
-    click.echo(_describe(stopped))
-    if managed:
-        _await_manager(folder, holder)
-    else:
-        ctx.exit(_start(invocation, mode or holder.signature.mode or MODES[0]))
+    with _past_hangup():
+        stopped = _stop(folder, force=force, again=managed)
+        with suppress(OSError):  # what is written next says that nothing can be written; the agent starts first
+            click.echo(_describe(stopped))
+        if managed:
+            _await_manager(folder, holder)
+        else:
+            ctx.exit(_start(invocation, mode or holder.signature.mode or MODES[0]))
 
 
 @click.command(short_help="Read the configuration again.")
@@ -118,6 +123,19 @@ def _retry(ask: Callable[[], dict[str, object]]) -> dict[str, object]:
             if time.monotonic() >= until:
                 raise
             time.sleep(GLANCE)
+
+
+@contextmanager
+def _past_hangup() -> Iterator[None]:
+    """Go on where the terminal vanishes: between the end of one agent and the start of the next nothing is watched."""
+    if not hasattr(signal, "SIGHUP"):
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def _like(invocation: Invocation, holder: Holder, folder: Path) -> Invocation:

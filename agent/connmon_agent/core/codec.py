@@ -44,13 +44,24 @@ class Misfit(ValueError):
 
 
 class Codec(Generic[T]):
-    """Both directions for one type."""
+    """Both directions for one type, each compiled when it is first used: what only reads pays for reading alone."""
 
-    __slots__ = ("decode_data", "encode_data")
+    __slots__ = ("_hint", "decode_data", "encode_data")
+
+    encode_data: Convert
+    decode_data: Convert
 
     def __init__(self, hint: Any) -> None:
-        self.encode_data = _compile(hint, _ENCODERS)
-        self.decode_data = _compile(hint, _DECODERS)
+        self._hint = hint
+
+    def __getattr__(self, name: str) -> Convert:
+        """Called for the slots that are still empty. Raises TypeError for a hint that has no form."""
+        tables = {"encode_data": _ENCODERS, "decode_data": _DECODERS}
+        if name not in tables:
+            raise AttributeError(name)
+        convert: Convert = _compile(self._hint, tables[name])
+        setattr(self, name, convert)
+        return convert
 
     def encode(self, value: T) -> Any:
         """``value`` as JSON data. Raises ValueError naming the path of what does not fit its hint."""
@@ -76,7 +87,7 @@ class Codec(Generic[T]):
 
 @cache
 def codec_for(hint: Any) -> Codec[Any]:
-    """The codec of a class or of any hint made of the forms above. Raises TypeError for a hint that has none."""
+    """The codec of a class or of any hint made of the forms above; where a hint has none, its use raises TypeError."""
     return Codec(hint)
 
 

@@ -28,7 +28,7 @@ OUTAGE_CAUSES = (
 )
 OUTCOMES = ("applied", "refused", "foreign", "abandoned")  # of a restart, see core.steps.Resolution
 # Kinds that are asked beside the configured targets, now and then; what is counted is counted for targets.
-_ASIDE = frozenset({"gateway", "interface", "api"})
+ASIDE = frozenset({"gateway", "interface", "api"})
 MOST_TARGETS = 32  # that are remembered, with those of older configurations
 
 
@@ -149,7 +149,7 @@ def count_probes(lines: LineTallies, probed: Iterable[ProbeResult], targets: Ite
     """
     probes = dict(lines.probes)
     for result in probed:
-        if result.kind not in _ASIDE:
+        if result.kind not in ASIDE:
             probes[result.name] = _count_probe(probes.get(result.name, ProbeTally()), result)
     if len(probes) > MOST_TARGETS:
         probes = {name: probes[name] for name in targets if name in probes}

@@ -27,9 +27,9 @@ class Forwarder:
     """The adapter. It is made within the event loop.
 
     ``destinations`` are by the service's name. ``say`` writes one sentence about a service to the log, ``debug`` one of
-    its debug lines where anybody wants them. ``store``
-    keeps the listening sockets beyond this process; what it has of the one before and no service can use any more is
-    closed. Nothing is asked of the cluster before the first port is listened on.
+    its debug lines where they are wanted. ``store`` keeps the listening sockets beyond this process; what it has of the
+    one before and no service can use any more is closed. Nothing is asked of the cluster before the first port is
+    listened on.
     """
 
     def __init__(

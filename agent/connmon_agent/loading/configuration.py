@@ -70,6 +70,5 @@ def assemble(
 
 def _read_contents(config: Path, surroundings: Surroundings) -> Contents:
     document, rules = read_document(config), PathRules.of(config, surroundings)
-    return (
-        read_system_config(document, rules) if config.suffix.lower() == ".json" else read_connmon_file(document, rules)
-    )
+    read = read_system_config if config.suffix.lower() == ".json" else read_connmon_file
+    return read(document, rules)

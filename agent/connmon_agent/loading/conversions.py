@@ -10,7 +10,7 @@ from ..errors import InvariantError
 from ..settings import ForwardSettings, LoggingSettings, Settings
 from .configuration import assemble, load_settings
 from .connmon_files import read_connmon_file
-from .descriptions import quote_text, write_path, write_seconds
+from .descriptions import quote_text, write_flag, write_path, write_seconds
 from .documents import parse_document
 from .file_paths import PathRules
 from .places import Surroundings, choose_state_dir
@@ -50,13 +50,13 @@ def _list_lines(settings: Settings, *, with_state_dir: bool) -> Iterator[str]:
         yield f"state_dir: {write_path(settings.state_dir)}  # where the agent kept its state until now"
     start, recovery = settings.start, settings.plan.recovery
     yield "start:"
-    yield f"  enabled: {_write_flag(start.enabled)}  # ConnectionMonitor.Enabled"
-    yield f"  autostart: {_write_flag(start.autostart)}  # ConnectionMonitor.AutoStart"
+    yield f"  enabled: {write_flag(start.enabled)}  # ConnectionMonitor.Enabled"
+    yield f"  autostart: {write_flag(start.autostart)}  # ConnectionMonitor.AutoStart"
     yield f"  mode: {start.mode}  # ConnectionMonitor.Mode"
     yield "link:"
     yield f"  check_interval: {write_seconds(settings.plan.link.check_interval)}  # ConnectionMonitor.CheckInterval"
     yield "recovery:"
-    yield f"  act: {_write_flag(recovery.act)}  # Kubernetes.EnableAutoRestart"
+    yield f"  act: {write_flag(recovery.act)}  # Kubernetes.EnableAutoRestart"
     yield f"  max_restart_attempts: {recovery.max_restart_attempts}  # ConnectionMonitor.MaxRestartAttempts"
     yield "kubernetes:"
     yield f"  namespace: {quote_text(settings.kubernetes.namespace)}  # Kubernetes.Namespace"
@@ -79,7 +79,7 @@ def _list_logging(logging: LoggingSettings) -> Iterator[str]:
     yield "logging:"
     yield f"  dir: {write_path(logging.dir)}  # Logging.LogDir"
     yield f"  level: {logging.level}  # Logging.Level"
-    yield f"  console: {_write_flag(logging.console)}  # Logging.EnableConsoleOutput"
+    yield f"  console: {write_flag(logging.console)}  # Logging.EnableConsoleOutput"
     yield f"  max_file_size: {logging.max_file_size}  # MB; Logging.MaxFileSize"
     yield f"  max_files: {logging.max_files}  # Logging.MaxFiles"
 
@@ -93,7 +93,3 @@ def _list_left_out(settings: Settings) -> Iterator[str]:
 
 def _on_one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _write_flag(flag: bool) -> str:
-    return "true" if flag else "false"

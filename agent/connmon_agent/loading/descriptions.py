@@ -56,8 +56,8 @@ def _list_lines(settings: Settings) -> Iterator[str]:
 
 def _describe_start(start: StartSettings) -> Iterator[str]:
     yield "start:"
-    yield f"  enabled: {'true' if start.enabled else 'false'}"
-    yield f"  autostart: {'true' if start.autostart else 'false'}"
+    yield f"  enabled: {write_flag(start.enabled)}"
+    yield f"  autostart: {write_flag(start.autostart)}"
     yield f"  mode: {start.mode}"
 
 
@@ -123,7 +123,7 @@ def _describe_target(target: Target) -> Iterator[str]:
 
 def _describe_recovery(recovery: RecoveryPlan) -> Iterator[str]:
     yield "recovery:"
-    yield f"  act: {'true' if recovery.act else 'false'}"
+    yield f"  act: {write_flag(recovery.act)}"
     if recovery.when is When.OUTAGE_LONGER_THAN:
         yield f"  when: {{outage_longer_than: {write_seconds(recovery.outage_longer_than)}}}"
     else:
@@ -152,7 +152,7 @@ def _describe_kubernetes(kubernetes: KubernetesSettings) -> Iterator[str]:
 def _describe_forwarding(forwarding: ForwardingSettings) -> Iterator[str]:
     yield "forwards:"
     yield f"  bind: [{', '.join(quote_text(address, always=True) for address in forwarding.bind)}]"
-    yield f"  allow_remote: {'true' if forwarding.allow_remote else 'false'}"
+    yield f"  allow_remote: {write_flag(forwarding.allow_remote)}"
     yield f"  reclaim: {forwarding.reclaim}"
     yield f"  backend_wait: {write_seconds(forwarding.backend_wait)}"
     yield f"  max_connections: {forwarding.max_connections}"
@@ -177,8 +177,8 @@ def _describe_logging(logging: LoggingSettings) -> Iterator[str]:
     yield f"  dir: {write_path(logging.dir)}"
     yield f"  level: {logging.level}"
     yield f"  format: {logging.format}"
-    yield f"  console: {'true' if logging.console else 'false'}"
-    yield f"  journal: {'true' if logging.journal else 'false'}"
+    yield f"  console: {write_flag(logging.console)}"
+    yield f"  journal: {write_flag(logging.journal)}"
     yield f"  max_file_size: {logging.max_file_size}"
     yield f"  max_files: {logging.max_files}"
 
@@ -186,7 +186,12 @@ def _describe_logging(logging: LoggingSettings) -> Iterator[str]:
 def _describe_metrics(metrics: MetricsSettings) -> Iterator[str]:
     yield "metrics:"
     yield f"  listen: {'null' if metrics.listen is None else quote_text(join_address(*metrics.listen), always=True)}"
-    yield f"  allow_remote: {'true' if metrics.allow_remote else 'false'}"
+    yield f"  allow_remote: {write_flag(metrics.allow_remote)}"
+
+
+def write_flag(flag: bool) -> str:
+    """A truth value as YAML writes it."""
+    return "true" if flag else "false"
 
 
 def write_seconds(seconds: float) -> str:

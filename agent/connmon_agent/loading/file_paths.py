@@ -59,9 +59,7 @@ class PathRules:
         name = next((name for name in found.groups() if name), None)
         if name is None:
             return found[0][0]
-        windows = (
-            self.platform == "win32"
-        )  # where the names of variables have no case; os.environ holds them in capitals
+        windows = self.platform == "win32"  # its variables have no case; os.environ holds them in capitals
         content = self.environment.get(name) or (self.environment.get(name.upper()) if windows else None)
         if content is None and name == "HOME" and self.home is not None:
             return str(self.home)

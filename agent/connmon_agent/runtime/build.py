@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING
 
 from ..core.chart import Chart
 from ..core.engine import Engine
-from ..core.events import Configured, Event, Order, Ordered
 from ..core.moments import Moment
-from ..core.orders import refuse_order
-from ..core.world import BEGINNING, LinkState, World
+from ..core.world import BEGINNING, World
 from ..errors import ConnmonError, StoreError
 from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
@@ -45,11 +43,12 @@ from .control import ControlServer, Handler
 from .debugging import Debugger
 from .endpoint_files import EndpointFiles
 from .forwarding import Forwarding
+from .lock_watch import LockWatch
 from .logs.keeping import LogKeeper
 from .logs.level_requests import LOG_LEVEL, LevelRequests
 from .logs.log import Log
 from .monitoring import Monitoring
-from .sentences import FORWARDS, Sentence, tell_damage
+from .sentences import FORWARDS, Sentence
 from .surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -75,6 +74,7 @@ class Memory:
     clock: SystemClock
     boot: str
     charts: Mapping[str, Chart]
+    lock: AgentLock
 
 
 @contextmanager
@@ -87,14 +87,14 @@ def open_memory(
     Raises AlreadyRunning, StoreError, ConfigurationError for a chart, ConnmonError for the folder itself.
     """
     charts = load_charts(find_charts_folder())
-    _make_folder(folder)
-    with AgentLock(folder, signature=signature):
+    make_state_dir(folder)
+    with AgentLock(folder, signature=signature) as lock:
         boot = boot_id()
         journal = SqliteJournal.open(folder / DATABASE_FILE, boottime=boottime, boot_id=boot, progress=progress)
         try:
             for name, chart in charts.items():
                 journal.save_chart(name, chart.sha256, chart.text)
-            yield Memory(folder, journal, _continue_time(journal, boot), boot, charts)
+            yield Memory(folder, journal, _continue_time(journal, boot), boot, charts, lock)
         finally:
             journal.close()
 
@@ -108,7 +108,8 @@ def _admit_group(folder: Path, name: str | None) -> None:
     admit_readers(folder, None if name is None else find_group(name))
 
 
-def _make_folder(folder: Path) -> None:
+def make_state_dir(folder: Path) -> None:
+    """Make the state directory where it is missing, for its owner alone. Raises ConnmonError."""
     try:
         make_folder(folder)
         # Reading the state needs no right to the credentials, which lie in a folder of their own.
@@ -163,7 +164,7 @@ async def run_agent(
     ``announcer`` is whoever waits for word of the agent (None: no one does), ``store`` keeps the listening sockets of
     the local ports for the next process (None: nothing does), ``signature`` says how the agent was started.
 
-    Raises what ``open_memory`` raises.
+    Raises what ``open_memory`` raises, and ConnmonError where the state directory is lost meanwhile.
     """
     readers = None if settings.state_group is None else find_group(settings.state_group)
     # Names are looked up and files are read in threads that do not hold up the end.
@@ -182,12 +183,14 @@ async def run_agent(
             on_ready(runner.agent, runner)
         await control.start()
         runner.watch_trust()
+        lock_watch = runner.watch_lock()
         await runner.monitoring.follow(settings.metrics)
         try:
             await runner.agent.run()
         finally:
             await control.stop()
             await runner.close()
+        lock_watch.raise_if_lost()
 
 
 class Runner:
@@ -221,23 +224,7 @@ class Runner:
         self._journal = JournalThread(memory.journal)
         self._publisher = DaemonExecutor(1, "endpoints")
         self._endpoint_files = EndpointFiles(memory.folder, complain=self._complain)
-        surroundings = Surroundings(
-            clock=memory.clock,
-            watch=open_link_watch(),
-            prober=self._debug.probing(self._open_prober(settings)),
-            cluster=self._debug.asking(KubernetesCluster(self._calls)),
-            journal=self._journal,
-            boot_id=memory.boot,
-            say=say,
-            ports=SocketPorts(store=store),
-            forwards=self._debug.forwarding(self._forwarding.open(settings, self._calls)),
-            registries=self._registries,
-            publish=self._publish,
-            ask_metered=ask_network_manager,
-            metered_source=SOURCE,
-            announcer=self.announcer,
-            head_start=HEAD_START if store.kept() else 0.0,
-        )
+        surroundings = self._open_surroundings(store)
         self._cluster: Cluster = surroundings.cluster
         self.agent = Agent(
             engine=Engine(memory.charts),
@@ -247,6 +234,25 @@ class Runner:
         )
         self._dates = self.now().wall, memory.journal.born()
         self.monitoring = Monitoring(self._open_monitoring_server)
+
+    def _open_surroundings(self, store: ListenerStore) -> Surroundings:
+        return Surroundings(
+            clock=self._memory.clock,
+            watch=open_link_watch(),
+            prober=self._debug.probing(self._open_prober(self._settings)),
+            cluster=self._debug.asking(KubernetesCluster(self._calls)),
+            journal=self._journal,
+            boot_id=self._memory.boot,
+            say=self._say,
+            ports=SocketPorts(store=store),
+            forwards=self._debug.forwarding(self._forwarding.open(self._settings, self._calls)),
+            registries=self._registries,
+            publish=self._publish,
+            ask_metered=ask_network_manager,
+            metered_source=SOURCE,
+            announcer=self.announcer,
+            head_start=HEAD_START if store.kept() else 0.0,
+        )
 
     def now(self) -> Moment:
         """This instant, for what is said beside the agent."""
@@ -331,6 +337,13 @@ class Runner:
         """Say, and let ``status`` say, that the API server's certificate is not verified, while that is so."""
         supervise("watch how the API server is trusted", self._watch_trust, tasks=self._watching)
 
+    def watch_lock(self) -> LockWatch:
+        """End the agent where its state directory is removed or replaced."""
+        memory = self._memory
+        watch = LockWatch(memory.folder, memory.lock.in_place, clock=memory.clock, end=self.agent.end)
+        supervise("watch the state directory", watch.run, tasks=self._watching)
+        return watch
+
     async def _watch_trust(self) -> None:
         noted: str | None = ""  # nothing is noted yet
         while True:
@@ -350,47 +363,3 @@ class Runner:
 
 def _open_calls(settings: KubernetesSettings, folder: Path) -> Calls:
     return open_calls(settings, temp_dir=folder / CREDENTIALS_FOLDER)
-
-
-def record_order(state_dir: Path, order: Order, services: tuple[str, ...], *, by: str) -> str | None:
-    """Carry out an order while no agent runs, as the agent would: decided by the engine, durable on return.
-
-    The plan is the one that the last agent had, whatever configuration the one who gives the order stands beside. A
-    refused order is recorded, and changes nothing.
-
-    Returns a sentence on a damaged state file that had to be set aside for a new one (None: it was sound).
-    Raises AlreadyRunning, StoreError, and ConnmonError with the reason when the order is refused.
-    """
-    if order in (Order.RECOVER, Order.REARM) and not (state_dir / DATABASE_FILE).exists():
-        raise ConnmonError(
-            f"no agent has run with the state directory {state_dir} yet, so no services are known",
-            hint="Check --state-dir and --config, or start the agent first",
-        )
-    with open_memory(state_dir) as memory:
-        engine, journal = Engine(memory.charts), memory.journal
-        ordered = Ordered(memory.clock.now(), order, services, by)
-        refusal = refuse_order(journal.load(), ordered)
-        if journal.load().charts != engine.chart_hashes and refusal is None:
-            # Another version of the agent decides now: its steps must name their charts.
-            _commit(journal, engine, Configured(ordered.at, journal.load().plan, engine.chart_hashes))
-        if refusal is None or journal.load().charts == engine.chart_hashes:
-            _commit(journal, engine, ordered)
-        if refusal is not None:
-            raise _refuse(refusal, journal.load(), ordered)
-        return tell_damage(journal.damage, journal.set_aside)
-
-
-def _commit(journal: SqliteJournal, engine: Engine, event: Event) -> None:
-    journal.commit(event, engine.step(journal.load(), event))
-
-
-def _refuse(refusal: str, world: World, ordered: Ordered) -> ConnmonError:
-    """The refusal of an order while no agent runs: to wait for the link would be in vain."""
-    known = all(name in world.services for name in ordered.services)
-    if ordered.order is not Order.RECOVER or world.paused or not known or world.link.state == LinkState.ONLINE:
-        return ConnmonError(refusal)
-    again = " ".join(("connmon-agent recover", *ordered.services))
-    return ConnmonError(
-        f"no agent is running, and the link was last seen {world.link.state}: its state now is not known",
-        hint=f"Start one with `connmon-agent start`; once `connmon-agent status` shows ONLINE, run `{again}`",
-    )

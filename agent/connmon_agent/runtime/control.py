@@ -29,7 +29,7 @@ from typing import Protocol
 
 from ..core.events import Order
 from ..errors import ConnmonError, NotRunning, Refused
-from ..presence import LOCK_FILE, name_owner
+from ..presence import LOCK_FILE, find_agent, name_owner
 from ..supervision import report
 from .clocks import boottime
 from .control_transports import NOUN, Conversation, Listener, exchange, listen
@@ -159,10 +159,7 @@ def _ask(folder: Path, line: bytes, patience: float) -> dict[str, object]:
             raise ValueError("the answer is no object")
         return answer
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        raise NotRunning(
-            f"the agent in {folder} does not listen",
-            hint="The agent is starting or stopping. Retry in a few seconds",
-        ) from error
+        raise _not_listening(folder) from error
     except PermissionError as error:
         raise ConnmonError(
             f"the agent's {NOUN} in {folder} may not be used by this user",
@@ -178,3 +175,19 @@ def _ask(folder: Path, line: bytes, patience: float) -> dict[str, object]:
             "the agent ended before it answered",
             hint="Check with `connmon-agent status` whether it was accepted; if not, give the order again",
         ) from error
+
+
+def _not_listening(folder: Path) -> NotRunning:
+    """Tell an agent that is starting or stopping from none at all."""
+    if find_agent(folder) is None:
+        return not_running(folder)
+    hint = "The agent is starting or stopping. Retry in a few seconds"
+    return NotRunning(f"the agent in {folder} does not listen", hint=hint)
+
+
+def not_running(folder: Path) -> NotRunning:
+    """What a command says that needs an agent on the state directory ``folder``, where there is none."""
+    return NotRunning(
+        f"no agent is running on the state directory {folder}",
+        hint="Start one with `connmon-agent start`, or check --config and --state-dir",
+    )

@@ -7,13 +7,12 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..processes import AGAIN
+
 if TYPE_CHECKING:
     from .agent import Agent
 
 GRACE = 2.0  # seconds after the agent's own time to end; only a mistake of ours takes them
-# The exit code that asks the service manager to start the agent again: EX_TEMPFAIL of sysexits(3). Service managers
-# restart what fails, and leave alone what ends with 0.
-AGAIN = 75
 
 
 class Ending:

@@ -29,11 +29,6 @@ class Mode(StrEnum):
         """Whether stderr has no reader: what the agent says goes to its log files alone."""
         return self in (Mode.BACKGROUND, Mode.TASK)
 
-    @property
-    def managed(self) -> bool:
-        """Whether whoever started it starts it again where it ends with an exit code other than 0."""
-        return self in (Mode.TASK, Mode.SERVICE)
-
 
 def fit_logging(settings: Settings, mode: Mode) -> Settings:
     """``settings`` without the lines on stderr where it has no reader."""

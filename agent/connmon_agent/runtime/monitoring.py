@@ -29,6 +29,10 @@ class Monitoring:
             self.server = self._open_server(settings.listen)
             self.server.start()
 
+    async def find_trouble(self) -> str | None:
+        """Why nothing is served although it is wanted, in a sentence; None: all is as wanted, or not known yet."""
+        return None if self.server is None else await self.server.find_trouble()
+
     async def close(self) -> None:
         """Stop serving."""
         server, self.server = self.server, None

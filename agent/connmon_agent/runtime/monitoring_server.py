@@ -12,6 +12,7 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
 
+from ..loading.defaults import join_address
 from ..metrics.catalog import Observed, make_families
 from ..metrics.exposition import OPEN_METRICS_TYPE, TEXT_TYPE, wants_open_metrics, write_open_metrics, write_text
 from ..metrics.health import Check, tell_health
@@ -87,11 +88,18 @@ class MonitoringServer:
         self._ended = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
+        self._tried = threading.Event()
+        self._trouble: str | None = None
         self.port: int | None = None  # that is listened on; None: none is yet
 
     def start(self) -> None:
         """Begin to listen."""
         self._thread.start()
+
+    async def find_trouble(self) -> str | None:
+        """Why nothing is listened on now; None: it is, or whether it can be is not known within ``PATIENCE``."""
+        await asyncio.to_thread(self._tried.wait, PATIENCE)
+        return self._trouble
 
     async def stop(self) -> None:
         """End, within ``PATIENCE``."""
@@ -133,10 +141,14 @@ class MonitoringServer:
             try:
                 port = await http.listen(*self._listen)
             except OSError as error:
+                self._trouble = self._complain(error)
                 if not complained:
-                    self._on_agent_loop(partial(self._tell, "error", self._complain(error)))
+                    self._on_agent_loop(partial(self._tell, "error", self._trouble))
                     complained = True
+                self._tried.set()
             else:
+                self._trouble = None
+                self._tried.set()
                 self._on_agent_loop(
                     partial(self._tell, "info", f"metrics and health are served on {self._where(port)}")
                 )
@@ -158,8 +170,7 @@ class MonitoringServer:
         return f"{told}: {why}; retry every {RETRY:g} s. Check metrics.listen"
 
     def _where(self, port: int) -> str:
-        address = self._listen[0]
-        return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        return join_address(self._listen[0], port)
 
     def _take_over(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What fails on the server's loop is reported where everything is."""

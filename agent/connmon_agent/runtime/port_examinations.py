@@ -14,6 +14,7 @@ from ..kube.backends import SET_TARGET, NoBackend, find_port, find_service
 from ..kube.calls import Calls
 from ..kube.inventory import read_service
 from ..kube.requests import get, list_path
+from ..loading.defaults import join_address
 from ..settings import ForwardSettings, Settings
 from ..sockets.examining import Obstacle, find_obstacles
 from ..sockets.port_ranges import read_ephemeral_range
@@ -49,7 +50,7 @@ def examine_metrics(settings: Settings, *, agent: int | None) -> Iterator[Findin
     if settings.metrics.listen is None:
         return
     address, port = settings.metrics.listen
-    where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    where = join_address(address, port)
     obstacle = find_obstacles({port: (address,)}).get(port)
     if obstacle is None:
         yield good("metrics", f"{where} is free to serve them")

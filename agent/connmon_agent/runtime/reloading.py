@@ -36,7 +36,9 @@ class Reloads:
         done = await self.do()
         if isinstance(done, ConnmonError):
             raise done
-        return {"source": done.source, "warnings": [str(warning) for warning in done.warnings]}
+        trouble = await self._runner.monitoring.find_trouble()
+        warnings = [*map(str, done.warnings), *([] if trouble is None else [trouble])]
+        return {"source": done.source, "warnings": warnings}
 
     async def do(self) -> Settings | ConnmonError:
         """Reload; returns what is in force since, or why it was refused. Either has been logged and announced."""

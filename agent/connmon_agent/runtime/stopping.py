@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import ConnmonError, NotRunning, Refused
 from ..presence import LOCK_FILE, Holder, find_holder
 from ..processes import find_birth, has_open, send_signal
-from .control import ask_agent
+from .control import ask_agent, not_running
 from .ending import GRACE
 
 SPARE = 3.0  # seconds beyond ``stop_timeout`` and GRACE, for a busy machine
@@ -49,10 +49,7 @@ def find_running(folder: Path, *, time: Time = TIME) -> Holder:
     while True:
         holder = find_holder(folder)
         if holder is None:
-            raise NotRunning(
-                f"no agent is running on the state directory {folder}",
-                hint="Start one with `connmon-agent start`, or check --config and --state-dir",
-            )
+            raise not_running(folder)
         if holder.pid and holder.signature.mode is not None:
             return holder
         if time.now() >= until:

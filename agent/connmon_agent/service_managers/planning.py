@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from .. import __file__ as package_file
 from ..errors import ClusterError, ConnmonError
 from ..kube.kubeconfig import Access, Places, find_kubeconfigs, read_access
 from ..loading.charts import find_charts_folder
+from ..processes import own_program
 from ..settings import BUILT_IN, GatewayTarget, IcmpTarget, Settings
 from .interface import NAME, Installation
 from .sandbox import find_obstacle, refuse_unreachable
@@ -26,8 +26,7 @@ def find_command() -> tuple[tuple[str, ...], tuple[Path, ...]]:
 
     Raises ConfigurationError where the statecharts are missing.
     """
-    script = Path(sysconfig.get_path("scripts")) / NAME
-    command = (str(script),) if script.exists() else (sys.executable, "-m", "connmon_agent")
+    command = tuple(own_program())
     needed = (Path(command[0]), Path(sys.executable), Path(package_file), find_charts_folder())
     return command, needed
 

@@ -53,8 +53,3 @@ def choose_manager(platform: str, host: Host, name: str | None = None, *, absent
         return forms[0](host)
     names = " nor ".join(form.name for form in forms)
     raise ConnmonError(f"neither {names} runs on this machine", hint=BY_HAND)
-
-
-def name_managers() -> list[str]:
-    """The names of all, on whatever platform."""
-    return [form.name for forms in FORMS.values() for form in forms]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..kube.handed_files import name_credential
+from ..processes import AGAIN
 from ..seals import seal
 from .interface import NAME, Installation
 
@@ -17,7 +18,6 @@ STATE = Path("/var/lib") / NAME
 LOGS = Path("/var/log") / NAME
 WATCHDOG = 30  # seconds; a hung agent is ended and started again
 STORED = 512  # sockets; two a local port
-AGAIN = 75  # the exit code of an agent that is to be started again: EX_TEMPFAIL of sysexits(3)
 
 # What is left open is what the agent needs: IP, Unix and netlink sockets, all of /proc (psutil reads /proc/stat), and
 # the users of other sockets in /proc/net/tcp, which PrivateUsers= would hide.

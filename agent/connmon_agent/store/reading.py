@@ -203,6 +203,10 @@ class Reader:
         row = self._first("SELECT text FROM chart WHERE sha256 = ?", sha256)
         return None if row is None else str(row[0])
 
+    def kept_charts(self) -> list[tuple[str, str]]:
+        """The SHA-256 under which each chart is kept, and its text. Raises StoreError."""
+        return [(str(sha256), str(text)) for sha256, text in self._rows("SELECT sha256, text FROM chart")]
+
     def counts(self) -> tuple[int, int]:
         """How many events there are, and how many bytes the database and its log take on the disk."""
         row = self._first("SELECT max(seq), min(seq) FROM event")  # no gaps, and count(*) would read every page

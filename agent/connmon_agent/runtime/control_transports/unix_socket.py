@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from .interface import LONGEST_REQUEST, Serve
@@ -16,7 +16,7 @@ NOUN = "control socket"
 FILE_NAME = "control.sock"
 
 
-@contextmanager
+@contextlib.contextmanager
 def short_path(folder: Path) -> Iterator[str]:
     """A path to the socket that fits the 108 bytes of a Unix address, however deep the state directory lies."""
     path = str(folder / FILE_NAME)
@@ -58,10 +58,14 @@ class _SocketListener:
     def __init__(self, server: asyncio.Server, path: Path) -> None:
         self._server = server
         self._path = path
+        self._own = os.stat(path)
 
     async def close(self) -> None:
+        """Take the socket away, unless it is another agent's, in a directory that was replaced."""
         self._server.close()
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            if os.path.samestat(self._own, os.stat(self._path)):
+                self._path.unlink()
 
 
 async def listen(folder: Path, serve: Serve) -> _SocketListener:
@@ -75,9 +79,8 @@ async def listen(folder: Path, serve: Serve) -> _SocketListener:
     before = os.umask(0o177)
     try:
         with short_path(folder) as path:
-            return _SocketListener(
-                await asyncio.start_unix_server(take, path, limit=LONGEST_REQUEST), folder / FILE_NAME
-            )
+            server = await asyncio.start_unix_server(take, path, limit=LONGEST_REQUEST)
+        return _SocketListener(server, folder / FILE_NAME)
     finally:
         os.umask(before)
 
