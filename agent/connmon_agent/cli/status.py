@@ -37,7 +37,9 @@ def status(ctx: click.Context, json: bool, watch: bool, check: bool) -> None:
     if check:
         if json or watch:
             raise click.UsageError("--check goes with neither --json nor --watch")
-        ctx.exit(check_state(invocation))
+        if severity := check_state(invocation):  # `exit(0)` is that of --help, which is UNKNOWN to a plugin
+            ctx.exit(severity)
+        return
     database = invocation.database()
     redraw = watch and not json and screens.can_redraw()
     show = _json_shower(compact=watch) if json else _text_shower(apart=watch and not redraw)
