@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 import os
 import sys
 import threading
@@ -52,6 +53,11 @@ def test_an_agent_that_ends_before_it_is_ready_is_passed_on(script: str, code: i
     assert isinstance(failed, Failed)
     assert failed.code == code
     assert failed.words == words if words is not None else len(failed.words) < 80_000
+
+
+def test_its_reason_may_be_in_the_encoding_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locale, "getencoding", lambda: "cp1252")
+    assert outcome_of("import os; os.write(1, b'Error: B\\xfcro')") == Failed(0, "Error: Büro")
 
 
 def test_what_an_ended_agent_left_behind_does_not_hold_up_its_starter() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from ..redaction import redact
 from ..settings import BUILT_IN, KeyUsage, Settings
 from ..texts import make_printable
 from . import screens
+from .outputs import echo_json
 from .rendering.tables import lay_out
 from .wording import cut, wrap
 
@@ -136,7 +136,7 @@ def schema() -> None:
     """Print the JSON Schema of connmon.yaml, for editors that complete and check by one."""
     from ..loading.schemas import make_schema
 
-    click.echo(json.dumps(make_schema(), indent=2))
+    echo_json(make_schema())
 
 
 def summarise(settings: Settings) -> str:

@@ -226,9 +226,9 @@ def _print_sentence(sentence: Sentence) -> None:
 
 
 def _local_time(wall: float) -> str:
-    from datetime import UTC, datetime
+    from ..wall_times import in_zone
 
-    return f"{datetime.fromtimestamp(wall, UTC).astimezone():%H:%M:%S}"
+    return f"{in_zone(wall):%H:%M:%S}"
 
 
 def _say(text: str) -> None:

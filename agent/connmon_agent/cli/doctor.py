@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json as json_texts
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 
 from . import screens
 from .invocations import Invocation
+from .outputs import echo_json
 from .rendering.tones import Tone
 from .wording import wrap
 
@@ -41,7 +41,7 @@ def doctor(ctx: click.Context, json: bool, role: bool) -> None:
         return
     findings = asyncio.run(_examine(settings, quiet=json))
     if json:
-        click.echo(json_texts.dumps(_document(findings), indent=2, ensure_ascii=False))
+        echo_json(_document(findings))
     else:
         click.echo(f"{_sum_up(findings)}\n{LEGEND}")
     if any(finding.health == "problem" for finding in findings):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_texts
 import time
 
 import click
@@ -10,6 +9,7 @@ import click
 from ..store.reading import Reader
 from . import screens
 from .invocations import Invocation
+from .outputs import echo_data, echo_json
 from .rendering.outage_tables import history_csv, history_document, render_history
 
 
@@ -27,9 +27,9 @@ def history(invocation: Invocation, json: bool, csv: bool) -> None:
     with Reader(invocation.database()) as reader:
         outages = reader.outages()
     if json:
-        click.echo(json_texts.dumps(history_document(outages), indent=2, ensure_ascii=False))
+        echo_json(history_document(outages))
     elif csv:
-        click.echo(history_csv(outages), nl=False)
+        echo_data(history_csv(outages))
     else:
         text = render_history(outages, now=time.time(), width=screens.width_of_output(), paint=screens.painter())
         click.echo(text)

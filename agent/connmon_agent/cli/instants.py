@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
+
+from ..wall_times import seconds_of
 
 FORMS = "an RFC 3339 time (2026-11-23T10:00:00Z), a time of day (10:00) or a time ago (90s, 15m, 2h, 3d)"
 
@@ -21,14 +23,12 @@ def read_instant(text: str, *, now: datetime, zone: tzinfo | None = None) -> flo
     if match := _AGO.fullmatch(text):
         return now.timestamp() - float(match[1]) * _SECONDS[match[2]]
     if match := _TIME_OF_DAY.fullmatch(text):
-        return _last(int(match[1]), int(match[2]), int(match[3] or 0), now=now, zone=zone).timestamp()
+        return seconds_of(_last(int(match[1]), int(match[2]), int(match[3] or 0), now=now, zone=zone))
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{text!r} is not {FORMS}") from None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=zone) if zone else instant.astimezone()
-    return instant.astimezone(UTC).timestamp()
+    return seconds_of(instant, zone)
 
 
 def _last(hour: int, minute: int, second: int, *, now: datetime, zone: tzinfo | None) -> datetime:

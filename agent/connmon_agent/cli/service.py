@@ -14,6 +14,7 @@ import click
 
 from ..errors import ConnmonError
 from .invocations import Invocation
+from .outputs import echo_data
 
 if TYPE_CHECKING:
     from ..seals import Ownership
@@ -83,8 +84,7 @@ def show(invocation: Invocation, user: bool, manager: str | None, instance: str 
     """Print the unit that `service install` would write, byte for byte. Nothing is changed."""
     chosen = _choose(manager, absent=True)
     installation, _ = _plan(invocation, chosen, user=user, instance=instance)
-    text = chosen.unit(installation).text
-    click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
+    echo_data(chosen.unit(installation).text)
 
 
 @service.command(short_help="Show whether it is installed and runs.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_texts
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +15,7 @@ from ..presence import find_agent, name_owner
 from ..store.reading import Reader
 from . import screens
 from .invocations import Invocation
+from .outputs import echo_json
 from .rendering.snapshots import Snapshot
 from .rendering.status_document import status_document, without_pulse
 from .rendering.status_text import render_status
@@ -107,7 +107,7 @@ def watch_status(
 
 def _json_shower(*, compact: bool) -> Callable[[Snapshot], None]:
     indent = None if compact else 2
-    return lambda snapshot: click.echo(json_texts.dumps(status_document(snapshot), indent=indent, ensure_ascii=False))
+    return lambda snapshot: echo_json(status_document(snapshot), indent=indent)
 
 
 def _text_shower(*, apart: bool) -> Callable[[Snapshot], None]:

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ..core.tallies import LineTallies, Tallies
 from ..core.world import World
 from ..errors import StoreError
 from ..private_files import open_private, take_back
+from ..wall_times import in_utc
 from .failures import is_damage, store_error
 from .layout import EVENT_COLUMNS, GENESIS, SCHEMA_VERSION, EventRow, check_identity, index_of, log_of, size_of
 from .snapshots import read_world
@@ -215,7 +215,7 @@ def _recall(connection: sqlite3.Connection) -> Remembered:
 
 def _set_aside(path: Path, wall: float) -> Path:
     """Move the database, its log and its index out of the way, under names that belong together. Never deletes."""
-    stamp = datetime.fromtimestamp(wall, UTC).strftime("%Y%m%dT%H%M%SZ")
+    stamp = in_utc(wall).strftime("%Y%m%dT%H%M%SZ")
     base = path.with_name(f"{path.name}.corrupt-{stamp}")
     moved, count = base, 1
     while any(Path(f"{moved}{suffix}").exists() for suffix in ("", "-wal", "-shm")):
