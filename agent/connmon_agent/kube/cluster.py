@@ -29,6 +29,7 @@ from .requests import FINISHED, Json, Request, get, workload_path
 from .restarts import patch_workload
 from .revisions import find_newest, find_owners, find_revision, list_revisions
 from .rollouts import digest_template, read_template, read_workload
+from .spec_generations import SpecGenerations
 from .standstills import add_pods, join_troubles
 from .strategies import most_unavailable, replaces_first
 
@@ -56,6 +57,7 @@ class KubernetesCluster:
         self._policy_version: str | None = None  # None: not discovered yet
         self._nodes = NodeImages(self._list_images)
         self._last_words = LastWords(self._ask)
+        self._spec_generations = SpecGenerations()
 
     async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
         """One request; four or five, three of them at once, when ``closely``, the nodes too where their images matter,
@@ -67,7 +69,8 @@ class KubernetesCluster:
         path = workload_path(service.kind, service.namespace, service.workload)
         try:
             workload = await self._calls.send(get(path, service.kind.value))
-            seen = read_workload(service.kind, workload)
+            changed_at = self._spec_generations.find(path, workload)
+            seen = read_workload(service.kind, workload, changed_at=changed_at)
             closely = closely or seen.rollout is Rollout.FAILED  # why it failed is in its pods
             return await self._look_closely(service, workload, seen) if closely else seen
         except ClusterError as error:
@@ -84,6 +87,8 @@ class KubernetesCluster:
         except ClusterError as error:
             outcome = Outcome.REFUSED if error.kind in _FINAL else Outcome.UNKNOWN
             return _answer(restart, at, outcome=outcome, error=error)
+        finally:
+            self._spec_generations.forget(workload_path(restart.kind, restart.namespace, restart.workload))
         token, generation, template = _read_result(workload)
         if token == restart.token:
             return RestartAnswered(

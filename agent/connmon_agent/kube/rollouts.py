@@ -1,6 +1,7 @@
 """What a workload's object says about its rollout: from the API's JSON to a Sighting.
 
-Completion and failure are decided exactly as ``kubectl rollout status`` decides them:
+Completion and failure are decided as ``kubectl rollout status`` decides them, except that a change of the object that
+leaves its spec alone is not waited for (see spec_generations):
 https://github.com/kubernetes/kubectl/blob/master/pkg/polymorphichelpers/rollout_status.go
 The sentences follow kubectl's too, without the object's name, which their reader knows.
 """
@@ -38,11 +39,17 @@ class _Standing:
     restartable: str | None = None
 
 
-def read_workload(kind: Kind, workload: Json) -> Sighting:
-    """The sighting in one object of the API, without what only ``inspect(closely=True)`` asks for."""
+def read_workload(kind: Kind, workload: Json, *, changed_at: int | None = None) -> Sighting:
+    """The sighting in one object of the API, without what only ``inspect(closely=True)`` asks for.
+
+    ``changed_at`` is the generation at which its spec was changed last; None: it is not known, so the newest change of
+    the object counts, as it does for kubectl.
+    """
     metadata, template = _part(workload, "metadata"), read_template(workload)
     annotations = _part(template, "metadata").get("annotations") or {}
-    standing = _READERS[kind](workload)
+    needed = _number(metadata, "generation") if changed_at is None else changed_at
+    observed = needed <= _number(_part(workload, "status"), "observedGeneration")
+    standing = _READERS[kind](workload, observed)
     return Sighting(
         uid=metadata.get("uid"),
         generation=_number(metadata, "generation"),
@@ -91,13 +98,13 @@ def read_template(workload: Json) -> Json:
     return _part(_part(workload, "spec"), "template")
 
 
-def _read_deployment(deployment: Json) -> _Standing:
+def _read_deployment(deployment: Json, observed: bool) -> _Standing:
     status, wanted = _part(deployment, "status"), _replicas(deployment)
     updated, available = _number(status, "updatedReplicas"), _number(status, "availableReplicas")
     old = _number(status, "replicas") - updated
     progressing = _condition(status, "Progressing")
     reason = progressing.get("reason")
-    if not _observed(deployment):
+    if not observed:
         rollout, progress = Rollout.UNDER_WAY, _UNOBSERVED
     elif reason == "ProgressDeadlineExceeded":
         rollout, progress = Rollout.FAILED, _explain_deadline(progressing)
@@ -110,18 +117,18 @@ def _read_deployment(deployment: Json) -> _Standing:
     else:
         rollout, progress = Rollout.COMPLETE, "successfully rolled out"
     unsettled = reason is not None and reason not in _SETTLED_REASONS
-    rolling = not _observed(deployment) or updated < wanted or old > 0 or unsettled
+    rolling = not observed or updated < wanted or old > 0 or unsettled
     return _Standing(rollout, progress, rolling, wanted, available)
 
 
-def _read_stateful_set(stateful_set: Json) -> _Standing:
+def _read_stateful_set(stateful_set: Json, observed: bool) -> _Standing:
     status, wanted = _part(stateful_set, "status"), _replicas(stateful_set)
     ready, updated = _number(status, "readyReplicas"), _number(status, "updatedReplicas")
     strategy = _part(_part(stateful_set, "spec"), "updateStrategy")
     partition = (strategy.get("rollingUpdate") or {}).get("partition")
     changed = status.get("updateRevision") != status.get("currentRevision")
     to_update = wanted - (partition or 0)
-    observed = _observed(stateful_set) and _number(status, "observedGeneration") != 0
+    observed = observed and _number(status, "observedGeneration") != 0
     if not observed:
         rollout, progress = Rollout.UNDER_WAY, _UNOBSERVED
     elif ready < wanted:
@@ -140,12 +147,12 @@ def _read_stateful_set(stateful_set: Json) -> _Standing:
     return _Standing(rollout, progress, rolling, wanted, ready, _why_no_restart(stateful_set, to_update))
 
 
-def _read_daemon_set(daemon_set: Json) -> _Standing:
+def _read_daemon_set(daemon_set: Json, observed: bool) -> _Standing:
     status = _part(daemon_set, "status")
     wanted, updated = _number(status, "desiredNumberScheduled"), _number(status, "updatedNumberScheduled")
     available = _number(status, "numberAvailable")
     behind = updated < wanted and not _on_delete(daemon_set)
-    if not _observed(daemon_set):
+    if not observed:
         rollout, progress = Rollout.UNDER_WAY, _UNOBSERVED
     elif behind:
         rollout, progress = Rollout.UNDER_WAY, f"{updated} out of {wanted} new pods have been updated"
@@ -154,7 +161,7 @@ def _read_daemon_set(daemon_set: Json) -> _Standing:
     else:
         rollout, progress = Rollout.COMPLETE, "successfully rolled out"
     restartable = _ON_DELETE if _on_delete(daemon_set) else None
-    return _Standing(rollout, progress, not _observed(daemon_set) or behind, wanted, available, restartable)
+    return _Standing(rollout, progress, not observed or behind, wanted, available, restartable)
 
 
 _READERS = {
@@ -182,11 +189,6 @@ def _condition(status: Json, kind: str) -> Json:
         if condition.get("type") == kind:
             return dict(condition)
     return {}
-
-
-def _observed(workload: Json) -> bool:
-    generation = _number(_part(workload, "metadata"), "generation")
-    return generation <= _number(_part(workload, "status"), "observedGeneration")
 
 
 def _on_delete(workload: Json) -> bool:

@@ -1,0 +1,100 @@
+"""A status is about the spec of the generation that it names, and about the same spec of every later one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+from tests.fakes.kube_sites import AT, plan, restart_of
+
+from connmon_agent.core.sightings import Rollout, Sighting
+from connmon_agent.kube.calls import Calls
+from connmon_agent.kube.cluster import KubernetesCluster
+from connmon_agent.kube.requests import Json, Request
+from connmon_agent.kube.spec_generations import SpecGenerations
+
+PATH = "/apis/apps/v1/namespaces/erp/deployments/web"
+UNSEEN = (Rollout.UNDER_WAY, True)
+COMPLETE = (Rollout.COMPLETE, False)
+
+
+def deployment(generation: int, observed: int, *, template: str = "a", uid: str = "u-1") -> Json:
+    """A Deployment whose one pod is there, as its controller last looked at generation ``observed``."""
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), 1)
+    settled = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
+    return {
+        "metadata": {"name": "web", "uid": uid, "generation": generation},
+        "spec": {"replicas": 1, "template": {"metadata": {"annotations": {"example.com/of": template}}}},
+        "status": {"observedGeneration": observed, "conditions": [settled], **counts},
+    }
+
+
+class Answers:
+    """The port of the requests, answered with one object after the other."""
+
+    def __init__(self, *objects: Json) -> None:
+        self._objects: Iterator[Json] = iter(objects)
+
+    async def send(self, request: Request) -> Any:
+        return next(self._objects)
+
+
+def looks_at(*objects: Json) -> list[tuple[Rollout, bool]]:
+    """Where the rollout stands, and whether it rolls, at one look after the other."""
+    cluster = KubernetesCluster(cast(Calls, Answers(*objects)))
+
+    async def look() -> Sighting:
+        seen = await cluster.inspect(plan("web"), closely=False)
+        assert isinstance(seen, Sighting), seen
+        return seen
+
+    return [(seen.rollout, seen.rolling) for seen in (asyncio.run(look()) for _ in objects)]
+
+
+@pytest.mark.parametrize(
+    ("objects", "expected"),
+    [
+        pytest.param([deployment(5, 4)], [UNSEEN], id="a first look cannot tell what was changed"),
+        pytest.param([deployment(5, 4), deployment(9, 4)], [UNSEEN, UNSEEN], id="nothing was observed since"),
+        pytest.param([deployment(5, 4), deployment(9, 5)], [UNSEEN, COMPLETE], id="annotated ever since"),
+        pytest.param([deployment(4, 4), deployment(9, 4)], [COMPLETE, COMPLETE], id="only ever annotated"),
+        pytest.param(
+            [deployment(4, 4), deployment(5, 4, template="b"), deployment(8, 4, template="b")],
+            [COMPLETE, UNSEEN, UNSEEN],
+            id="a changed spec must be observed, however much is annotated after it",
+        ),
+        pytest.param(
+            [deployment(4, 4), deployment(5, 4, template="b"), deployment(8, 5, template="b")],
+            [COMPLETE, UNSEEN, COMPLETE],
+            id="and it is enough that it was",
+        ),
+        pytest.param(
+            [deployment(4, 4), deployment(2, 1, uid="u-2")], [COMPLETE, UNSEEN], id="another object of that name"
+        ),
+        pytest.param([deployment(9, 9), deployment(3, 3)], [COMPLETE, COMPLETE], id="a cluster put back by a backup"),
+    ],
+)
+def test_what_the_controller_must_have_observed(objects: list[Json], expected: list[tuple[Rollout, bool]]) -> None:
+    assert looks_at(*objects) == expected
+
+
+def test_a_spec_that_this_agent_changes_is_looked_at_anew() -> None:
+    """Somebody may have changed it back before the next look: the same spec then, and another generation's status."""
+    before, patched, after = deployment(4, 4), deployment(5, 4, template="ours"), deployment(6, 5)
+    cluster = KubernetesCluster(cast(Calls, Answers(before, patched, after)))
+
+    async def story() -> Sighting:
+        seen = await cluster.inspect(plan("web"), closely=False)
+        assert isinstance(seen, Sighting)
+        await cluster.restart(restart_of(plan("web"), seen), AT)
+        after = await cluster.inspect(plan("web"), closely=False)
+        assert isinstance(after, Sighting)
+        return after
+
+    assert asyncio.run(story()).rolling
+
+
+def test_an_object_without_a_generation_needs_none() -> None:
+    assert SpecGenerations().find(PATH, {}) == 0
