@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,14 @@ def test_windows_compares_the_names_of_variables_in_any_case() -> None:
     assert read("%ProgramData%/logs", rules) == Path("/data/logs")
     with pytest.raises(Rejected):
         read("%ProgramData%/logs", PathRules(Path("/erp"), None, {"PROGRAMDATA": "/data"}, "linux"))
+
+
+@pytest.mark.parametrize("text", ["C:logs", "d:", "%DRIVE%logs"])
+def test_a_drive_without_a_directory_is_refused_on_windows(text: str) -> None:
+    rules = PathRules(Path("/erp"), None, {"DRIVE": "D:"}, "win32")
+    with pytest.raises(Rejected):
+        read(text, rules)
+    read(text, replace(rules, platform="linux"))  # a strange name, and no more
 
 
 @given(st.text(st.sampled_from("$%{}(): envHOMEx")))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,3 +158,9 @@ def test_the_process_surroundings_follow_the_environment_given() -> None:
     surroundings = Surroundings.of_this_process({"HOME": "/somewhere", "USERPROFILE": "/somewhere"})
     assert surroundings.home == Path("/somewhere")
     assert Surroundings.of_this_process({}).home is None
+
+
+@pytest.mark.skipif(os.name != "nt", reason="drive letters are Windows'")
+@pytest.mark.parametrize("option", ["C:state", r"\state", r"\\server\share\state", r"C:\state", "state"])
+def test_every_form_of_a_windows_path_is_made_whole(option: str, site: Surroundings) -> None:
+    assert choose_state_dir(Path(option), None, None, site).is_absolute()

@@ -126,4 +126,5 @@ def _platform_state_dir(surroundings: Surroundings) -> Path:
 
 
 def _absolute(path: Path, folder: Path) -> Path:
-    return Path(os.path.normpath(folder / path))
+    joined = Path(os.path.normpath(folder / path))
+    return joined if joined.is_absolute() else Path(os.path.abspath(joined))  # C:state is relative on its own drive
