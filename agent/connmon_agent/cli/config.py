@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +9,7 @@ from typing import Protocol
 import click
 
 from ..errors import ConnmonError
+from ..platform_terms import quote_argument
 from ..redaction import redact
 from ..settings import BUILT_IN, KeyUsage, Settings
 from ..texts import make_printable
@@ -128,7 +128,7 @@ def import_(invocation: Invocation, system_config: Path | None, output: Path | N
     except FileExistsError as error:
         hint = "Name another file with --output, or write over it with --force"
         raise ConnmonError(f"{path} is there already", hint=hint) from error
-    click.echo(f"Wrote {path}. Check it: connmon-agent --config {shlex.quote(str(path))} config check")
+    click.echo(f"Wrote {path}. Check it: connmon-agent --config {quote_argument(str(path))} config check")
 
 
 @config.command()

@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 def start(ctx: click.Context, mode: str, detached: bool) -> None:
     """Run the agent, in the foreground with one line on stderr for each decision.
 
-    SIGTERM, Ctrl-C and `stop` end it in order; whatever is under way continues at the next start. SIGHUP and `reload`
-    read the configuration again: it is taken over as a whole, or refused with the reasons.
+    `stop`, Ctrl-C, SIGTERM, and on Windows a closed console, the end of the session and a shutdown end it in order;
+    whatever is under way continues at the next start. `reload`, and SIGHUP where there is one, read the configuration
+    again: it is taken over as a whole, or refused with the reasons.
     """
     if mode == "ports":
         from .ports import ports

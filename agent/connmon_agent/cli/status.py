@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -131,5 +132,7 @@ def _tell_never_run(path: str) -> str:
     others = [folder for folder in MACHINE_STATE_DIRS if folder.is_dir() and folder != Path(path).parent]
     if not others:
         return f"{told}\nStart one: connmon-agent start"
+    if sys.platform == "win32":
+        return f"{told}\nThere is {', '.join(map(str, others))}. Name it with --state-dir"
     there = ", ".join(f"{folder} (of {name_owner(folder)})" for folder in others)
     return f"{told}\nThere is {there}. Run: sudo connmon-agent status, or name it with --state-dir"

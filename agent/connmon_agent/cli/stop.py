@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ConnmonError, NotRunning, Refused, ReloadRefused
+from ..platform_terms import name_service_command
 from ..settings import MODES
 from .invocations import Invocation
 
@@ -209,7 +210,7 @@ def _warn_of_restart(folder: Path) -> None:
         if (pid := find_agent(folder)) is not None:
             raise ConnmonError(
                 f"the agent was stopped, but its service manager started it again (pid {pid or 'unknown'})",
-                hint="Stop it with the service manager: systemctl stop connmon-agent",
+                hint=f"Stop it with the service manager: {name_service_command('stop')}",
             )
         time.sleep(GLANCE)
 
@@ -232,5 +233,5 @@ def _await_manager(folder: Path, before: Holder) -> None:
         time.sleep(GLANCE)
     raise ConnmonError(
         f"the agent ended, but its service manager did not start it again within {RESTARTED_WITHIN:g} s",
-        hint="Start it with the service manager: systemctl start connmon-agent",
+        hint=f"Start it with the service manager: {name_service_command('start')}",
     )

@@ -14,8 +14,12 @@ _NAME = "connmon-agent"
 _FILE = "connmon.yaml"
 ERP_FILE = Path("config/system_config.json")  # in the ERP's folder
 
-# Where an agent of the machine, not of a user, keeps its state when nothing else is said: Linux, then macOS.
-MACHINE_STATE_DIRS = (Path("/var/lib") / _NAME, Path("/Library/Application Support") / _NAME / "state")
+# Where an agent of the machine, not of a user, keeps its state when nothing else is said: Linux, macOS, Windows.
+MACHINE_STATE_DIRS = (
+    Path("/var/lib") / _NAME,
+    Path("/Library/Application Support") / _NAME / "state",
+    Path(os.environ.get("PROGRAMDATA") or r"C:\ProgramData") / _NAME / "state",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,7 @@ def _examine_agent(path: Path, pid: int | None) -> Finding:
         return problem("agent", f"pid {pid} is stopped and does nothing", f"kill -CONT {pid}")
     silence = _find_silence(path, pid)
     if silence is not None:
-        remedy = "Look at its log and at the disk; if that does not help, end it with `kill` and start it again"
+        remedy = "Look at its log and at the disk; if that does not help: `connmon-agent restart --force`"
         return problem("agent", f"pid {pid} has written nothing for {in_words(round(silence))}", remedy)
     return good("agent", f"running (pid {pid})")
 
