@@ -9,8 +9,8 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
+from connmon_agent.accepting import serve_streams
 from connmon_agent.core.sightings import ProbeResult
-from connmon_agent.embedded.accepting import accept_no_more
 from connmon_agent.probes.prober import TargetProber
 from connmon_agent.settings import Target
 
@@ -44,11 +44,11 @@ async def serve_tcp(handle: Handler, *, host: str = HOST, context: ssl.SSLContex
             await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(hold, host, 0, ssl=context)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    server = serve_streams(socket.create_server((host, 0), family=family), hold, context=context)
     try:
-        yield server.sockets[0].getsockname()[1]
+        yield server.port
     finally:
-        await accept_no_more(server)
         server.close()
         for handler in handlers:
             handler.cancel()

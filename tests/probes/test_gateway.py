@@ -66,7 +66,6 @@ def test_a_refused_connection_shows_that_somebody_is_there() -> None:
         assert asyncio.run(ask(closed)) == "ipv4"
 
 
-@pytest.mark.linux_alone(reason="a client that is gone before it is accepted, which costs Windows' loop a socket")
 def test_so_does_an_accepted_one() -> None:
     async def run() -> str | None:
         async with serve_tcp(lambda reader, writer: reader.read()) as port:

@@ -10,14 +10,14 @@ import contextlib
 import select
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 
+from ..accepting import Handler, Server, serve_streams
 from ..loading.defaults import dns_target, http_target, tcp_target
 from ..settings import Target
 from ..supervision import Tasks, cancel, supervise
-from .accepting import accept_no_more
 
 HOST = "127.0.0.1"
 QUERY = "example.com"
@@ -25,8 +25,6 @@ FULL_WITHIN = 10.0  # seconds; connecting to oneself takes microseconds
 
 _NEIGHBOURS = sys.platform != "win32"  # whether two sockets of ours may be bound to the same port
 _SO_CONDITIONAL_ACCEPT = 0x3002  # winsock2.h; Python has no name for it
-
-_Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 _LIFE = b"\x00\x01\x00\x00\x00\x05"  # class and time to live: 5 s
 # The records of any name, by type: A and AAAA.
@@ -200,14 +198,16 @@ class _Port:
 class _TcpPort(_Port):
     kind = socket.SOCK_STREAM
 
-    def __init__(self, handle: _Handler) -> None:
+    def __init__(self, handle: Handler) -> None:
         super().__init__()
         self._handle = handle
-        self._server: asyncio.Server | None = None
+        self._server: Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
 
     async def serve(self) -> None:
-        self._server = await asyncio.start_server(self._hold_connection, sock=self._take())
+        listener = self._take()
+        listener.listen()
+        self._server = serve_streams(listener, self._hold_connection)
 
     def refuse(self) -> None:
         """Keep the port, on which nobody listens."""
@@ -235,7 +235,6 @@ class _TcpPort(_Port):
     async def close(self) -> None:
         await super().close()
         if self._server is not None:
-            await accept_no_more(self._server)
             self._server.close()
             self._server = None
         for connection in self._connections:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any
 
+from ..accepting import BREATH, Acceptor
 from ..ports import ListenerStore
 from ..sockets.binding import BACKLOG, open_listeners
 from ..supervision import Tasks, report, supervise
 from .clients import reset
-
-BREATH = 0.1  # seconds until accepting is tried again, where the system has no file descriptor left
 
 
 class Listeners:
@@ -45,9 +42,9 @@ class Listeners:
         self._store = store
         self._sockets = open_listeners(port, bind, store)
         self._tasks: Tasks = set()
-        self._accepting: set[asyncio.Future[Any]] = set()
-        for listener in self._sockets.values():
-            supervise(f"accept clients on port {port}", partial(self._accept, listener), tasks=self._tasks)
+        self._acceptors = {address: Acceptor(listener) for address, listener in self._sockets.items()}
+        for address in self._sockets:
+            supervise(f"accept clients on port {port}", partial(self._accept, address), tasks=self._tasks)
 
     @property
     def addresses(self) -> Sequence[str]:
@@ -62,24 +59,20 @@ class Listeners:
         """
         for task in self._tasks:
             task.cancel()
-        if sys.platform == "win32":
-            # An accept that is under way when its socket is closed fails in a task of asyncio's, and is reported.
-            for accepting in self._accepting:
-                accepting.cancel()
         for address, listener in self._sockets.items():
-            with contextlib.suppress(NotImplementedError):  # Windows' loop watches no sockets
-                asyncio.get_running_loop().remove_reader(listener)
+            self._acceptors[address].stop()
             if not keep:
                 self._store.remove(address, self.port, listener)
             listener.close()
 
-    async def _accept(self, listener: socket.socket) -> None:
+    async def _accept(self, address: str) -> None:
+        listener, acceptor = self._sockets[address], self._acceptors[address]
         while True:
             if not await self._await_room():
                 self._refuse_waiting(listener)
                 continue
             try:
-                local = await _accept_one(listener, self._accepting)
+                local = await acceptor.accept()
             except OSError as error:  # EMFILE and the like pass when connections end; the client waits in the backlog
                 self._noted(f"no connection can be accepted on port {self.port}: {error.strerror or error}")
                 await asyncio.sleep(BREATH)
@@ -101,19 +94,3 @@ class Listeners:
                 refused += 1
         if refused:
             self._noted(f"no room for another connection on port {self.port}: too many are open; raise LimitNOFILE")
-
-
-async def _accept_one(listener: socket.socket, under_way: set[asyncio.Future[Any]]) -> socket.socket:
-    """The next client; ``under_way`` holds the operation for as long as it is."""
-    accepting = asyncio.ensure_future(asyncio.get_running_loop().sock_accept(listener))
-    under_way.add(accepting)
-    accepting.add_done_callback(under_way.discard)
-    try:
-        local, _ = await asyncio.shield(accepting)
-    except asyncio.CancelledError:
-        if not accepting.done():
-            accepting.cancel()
-        elif not accepting.cancelled() and accepting.exception() is None:
-            accepting.result()[0].close()  # nobody is left to serve it
-        raise
-    return local

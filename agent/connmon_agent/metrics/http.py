@@ -14,6 +14,7 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from ..accepting import Server, serve_streams
 from ..supervision import Tasks, cancel, supervise
 
 LONGEST_HEAD = 8192  # bytes of a request
@@ -96,18 +97,13 @@ class HttpServer:
         self._answer = answer
         self._own_host_only = own_host_only
         self._report = report
-        self._server: asyncio.Server | None = None
+        self._server: Server | None = None
         self._serving: Tasks = set()
 
-    async def listen(self, address: str, port: int) -> int:
+    def listen(self, address: str, port: int) -> int:
         """Begin to serve; returns the port. Raises OSError."""
-        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
-            listener = _bind_exclusively(address, port)
-            self._server = await asyncio.start_server(self._accept, sock=listener, limit=LONGEST_HEAD)
-        else:
-            self._server = await asyncio.start_server(self._accept, address, port, limit=LONGEST_HEAD)
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
+        self._server = serve_streams(_listen(address, port), self._accept, limit=LONGEST_HEAD)
+        return self._server.port
 
     async def close(self) -> None:
         """Stop listening, and break off what is under way."""
@@ -183,16 +179,18 @@ async def _discard(reader: asyncio.StreamReader) -> None:
         left -= len(read)
 
 
-def _bind_exclusively(address: str, port: int) -> socket.socket:
-    """A socket on Windows, which without this option would let another program take the same address away later."""
+def _listen(address: str, port: int) -> socket.socket:
+    """A listening socket. On Windows another program could take the same address away later without that option."""
     found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     family, kind, protocol, _, endpoint = found[0]
     listener = socket.socket(family, kind, protocol)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE"), 1)  # noqa: B009
+        alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR if alone is None else alone, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(endpoint)
+        listener.listen()
     except OSError:
         listener.close()
         raise

@@ -139,7 +139,7 @@ class MonitoringServer:
         complained = False
         while True:
             try:
-                port = await http.listen(*self._listen)
+                port = http.listen(*self._listen)
             except OSError as error:
                 self._trouble = self._complain(error)
                 if not complained:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import sys
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from aiohttp import web
 
-from ...supervision import Tasks, supervise
-from ..accepting import accept_no_more
+from ...accepting import Server
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -43,34 +40,24 @@ class Listener:
         self._handler = handler
         self._host = host
         self._http: _Server | None = None
-        self._server: asyncio.Server | None = None
-        self._opening: asyncio.Task[None] | None = None
+        self._server: Server | None = None
         self._guard: socket.socket | None = None
-        self._acceptor: socket.socket | None = None  # on Windows, where ``_server`` is None
-        self._tasks: Tasks = set()
         self.port = port
 
     async def open(self) -> None:
         """Listen."""
-        await self._attach(self._bind())
+        self._attach(self._bind())
 
     def reopen_soon(self) -> None:
         """Listen again from now on; connections are answered as soon as the loop turns."""
-        if self._server is None and self._acceptor is None:
-            self._opening = asyncio.get_running_loop().create_task(self._attach(self._bind()))
+        if self._server is None:
+            self._attach(self._bind())
 
     def close_now(self) -> None:
         """Refuse connections and drop those that are open."""
         if self._server is not None:
             self._server.close()
             self._server = None
-        for task in self._tasks:
-            task.cancel()
-        if self._acceptor is not None:
-            with contextlib.suppress(NotImplementedError):  # a loop that watches sockets is to let go of it first
-                asyncio.get_running_loop().remove_reader(self._acceptor)
-            self._acceptor.close()
-            self._acceptor = None
         for connection in list(self._http.connections if self._http else ()):
             if connection.transport is not None:
                 connection.transport.abort()
@@ -82,10 +69,6 @@ class Listener:
 
     async def end(self) -> None:
         """Close for good and wait until every handler has ended."""
-        if self._opening is not None:
-            await self._opening
-        if self._server is not None:
-            await accept_no_more(self._server)
         self.close_now()
         self._let_port_go()
         if self._http is not None:
@@ -118,22 +101,6 @@ class Listener:
             self._guard.close()
             self._guard = None
 
-    async def _attach(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
+    def _attach(self, listening: socket.socket) -> None:
         self._http = self._http or _Server(self._handler)
-        if sys.platform == "win32":
-            listening.setblocking(False)
-            self._acceptor = listening
-            supervise("accept connections", partial(self._accept, self._http, listening), tasks=self._tasks)
-            return
-        self._server = await loop.create_server(self._http, sock=listening, backlog=512)
-
-    async def _accept(self, http: _Server, listening: socket.socket) -> None:
-        """Accept as asyncio's server does, which on Windows' loop closes its socket for good when a client is gone
-        before it is accepted.
-        """
-        loop = asyncio.get_running_loop()
-        while listening.fileno() != -1:
-            with contextlib.suppress(OSError):
-                connected, _ = await loop.sock_accept(listening)
-                await loop.connect_accepted_socket(http, connected)
+        self._server = Server(listening, self._http)
