@@ -12,6 +12,7 @@ from tests.fakes.local_sites import LocalAgent, LocalSite
 from connmon_agent.cli import connmon_agent
 from connmon_agent.core.plan import Kind, ServicePlan
 from connmon_agent.kube.permissions import list_permissions
+from connmon_agent.private_files import make_folder
 
 HEALTHY = (
     "configuration: ",
@@ -40,7 +41,7 @@ def findings_of(agent: LocalAgent, *, code: int) -> dict[str, dict[str, Any]]:
 
 
 def test_a_healthy_site_has_no_problem(agent: LocalAgent) -> None:
-    agent.state.mkdir()
+    make_folder(agent.state)
     result = agent.run("doctor")
     assert result.exit_code == 0
     marked = [line for line in result.output.splitlines() if line[:4] in ("ok  ", "--  ", "!!  ", "XX  ")]

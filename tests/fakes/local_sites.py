@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 from click.testing import CliRunner, Result
 
@@ -168,19 +169,40 @@ class LocalAgent:
         self.process.wait(PATIENCE)
 
     def end(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and wait for the exit code."""
-        self.process.send_signal(number)
+        """Ask for an end in order and wait for the exit code: by a signal, or by ``stop`` where signals only kill."""
+        if sys.platform == "win32":
+            self._ask("stop")
+        else:
+            self.process.send_signal(number)
         return self.process.wait(PATIENCE)
 
     def reload(self) -> None:
-        """SIGHUP."""
-        self.process.send_signal(signal.SIGHUP)
+        """SIGHUP, or ``reload`` where there is none; whether it is refused stands in the log."""
+        if sys.platform == "win32":
+            self._ask("reload")
+        else:
+            self.process.send_signal(signal.SIGHUP)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let the process stand still, as a whole, while the block lasts."""
+        process = psutil.Process(self.process.pid)
+        process.suspend()
+        try:
+            if sys.platform != "win32":  # there it stands still at once
+                os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+            yield
+        finally:
+            process.resume()
 
     def bury(self) -> None:
         """Leave no process behind."""
         if self._process is not None and self._process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
             self.kill()
+
+    def _ask(self, order: str) -> None:
+        """Beside the process, whatever the configuration has become."""
+        CliRunner().invoke(command, ["--state-dir", str(self.state), order])
 
     # What it says and remembers.
 

@@ -20,6 +20,7 @@ from connmon_agent.loading.conversions import convert_system_config
 from connmon_agent.presence import LOCK_FILE
 from connmon_agent.settings import Settings
 
+ENVIRONMENT = {"DATA": "/data", "HOME": "/home/erp", "USERPROFILE": "C:\\Users\\erp"}
 SHIPPED = Path(__file__).parents[2] / "config" / "system_config.json"
 names = st.from_regex(r"[a-z]([-a-z0-9]{0,12}[a-z0-9])?", fullmatch=True) | st.sampled_from(
     ["on", "no", "7", "1e3", "null"]
@@ -88,11 +89,11 @@ def system_configs(draw: st.DrawFn) -> dict[str, object]:
 
 
 def load(path: Path) -> Settings:
-    return load_settings(path, state_dir=None, environment={"DATA": "/data", "HOME": "/home/erp"})
+    return load_settings(path, state_dir=None, environment=ENVIRONMENT)
 
 
 def convert(source: Path, output: Path) -> str:
-    return convert_system_config(source, output=output, environment={"DATA": "/data", "HOME": "/home/erp"})
+    return convert_system_config(source, output=output, environment=ENVIRONMENT)
 
 
 @hypothesis.settings(max_examples=25)
@@ -106,7 +107,7 @@ def test_the_same_settings_are_loaded_from_both(content: object, folder: str, ta
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         for each in {folder, target, *(["var"] if var else [])}:
-            (place / each).mkdir()
+            (place / each).mkdir(exist_ok=True)  # the same folder in other letters, where they have no case
         source, output = place / folder / "system_config.json", place / target / "connmon.yaml"
         source.write_text(json.dumps(content), encoding="utf-8")
         output.write_text(convert(source, output), encoding="utf-8")

@@ -9,6 +9,8 @@ No single way of SQLite's serves every case, and ``immutable=1`` beside a log si
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +64,8 @@ def open_readonly(path: Path) -> Opened:
 def _check_readable(path: Path) -> None:
     try:
         refuse_special(path)
+        if path.is_dir():  # Windows would call it a lack of rights
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         with path.open("rb"):
             pass
     except FileNotFoundError:
