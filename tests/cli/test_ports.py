@@ -31,6 +31,7 @@ from connmon_agent.cli.wording import width_of
 from connmon_agent.core.plan import ForwardPlan, Reclaim
 from connmon_agent.core.world import Forward
 from connmon_agent.loading.defaults import PORTS
+from connmon_agent.platform_terms import AS_SUPERUSER
 from connmon_agent.presence import AgentLock
 from connmon_agent.sockets.binding import PortRefused
 from connmon_agent.sockets.examining import Obstacle
@@ -173,13 +174,13 @@ def test_another_agents_port_is_held(agent: int | None) -> None:
         pytest.param(
             obstacle(),
             "8080 is held by no process that can be seen",
-            "See who has 8080 as root, or give frontend another port",
+            f"See who has 8080 {AS_SUPERUSER}, or give frontend another port",
             id="nobody",
         ),
         pytest.param(
             obstacle(Owner(8080, "::", Use.LISTENING, user="www-data", foreign=True)),
             "8080 is held by a process of the user www-data",
-            "See who has 8080 as root or www-data, or give frontend another port",
+            f"See who has 8080 {AS_SUPERUSER} or www-data, or give frontend another port",
             id="a user",
         ),
         pytest.param(
@@ -377,7 +378,7 @@ def test_without_rights_it_works_and_names_the_user(public_folder: Path) -> None
             found = machine.see()["web"]
             assert found["assigned"] == machine.second
             assert found["reason"] == f"{port} is held by a process of the user root"
-            assert found["remedy"] == f"See who has {port} as root, or give web another port"
+            assert found["remedy"] == f"See who has {port} {AS_SUPERUSER}, or give web another port"
             assert found["ports"][0]["holder"] == {"name": None, "pid": None, "user": "root"}
 
         machine.see()  # imports what the command needs: somebody else may not be able to read the modules

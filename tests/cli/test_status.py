@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +42,9 @@ def test_where_another_users_agent_ran_it_says_whose_and_how_to_ask(
     monkeypatch.setattr("connmon_agent.loading.places.MACHINE_STATE_DIRS", (machine, tmp_path / "none"))
     result = run(tmp_path / "mine")
     assert result.exit_code == 3
+    if sys.platform == "win32":
+        assert result.output.splitlines()[1] == f"There is {machine}. Name it with --state-dir"
+        return
     assert result.output.splitlines()[1] == (
         f"There is {machine} (of {machine.owner()}). Run: sudo connmon-agent status, or name it with --state-dir"
     )
