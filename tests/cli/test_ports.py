@@ -37,7 +37,7 @@ from connmon_agent.sockets.binding import PortRefused
 from connmon_agent.sockets.examining import Obstacle
 from connmon_agent.sockets.owners import AGENT, Owner, Use
 
-needs_names = pytest.mark.skipif(on_wine(), reason="Wine tells no names of processes")
+needs_names = pytest.mark.skipif(on_wine(), reason="Wine tells neither names of processes nor which one has a port")
 ME = f"{own_name()} (pid {os.getpid()})"
 AGENTS_PID = 4711
 
@@ -345,6 +345,7 @@ def test_start_in_the_mode_ports_shows_the_same_and_starts_nothing(machine: Mach
     assert not machine.state.exists()
 
 
+@needs_names
 def test_what_our_running_agent_listens_on_is_ours(machine: Machine) -> None:
     machine.state.mkdir()
     with ExitStack() as stack:
