@@ -9,9 +9,9 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     import subprocess
@@ -24,6 +24,21 @@ _GONE = ("Z", "X")  # a zombie runs no more: only its exit code is left, for its
 # restart what fails, and leave alone what ends with 0.
 AGAIN = 75
 UMASK = 0o022  # of a process that outlives its starter: the rights of its logs must not depend on who started it
+
+_last_words: list[Callable[[int], object]] = []
+
+
+def before_leaving(say: Callable[[int], object]) -> None:
+    """Have ``say`` called with the exit code when ``leave`` ends this process: whoever started it may need a word."""
+    _last_words.append(say)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process now, from any thread, whatever holds the others: to the state file that is a kill."""
+    for say in _last_words:
+        with contextlib.suppress(Exception):  # the end must not fail
+            say(code)
+    os._exit(code)
 
 
 def find_birth(pid: int) -> str | None:

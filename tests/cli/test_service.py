@@ -97,11 +97,10 @@ def test_an_instance_reads_the_file_of_its_name(commands: FakeCommands, config: 
     assert (missing.exit_code, "/etc/connmon-agent/branch.yaml" in missing.stderr) == (2, True)
 
 
-def test_windows_has_no_form_yet_and_says_so(commands: FakeCommands, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "win32")
-    refused = call("service", "status")
-    assert refused.exit_code == 1
-    assert "installing a service is not supported on Windows yet. Try: Start it with" in refused.stderr
+@pytest.mark.linux_alone(reason="where an account cannot be chosen")
+def test_an_account_is_for_windows(commands: FakeCommands, config: Path) -> None:
+    refused = call("--config", config, "service", "install", "--account", "LocalService")
+    assert (refused.exit_code, "--account is for Windows" in refused.stderr) == (1, True)
 
 
 def test_every_service_manager_can_be_named() -> None:

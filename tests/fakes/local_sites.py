@@ -53,11 +53,12 @@ ATTENTIVE: Json = {"check_interval": "1s", "timeout": "1s", "quality": {}}
 class LocalSite:
     """The internet and the cluster, on an event loop of their own; callable from the test's thread."""
 
-    def __init__(self, *workloads: str) -> None:
+    def __init__(self, *workloads: str, ready_after: float = 0.05) -> None:
+        """``ready_after``: seconds that a pod takes to get ready."""
         self.internet = LoopbackInternet()
         self._age = AGE
         self.api = EmbeddedKubernetes(
-            pace=Pace(ready_after=0.05), namespaces=(NAMESPACE,), now=lambda: time.time() - self._age
+            pace=Pace(ready_after=ready_after), namespaces=(NAMESPACE,), now=lambda: time.time() - self._age
         )
         self._workloads = workloads
         self._loop = asyncio.new_event_loop()

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from connmon_agent.windows_api.access_lists import admits_anybody, describe_file, describe_folder
+from connmon_agent.windows_api.access_lists import (
+    admit_to,
+    admits_anybody,
+    describe_file,
+    describe_folder,
+    lets_service_read,
+)
 
 USER = "S-1-5-21-1-2-3-1001"
 
@@ -45,3 +51,36 @@ def test_a_list_that_admits_whoever_can_log_on(sddl: str) -> None:
 )
 def test_a_list_that_does_not(sddl: str) -> None:
     assert not admits_anybody(sddl)
+
+
+LOCAL_SERVICE = ("S-1-5-19", "LS")
+
+
+@pytest.mark.parametrize(
+    ("sddl", "reads"),
+    [
+        ("D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;S-1-5-21-1-2-3-1001)", False),  # a user's profile
+        ("D:(A;ID;FA;;;SY)(A;ID;0x1200a9;;;BU)", True),
+        ("D:(A;;FR;;;LS)", True),
+        ("D:(A;;FR;;;S-1-5-19)", True),
+        ("D:(A;;0x1200a9;;;WD)", True),
+        ("D:(D;;FR;;;LS)(A;;FR;;;WD)", False),
+        ("D:(A;;FW;;;WD)", False),  # may write, not read
+        ("D:(A;;0x2;;;WD)", False),
+        ("D:(A;OICIIO;FA;;;WD)", False),  # of what is made in a folder
+        ("D:(A;;GRGX;;;AU)", True),
+        ("D:NO_ACCESS_CONTROL", True),
+        ("D:P", False),
+    ],
+)
+def test_what_a_service_may_read(sddl: str, reads: bool) -> None:
+    assert lets_service_read(sddl, LOCAL_SERVICE) == reads
+
+
+def test_an_account_is_admitted_once() -> None:
+    before = describe_folder(USER)
+    after = admit_to(before, "S-1-5-19")
+    assert after == f"{before}(A;OICI;FA;;;S-1-5-19)" and admit_to(after, "S-1-5-19") == after
+    assert lets_service_read(after, LOCAL_SERVICE) and not lets_service_read(before, LOCAL_SERVICE)
+    assert not admits_anybody(after)
+    assert admit_to("D:NO_ACCESS_CONTROL", "S-1-5-19") == "D:NO_ACCESS_CONTROL"  # everybody may already

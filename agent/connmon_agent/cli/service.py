@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from ..service_managers.interface import Host, Installation, ServiceManager
 
 NOT_RUNNING = 3
-MANAGERS = ("systemd", "cron", "launchd")
+MANAGERS = ("systemd", "cron", "launchd", "windows-service", "task-scheduler")
 
 
 @click.group(short_help="Run it as a service.")
 def service() -> None:
     """Install the agent with the service manager of this platform, so that it runs from boot on.
 
-    systemd and cron on Linux, launchd on macOS. For the machine it needs root; `--user` installs it for this user
-    alone.
+    systemd and cron on Linux, launchd on macOS, a service of its own or a scheduled task on Windows. For the machine it
+    needs root, or an administrator; `--user` installs it for this user alone.
     """
 
 
@@ -45,9 +45,18 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.pass_obj(command)
 
 
+_ACCOUNT = click.option(
+    "--account",
+    metavar="NAME",
+    help="Windows: run as this account: LocalService, LocalSystem, NetworkService or a user, whose password is asked."
+    "  [default: LocalService; for a scheduled task, this user]",
+)
+
+
 @service.command(short_help="Start it now and at boot.")
+@_ACCOUNT
 @_options
-def install(invocation: Invocation, user: bool, manager: str | None, instance: str | None) -> None:
+def install(invocation: Invocation, user: bool, manager: str | None, instance: str | None, account: str | None) -> None:
     """Write the unit, start the agent and have it started at boot. Run it again after a change of the configuration's
     place or an upgrade: it changes only what differs.
 
@@ -56,7 +65,9 @@ def install(invocation: Invocation, user: bool, manager: str | None, instance: s
     from ..service_managers.installing import install as install_unit
 
     chosen = _choose(manager)
-    installation, notes = _plan(invocation, chosen, user=user, instance=instance)
+    installation, notes = _plan(invocation, chosen, user=user, instance=instance, account=account)
+    chosen.check(installation)
+    installation = replace(installation, password=_ask_password(chosen, account))
     outcome = install_unit(chosen, installation, agent=_find_agent(invocation, chosen, installation))
     for line in outcome.done:
         click.echo(f"{line}.")
@@ -79,11 +90,12 @@ def uninstall(invocation: Invocation, user: bool, manager: str | None, instance:
 
 
 @service.command(short_help="Print what install writes.")
+@_ACCOUNT
 @_options
-def show(invocation: Invocation, user: bool, manager: str | None, instance: str | None) -> None:
+def show(invocation: Invocation, user: bool, manager: str | None, instance: str | None, account: str | None) -> None:
     """Print the unit that `service install` would write, byte for byte. Nothing is changed."""
     chosen = _choose(manager, absent=True)
-    installation, _ = _plan(invocation, chosen, user=user, instance=instance)
+    installation, _ = _plan(invocation, chosen, user=user, instance=instance, account=account)
     echo_data(chosen.unit(installation).text)
 
 
@@ -147,15 +159,33 @@ def _choose(name: str | None, *, absent: bool = False) -> ServiceManager:
 def _host() -> Host:
     from ..service_managers.interface import Host
 
-    home = os.environ.get("HOME")
+    home = os.environ.get("USERPROFILE" if sys.platform == "win32" else "HOME")
     number = os.geteuid() if hasattr(os, "geteuid") else 0
     return Host(
-        superuser=hasattr(os, "geteuid") and number == 0,
+        superuser=_is_superuser(),
         home=Path(home) if home else None,
         environment=os.environ,
         find_program=_find_program,
         user_id=number,
     )
+
+
+def _is_superuser() -> bool:
+    if sys.platform == "win32":
+        from ..windows_api.security import is_administrator
+
+        return is_administrator()
+    return os.geteuid() == 0
+
+
+def _ask_password(manager: ServiceManager, account: str | None) -> str | None:
+    """The password of a user's account, which Windows keeps; None: none is needed."""
+    from ..service_managers.windows_accounts import needs_password
+
+    if manager.name != "windows-service" or account is None or not needs_password(account):
+        return None
+    password: str = click.prompt(f"Password of {account}", hide_input=True, err=True)
+    return password
 
 
 def _find_program(name: str) -> str | None:
@@ -164,29 +194,43 @@ def _find_program(name: str) -> str | None:
 
 
 def _plan(
-    invocation: Invocation, manager: ServiceManager, *, user: bool, instance: str | None
+    invocation: Invocation, manager: ServiceManager, *, user: bool, instance: str | None, account: str | None = None
 ) -> tuple[Installation, list[str]]:
     from ..kube.kubeconfig import Places
     from ..loading.places import Surroundings
     from ..loading.state_dirs import find_state_dir
+    from ..runtime.logs import LAUNCHER_LOG, log_folder
     from ..service_managers.planning import plan_installation, require_config
 
-    if instance is not None and invocation.config_path is None:
+    if instance is not None and invocation.config_path is None and sys.platform != "win32":
         from ..service_managers.systemd_units import instance_files
 
         invocation = replace(invocation, config_path=instance_files(instance)[0])
     settings = invocation.settings()
     config = require_config(settings, Path.cwd())
     surroundings = Surroundings.of_this_process(invocation.environment)
-    return plan_installation(
+    if account is not None and sys.platform != "win32":
+        raise ConnmonError("--account is for Windows", hint="Leave it out")
+    named = invocation.state_dir
+    installation, notes = plan_installation(
         settings,
         config,
         user=user,
         sandboxed=manager.sandboxed and not user,
         instance=instance,
         places=Places.of_this_machine(),
-        state_dir=invocation.state_dir or find_state_dir(config, surroundings),
+        state_dir=named or find_state_dir(config, surroundings),
+        account=account,
     )
+    if sys.platform != "win32":
+        return installation, notes
+    logs = log_folder(settings.logging, settings.state_dir, mode="service")
+    return replace(
+        installation,
+        state_dir=None if named is None else Path(os.path.abspath(named)),
+        folders=(settings.state_dir, *([logs] if logs and not logs.is_relative_to(settings.state_dir) else [])),
+        log=None if logs is None else logs / LAUNCHER_LOG,
+    ), notes
 
 
 def _find_agent(invocation: Invocation, manager: ServiceManager, installation: Installation) -> int | None:

@@ -20,18 +20,24 @@ def listen_to_signals(end: Callable[[str], None], reload: Callable[[], None]) ->
     loop.add_signal_handler(signal.SIGHUP, reload)
 
 
+def calling(do: Callable[..., object]) -> Callable[..., None]:
+    """What calls ``do`` on the loop that runs now, from any thread, and does nothing once that loop is closed."""
+    loop = asyncio.get_running_loop()
+
+    def call(*arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # it has ended, and the process is about to
+            loop.call_soon_threadsafe(do, *arguments)
+
+    return call
+
+
 if sys.platform == "win32":
 
     def _listen_on_windows(end: Callable[[str], None]) -> None:
         from ..windows_api.endings import listen_to_console, listen_to_session
 
-        loop = asyncio.get_running_loop()
-
-        def ask(why: str) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended, and the process is about to
-                loop.call_soon_threadsafe(end, why)
-
+        ask = calling(end)
         # Nobody else can send it: what ends another process by its id on Windows kills it.
-        signal.signal(signal.SIGTERM, lambda number, _: loop.call_soon_threadsafe(end, signal.Signals(number).name))
+        signal.signal(signal.SIGTERM, lambda number, _: ask(signal.Signals(number).name))
         listen_to_console(ask)
         listen_to_session(ask)

@@ -22,7 +22,10 @@ class Installation:
     alone, else for the machine. ``instance`` None: the only agent; else one of several, by name. ``stop_timeout`` in
     seconds. ``credentials`` are files that only root may read, ``kubeconfig`` the one to use where the configuration
     names none (None: it names one, or there is none). ``state_group`` may read the state (None: only root may).
-    ``low_ports`` True: a local port below 1024 is configured.
+    ``low_ports`` True: a local port below 1024 is configured. ``state_dir`` is the one that was named on the command
+    line (None: the configuration says), ``folders`` are those that the service writes to, ``log`` is where a start that
+    failed leaves its reason (None: it is not known). ``account`` is the one that it runs as, on Windows (None: the
+    manager's default), with its ``password``.
     """
 
     command: tuple[str, ...]
@@ -34,6 +37,11 @@ class Installation:
     kubeconfig: Path | None = None
     state_group: str | None = None
     low_ports: bool = False
+    state_dir: Path | None = None
+    folders: tuple[Path, ...] = ()
+    log: Path | None = None
+    account: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +142,7 @@ class ServiceManager(Protocol):
 
     @property
     def name(self) -> str:
-        """systemd, cron or launchd."""
+        """systemd, cron, launchd, windows-service or task-scheduler."""
 
     @property
     def supervises(self) -> bool:

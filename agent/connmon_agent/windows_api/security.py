@@ -54,6 +54,15 @@ _advapi.GetTokenInformation.argtypes = [
     ctypes.POINTER(wintypes.DWORD),
 ]
 _advapi.ConvertSidToStringSidW.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p)]
+_advapi.LookupAccountNameW.argtypes = [
+    wintypes.LPCWSTR,
+    wintypes.LPCWSTR,
+    ctypes.c_void_p,
+    ctypes.POINTER(wintypes.DWORD),
+    ctypes.c_void_p,
+    ctypes.POINTER(wintypes.DWORD),
+    ctypes.POINTER(ctypes.c_int),
+]
 _kernel.GetCurrentProcess.restype = wintypes.HANDLE
 _kernel.CloseHandle.argtypes = [wintypes.HANDLE]
 _kernel.LocalFree.argtypes = [ctypes.c_void_p]
@@ -115,6 +124,28 @@ def current_user() -> str:
         return _take_text(text)
     finally:
         _kernel.CloseHandle(token)
+
+
+def find_identifier(account: str) -> str:
+    """The security identifier of the account of this name: ``DOMAIN\\user``, ``user@domain``. Raises OSError."""
+    buffer, size = ctypes.create_string_buffer(256), wintypes.DWORD(256)
+    domain, length, kind = ctypes.create_unicode_buffer(256), wintypes.DWORD(256), ctypes.c_int()
+    name = account.removeprefix(".\\")
+    if not _advapi.LookupAccountNameW(
+        None, name, buffer, ctypes.byref(size), domain, ctypes.byref(length), ctypes.byref(kind)
+    ):
+        raise ctypes.WinError(ctypes.get_last_error())
+    text = ctypes.c_void_p()
+    if not _advapi.ConvertSidToStringSidW(buffer, ctypes.byref(text)):
+        raise ctypes.WinError(ctypes.get_last_error())
+    return _take_text(text)
+
+
+def is_administrator() -> bool:
+    """Whether this process has an administrator's rights, which User Account Control takes away from one that was not
+    started as administrator.
+    """
+    return bool(ctypes.WinDLL("shell32").IsUserAnAdmin())
 
 
 def _take_text(pointer: ctypes.c_void_p) -> str:

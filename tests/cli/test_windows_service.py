@@ -1,0 +1,93 @@
+"""`connmon-agent service` with Windows' service control manager, which is a fake; on any system."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from tests.service_managers.hosts import FakeCommands, a_host
+from tests.service_managers.windows_machines import FakeServices, FakeStatus
+
+from connmon_agent.cli import connmon_agent, service
+from connmon_agent.service_managers.interface import ServiceManager
+from connmon_agent.service_managers.windows_process import State
+from connmon_agent.service_managers.windows_services import WindowsServices
+
+
+@pytest.fixture
+def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeServices:
+    """This machine's service control manager; the commands are given by an administrator."""
+    door = FakeServices()
+    manager = WindowsServices(a_host(tmp_path, FakeCommands()), door, sleep=lambda seconds: None)
+
+    def choose(name: str | None, *, absent: bool = False) -> ServiceManager:
+        return manager
+
+    monkeypatch.setattr(service, "_choose", choose)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("KUBECONFIG", "")
+    monkeypatch.chdir(tmp_path)
+    return door
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "connmon.yaml"
+    path.write_text("state_dir: state\nservices: {web: {}}\n")
+    return path
+
+
+def call(*words: object, typed: str | None = None) -> Result:
+    return CliRunner().invoke(connmon_agent, [str(word) for word in words], input=typed)
+
+
+def test_a_life(door: FakeServices, config: Path) -> None:
+    absent = call("service", "status")
+    assert (absent.exit_code, "not installed. Run `connmon-agent service install`" in absent.stdout) == (3, True)
+    installed = call("--config", config, "service", "install")
+    assert installed.exit_code == 0, installed.output
+    assert "Started connmon-agent: it starts at every boot." in installed.stdout.splitlines()
+    assert call("--config", config, "service", "install").stdout == "Nothing changed: it is installed and runs.\n"
+    status = call("service", "status")
+    assert status.stdout.splitlines()[:2] == [
+        "connmon-agent: running, pid 7",
+        "  Unit: the service connmon-agent, as it was installed",
+    ]
+    assert call("service", "uninstall").stdout.splitlines() == [
+        "Stopped connmon-agent.",
+        "Removed the service connmon-agent.",
+        "State and logs stay where they are.",
+    ]
+
+
+def test_show_says_what_install_would_make(door: FakeServices, config: Path) -> None:
+    shown = call("--config", config, "service", "show")
+    assert "Service: connmon-agent\n" in shown.stdout and "Start: automatic (delayed)\n" in shown.stdout
+    assert door.ran == []
+    call("--config", config, "service", "install")
+    assert door.notes["connmon-agent"] == shown.stdout.replace("\r\n", "\n")
+
+
+def test_one_that_was_ended_by_an_error_says_so(door: FakeServices, config: Path) -> None:
+    call("--config", config, "service", "install")
+    door.states["connmon-agent"] = FakeStatus(State.STOPPED, exit_code=1066, own_exit_code=75)
+    status = call("service", "status")
+    assert status.exit_code == 3
+    assert "connmon-agent: stopped" in status.stdout and "Last result: error 75" in status.stdout
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="only Windows has such accounts")
+def test_a_users_password_is_asked_for_and_never_shown(door: FakeServices, config: Path) -> None:
+    installed = call("--config", config, "service", "install", "--account", "anna", typed="geheim\n")
+    assert door.passwords["connmon-agent"] == "geheim" or "given access" in installed.output  # no such user here
+    assert "geheim" not in installed.output
+
+
+def test_the_hidden_start_is_refused_by_hand(config: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("Wine waits 10 s before it says so")
+    refused = call("--config", config, "start", "--service", "connmon-agent")
+    assert (refused.exit_code, "was not started by Windows' service control manager" in refused.stderr) == (1, True)
