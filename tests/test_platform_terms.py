@@ -65,10 +65,10 @@ def test_a_console_of_windows_has_colours_without_a_term(terminal: str | None, p
 
 def test_no_help_on_windows_has_an_example_of_unix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    for name, shown in examples.EXAMPLES.items():
+    for name in examples.EXAMPLES:
         if name in ("man", "completion", "service show"):  # for shells and manuals of Unix
             continue
-        for example in map(examples._write_for_windows, shown):
+        for example in examples.examples_of(name, "win32"):
             assert not UNIX.search(example), example
 
 

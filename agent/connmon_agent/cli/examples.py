@@ -82,14 +82,18 @@ _ON_WINDOWS = {
 
 def add_examples(command: click.Command, name: str) -> None:
     """Put the examples of ``command``, which is ``name`` below the program, and of all below it under their help."""
-    examples = EXAMPLES.get(name)
-    if sys.platform == "win32" and examples is not None:
-        examples = tuple(map(_write_for_windows, examples))
-    if examples is not None and command.epilog is None:
+    examples = examples_of(name)
+    if examples and command.epilog is None:
         command.epilog = "\n".join(("\b", "Example:" if len(examples) == 1 else "Examples:", *_indent(examples)))
     if isinstance(command, click.Group):
         for below, found in command.commands.items():
             add_examples(found, f"{name} {below}".strip())
+
+
+def examples_of(name: str, platform: str = sys.platform) -> tuple[str, ...]:
+    """The examples of the command ``name``, as one types them on ``platform`` (as ``sys.platform``)."""
+    examples = EXAMPLES.get(name, ())
+    return tuple(map(_write_for_windows, examples)) if platform == "win32" else examples
 
 
 def _write_for_windows(example: str) -> str:
