@@ -148,16 +148,19 @@ def spawn_detached(arguments: Sequence[str], environment: Mapping[str, str]) -> 
     """
     import subprocess  # `status` looks at processes and starts none
 
-    settings: dict[str, Any] = {"start_new_session": True, "umask": UMASK}
-    if sys.platform == "win32":
-        settings = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
-    process: subprocess.Popen[bytes] = subprocess.Popen(
-        list(arguments),
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        close_fds=True,
-        **settings,
-    )
-    return process
+    settings: dict[str, Any] = {
+        "env": dict(environment),
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "close_fds": True,
+    }
+    if sys.platform != "win32":
+        return subprocess.Popen(list(arguments), start_new_session=True, umask=UMASK, **settings)
+    # A console of its own that nobody sees, which the programs that it starts share: without any, each would open a
+    # window. And no job of the starter's: an editor or an SSH server ends all that is in theirs.
+    flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
+    try:
+        return subprocess.Popen(list(arguments), creationflags=flags | subprocess.CREATE_BREAKAWAY_FROM_JOB, **settings)
+    except PermissionError:  # a job that lets nothing out
+        return subprocess.Popen(list(arguments), creationflags=flags, **settings)

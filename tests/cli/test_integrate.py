@@ -247,7 +247,9 @@ COMMANDS = st.lists(
 def test_every_powershell_script_parses_and_names_the_program_and_its_options_unchanged(command: Sequence[str]) -> None:
     ends = {
         "start_connection_monitor.ps1": [
-            ["Foreground"],
+            ["Foreground", "--force", "Windows_NT"],
+            ["Task", *command, "service", "install", "--manager", "task-scheduler", "--user"],
+            ["Service", *command, "service", "install", "--manager", "windows-service"],
             [*command, "restart", "--force", "--mode"],
             [*command, "start", "--mode"],
         ],

@@ -79,6 +79,21 @@ def test_one_that_was_ended_by_an_error_says_so(door: FakeServices, config: Path
     assert "connmon-agent: stopped" in status.stdout and "Last result: error 75" in status.stdout
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_an_agent_that_was_started_by_hand_is_ended_only_by_force(
+    door: FakeServices, config: Path, monkeypatch: pytest.MonkeyPatch, force: bool
+) -> None:
+    ended: list[object] = []
+    monkeypatch.setattr("connmon_agent.presence.find_agent", lambda folder: None if ended else 4711)
+    monkeypatch.setattr("connmon_agent.cli.stop.stop_running", lambda folder, *, force: ended.append((folder, force)))
+    monkeypatch.setattr("connmon_agent.cli.stop.describe", lambda stopped: "It ended.")
+    installed = call("--config", config, "service", "install", *(["--force"] if force else []))
+    assert installed.exit_code == (0 if force else 1)
+    assert ended == ([(config.parent / "state", True)] if force else [])
+    assert ("runs already (pid 4711)" in installed.stderr) != force
+    assert bool(door.services) == force
+
+
 @pytest.mark.skipif(sys.platform != "win32", reason="only Windows has such accounts")
 def test_a_users_password_is_asked_for_and_never_shown(door: FakeServices, config: Path) -> None:
     installed = call("--config", config, "service", "install", "--account", "anna", typed="geheim\n")

@@ -108,6 +108,11 @@ class Scenario:
         self.agent("service", "uninstall", "--instance", INSTANCE)
         check("4 RUNNING" not in self.windows("sc", "query", SERVICE), "sc query: it is gone")
 
+    def background(self) -> None:
+        self.agent("start", "--mode", "background")
+        self.agent("restart", "--force", "--mode", "background")
+        self.agent("stop")
+
     def link(self) -> str:
         return str(self._status().get("link", {}).get("state"))
 
@@ -141,6 +146,7 @@ def main() -> None:
                 scenario.kill_in_the_middle()
                 scenario.start_again()
                 scenario.uninstall()
+                scenario.background()
             except BaseException:
                 for log in sorted(Path(place).rglob("*.log"))[:3]:
                     for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-40:]:

@@ -6,13 +6,14 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ConnmonError
+from ..errors import ConnmonError, NotRunning
 from .invocations import Invocation
 from .outputs import echo_data
 
@@ -54,9 +55,12 @@ _ACCOUNT = click.option(
 
 
 @service.command(short_help="Start it now and at boot.")
+@click.option("--force", is_flag=True, help="End an agent that runs already, even one that does not answer.")
 @_ACCOUNT
 @_options
-def install(invocation: Invocation, user: bool, manager: str | None, instance: str | None, account: str | None) -> None:
+def install(
+    invocation: Invocation, user: bool, manager: str | None, instance: str | None, account: str | None, force: bool
+) -> None:
     """Write the unit, start the agent and have it started at boot. Run it again after a change of the configuration's
     place or an upgrade: it changes only what differs.
 
@@ -68,7 +72,11 @@ def install(invocation: Invocation, user: bool, manager: str | None, instance: s
     installation, notes = _plan(invocation, chosen, user=user, instance=instance, account=account)
     chosen.check(installation)
     installation = replace(installation, password=_ask_password(chosen, account))
-    outcome = install_unit(chosen, installation, agent=_find_agent(invocation, chosen, installation))
+    agent = _find_agent(invocation, chosen, installation)
+    if force and agent is not None:
+        _end_agent(invocation, chosen, installation)
+        agent = None
+    outcome = install_unit(chosen, installation, agent=agent)
     for line in outcome.done:
         click.echo(f"{line}.")
     if not outcome.changed:
@@ -236,13 +244,27 @@ def _plan(
 def _find_agent(invocation: Invocation, manager: ServiceManager, installation: Installation) -> int | None:
     """The agent that runs where the installed one is to run; None: none does, or this user may not know."""
     from ..presence import find_agent
+
+    try:
+        return find_agent(_folder_of(invocation, manager, installation))
+    except ConnmonError:
+        return None
+
+
+def _end_agent(invocation: Invocation, manager: ServiceManager, installation: Installation) -> None:
+    """End the agent that runs where the installed one is to run. Raises ConnmonError where it cannot be ended."""
+    from .stop import describe, stop_running
+
+    with suppress(NotRunning):  # it has just ended
+        click.echo(describe(stop_running(_folder_of(invocation, manager, installation), force=True)))
+
+
+def _folder_of(invocation: Invocation, manager: ServiceManager, installation: Installation) -> Path:
+    """The state directory of the installed agent."""
     from ..service_managers.planning import find_state_dir
 
     sandboxed = manager.sandboxed and not installation.user
-    try:
-        return find_agent(find_state_dir(installation) if sandboxed else invocation.state_directory())
-    except ConnmonError:
-        return None
+    return find_state_dir(installation) if sandboxed else invocation.state_directory()
 
 
 def _bare(*, user: bool, instance: str | None) -> Installation:

@@ -43,10 +43,10 @@ def stop(invocation: Invocation, force: bool) -> None:
     Restarts that are under way are continued by the next start. Ends with 3 when no agent is running.
     """
     folder = invocation.state_directory()
-    stopped = _stop(folder, force=force)
+    stopped = stop_running(folder, force=force)
     if stopped.holder.signature.mode == "service":
         _warn_of_restart(folder)
-    click.echo(_describe(stopped))
+    click.echo(describe(stopped))
 
 
 @click.command(short_help="End the running agent and start it again.")
@@ -80,9 +80,9 @@ def restart(ctx: click.Context, force: bool, mode: str | None) -> None:
     if not managed:
         _refuse_other_user(holder)
     with _past_hangup():
-        stopped = _stop(folder, force=force, again=managed)
+        stopped = stop_running(folder, force=force, again=managed)
         with suppress(OSError):  # what is written next says that nothing can be written; the agent starts first
-            click.echo(_describe(stopped))
+            click.echo(describe(stopped))
         if managed:
             _await_manager(folder, holder)
         else:
@@ -146,8 +146,11 @@ def _like(invocation: Invocation, holder: Holder, folder: Path) -> Invocation:
     return replace(invocation, config_path=invocation.config_path if named else Path(str(config)), state_dir=folder)
 
 
-def _stop(folder: Path, *, force: bool, again: bool = False) -> Stopped:
-    """Stop the agent, and leave a line in its launcher's log."""
+def stop_running(folder: Path, *, force: bool, again: bool = False) -> Stopped:
+    """Stop the agent of the state directory ``folder``, and leave a line in its launcher's log. Raises ConnmonError.
+
+    ``again``: its service manager starts it again.
+    """
     from ..runtime.logs import LauncherLog
     from ..runtime.stopping import find_running, stop_agent
 
@@ -160,7 +163,7 @@ def _stop(folder: Path, *, force: bool, again: bool = False) -> Stopped:
     except ConnmonError as error:
         note(f"{doing} failed: {error}")
         raise
-    note(_describe(stopped))
+    note(describe(stopped))
     return stopped
 
 
@@ -183,7 +186,7 @@ def _refuse_other_user(holder: Holder) -> None:
         )
 
 
-def _describe(stopped: Stopped) -> str:
+def describe(stopped: Stopped) -> str:
     pid, seconds = stopped.holder.pid, stopped.seconds
     if stopped.forced:
         return f"The agent (pid {pid}) did not end in order and was killed after {seconds:.1f} s."
