@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import connmon_agent.cli.examples as examples
 from connmon_agent.cli import connmon_agent
 from connmon_agent.cli.screens import takes_commands
-from connmon_agent.platform_terms import name_service_command, quote_argument
+from connmon_agent.platform_terms import name_service_command, quote_argument, resume_command
 
 UNIX = re.compile(r"sudo|systemctl|journalctl|/etc/|/var/|/srv/|/tmp/|/usr/")
 
@@ -76,3 +76,8 @@ def test_no_help_on_windows_has_an_example_of_unix(monkeypatch: pytest.MonkeyPat
 def test_the_help_of_the_program_names_the_places_of_windows() -> None:
     told = CliRunner().invoke(connmon_agent, ["--help"]).output
     assert r"C:\ProgramData\connmon-agent\connmon.yaml" in told
+
+
+def test_a_stopped_process_is_resumed_with_what_the_platform_has() -> None:
+    assert resume_command(7, platform="linux") == "kill -CONT 7"
+    assert "Resource Monitor" in resume_command(7, platform="win32")

@@ -19,6 +19,13 @@ def name_service_command(action: str, *, platform: str = sys.platform) -> str:
     return _SERVICE_COMMANDS.get(platform, "systemctl {} connmon-agent").format(action)
 
 
+def resume_command(pid: int, *, platform: str = sys.platform) -> str:
+    """What lets a process that was stopped go on."""
+    if platform == "win32":
+        return f"Resume process {pid} in the Resource Monitor (resmon), or: `connmon-agent restart --force`"
+    return f"kill -CONT {pid}"
+
+
 def quote_argument(text: str, *, platform: str = sys.platform) -> str:
     """One argument of a command to type: for sh; on Windows, whose paths hold no quotes, for cmd.exe and PowerShell."""
     if platform == "win32":

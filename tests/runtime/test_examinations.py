@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import re
+import shlex
 import shutil
 import signal
 import sys
@@ -10,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from tests.fakes.kube_sites import local, write_kubeconfig
@@ -142,7 +145,17 @@ def test_a_network_file_system_is_a_problem(tmp_path: Path, mounts: Path) -> Non
 def test_a_folder_that_anybody_may_use_is_told_with_the_command_that_closes_it(tmp_path: Path) -> None:
     (found,) = examine_folder(tmp_path, least_free=0, is_open=lambda folder: folder == tmp_path)
     assert (found.health, found.text) == ("warning", f"{tmp_path} may be used by every user of this machine")
-    assert f'icacls "{tmp_path}" /inheritance:r' in (found.remedy or "")
+    command = (found.remedy or "").partition(": ")[2]
+    who = ["*S-1-5-18", "*S-1-5-32-544", psutil.Process().username()]
+    # As cmd.exe and PowerShell read it: nothing is left for either to expand or evaluate outside of quotes.
+    assert shlex.split(command.replace("\\", "\\\\")) == [
+        "icacls",
+        str(tmp_path),
+        "/inheritance:r",
+        "/grant:r",
+        *(f"{one}:(OI)(CI)F" for one in who),
+    ]
+    assert not re.search(r"[%$()]", re.sub(r'"[^"]*"', "", command))
 
 
 @pytest.mark.skipif(sys.platform != "win32", reason="drive letters and shares are Windows'")

@@ -27,20 +27,21 @@ class Anchor:
 
 
 def boottime() -> float:
-    """Seconds since the machine booted, sleep included where the system can tell (Linux, Windows), else without."""
+    """Seconds since the machine booted, or any time before, sleep included."""
     if sys.platform == "win32":
         from ..windows_api import clocks
 
         return clocks.since_boot()
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
+    return time.clock_gettime(time.CLOCK_MONOTONIC)  # of macOS, goes on during sleep (clock_gettime(3) there)
 
 
 def awaketime() -> float:
     """Seconds that the machine was awake, since any time in the past.
 
-    Python's monotonic clock goes on during sleep on Windows (GetTickCount64), and stands still on Linux.
+    Python's monotonic clock goes on during sleep on Windows (GetTickCount64), and stands still on Linux and on macOS
+    (mach_absolute_time).
     """
     if sys.platform == "win32":
         from ..windows_api import clocks

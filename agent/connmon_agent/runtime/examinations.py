@@ -15,11 +15,12 @@ from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
 from ..kube.permissions import CLUSTER_WIDE, Reviewed, list_permissions, read_server_version, review_permissions
 from ..loading.charts import PLACES, find_charts_folder, load_charts
+from ..platform_terms import resume_command
 from ..presence import find_agent
 from ..private_files import is_open_to_anybody
 from ..probes.registries import RegistryAsker
 from ..settings import Settings
-from ..sockets.owners import is_stopped
+from ..sockets.owners import is_stopped, name_user
 from ..store import DATABASE_FILE
 from ..store.reading import Reader
 from ..store.versions import describe_wal_reset_bug, sqlite_version
@@ -142,7 +143,8 @@ def examine_folder(
         )
         return
     if is_open(folder):
-        grants = " ".join(f"{who}:(OI)(CI)F" for who in ("*S-1-5-18", "*S-1-5-32-544", '"%USERNAME%"'))
+        # In quotes: PowerShell would evaluate the parentheses, and knows no %USERNAME%.
+        grants = " ".join(f'"{who}:(OI)(CI)F"' for who in ("*S-1-5-18", "*S-1-5-32-544", name_user() or "USER"))
         yield warning(
             about,
             f"{folder} may be used by every user of this machine",
@@ -204,7 +206,7 @@ def _examine_agent(path: Path, pid: int | None) -> Finding:
     if pid is None:
         return note("agent", "not running; `connmon-agent start` runs it")
     if is_stopped(pid):
-        return problem("agent", f"pid {pid} is stopped and does nothing", f"kill -CONT {pid}")
+        return problem("agent", f"pid {pid} is stopped and does nothing", resume_command(pid))
     silence = _find_silence(path, pid)
     if silence is not None:
         remedy = "Look at its log and at the disk; if that does not help: `connmon-agent restart --force`"
