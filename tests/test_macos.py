@@ -19,8 +19,8 @@ pytestmark = pytest.mark.linux_alone(reason="what Linux has is taken away to loo
 # By module, what only Linux has ("Availability" in the library reference, and typeshed's branches on sys.platform).
 LINUX_ALONE = {
     "os": """copy_file_range eventfd fdatasync getrandom getresuid memfd_create pidfd_open pipe2 posix_fadvise
-        posix_fallocate sched_getaffinity sched_setaffinity setns setresuid splice unshare O_DIRECT O_NOATIME O_PATH O_TMPFILE
-        MFD_CLOEXEC MFD_ALLOW_SEALING ST_NODEV ST_NOEXEC""",
+        posix_fallocate sched_getaffinity sched_setaffinity setns setresuid splice unshare O_DIRECT O_NOATIME O_PATH
+        O_TMPFILE MFD_CLOEXEC MFD_ALLOW_SEALING ST_NODEV ST_NOEXEC""",
     "socket": """AF_NETLINK AF_PACKET AF_VSOCK NETLINK_ROUTE SOCK_CLOEXEC SOCK_NONBLOCK SO_BINDTODEVICE SO_DOMAIN
         SO_MARK SO_PASSCRED SO_PEERCRED SO_PEERSEC SO_PRIORITY SO_PROTOCOL SCM_CREDENTIALS TCP_CONGESTION TCP_CORK
         TCP_DEFER_ACCEPT TCP_INFO TCP_KEEPIDLE TCP_LINGER2 TCP_QUICKACK TCP_SYNCNT TCP_USER_TIMEOUT TCP_WINDOW_CLAMP
