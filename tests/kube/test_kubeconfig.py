@@ -359,3 +359,12 @@ def test_what_a_cluster_holds_for_plugins(tmp_path: Path) -> None:
     ]
     path = write_config(tmp_path / "c", cluster={"server": SERVER, "extensions": extensions})
     assert read_access(path, None, Places({}, tmp_path)).plugin_config == {"a": 1}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_kubeconfig_and_a_token_that_powershell_redirected_into_a_file(tmp_path: Path, encoding: str) -> None:
+    path = write_config(tmp_path / "c", user={"tokenFile": "token"})
+    path.write_bytes(path.read_text().encode(encoding))
+    (tmp_path / "token").write_bytes("secret\r\n".encode(encoding))
+    access = read_access(path, None, places(tmp_path))
+    assert (access.server, access.authorization) == (SERVER, "Bearer secret")

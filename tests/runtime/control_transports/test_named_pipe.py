@@ -88,3 +88,16 @@ def test_a_long_line_comes_whole(tmp_path: Path) -> None:
 
     serve(tmp_path, client)
     assert answers == [line]
+
+
+def test_a_directory_with_a_long_path_has_one_name(tmp_path: Path) -> None:
+    """Longer than the 260 characters of old: not everything that resolves links takes it."""
+    folder = tmp_path.joinpath(*["x" * 40] * 8)
+    folder.mkdir(parents=True)
+    answers: list[bytes] = []
+
+    async def client() -> None:
+        answers.append(await asyncio.to_thread(exchange, folder, b"hello\n", 30.0))
+
+    serve(folder, client)
+    assert answers == [b"hello\n"] and len(str(folder)) > 320

@@ -155,7 +155,11 @@ def name_sender() -> str:
 
 def name_channel(folder: Path) -> str:
     """The name of the pipe for the state directory ``folder``."""
-    return name_pipe(os.path.realpath(folder))
+    try:
+        path = os.path.realpath(folder)
+    except OSError:  # some drives of memory, and Wine for a path of more than 260 characters
+        path = os.path.abspath(folder)
+    return name_pipe(path)
 
 
 def _open_instance(name: str, access: str, *, first: bool) -> PipeHandle:
