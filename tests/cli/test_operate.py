@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,17 +16,6 @@ from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 
 RECORDED = "The agent is not running. This is recorded; it takes effect when the agent next starts.\n"
-
-
-@pytest.fixture(scope="module")
-def running(site: LocalSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAgent]:
-    """An agent that the tests of this module share; they leave it neither paused nor recovering."""
-    folder = tmp_path_factory.mktemp("running")
-    shared = LocalAgent(folder, site.configuration(folder, ("web", "db")))
-    with shared.living():
-        for name in ("web", "db"):
-            shared.until_service(name, "READY")
-        yield shared
 
 
 def orders_of(agent: LocalAgent) -> list[tuple[Order, tuple[str, ...]]]:
