@@ -202,6 +202,7 @@ class WindowsServices:
     def activate(self, unit: Unit, *, changed: bool) -> list[str]:
         service = _service_of(unit)
         done = grant_folders(service.folders, service.account) if changed else []
+        _register_events()
         running = self._state(unit) not in (None, State.STOPPED)
         if running and changed:
             self._stop(unit)
@@ -290,6 +291,16 @@ class WindowsServices:
 def _service_of(unit: Unit) -> Service:
     assert isinstance(unit.place, Service)  # every unit of this form has one
     return unit.place
+
+
+def _register_events() -> None:
+    """Let the Event Viewer show the agent's entries, which its account may not arrange; a convenience."""
+    if sys.platform == "win32":
+        from ..windows_api.event_log import is_registered, register_source
+
+        with suppress(OSError):
+            if not is_registered(NAME):
+                register_source(NAME)
 
 
 def _name_state(state: int) -> str:
