@@ -138,7 +138,8 @@ class LocalAgent:
 
     def write(self, text: str | None = None) -> None:
         """Write the configuration down, or another text in its place."""
-        self.file.write_text(text if text is not None else yaml.safe_dump(self.configuration, sort_keys=False))
+        content = text if text is not None else yaml.safe_dump(self.configuration, sort_keys=False)
+        self.file.write_text(content, encoding="utf-8")
 
     # The process.
 
