@@ -138,8 +138,6 @@ def test_a_start_in_the_background_that_fails_says_the_agents_own_reason(site_ag
     wrong = site_agent.run("start", "--mode", "background")
     assert wrong.exit_code == 2
     assert wrong.stderr.startswith(f"Error: {site_agent.file}:1: nonsense: unknown key")
-    site_agent.write("link: {fall: Büro→}\n")  # in no code page as a whole
-    assert "Büro→" in site_agent.run("start", "--mode", "background").stderr
     assert find_agent(site_agent.state) is None
 
 
