@@ -24,6 +24,7 @@ from ..sockets.owners import is_stopped, name_user
 from ..store import DATABASE_FILE
 from ..store.reading import Reader
 from ..store.versions import describe_wal_reset_bug, sqlite_version
+from .account_examinations import examine_account
 from .clocks import walltime
 from .findings import Finding, good, note, problem, warning
 from .port_examinations import examine_ends, examine_metrics, examine_ports
@@ -56,6 +57,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         *examine_charts(),
         *examine_folder(settings.state_dir),
         *examine_memory(settings.state_dir),
+        *examine_account(settings),
     ):
         yield finding
     agent = _find_agent(settings.state_dir)

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
 from .. import __file__ as package_file
 from ..errors import ClusterError, ConnmonError
 from ..kube.kubeconfig import Access, Places, find_kubeconfigs, read_access
@@ -15,7 +17,8 @@ from ..settings import BUILT_IN, GatewayTarget, IcmpTarget, Settings
 from .interface import NAME, Installation
 from .sandbox import find_obstacle, refuse_unreachable
 from .systemd_units import CONFIG_FOLDER, LOGS, STATE, instance_files
-from .windows_accounts import name_account, warn_of_account
+from .windows_accounts import name_account, refuse_unreadable, warn_of_account
+from .windows_commands import own_interpreter
 
 LOWEST_FREE_PORT = 1024
 PING_RANGE = Path("/proc/sys/net/ipv4/ping_group_range")
@@ -67,6 +70,7 @@ def plan_installation(
     command, needed = find_command()
     kubeconfig, credentials, notes = _find_access(settings, places, sandboxed=sandboxed)
     if sys.platform == "win32" and not user:
+        refuse_unreadable(name_account(account), list_program_files())
         notes += warn_of_account(name_account(account), [config, *list_access_files(settings, places)])
     if instance is not None and sys.platform != "win32":
         _refuse_other_kubeconfig(settings, instance)
@@ -113,6 +117,11 @@ def _find_access(
     if not sandboxed:
         return kubeconfig, (), []
     return kubeconfig, _find_credentials(access.files), _warn_of_plugin(access)
+
+
+def list_program_files() -> list[Path]:
+    """Some of the files that this connmon-agent consists of: its interpreter, its package, and what it stands on."""
+    return [Path(own_interpreter()), Path(package_file), Path(str(click.__file__))]
 
 
 def list_access_files(settings: Settings, places: Places) -> list[Path]:

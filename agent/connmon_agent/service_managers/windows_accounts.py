@@ -68,17 +68,31 @@ def list_unreadable(account: str, files: Iterable[Path]) -> list[Path]:
     return []
 
 
-def warn_of_account(account: str, files: Iterable[Path]) -> list[str]:
-    """What a person should know of a service that runs as ``account`` and needs ``files``, in sentences."""
-    unreadable = list(dict.fromkeys(list_unreadable(account, files)))
-    if not unreadable:
-        return []
+def explain_unreadable(account: str, files: Sequence[Path]) -> tuple[str, str]:
+    """What a person should know where a service that runs as ``account`` cannot read ``files``, and what to do."""
     who = f"*{_IDENTIFIERS[account][0]}" if account in _IDENTIFIERS else account
-    commands = "; ".join(f'icacls "{file}" /grant "{who}:R"' for file in unreadable)
-    return [
-        f"{account} cannot read {', '.join(map(str, unreadable))}. Run `{commands}` (and again when "
-        "minikube or kubectl has written such a file anew), or install the service with --account and your own account"
-    ]
+    commands = "; ".join(f'icacls "{file}" /grant "{who}:R"' for file in files)
+    return (
+        f"{account} cannot read {', '.join(map(str, files))}",
+        f"Run `{commands}` (and again when minikube or kubectl has written such a file anew), or install the service "
+        "with --account and your own account",
+    )
+
+
+def warn_of_account(account: str, files: Iterable[Path]) -> list[str]:
+    """The same in one sentence, none where it can read all of ``files``."""
+    unreadable = list(dict.fromkeys(list_unreadable(account, files)))
+    return [". ".join(explain_unreadable(account, unreadable))] if unreadable else []
+
+
+def refuse_unreadable(account: str, files: Iterable[Path]) -> None:
+    """Raise ConnmonError for ``files`` of the program that a service with this account cannot read."""
+    unreadable = list_unreadable(account, files)
+    if unreadable:
+        raise ConnmonError(
+            f"{account} could not start connmon-agent: it cannot read {unreadable[0]}",
+            hint=r"Install Python and connmon-agent for all users (C:\Program Files), or use --account and your name",
+        )
 
 
 def grant_folders(folders: Sequence[Path], account: str) -> list[str]:
