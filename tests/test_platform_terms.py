@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import connmon_agent.cli.examples as examples
 from connmon_agent.cli import connmon_agent
 from connmon_agent.cli.screens import takes_commands
-from connmon_agent.platform_terms import name_service_command, quote_argument, resume_command
+from connmon_agent.platform_terms import advise_on_read_only, name_service_command, quote_argument, resume_command
 
 UNIX = re.compile(r"sudo|systemctl|journalctl|/etc/|/var/|/srv/|/tmp/|/usr/")
 
@@ -76,6 +76,11 @@ def test_no_help_on_windows_has_an_example_of_unix(monkeypatch: pytest.MonkeyPat
 def test_the_help_of_the_program_names_the_places_of_windows() -> None:
     told = CliRunner().invoke(connmon_agent, ["--help"]).output
     assert r"C:\ProgramData\connmon-agent\connmon.yaml" in told
+
+
+def test_a_read_only_file_is_made_writable_by_what_the_platform_has() -> None:
+    assert advise_on_read_only("x.db", platform="win32") == 'Run: attrib -r "x.db"'
+    assert advise_on_read_only("x.db", platform="linux") == "Start the agent as the user that the file belongs to"
 
 
 def test_a_stopped_process_is_resumed_with_what_the_platform_has() -> None:

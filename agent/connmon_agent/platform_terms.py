@@ -26,6 +26,13 @@ def resume_command(pid: int, *, platform: str = sys.platform) -> str:
     return f"kill -CONT {pid}"
 
 
+def advise_on_read_only(path: str, *, platform: str = sys.platform) -> str:
+    """What makes a file of the agent's writable that this user may not write."""
+    if platform == "win32":  # where only the file's attribute says so
+        return f'Run: attrib -r "{path}"'
+    return "Start the agent as the user that the file belongs to"
+
+
 def quote_argument(text: str, *, platform: str = sys.platform) -> str:
     """One argument of a command to type: for sh; on Windows, whose paths hold no quotes, for cmd.exe and PowerShell."""
     if platform == "win32":
