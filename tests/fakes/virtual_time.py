@@ -41,12 +41,20 @@ class _Selector(selectors.DefaultSelector):
         return ready
 
 
+def _take_time_exactly(loop: asyncio.AbstractEventLoop) -> None:
+    """Let no timer be due before its time. On Windows asyncio takes all that are due within 16 ms, the steps of its
+    clock, for due: time would never pass for who sleeps for less again and again.
+    """
+    loop._clock_resolution = 1e-9  # type: ignore[attr-defined]
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """A loop whose ``time()`` jumps to whatever is due next."""
 
     def __init__(self) -> None:
         self._virtual = _Selector()
         super().__init__(self._virtual)
+        _take_time_exactly(self)
 
     def time(self) -> float:
         return self._virtual.waited
@@ -73,6 +81,7 @@ class HeldLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._passed = 0.0
         super().__init__(_HeldSelector())
+        _take_time_exactly(self)
 
     def time(self) -> float:
         return self._passed

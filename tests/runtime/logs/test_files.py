@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
@@ -59,12 +60,12 @@ def written(tmp_path: Path) -> Iterator[Written]:
     log.file.close()
 
 
-def test_a_hundred_thousand_lines_take_no_more_than_the_files_may(tmp_path: Path) -> None:
-    log = Written(tmp_path, count=5, largest=100_000)
-    assert all(log.write(range(100_000)))
+def test_ten_thousand_lines_take_no_more_than_the_files_may(tmp_path: Path) -> None:
+    log = Written(tmp_path, count=5, largest=10_000)
+    assert all(log.write(range(10_000)))
     log.check_bounds()
-    assert log.numbers == list(range(100_000))[-len(log.numbers) :]
-    assert sum(log.sizes.values()) > 400_000  # it keeps what it may
+    assert log.numbers == list(range(10_000))[-len(log.numbers) :]
+    assert sum(log.sizes.values()) > 40_000  # it keeps what it may
     assert log.losses.read().count == 0
 
 
@@ -123,6 +124,7 @@ def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
     assert log.numbers == [1]
 
 
+@pytest.mark.linux_alone(reason="a named pipe lies in a folder")
 def test_a_pipe_in_its_place_holds_up_nothing(written: Written) -> None:
     written.write(range(1))
     (written.folder / "a.log").unlink()
@@ -195,7 +197,8 @@ def test_any_faults_in_any_order_never_raise_nor_exceed_the_bounds(tmp_path: Pat
                 refused = draw.sample(["open", "write", "truncate", "replace", "remove", "copy"], draw.randrange(4))
                 log.disk.faults = dict.fromkeys(refused, full)
             if draw.random() < 0.05:
-                (log.folder / "a.log").unlink(missing_ok=True)
+                with contextlib.suppress(PermissionError):  # Windows removes no file that is open
+                    (log.folder / "a.log").unlink(missing_ok=True)
             log.write(range(number, number + 1))
             log.check_bounds()
         log.file.close()
@@ -217,6 +220,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.linux_alone(reason="a disk in memory")
 def test_a_really_full_disk_drops_and_counts_and_goes_on_when_there_is_room(small_disk: Path) -> None:
     log = Written(small_disk, count=3, largest=1_000_000)
     taken = log.write(range(3000))
