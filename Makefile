@@ -19,6 +19,7 @@ lint: $(VENV)/dev.stamp  ## formatting, style, types, and who may import whom
 	$(BIN)/ruff format --check agent tests
 	$(BIN)/ruff check agent tests
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --follow-imports silent --cache-dir .mypy_cache/windows $$(grep -rl 'sys.platform == "win32"' agent/connmon_agent --include='*.py')
 	$(BIN)/lint-imports
 
 cluster: $(VENV)/dev.stamp  ## the tests that need a real cluster, see CONTRIBUTING.md

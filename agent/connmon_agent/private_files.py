@@ -74,14 +74,12 @@ def is_open_to_anybody(path: Path) -> bool:
 
 def find_group(name: str) -> int:
     """The id of the group ``name``. Raises ConnmonError where this machine has none of that name."""
-    try:
-        import grp  # not on Windows
+    if sys.platform != "win32":
+        import grp
 
-        return grp.getgrnam(name).gr_gid
-    except (ImportError, KeyError) as error:
-        raise ConnmonError(
-            f"state_group: this machine has no group {name}", hint="Make the group, or correct the name"
-        ) from error
+        with contextlib.suppress(KeyError):
+            return grp.getgrnam(name).gr_gid
+    raise ConnmonError(f"state_group: this machine has no group {name}", hint="Make the group, or correct the name")
 
 
 def admit(folder: Path, files: Iterable[Path], group: int | None) -> None:
@@ -128,7 +126,7 @@ def _close_to_others(path: Path, describe: Callable[[str], str]) -> None:
 
 
 def _set(path: Path, mode: int, group: int | None) -> None:
-    if os.name == "nt":
+    if sys.platform == "win32":
         return  # all that chmod could change there is whether the file is read-only, which SQLite would trip over
     status = path.stat()
     if group is not None and status.st_gid != group:

@@ -74,11 +74,11 @@ def find_user(pid: int) -> int | None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             return os.stat(f"/proc/{pid:d}").st_uid
-        return None
-    import psutil
+    elif sys.platform != "win32":
+        import psutil
 
-    with contextlib.suppress(psutil.Error, AttributeError):
-        return int(psutil.Process(pid).uids().effective)
+        with contextlib.suppress(psutil.Error):
+            return int(psutil.Process(pid).uids().effective)
     return None
 
 

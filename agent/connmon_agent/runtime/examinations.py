@@ -158,12 +158,12 @@ def examine_folder(
 
 def is_read_only(folder: Path) -> bool:
     """Whether nothing under ``folder`` can be written by anybody, as far as the system tells."""
-    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    return sys.platform != "win32" and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def lacks_inodes(folder: Path) -> bool:
     """Whether no file can be made under ``folder`` though there is room. False where the system counts no inodes."""
-    if not hasattr(os, "statvfs"):
+    if sys.platform == "win32":
         return False
     status = os.statvfs(folder)
     return status.f_files > 0 and status.f_favail < LEAST_FREE_INODES

@@ -52,7 +52,7 @@ def list_unreadable(account: str, files: Iterable[Path]) -> list[Path]:
     if sys.platform == "win32":
         from ..windows_api.security import find_identifier, read_access
 
-        users = _IDENTIFIERS.get(account)
+        users: tuple[str, ...] = _IDENTIFIERS.get(account, ())
         unreadable = []
         try:
             users = users or (find_identifier(account),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 import struct
@@ -37,13 +38,10 @@ def find_hop(address: str) -> Hop | None:
         from ..windows_api import iphlpapi
 
         return read_hop(address, iphlpapi.find_route, iphlpapi.find_interface)
-    if sys.platform != "linux":
-        return None
-    try:
-        packed = ipaddress.ip_address(address).packed
-        return _read_answer(_ask(packed))
-    except (OSError, ValueError, struct.error):
-        return None
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, ValueError, struct.error):
+            return _read_answer(_ask(ipaddress.ip_address(address).packed))
+    return None
 
 
 def read_hop(
@@ -60,15 +58,17 @@ def read_hop(
     return Hop(interface.name, route.gateway, route.loopback)
 
 
-def _ask(packed: bytes) -> bytes:
-    family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
-    body = _ROUTE.pack(family, len(packed) * 8, 0, 0, 0, 0, 0, 0, 0)
-    body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(packed), _RTA_DST) + packed
-    request = _HEADER.pack(_HEADER.size + len(body), _RTM_GETROUTE, _NLM_F_REQUEST, 1, 0) + body
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as netlink:
-        netlink.settimeout(_PATIENCE)
-        netlink.send(request)
-        return netlink.recv(8192)
+if sys.platform == "linux":
+
+    def _ask(packed: bytes) -> bytes:
+        family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
+        body = _ROUTE.pack(family, len(packed) * 8, 0, 0, 0, 0, 0, 0, 0)
+        body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(packed), _RTA_DST) + packed
+        request = _HEADER.pack(_HEADER.size + len(body), _RTM_GETROUTE, _NLM_F_REQUEST, 1, 0) + body
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as netlink:
+            netlink.settimeout(_PATIENCE)
+            netlink.send(request)
+            return netlink.recv(8192)
 
 
 def _read_answer(answer: bytes) -> Hop | None:
