@@ -91,11 +91,12 @@ def demo(ctx: click.Context, keep: Path | None) -> None:
 def run_demo(ctx: click.Context, folder: Path, pace: Pace) -> None:
     """Tell the story at this pace; ``folder`` becomes the state directory. Raises what ``run_agent`` raises."""
     from ..embedded import kubernetes
+    from ..runtime.loops import run
 
     calendar = _Calendar()
     cluster = kubernetes.EmbeddedKubernetes(pace=kubernetes.Pace(ready_after=pace.pod_start), now=calendar.now)
     with kubernetes.ThreadedKubernetes(cluster) as api:
-        asyncio.run(_tell_story(ctx, api, calendar, folder, pace))
+        run(_tell_story(ctx, api, calendar, folder, pace))
 
 
 async def _tell_story(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -34,12 +33,14 @@ def doctor(ctx: click.Context, json: bool, role: bool) -> None:
     It probes the targets once and asks the cluster for its permissions and services; it changes nothing. Ends with 1
     when there is a problem.
     """
+    from ..runtime.loops import run
+
     invocation: Invocation = ctx.obj
     settings = invocation.settings()
     if role:
         _print_role(settings)
         return
-    findings = asyncio.run(_examine(settings, quiet=json))
+    findings = run(_examine(settings, quiet=json))
     if json:
         echo_json(_document(findings))
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -104,6 +103,7 @@ def _serve(invocation: Invocation, name: str) -> int:
 def _run_here(invocation: Invocation, mode: Mode, *, detached: bool, process: ServiceProcess | None = None) -> int:
     from ..runtime.build import make_state_dir
     from ..runtime.logs import LauncherLog, Log, log_folder
+    from ..runtime.loops import run
     from ..runtime.modes import fit_logging
 
     silent = mode.silent or process is not None
@@ -120,7 +120,7 @@ def _run_here(invocation: Invocation, mode: Mode, *, detached: bool, process: Se
         if detached:
             os.chdir(Path.cwd().anchor)  # no file system is kept from being unmounted
         with closing(Log(settings.logging, beside=True, folder=place)) as log:
-            return asyncio.run(_run(invocation, settings, mode, log, starter))
+            return run(_run(invocation, settings, mode, log, starter))
 
 
 @contextmanager
