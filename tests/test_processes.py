@@ -90,3 +90,16 @@ def test_what_a_detached_process_says_comes_to_its_starter() -> None:
     process = spawn_detached([sys.executable, "-c", "import sys; print('no', file=sys.stderr); sys.exit(5)"], {})
     words, _ = process.communicate()
     assert (words.strip(), process.returncode) == (b"no", 5)
+
+
+def test_whoever_waits_for_a_word_gets_it_before_a_process_leaves_whatever_holds_it() -> None:
+    script = """
+import threading
+from connmon_agent import processes
+processes.before_leaving(lambda code: 1 / 0)
+processes.before_leaving(lambda code: print("leaves with", code, flush=True))
+threading.Timer(0.01, processes.leave, (7,)).start()
+threading.Event().wait()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (7, "leaves with 7\n")

@@ -109,7 +109,7 @@ def test_whatever_ends_the_process_is_reported(manager: FakeManager, monkeypatch
         monkeypatch.setattr(windows_process, "_connect", lambda name, process=process: process)
         with pytest.raises(type(error)), serve("connmon-agent"):
             raise error
-        assert manager.reports[-1] == (STOPPED, 0, code)
+        assert manager.reports[-1] == (STOPPED, 0, code) and manager.closed
 
 
 def test_a_start_by_hand_is_refused() -> None:

@@ -100,6 +100,7 @@ class FakeManager:
     starts: bool = True
     reports: list[tuple[int, int, int]] = field(default_factory=list)  # state, checkpoint, code
     take: Callable[[int], bool] = lambda control: False
+    closed: bool = False
 
     def open(self, take: Callable[[int], bool]) -> bool:
         self.take = take
@@ -107,3 +108,6 @@ class FakeManager:
 
     def report(self, state: int, *, checkpoint: int = 0, wait_hint: int = 0, code: int = 0) -> None:
         self.reports.append((state, checkpoint, code))
+
+    def close(self) -> None:
+        self.closed = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -47,6 +48,8 @@ def stop(invocation: Invocation, force: bool) -> None:
     if stopped.holder.signature.mode == "service":
         _warn_of_restart(folder)
     click.echo(describe(stopped))
+    if stopped.holder.signature.mode == "task" and sys.platform == "win32":
+        _warn_of_scheduler()
 
 
 @click.command(short_help="End the running agent and start it again.")
@@ -216,6 +219,16 @@ def _warn_of_restart(folder: Path) -> None:
                 hint=f"Stop it with the service manager: {name_service_command('stop')}",
             )
         time.sleep(GLANCE)
+
+
+def _warn_of_scheduler() -> None:
+    """Say how it stays down where `service install` made a scheduled task."""
+    from ..service_managers.interface import NAME, run_command
+    from ..service_managers.scheduled_tasks import KEPT_DOWN, is_registered
+
+    with suppress(ConnmonError):
+        if is_registered(NAME, run_command):
+            click.echo(f"Note: {KEPT_DOWN}.", err=True)
 
 
 def _await_manager(folder: Path, before: Holder) -> None:

@@ -32,6 +32,10 @@ DELAY = "PT30S"  # after boot, when services are up that the network needs
 PRIORITY = 5  # normal; a task's default is below that, and probes have time limits
 LONGEST_COMMAND = 260  # characters of a path in the schema
 MOST = 1_000_000  # bytes of a file that may be one of ours
+KEPT_DOWN = (
+    "After `connmon-agent stop` the Task Scheduler starts it again within 5 minutes; "
+    f"`schtasks /Change /TN {NAME} /DISABLE` keeps it down"
+)
 _HEAD = '<?xml version="1.0" encoding="UTF-16"?>'
 _INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}")
 
@@ -115,10 +119,7 @@ class ScheduledTasks:
             )
 
     def notes(self, installation: Installation) -> list[str]:
-        return [
-            "After `connmon-agent stop` the Task Scheduler starts it again within 5 minutes; "
-            f"`schtasks /Change /TN {NAME} /DISABLE` keeps it down"
-        ]
+        return [KEPT_DOWN]
 
     def activate(self, unit: Unit, *, changed: bool) -> list[str]:
         done = []

@@ -53,6 +53,8 @@ class Manager(Protocol):
 
     def report(self, state: int, *, checkpoint: int = 0, wait_hint: int = 0, code: int = 0) -> None: ...
 
+    def close(self) -> None: ...
+
 
 class ServiceProcess(Announcer):
     """``ports.Announcer`` of an agent that the service control manager has started."""
@@ -139,6 +141,10 @@ class ServiceProcess(Announcer):
                 self._state = State.STOPPED
                 self._manager.report(State.STOPPED, code=0 if code in _NEEDS_A_PERSON else code)
 
+    def close(self) -> None:
+        """Return when the manager calls no more, after ``stopped``: the interpreter is about to end."""
+        self._manager.close()
+
 
 @contextmanager
 def serve(name: str) -> Iterator[ServiceProcess]:
@@ -159,6 +165,7 @@ def serve(name: str) -> Iterator[ServiceProcess]:
     finally:
         over.set()
         service.stopped(1)
+        service.close()
 
 
 def _connect(name: str) -> ServiceProcess:

@@ -24,6 +24,7 @@ _ACCEPT_STOP, _ACCEPT_PARAMCHANGE, _ACCEPT_PRESHUTDOWN = 0x1, 0x8, 0x100
 _ACCEPTED = _ACCEPT_STOP | _ACCEPT_PARAMCHANGE | _ACCEPT_PRESHUTDOWN
 _INTERROGATE = 4
 _NO_ERROR, _NOT_IMPLEMENTED, _SERVICE_SPECIFIC = 0, 120, 1066
+_FAREWELL = 2.0  # seconds
 _NOT_STARTED_BY_IT = 1063  # ERROR_FAILED_SERVICE_CONTROLLER_CONNECT
 
 _Main = ctypes.WINFUNCTYPE(None, wintypes.DWORD, ctypes.POINTER(wintypes.LPWSTR))
@@ -66,6 +67,7 @@ class Connection:
         self._error = 0
         self._answered = threading.Event()  # the manager has called, or refused
         self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._dispatch, name="service", daemon=True)
         self._main, self._handler = _Main(self._serve), _Handler(self._control)  # what Windows calls is kept
 
     def open(self, take: Callable[[int], bool]) -> bool:
@@ -75,7 +77,7 @@ class Connection:
         it knows.
         """
         self._take = take
-        threading.Thread(target=self._dispatch, name="service", daemon=True).start()
+        self._thread.start()
         self._answered.wait()
         if self._handle is None and self._error != _NOT_STARTED_BY_IT:
             raise ctypes.WinError(self._error)
@@ -95,6 +97,11 @@ class Connection:
         _advapi.SetServiceStatus(self._handle, ctypes.byref(status))
         if state == _STOPPED:
             self._ended.set()
+
+    def close(self) -> None:
+        """After STOPPED was reported: return when Windows calls nothing of ours any more, in a moment."""
+        if self._ended.is_set():
+            self._thread.join(_FAREWELL)
 
     def _dispatch(self) -> None:
         table = (_Entry * 2)(_Entry(self._name, self._main), _Entry(None, _Main()))
