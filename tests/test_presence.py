@@ -19,8 +19,10 @@ from connmon_agent.presence import (
     AgentLock,
     Holder,
     Signature,
+    advise_on_user,
     find_agent,
     find_holder,
+    name_owner,
 )
 from connmon_agent.processes import find_birth
 
@@ -180,3 +182,9 @@ def test_a_child_that_outlives_the_agent_does_not_hold_its_lock(tmp_path: Path) 
 def test_a_state_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConnmonError, match=re.escape(f"cannot write {tmp_path / 'missing' / LOCK_FILE}: No such file")):
         AgentLock(tmp_path / "missing").acquire()
+
+
+def test_who_may_what_this_user_may_not_is_named_as_on_the_platform(tmp_path: Path) -> None:
+    advice = advise_on_user(tmp_path / LOCK_FILE, platform="linux")
+    assert advice == f"Run this as the agent's user, {name_owner(tmp_path)}"
+    assert "Open the console as administrator" in advise_on_user(tmp_path / LOCK_FILE, platform="win32")

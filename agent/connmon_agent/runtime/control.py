@@ -29,7 +29,7 @@ from typing import Protocol
 
 from ..core.events import Order
 from ..errors import ConnmonError, NotRunning, Refused
-from ..presence import LOCK_FILE, find_agent, name_owner
+from ..presence import LOCK_FILE, advise_on_user, find_agent
 from ..supervision import report
 from .clocks import boottime
 from .control_transports import NOUN, Conversation, Listener, exchange, listen
@@ -163,7 +163,7 @@ def _ask(folder: Path, line: bytes, patience: float) -> dict[str, object]:
     except PermissionError as error:
         raise ConnmonError(
             f"the agent's {NOUN} in {folder} may not be used by this user",
-            hint=f"Run this as the agent's user, {name_owner(folder / LOCK_FILE)}",
+            hint=advise_on_user(folder / LOCK_FILE),
         ) from error
     except TimeoutError as error:
         raise ConnmonError(
