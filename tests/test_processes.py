@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from connmon_agent import processes
-from connmon_agent.processes import find_birth, send_signal, spawn_detached
+from connmon_agent.processes import find_birth, find_other_user, send_signal, spawn_detached
 
 WAITING = [sys.executable, "-c", "import sys; print('here', flush=True); sys.stdin.read()"]
 
@@ -103,3 +103,14 @@ threading.Event().wait()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (7, "leaves with 7\n")
+
+
+def test_this_process_runs_as_no_other_user() -> None:
+    assert find_other_user(os.getpid()) is None
+    assert find_other_user(2**22 + 1) is None  # no process
+
+
+@pytest.mark.linux_alone(reason="the first process is root's")
+def test_another_user_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    assert find_other_user(1) == "id 0"

@@ -82,6 +82,19 @@ def find_user(pid: int) -> int | None:
     return None
 
 
+def find_other_user(pid: int) -> str | None:
+    """As whom the process ``pid`` runs where that is another user than this process's; None: the same, or not known."""
+    if sys.platform == "win32":
+        import psutil
+
+        with contextlib.suppress(psutil.Error, OSError):
+            other, own = psutil.Process(pid).username(), psutil.Process().username()
+            return None if other.casefold() == own.casefold() else other  # Windows compares names in any case
+        return None
+    user = find_user(pid)
+    return None if user is None or user == os.geteuid() else f"id {user}"
+
+
 def has_open(pid: int, path: Path) -> bool:
     """Whether the process ``pid`` has the file open now; False also where that cannot be looked up."""
     try:

@@ -180,12 +180,12 @@ def is_own(folder: Path) -> bool:
 
 def _refuse_other_user(holder: Holder) -> None:
     """Raise ConnmonError where the agent runs as another user: started by this one it would own the state."""
-    from ..processes import find_user
+    from ..processes import find_other_user
 
-    user = find_user(holder.pid)
-    if user is not None and user != os.geteuid():
+    user = find_other_user(holder.pid)
+    if user is not None:
         raise ConnmonError(
-            f"the agent (pid {holder.pid}) runs as another user (id {user})", hint="Run `restart` as that user"
+            f"the agent (pid {holder.pid}) runs as another user ({user})", hint="Run `restart` as that user"
         )
 
 
