@@ -60,12 +60,12 @@ def written(tmp_path: Path) -> Iterator[Written]:
     log.file.close()
 
 
-def test_ten_thousand_lines_take_no_more_than_the_files_may(tmp_path: Path) -> None:
-    log = Written(tmp_path, count=5, largest=10_000)
-    assert all(log.write(range(10_000)))
+def test_thousands_of_lines_take_no_more_than_the_files_may(tmp_path: Path) -> None:
+    log = Written(tmp_path, count=5, largest=2_000)
+    assert all(log.write(range(2_000)))
     log.check_bounds()
-    assert log.numbers == list(range(10_000))[-len(log.numbers) :]
-    assert sum(log.sizes.values()) > 40_000  # it keeps what it may
+    assert log.numbers == list(range(2_000))[-len(log.numbers) :]
+    assert sum(log.sizes.values()) > 7_500  # it keeps what it may
     assert log.losses.read().count == 0
 
 
