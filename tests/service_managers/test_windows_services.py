@@ -18,7 +18,7 @@ from connmon_agent.service_managers.interface import Installation
 from connmon_agent.service_managers.windows_accounts import needs_password
 from connmon_agent.service_managers.windows_commands import write_arguments
 from connmon_agent.service_managers.windows_process import State
-from connmon_agent.service_managers.windows_services import WindowsServices
+from connmon_agent.service_managers.windows_services import WindowsServices, find_service, start_stopped
 
 NAME = "connmon-agent"
 LOG = "2026-11-30 10:00:00 launcher[7]: start --mode service: link.fall: must be a number\n"
@@ -117,6 +117,20 @@ def test_refusals_name_the_way_that_works(tmp_path: Path) -> None:
         install(a_manager(tmp_path, FakeServices()), replace(INSTALLATION, instance="a b"))
     with pytest.raises(ConnmonError, match="with % in it"):
         install(a_manager(tmp_path, FakeServices()), replace(INSTALLATION, config=Path("/x/50%/c.yaml")))
+
+
+def test_the_service_of_a_process_is_started_only_where_it_is_stopped(tmp_path: Path) -> None:
+    door = FakeServices()
+    install(a_manager(tmp_path, door), replace(INSTALLATION, instance="branch"))
+    name = f"{NAME}-branch"
+    assert find_service(7, door) == name and find_service(8, door) is None
+    start_stopped(name, door)
+    assert door.ran == ["create", "start"]
+    door.states[name] = FakeStatus()
+    start_stopped(name, door)
+    assert door.ran == ["create", "start", "start"]
+    door.states[name], door.denies = FakeStatus(), True
+    start_stopped(name, door)
 
 
 # The command line is run as Windows runs it: without variables, from another directory.

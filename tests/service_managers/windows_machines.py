@@ -79,6 +79,9 @@ class FakeServices:
         for table in (self.services, self.notes, self.states):
             table.pop(name, None)
 
+    def list_names(self, prefix: str) -> list[str]:
+        return [name for name in self.states if name.startswith(prefix)]
+
     def read_note(self, name: str) -> str | None:
         return self.notes.get(name)
 

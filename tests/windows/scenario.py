@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from tests.fakes.local_sites import ATTENTIVE, NAMESPACE, LocalSite
 from tests.fakes.wine import on_wine
 
-from connmon_agent.cli import connmon_agent
+from connmon_agent.cli import connmon_agent, stop
 from connmon_agent.cli.rendering.status_document import status_document
 from connmon_agent.cli.status import take_snapshot
 from connmon_agent.errors import StoreError
@@ -101,6 +101,9 @@ class Scenario:
 
     def uninstall(self) -> None:
         self.agent("replay", "--verify")
+        if on_wine():  # which starts nothing again, so that there is nothing to wait for
+            stop.MANAGER_PATIENCE = 0.5
+        self.agent("restart")
         said = self.windows("sc", "stop", SERVICE)
         until(lambda: "1 STOPPED" in self.windows("sc", "query", SERVICE), f"sc stop: {said[:60] or 'STOPPED'}")
         check("SERVICE_EXIT_CODE : 0" in self.windows("sc", "query", SERVICE), "it ended with 0")

@@ -44,6 +44,11 @@ def test_what_was_made_is_there(made: str) -> None:
     assert services.query_configuration(made) == ("C:\\x.exe", "LocalSystem", True)
 
 
+def test_names_are_found_by_their_beginning(made: str) -> None:
+    assert services.list_names(made.upper()[:-1]).count(made) == 1
+    assert services.list_names(f"{made}-absent") == []
+
+
 def test_what_is_noted_goes_with_it(made: str) -> None:
     services.write_note(made, "Söhne\nzwei")
     assert services.read_note(made) == "Söhne\nzwei"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 RELOAD_PATIENCE = 60.0  # seconds; files may lie on a slow disk, and a reload waits for the one before
 STARTED_AGAIN = 3.0  # seconds in which a service manager that restarts whatever ends shows
 RESTARTED_WITHIN = 60.0  # seconds that a service manager and the start may take
+MANAGER_PATIENCE = 12.0  # seconds; Windows' manager waits up to 10 s before it starts a service again
 GLANCE = 0.1  # seconds between two looks
 
 FORCE = click.option(
@@ -82,12 +83,13 @@ def restart(ctx: click.Context, force: bool, mode: str | None) -> None:
     managed = mode in (None, "service") and holder.signature.mode == "service"
     if not managed:
         _refuse_other_user(holder)
+    help_along = _find_helper(holder.pid) if managed else None
     with _past_hangup():
         stopped = stop_running(folder, force=force, again=managed)
         with suppress(OSError):  # what is written next says that nothing can be written; the agent starts first
             click.echo(describe(stopped))
         if managed:
-            _await_manager(folder, holder)
+            _await_manager(folder, holder, help_along)
         else:
             ctx.exit(_start(invocation, mode or holder.signature.mode or MODES[0]))
 
@@ -231,13 +233,33 @@ def _warn_of_scheduler() -> None:
             click.echo(f"Note: {KEPT_DOWN}.", err=True)
 
 
-def _await_manager(folder: Path, before: Holder) -> None:
-    """Return once the service manager has started another agent, and that one is ready. Raises ConnmonError."""
+def _find_helper(pid: int) -> Callable[[], None] | None:
+    """What starts the service of the process ``pid`` where Windows' manager has not, whose failure actions somebody may
+    have changed; None: it is no service of ours there.
+    """
+    if sys.platform != "win32":
+        return None
+    from ..service_managers.windows_services import find_service, start_stopped, this_machine
+
+    door = this_machine()
+    name = find_service(pid, door)
+    return None if name is None else lambda: start_stopped(name, door)
+
+
+def _await_manager(folder: Path, before: Holder, help_along: Callable[[], None] | None) -> None:
+    """Return once the service manager has started another agent, and that one is ready. Raises ConnmonError.
+
+    ``help_along`` is called when it has not begun to in ``MANAGER_PATIENCE``.
+    """
     from ..presence import find_holder
     from ..runtime.control import ask_agent
 
-    until = time.monotonic() + RESTARTED_WITHIN
+    began = time.monotonic()
+    until = began + RESTARTED_WITHIN
     while time.monotonic() < until:
+        if help_along is not None and time.monotonic() - began >= MANAGER_PATIENCE:
+            help_along()
+            help_along = None
         holder = find_holder(folder)
         if holder is not None and holder.signature.mode is not None and holder.birth != before.birth:
             try:

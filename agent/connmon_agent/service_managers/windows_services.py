@@ -85,6 +85,8 @@ class Door(Protocol):
 
     def delete(self, name: str) -> None: ...
 
+    def list_names(self, prefix: str) -> list[str]: ...
+
     def read_note(self, name: str) -> str | None: ...
 
     def write_note(self, name: str, text: str) -> None: ...
@@ -239,13 +241,7 @@ class WindowsServices:
 
     @property
     def _door(self) -> Door:
-        if self._given is not None:
-            return self._given
-        if sys.platform == "win32":
-            from ..windows_api import services
-
-            return services
-        raise ConnmonError("this is not Windows", hint="Use another --manager")
+        return self._given or this_machine()
 
     def _state(self, unit: Unit) -> int | None:
         status = self._door.query_status(unit.name)
@@ -286,6 +282,33 @@ class WindowsServices:
                 return state
             self._sleep(GLANCE)
         return state
+
+
+def this_machine() -> Door:
+    """This machine's service control manager. Raises ConnmonError where it has none."""
+    if sys.platform == "win32":
+        from ..windows_api import services
+
+        return services
+    raise ConnmonError("this is not Windows", hint="Use another --manager")
+
+
+def find_service(pid: int, door: Door) -> str | None:
+    """The name of the service of ours whose process is ``pid``; None: there is none, or this user may not look."""
+    with suppress(OSError):
+        for name in door.list_names(NAME):
+            status = door.query_status(name)
+            if status is not None and status.pid == pid:
+                return name
+    return None
+
+
+def start_stopped(name: str, door: Door) -> None:
+    """Start the service unless it runs or is about to; a failure is left to whoever waits for it."""
+    with suppress(OSError):
+        status = door.query_status(name)
+        if status is not None and status.state == State.STOPPED:
+            door.start(name)
 
 
 def _service_of(unit: Unit) -> Service:

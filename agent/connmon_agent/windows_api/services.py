@@ -29,7 +29,8 @@ _RESTART = 1  # SC_ACTION_RESTART
 _STATUS_PROCESS = 0  # SC_STATUS_PROCESS_INFO
 _INVALID_LEVEL, _NO_SUCH_SERVICE = 124, 1060
 
-_NOTES, _NOTE = r"SYSTEM\CurrentControlSet\Services\{}\Parameters", "Unit"
+_SERVICES = r"SYSTEM\CurrentControlSet\Services"
+_NOTES, _NOTE = _SERVICES + r"\{}\Parameters", "Unit"
 
 
 class _Status(ctypes.Structure):
@@ -231,6 +232,13 @@ def delete(name: str) -> None:
     """Remove it; it is gone once it has stopped and nobody looks at it any more."""
     with _opened(name, _DELETE) as service:
         _check(_advapi.DeleteService(service))
+
+
+def list_names(prefix: str) -> list[str]:
+    """The services whose names begin with ``prefix``, in any case, as it is with their names."""
+    with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _SERVICES) as key:
+        names = [winreg.EnumKey(key, number) for number in range(winreg.QueryInfoKey(key)[0])]
+    return [name for name in names if name.lower().startswith(prefix.lower())]
 
 
 def read_note(name: str) -> str | None:
