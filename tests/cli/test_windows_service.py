@@ -10,7 +10,9 @@ from click.testing import CliRunner, Result
 from tests.service_managers.hosts import FakeCommands, a_host
 from tests.service_managers.windows_machines import FakeServices, FakeStatus
 
-from connmon_agent.cli import connmon_agent, service
+from connmon_agent.cli import connmon_agent, service, stop
+from connmon_agent.presence import Holder, Signature
+from connmon_agent.service_managers import interface
 from connmon_agent.service_managers.interface import ServiceManager
 from connmon_agent.service_managers.windows_process import State
 from connmon_agent.service_managers.windows_services import WindowsServices
@@ -92,6 +94,29 @@ def test_an_agent_that_was_started_by_hand_is_ended_only_by_force(
     assert ended == ([(config.parent / "state", True)] if force else [])
     assert ("runs already (pid 4711)" in installed.stderr) != force
     assert bool(door.services) == force
+
+
+def test_a_service_that_its_manager_does_not_start_again_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, by `restart`, whatever its failure actions are."""
+    helped: list[bool] = []
+    after = Holder(8, "later", Signature(mode="service"))
+    monkeypatch.setattr(stop, "MANAGER_PATIENCE", 0.0)
+    monkeypatch.setattr("connmon_agent.presence.find_holder", lambda folder: after if helped else None)
+    monkeypatch.setattr("connmon_agent.runtime.control.ask_agent", lambda *arguments, **options: {})
+    stop._await_manager(tmp_path, Holder(7, "before", Signature(mode="service")), lambda: helped.append(True))
+    assert helped == [True]
+
+
+@pytest.mark.parametrize("registered", [False, True])
+def test_stop_says_how_a_task_stays_down(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], registered: bool
+) -> None:
+    commands = FakeCommands(enabled={"connmon-agent"} if registered else set())
+    monkeypatch.setattr(interface, "run_command", commands)
+    stop._warn_of_scheduler()
+    assert ("/DISABLE` keeps it down" in capsys.readouterr().err) == registered
 
 
 @pytest.mark.skipif(sys.platform != "win32", reason="only Windows has such accounts")

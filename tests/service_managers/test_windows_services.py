@@ -148,6 +148,11 @@ def run_command_line(installation: Installation, folder: Path, *words: str) -> s
     )
 
 
+def test_what_the_interpreter_has_of_its_own_is_not_imported() -> None:
+    """A virtual environment's interpreter may have other versions of the same packages."""
+    assert write_arguments(INSTALLATION).startswith("-I -S -c ")
+
+
 def test_the_command_line_works_from_anywhere_and_without_an_environment(tmp_path: Path) -> None:
     config = tmp_path / ODD
     config.parent.mkdir()

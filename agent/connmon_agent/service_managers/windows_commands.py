@@ -36,7 +36,8 @@ def write_arguments(installation: Installation, *words: str) -> str:
     options = ["--config", str(installation.config)]
     if installation.state_dir is not None:
         options += ["--state-dir", str(installation.state_dir)]
-    line = subprocess.list2cmdline(["-I", "-c", ";".join(code), *options, *words])
+    # -S: what the interpreter of a virtual environment has of its own is of other versions.
+    line = subprocess.list2cmdline(["-I", "-S", "-c", ";".join(code), *options, *words])
     if "%" in line:  # Windows takes it for the name of a variable, and knows no way to write it
         raise ConnmonError("a path with % in it cannot be started by Windows", hint=f"Rename it: {line}")
     return line
