@@ -11,11 +11,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.fakes.local_sites import SOURCE_ROOT, LocalAgent, LocalSite, refuse_to_start
+from click.testing import CliRunner
+from tests.fakes.local_sites import SOURCE_ROOT, LocalAgent, LocalSite
 from tests.fakes.system_wording import worded
 
+from connmon_agent.cli import connmon_agent
 from connmon_agent.core.events import AgentStarted, AgentStopped, Event
 from connmon_agent.embedded.kubernetes import Hang
+from connmon_agent.runtime import build
 from connmon_agent.runtime.control_transports.unix_socket import FILE_NAME as SOCKET
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
@@ -73,8 +76,9 @@ def test_it_goes_on_after_kill_9(agent: LocalAgent) -> None:
 
 def test_a_second_agent_on_the_same_state_is_refused(agent: LocalAgent) -> None:
     agent.start()
-    code, words = refuse_to_start(["--config", str(agent.file), "start"])
-    assert code == 1
+    refused = agent.run("start")
+    words = refused.stderr
+    assert refused.exit_code == 1
     assert words.startswith(f"Error: another agent (pid {agent.process.pid}) already runs on the state directory")
     assert "Try: Stop it with `connmon-agent stop`" in words
     assert agent.process.poll() is None
@@ -92,29 +96,30 @@ def test_a_configuration_that_disables_the_agent_refuses_its_start_in_one_line(
 ) -> None:
     path, state = tmp_path / name, tmp_path / "state"
     path.write_text(content)
-    code, words = refuse_to_start(["--config", str(path), "--state-dir", str(state), "start"])
+    refused = CliRunner().invoke(connmon_agent, ["--config", str(path), "--state-dir", str(state), "start"])
     told = f"Error: {path}: {key} is false: the agent is not started. Try: Set it to true to allow it"
-    assert (code, words.splitlines()) == (2, [told])
+    assert (refused.exit_code, refused.stderr.splitlines()) == (2, [told])
     assert not state.exists()
 
 
 def test_a_configuration_that_cannot_be_used_is_told_whole(agent: LocalAgent) -> None:
     agent.write("link: {fall: x}\nrecovery: {parallel: 0}\nnonsense: 1\n")
-    code, words = refuse_to_start(["--config", str(agent.file), "start"])
-    assert code == 2
-    assert [key for key in ("link.fall", "recovery.parallel", "nonsense") if key not in words] == []
+    refused = agent.run("start")
+    assert refused.exit_code == 2
+    assert [key for key in ("link.fall", "recovery.parallel", "nonsense") if key not in refused.stderr] == []
     assert not agent.state.exists()
 
 
-def test_a_chart_that_cannot_be_used_is_told(agent: LocalAgent, tmp_path: Path) -> None:
-    source = tmp_path / "checkout" / "agent"
-    shutil.copytree(SOURCE_ROOT / "connmon_agent", source / "connmon_agent", ignore=shutil.ignore_patterns("*.pyc"))
-    charts = shutil.copytree(SOURCE_ROOT.parent / "statecharts", source.parent / "statecharts")
+def test_a_chart_that_cannot_be_used_is_told(
+    agent: LocalAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charts = shutil.copytree(SOURCE_ROOT.parent / "statecharts", tmp_path / "statecharts")
     chart = charts / "link.yaml"
     chart.write_text(chart.read_text().replace("trigger: round_good", "trigger: round_god"))
-    code, words = refuse_to_start(["--config", str(agent.file), "start"], source=source)
-    assert code == 2
-    assert "link.yaml:" in words and "round_god" in words
+    monkeypatch.setattr(build, "find_charts_folder", lambda: charts)
+    refused = agent.run("start")
+    assert refused.exit_code == 2
+    assert "link.yaml:" in refused.stderr and "round_god" in refused.stderr
     assert not agent.state.exists()
 
 

@@ -276,21 +276,14 @@ def _holds(condition: Callable[[], bool]) -> bool:
         return False
 
 
-def spawn(arguments: Iterable[str], *, source: Path = SOURCE_ROOT, **settings: Any) -> subprocess.Popen[str]:
-    """The real command in a process of its own, from the source root ``source``."""
+def spawn(arguments: Iterable[str], **settings: Any) -> subprocess.Popen[str]:
+    """The real command in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CONNMON_")}
     return subprocess.Popen(
         [sys.executable, "-m", "connmon_agent", *arguments],
-        env={**environment, "PYTHONPATH": os.pathsep.join([str(source), *sys.path])},
+        env={**environment, "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(SOURCE_ROOT), *sys.path]))},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         text=True,
         **settings,
     )
-
-
-def refuse_to_start(arguments: Iterable[str], *, source: Path = SOURCE_ROOT) -> tuple[int, str]:
-    """Run a command that is to end by itself; returns its exit code and what it wrote on stderr."""
-    with spawn(arguments, source=source, stderr=subprocess.PIPE) as process:
-        _, words = process.communicate(timeout=PATIENCE)
-    return process.returncode, words
