@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,18 @@ def test_the_machine_has_a_boot_and_its_time_runs() -> None:
     assert 0.0 < awaketime() <= awaketime()
 
 
+@pytest.mark.skipif(sys.platform != "win32", reason="Windows counts its boots, or does not")
+def test_windows_asks_its_own_count_and_no_folder_that_anybody_may_have_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (made := tmp_path / "boot_id").write_text("anybody's")
+    monkeypatch.setattr("connmon_agent.runtime.clocks.BOOT_ID_FILE", made)
+    assert re.fullmatch(r"boot-\d+(min)?", boot_id())
+    monkeypatch.setattr("connmon_agent.windows_api.clocks.boot_number", lambda: None)
+    assert re.fullmatch(r"boot-\d+min", boot_id())
+
+
+@pytest.mark.linux_alone(reason="a machine of Unix without /proc")
 def test_a_machine_without_proc_has_a_name_for_its_boot_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("connmon_agent.runtime.clocks.BOOT_ID_FILE", tmp_path / "none")
     named_by_the_system = boot_id()

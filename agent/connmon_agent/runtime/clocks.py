@@ -57,23 +57,28 @@ def walltime() -> float:
 
 def boot_id() -> str:
     """A name of this boot of the machine, another one after each boot."""
+    if sys.platform == "win32":
+        from ..windows_api import clocks
+
+        number = clocks.boot_number()
+        return _name_by_clocks() if number is None else f"boot-{number}"
     try:
         return BOOT_ID_FILE.read_text(encoding="ascii").strip()
     except OSError:
-        if sys.platform == "win32":
-            from ..windows_api import clocks
-
-            number = clocks.boot_number()
-            if number is not None:
-                return f"boot-{number}"
         import psutil  # only where the kernel has no name for its boots
 
         try:
             return f"boot-{psutil.boot_time():.0f}"
         except (OSError, RuntimeError, psutil.Error):
-            # No /proc, or only a part of it (systemd's ProcSubset=pid). To the minute, because the wall clock is
-            # corrected now and then; where it jumps, the time until then counts as one in which nobody watched.
-            return f"boot-{(walltime() - boottime()) / 60:.0f}min"
+            return _name_by_clocks()  # no /proc, or only a part of it (systemd's ProcSubset=pid)
+
+
+def _name_by_clocks() -> str:
+    """To the minute, because the wall clock is corrected now and then.
+
+    Where it jumps, the time until then counts as one in which nobody watched.
+    """
+    return f"boot-{(walltime() - boottime()) / 60:.0f}min"
 
 
 def anchor_time(
