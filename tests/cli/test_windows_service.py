@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.fakes.wine import on_wine
 from tests.service_managers.hosts import FakeCommands, a_host
 from tests.service_managers.windows_machines import FakeServices, FakeStatus
 
@@ -126,8 +127,7 @@ def test_a_users_password_is_asked_for_and_never_shown(door: FakeServices, confi
     assert "geheim" not in installed.output
 
 
+@pytest.mark.skipif(on_wine(), reason="Wine waits 10 s before it says so")
 def test_the_hidden_start_is_refused_by_hand(config: Path) -> None:
-    if sys.platform == "win32":
-        pytest.skip("Wine waits 10 s before it says so")
     refused = call("--config", config, "start", "--service", "connmon-agent")
     assert (refused.exit_code, "was not started by Windows' service control manager" in refused.stderr) == (1, True)

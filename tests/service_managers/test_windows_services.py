@@ -14,7 +14,7 @@ from tests.service_managers.windows_machines import FakeServices, FakeStatus
 
 from connmon_agent.errors import ConnmonError
 from connmon_agent.service_managers.installing import inspect, install, uninstall
-from connmon_agent.service_managers.interface import Installation
+from connmon_agent.service_managers.interface import Installation, Ran, run_command
 from connmon_agent.service_managers.windows_accounts import needs_password
 from connmon_agent.service_managers.windows_commands import write_arguments
 from connmon_agent.service_managers.windows_process import State
@@ -72,15 +72,15 @@ def test_accounts(tmp_path: Path, typed: str | None, known: str, asks: bool) -> 
     install(a_manager(tmp_path, door), replace(INSTALLATION, account=typed, password="geheim" if asks else None))
     assert door.services[NAME][2] == known
     assert typed is None or needs_password(typed) == asks
-    assert door.passwords[NAME] == ("geheim" if asks else None)
+    assert door.passwords[NAME] == ("geheim" if asks else "")
     assert "geheim" not in door.notes[NAME] and "geheim" not in repr(replace(INSTALLATION, password="geheim"))
 
 
 def test_a_service_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     door = FakeServices()
-    door.create(NAME, "theirs", "C:\\nssm.exe", "LocalSystem", None)
+    door.create(NAME, "theirs", "C:\\nssm.exe", "LocalSystem", "")
     for do in (install, uninstall):
-        with pytest.raises(ConnmonError, match="was not written by"):
+        with pytest.raises(ConnmonError, match=r"was not written by.*sc\.exe delete connmon-agent"):
             do(a_manager(tmp_path, door), INSTALLATION)
     assert door.services[NAME][0] == "theirs" and door.ran == ["create"]
 
@@ -160,3 +160,10 @@ def test_the_command_line_works_from_anywhere_and_without_an_environment(tmp_pat
     installation = replace(INSTALLATION, config=config, kubeconfig=tmp_path / "it's")
     done = run_command_line(installation, tmp_path, "config", "check")
     assert done.returncode == 2 and "link.fall" in done.stderr
+
+
+def test_what_a_command_says_is_read_in_its_own_code_page() -> None:
+    """A command of Windows writes umlauts in the code page of consoles."""
+    coding = "oem" if sys.platform == "win32" else "utf-8"
+    script = f"import sys; sys.stdout.buffer.write('Zugriff verweigert: für Söhne'.encode({coding!r})); sys.exit(3)"
+    assert run_command([sys.executable, "-c", script]) == Ran(3, "Zugriff verweigert: für Söhne")

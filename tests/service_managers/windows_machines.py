@@ -28,7 +28,7 @@ class FakeServices:
     services: dict[str, tuple[str, str, str]] = field(default_factory=dict)  # display name, command, account
     notes: dict[str, str] = field(default_factory=dict)
     described: dict[str, dict[str, object]] = field(default_factory=dict)
-    passwords: dict[str, str | None] = field(default_factory=dict)
+    passwords: dict[str, str] = field(default_factory=dict)
     states: dict[str, FakeStatus] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
     _pending: int = 0
@@ -46,13 +46,13 @@ class FakeServices:
         found = self.services.get(name)
         return None if found is None else (found[1], found[2], True)
 
-    def create(self, name: str, display_name: str, command: str, account: str, password: str | None) -> None:
+    def create(self, name: str, display_name: str, command: str, account: str, password: str) -> None:
         self._note("create")
         self.services[name] = (display_name, command, account)
         self.passwords[name] = password
         self.states[name] = FakeStatus()
 
-    def change(self, name: str, display_name: str, command: str, account: str, password: str | None) -> None:
+    def change(self, name: str, display_name: str, command: str, account: str, password: str) -> None:
         self._note("change")
         self.services[name] = (display_name, command, account)
         self.passwords[name] = password

@@ -20,7 +20,7 @@ ACCOUNT = r"NT AUTHORITY\LocalService"
 
 @pytest.fixture
 def made() -> Iterator[str]:
-    services.create(NAME, "Test of connmon-agent", COMMAND, ACCOUNT, None)
+    services.create(NAME, "Test of connmon-agent", COMMAND, ACCOUNT, "")
     yield NAME
     services.delete(NAME)
     assert services.query_status(NAME) is None
@@ -40,7 +40,7 @@ def test_what_was_made_is_there(made: str) -> None:
     assert services.query_configuration(made) == (COMMAND, ACCOUNT, True)
     status = services.query_status(made)
     assert status is not None and (status.state, status.pid) == (1, 0)
-    services.change(made, "Another name", "C:\\x.exe", "LocalSystem", None)
+    services.change(made, "Another name", "C:\\x.exe", "LocalSystem", "")
     assert services.query_configuration(made) == ("C:\\x.exe", "LocalSystem", True)
 
 

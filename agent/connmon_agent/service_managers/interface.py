@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Protocol
 from ..errors import ConnmonError
 
 NAME = "connmon-agent"
+_ENCODING = "oem" if sys.platform == "win32" else "utf-8"  # of schtasks, in the code page of consoles
 PATIENCE = 180.0  # seconds for one command of a service manager; a start may read a large state file
 
 
@@ -66,7 +68,7 @@ def run_command(command: Sequence[str], *, text: str | None = None) -> Ran:
             input=text,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            encoding="utf-8",
+            encoding=_ENCODING,
             errors="replace",
             timeout=PATIENCE,
             check=False,
@@ -102,6 +104,10 @@ class Place(Protocol):
     @property
     def name(self) -> str:
         """For people: ``/etc/systemd/system/connmon-agent.service``."""
+
+    @property
+    def removal(self) -> str:
+        """How a person gets what is there out of the way, as an order: ``Move it away``."""
 
     def read(self) -> str | None:
         """What is there; None: nothing. Raises ConnmonError."""

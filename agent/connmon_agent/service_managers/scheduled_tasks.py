@@ -52,6 +52,10 @@ class TaskFile:
     def name(self) -> str:
         return f"the task {self.task}"
 
+    @property
+    def removal(self) -> str:
+        return f"Remove it with `schtasks /Delete /TN {self.task}`"
+
     def read(self) -> str | None:
         try:
             return read_file(self.path, MOST).decode("utf-16")

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -64,9 +64,9 @@ class Door(Protocol):
 
     def query_configuration(self, name: str) -> tuple[str, str, bool] | None: ...
 
-    def create(self, name: str, display_name: str, command: str, account: str, password: str | None) -> None: ...
+    def create(self, name: str, display_name: str, command: str, account: str, password: str) -> None: ...
 
-    def change(self, name: str, display_name: str, command: str, account: str, password: str | None) -> None: ...
+    def change(self, name: str, display_name: str, command: str, account: str, password: str) -> None: ...
 
     def describe(
         self,
@@ -100,7 +100,7 @@ class Service:
     display_name: str
     command: str
     account: str
-    password: str | None
+    password: str = field(repr=False)
     preshutdown: int  # seconds
     folders: tuple[Path, ...]
     log: Path | None
@@ -109,6 +109,10 @@ class Service:
     @property
     def name(self) -> str:
         return f"the service {self.id}"
+
+    @property
+    def removal(self) -> str:
+        return f"Remove it with `sc.exe delete {self.id}`"
 
     def read(self) -> str | None:
         with _explained(f"{self.name} cannot be read"):
@@ -181,7 +185,7 @@ class WindowsServices:
             display_name=DISPLAY_NAME if instance is None else f"{DISPLAY_NAME}: {instance}",
             command=f'"{own_interpreter()}" {arguments}',
             account=name_account(installation.account),
-            password=installation.password,
+            password=installation.password or "",  # what CreateService wants for accounts that have none
             preshutdown=round(installation.stop_timeout) + ENDING,
             folders=installation.folders,
             log=installation.log,

@@ -163,8 +163,8 @@ def query_configuration(name: str) -> tuple[str, str, bool] | None:
         return found.command or "", found.account or "", found.start == _AUTO_START
 
 
-def create(name: str, display_name: str, command: str, account: str, password: str | None) -> None:
-    """Make a service that is started at boot."""
+def create(name: str, display_name: str, command: str, account: str, password: str) -> None:
+    """Make a service that is started at boot. ``password`` is empty for accounts that have none."""
     with _manager(_MANAGER_CONNECT | _MANAGER_CREATE) as manager:
         service = _advapi.CreateServiceW(
             *(manager, name, display_name, _CHANGE_CONFIG, _OWN_PROCESS, _AUTO_START, _ERROR_NORMAL, command),
@@ -174,7 +174,7 @@ def create(name: str, display_name: str, command: str, account: str, password: s
         _advapi.CloseServiceHandle(service)
 
 
-def change(name: str, display_name: str, command: str, account: str, password: str | None) -> None:
+def change(name: str, display_name: str, command: str, account: str, password: str) -> None:
     """Change what ``create`` made."""
     with _opened(name, _CHANGE_CONFIG) as service:
         _check(
