@@ -25,7 +25,7 @@ WALL_START = 1_795_000_000.0
 TICK = 1e-6
 # So many turns of the loop pass at most without a look at sockets and threads while there are none that it knows of:
 # under Wine a look takes 0.4 ms.
-BLIND_TURNS = 16 if sys.platform == "win32" else 1
+BLIND_TURNS = 64 if sys.platform == "win32" else 1
 PATIENCE = 60.0  # seconds of real time; only a test that fails waits so long
 
 

@@ -23,6 +23,7 @@ if sys.platform != "win32":
 
     NOBODY = pwd.getpwuid(SOMEBODY_ELSE).pw_name
 needs_names = pytest.mark.skipif(on_wine(), reason="Wine tells no names of processes")
+needs_holders = pytest.mark.skipif(on_wine(), reason="Wine names no process that has a socket")
 ME = psutil.Process()
 
 needs_root = pytest.mark.skipif(not is_root(), reason="needs root, to be somebody else")
@@ -43,6 +44,7 @@ def test_a_listener_is_found_with_its_process(address: str) -> None:
         ]
 
 
+@needs_holders
 def test_one_look_serves_many_ports() -> None:
     with held() as first, held("::1") as second, connected() as third:
         found = find_owners([first, second, third, free_port()])
@@ -54,6 +56,7 @@ def test_one_look_serves_many_ports() -> None:
         }
 
 
+@needs_holders
 def test_who_listens_comes_before_the_connections_that_were_accepted() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         with server.accept()[0]:
@@ -81,6 +84,7 @@ def test_what_windows_gives_to_its_idle_process_belongs_to_nobody(monkeypatch: p
     assert (owner.use, owner.pid, describe(owner)) == (Use.ENDED, None, "a connection that has just ended")
 
 
+@needs_holders
 def test_an_ipv4_client_of_an_ipv6_socket_has_an_ipv4_address() -> None:
     with socket.socket(socket.AF_INET6) as server:
         server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
