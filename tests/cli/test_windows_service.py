@@ -9,13 +9,13 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.fakes.wine import on_wine
 from tests.service_managers.hosts import FakeCommands, a_host
-from tests.service_managers.windows_machines import FakeServices, FakeStatus
+from tests.service_managers.windows_machines import FakeManager, FakeServices, FakeStatus
 
 from connmon_agent.cli import connmon_agent, service, stop
 from connmon_agent.presence import Holder, Signature
-from connmon_agent.service_managers import interface
+from connmon_agent.service_managers import interface, windows_process
 from connmon_agent.service_managers.interface import ServiceManager
-from connmon_agent.service_managers.windows_process import State
+from connmon_agent.service_managers.windows_process import ServiceProcess, State
 from connmon_agent.service_managers.windows_services import WindowsServices
 
 
@@ -125,6 +125,22 @@ def test_a_users_password_is_asked_for_and_never_shown(door: FakeServices, confi
     installed = call("--config", config, "service", "install", "--account", "anna", typed="geheim\n")
     assert door.passwords["connmon-agent"] == "geheim" or "given access" in installed.output  # no such user here
     assert "geheim" not in installed.output
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("start: {enabled: false}\n", "enabled is false"), ("link: {fall: many}\n", "link.fall: must be a whole number")],
+)
+def test_a_service_that_does_not_start_leaves_its_reason_and_is_left_down(
+    config: Path, monkeypatch: pytest.MonkeyPatch, text: str, reason: str
+) -> None:
+    manager = FakeManager()
+    monkeypatch.setattr(windows_process, "_connect", lambda name: ServiceProcess(manager))
+    config.write_text(f"state_dir: state\n{text}")
+    started = call("--config", config, "start", "--service", "connmon-agent")
+    assert started.exit_code == 2
+    assert manager.reports[-1] == (State.STOPPED, 0, 0)
+    assert reason in (config.parent / "state/logs/connection_monitor_launcher.log").read_text()
 
 
 @pytest.mark.skipif(on_wine(), reason="Wine waits 10 s before it says so")

@@ -11,6 +11,8 @@ import pytest
 if sys.platform != "win32":
     pytest.skip("the service control manager is Windows'", allow_module_level=True)
 
+import winreg
+
 from connmon_agent.windows_api import services
 
 NAME = f"connmon-test-{os.getpid()}"
@@ -58,7 +60,10 @@ def test_what_is_not_known_is_named(made: str) -> None:
     unknown = services.describe(
         made, "Söhne", delays=(1000, 10_000), reset_period=600, preshutdown=15_000, delayed=True
     )
-    assert set(unknown) <= {"a delayed start", "failure actions", "failure actions after an error"}
+    assert set(unknown) <= {"a delayed start", "failure actions after an error"}
+    with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, rf"SYSTEM\CurrentControlSet\Services\{made}") as key:
+        assert winreg.QueryValueEx(key, "Description")[0] == "Söhne"
+        assert winreg.QueryValueEx(key, "PreshutdownTimeout")[0] == 15_000
 
 
 def test_one_that_is_started_twice_or_stopped_while_it_is_stopped_is_refused(made: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import AlreadyRunning, ConfigurationError, ConnmonError
+from ..errors import AlreadyRunning, ConnmonError
 from ..settings import MODES
 from .invocations import Invocation
 
@@ -91,11 +91,12 @@ def _serve(invocation: Invocation, name: str) -> int:
 
     with serve(name) as process:
         try:
-            code = _run_here(invocation, Mode.SERVICE, detached=False, process=process)
-        except ConfigurationError as error:  # it names the folder of the logs, and cannot be read
+            invocation.settings_to_start()
+        except ConnmonError as error:  # what names the folder of the logs is not known, and there is no terminal
             with suppress(ConnmonError):
                 LauncherLog(invocation.state_directory() / "logs")(f"start --mode service: {error}")
             raise
+        code = _run_here(invocation, Mode.SERVICE, detached=False, process=process)
         process.stopped(code)
         return code
 
