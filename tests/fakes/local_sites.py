@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -188,14 +188,8 @@ class LocalAgent:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Let the process stand still, as a whole, while the block lasts."""
-        process = psutil.Process(self.process.pid)
-        process.suspend()
-        try:
-            if sys.platform != "win32":  # there it stands still at once
-                os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        with frozen(self.process.pid):
             yield
-        finally:
-            process.resume()
 
     def bury(self) -> None:
         """Leave no process behind."""
@@ -276,12 +270,31 @@ def _holds(condition: Callable[[], bool]) -> bool:
         return False
 
 
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Let a process stand still, as a whole, while the block lasts; it may be killed in it."""
+    process = psutil.Process(pid)
+    process.suspend()
+    try:
+        while sys.platform != "win32" and process.status() != psutil.STATUS_STOPPED:  # there it is at once
+            time.sleep(GLANCE)
+        yield
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
+
+
+def environment_of_commands() -> dict[str, str]:
+    """What the command needs in a process of its own: all that can be imported here, and nothing of the caller's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CONNMON_")}
+    return {**kept, "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(SOURCE_ROOT), *filter(None, sys.path)]))}
+
+
 def spawn(arguments: Iterable[str], **settings: Any) -> subprocess.Popen[str]:
     """The real command in a process of its own."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CONNMON_")}
     return subprocess.Popen(
         [sys.executable, "-m", "connmon_agent", *arguments],
-        env={**environment, "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(SOURCE_ROOT), *sys.path]))},
+        env=environment_of_commands(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         text=True,
