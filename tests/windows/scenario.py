@@ -58,7 +58,7 @@ class Scenario:
         self._config = folder / "connmon.yaml"
         document = site.configuration(folder, SEVEN)
         document["link"].update(ATTENTIVE)
-        document["recovery"].update(parallel=2)
+        document["recovery"].update(parallel=1)  # so that it can be killed between two
         self._config.write_text(yaml.safe_dump(document), encoding="utf-8")
 
     def agent(self, *words: str) -> None:
@@ -141,7 +141,7 @@ class Scenario:
 def main() -> None:
     """The whole story."""
     with tempfile.TemporaryDirectory(prefix="connmon-scenario-", ignore_cleanup_errors=True) as place:
-        site = LocalSite(*SEVEN, ready_after=1.0)
+        site = LocalSite(*SEVEN, ready_after=0.7)
         with site.running():
             scenario = Scenario(Path(place), site)
             try:
