@@ -54,6 +54,13 @@ def test_one_that_is_held_for_longer_is_an_error_and_nothing_is_lost(files: tupl
     assert holder.time == pytest.approx(2.0)
 
 
+def test_a_directory_is_not_waited_for(files: tuple[Path, Path], tmp_path: Path) -> None:
+    holder = Holder(10_000)
+    with pytest.raises(PermissionError):
+        replace_file(files[0], tmp_path, patience=2.0, sleep=holder.sleep, rename=holder.rename)
+    assert (holder.tries, holder.time) == (1, 0.0)
+
+
 def test_where_a_rename_waits_for_no_one_it_is_tried_once(files: tuple[Path, Path]) -> None:
     holder = Holder(1)
     with pytest.raises(PermissionError):

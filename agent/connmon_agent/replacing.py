@@ -34,7 +34,7 @@ def replace_file(
             rename(source, target)
             return
         except PermissionError:
-            if waited >= patience:
+            if waited >= patience or target.is_dir():  # which no rename replaces, however long one waits
                 raise
         if not _take_read_only_off(target):
             sleep(PAUSE)

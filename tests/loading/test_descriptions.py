@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -235,6 +236,7 @@ def settings_of_all_kinds(draw: st.DrawFn) -> Settings:
     )
 
 
+@hypothesis.settings(max_examples=40)  # each loads a whole configuration
 @given(settings_of_all_kinds())
 def test_a_description_loads_again_to_the_same_settings(original: Settings) -> None:
     with tempfile.TemporaryDirectory() as folder:
