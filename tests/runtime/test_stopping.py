@@ -60,6 +60,7 @@ def test_where_no_agent_runs_that_is_said_at_once(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.linux_alone(reason="a signal that ends in order")
 def test_an_agent_that_starts_and_does_not_listen_is_asked_by_a_signal(
     tmp_path: Path, starting: subprocess.Popen[str]
 ) -> None:

@@ -107,7 +107,7 @@ def examine_folder(
     about = "state directory"
     if not folder.exists():
         parent = next(parent for parent in folder.parents if parent.exists())
-        if os.access(parent, os.W_OK | os.X_OK):
+        if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):  # on Windows a file may be asked for what is in it
             yield note(about, f"{folder} does not exist yet; `connmon-agent start` makes it")
         else:
             yield problem(
