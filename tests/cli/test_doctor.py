@@ -109,10 +109,9 @@ def test_what_only_weakens_the_agent_ends_with_0(site: LocalSite, agent: LocalAg
     )
 
 
-def test_a_running_agent_is_found(agent: LocalAgent) -> None:
-    agent.start()
-    findings = findings_of(agent, code=0)
-    assert findings["agent"]["text"] == f"running (pid {agent.process.pid})"
+def test_a_running_agent_is_found(running: LocalAgent) -> None:
+    findings = findings_of(running, code=0)
+    assert findings["agent"]["text"] == f"running (pid {running.process.pid})"
     assert findings["state file"]["health"] == "good"
 
 

@@ -74,14 +74,13 @@ def test_it_goes_on_after_kill_9(agent: LocalAgent) -> None:
 # What keeps it from beginning.
 
 
-def test_a_second_agent_on_the_same_state_is_refused(agent: LocalAgent) -> None:
-    agent.start()
-    refused = agent.run("start")
+def test_a_second_agent_on_the_same_state_is_refused(running: LocalAgent) -> None:
+    refused = running.run("start")
     words = refused.stderr
     assert refused.exit_code == 1
-    assert words.startswith(f"Error: another agent (pid {agent.process.pid}) already runs on the state directory")
+    assert words.startswith(f"Error: another agent (pid {running.process.pid}) already runs on the state directory")
     assert "Try: Stop it with `connmon-agent stop`" in words
-    assert agent.process.poll() is None
+    assert running.process.poll() is None
 
 
 @pytest.mark.parametrize(
