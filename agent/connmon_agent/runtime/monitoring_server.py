@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -166,7 +165,7 @@ class MonitoringServer:
         if error.errno == errno.EADDRINUSE:
             holder = describe(choose_owner(find_owners([port]).get(port, ()), address))
             return f"{told}: held by {holder}; retry every {RETRY:g} s. Stop it or set another port in metrics.listen"
-        why = os.strerror(error.errno) if error.errno else str(error)  # asyncio puts a whole sentence around it
+        why = error.strerror or str(error)
         return f"{told}: {why}; retry every {RETRY:g} s. Check metrics.listen"
 
     def _where(self, port: int) -> str:
