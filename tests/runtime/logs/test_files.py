@@ -97,6 +97,7 @@ def test_no_error_gets_out_and_the_next_line_is_tried(written: Written, operatio
     assert written.write(range(3, 4)) == [True]
 
 
+@pytest.mark.linux_alone(reason="a file that is open is removed")
 def test_a_file_that_was_removed_or_exchanged_is_followed(written: Written) -> None:
     written.write(range(3))
     (written.folder / "a.log").unlink()
@@ -114,6 +115,7 @@ def test_a_file_that_another_program_emptied_goes_on(written: Written) -> None:
     assert written.numbers == [100]
 
 
+@pytest.mark.linux_alone(reason="a file that is open is removed")
 def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
     log = Written(tmp_path / "logs")
     assert log.write(range(1)) == [True]
