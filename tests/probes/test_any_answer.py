@@ -51,7 +51,8 @@ async def run_probe(kind: str, answer: bytes) -> None:
     async with contextlib.AsyncExitStack() as stack:
         if kind == "dns":
             # the id and the question are right as often as not, so that the rest is looked at
-            serving = serve_udp(lambda query: [query[:2] + answer if len(answer) % 2 else answer[:60_000]])
+            sent = answer[:60_000]  # more fits into no datagram, and would be no answer
+            serving = serve_udp(lambda query: [query[:2] + sent if len(answer) % 2 else sent])
             port = await stack.enter_async_context(serving)
         else:
             port = await stack.enter_async_context(serve_tcp(reply))
