@@ -163,6 +163,8 @@ class MonitoringServer:
         address, port = self._listen
         told = f"metrics cannot be served on {self._where(port)}"
         if error.errno == errno.EADDRINUSE:
+            # Whoever asks meanwhile gets this: to find the holder may take seconds, with many processes and sockets.
+            self._trouble = self._trouble or f"{told}: the port is taken. Stop its holder or change metrics.listen"
             holder = describe(choose_owner(find_owners([port]).get(port, ()), address))
             return f"{told}: held by {holder}; retry every {RETRY:g} s. Stop it or set another port in metrics.listen"
         why = error.strerror or str(error)
