@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.kube_sites import PATIENT
-from tests.fakes.wine import on_wine
 from tests.forwards.places import (
     AT,
     Place,
@@ -34,7 +33,7 @@ from connmon_agent.settings import ForwardingSettings
 
 pytestmark = pytest.mark.usefixtures("either_way")
 WEB = ("Deployment", "default", "web")
-HUNDREDS = 200 if on_wine() else 500  # which tells of sockets slower than Windows does
+HUNDREDS = 500
 
 
 def echoing(**options: int) -> EmbeddedKubernetes:
@@ -138,6 +137,7 @@ class TestReachingPods:
 
         run(scenario())
 
+    @pytest.mark.alone
     def test_hundreds_at_once(self, tmp_path: Path) -> None:
         async def scenario() -> None:
             async with place(tmp_path, echoing()) as here:
