@@ -140,6 +140,7 @@ AWAITED = {
     "cli/demo.py",
     "forwards/checks.py",
     "forwards/connecting.py",
+    "forwards/intakes.py",
     "forwards/listening.py",
     "forwards/relays.py",
     "forwards/seeking.py",
