@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint cluster machine man bench clean
+.PHONY: help demo test lint cluster machine windows man bench clean
 
 help:           ## show this
 	@sed -n 's/^\([a-z]*\): .*## /  make \1	/p' Makefile
@@ -19,6 +19,7 @@ lint: $(VENV)/dev.stamp  ## formatting, style, types, and who may import whom
 	$(BIN)/ruff format --check agent tests
 	$(BIN)/ruff check agent tests
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --follow-imports silent --cache-dir .mypy_cache/windows $$(grep -rl 'sys.platform == "win32"' agent/connmon_agent --include='*.py')
 	$(BIN)/lint-imports
 
 cluster: $(VENV)/dev.stamp  ## the tests that need a real cluster, see CONTRIBUTING.md
@@ -26,6 +27,9 @@ cluster: $(VENV)/dev.stamp  ## the tests that need a real cluster, see CONTRIBUT
 
 machine: $(VENV)/dev.stamp  ## the tests that boot a machine with systemd, see CONTRIBUTING.md
 	@tests/machine/run $(BIN)/python
+
+windows: $(VENV)/dev.stamp  ## the tests by a Windows build of Python, see CONTRIBUTING.md
+	@tests/windows/run $(BIN)/python
 
 man: $(VENV)/run.stamp  ## the manual pages, into build/man; to install them: connmon-agent man DIRECTORY
 	@$(BIN)/connmon-agent man build/man

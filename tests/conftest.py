@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -35,7 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what needs a cluster or a machine, unless there is one."""
+    """Skip what needs a cluster or a machine, unless there is one, and on Windows what is about Linux alone."""
+    if sys.platform == "win32":
+        _leave_out_what_is_linux_alone(items)
     needs = {
         "cluster": "needs a real cluster: --cluster and CONNMON_TEST_KUBECONFIG",
         "machine": "needs a machine to boot: --machine and CONNMON_TEST_MACHINE",
@@ -46,6 +49,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _leave_out_what_is_linux_alone(items: list[pytest.Item]) -> None:
+    for item in items:
+        if marker := item.get_closest_marker("linux_alone"):
+            item.add_marker(pytest.mark.skip(reason=f"Linux alone: {marker.kwargs['reason']}"))
 
 
 def pytest_collection_finish() -> None:

@@ -47,6 +47,7 @@ def place(request: pytest.FixtureRequest) -> Place:
     return made
 
 
+@pytest.mark.linux_alone(reason="pipes and devices among the files")
 def test_what_is_no_file_is_neither_read_nor_opened(place: Place, tmp_path: Path) -> None:
     place(tmp_path / "x")
     for refuse in (lambda: read_file(tmp_path / "x", 100), lambda: refuse_special(tmp_path / "x")):
@@ -55,6 +56,7 @@ def test_what_is_no_file_is_neither_read_nor_opened(place: Place, tmp_path: Path
         assert str(caught.value.strerror).startswith(SPECIALS[place])
 
 
+@pytest.mark.linux_alone(reason="symbolic links, which only administrators make on Windows")
 def test_a_file_is_read_whole_up_to_its_limit(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"y" * 2_000_000)
     (tmp_path / "link").symlink_to(tmp_path / "x")
@@ -141,6 +143,7 @@ USES = {
 }
 
 
+@pytest.mark.linux_alone(reason="pipes and devices among the files")
 @pytest.mark.parametrize("use", USES, ids=lambda use: str(use.__name__))
 def test_whoever_would_use_it_says_what_lies_there(
     use: Callable[[Path, Place], object], place: Place, tmp_path: Path

@@ -35,6 +35,7 @@ def test_whose_a_file_is(tmp_path: Path, text: str | None, owner: Ownership) -> 
     assert find_owner(path, by=BY) is owner
 
 
+@pytest.mark.linux_alone(reason="symbolic links, which only administrators make on Windows")
 @pytest.mark.parametrize("kind", ["link to ours", "dangling link", "pipe", "folder"])
 def test_what_is_no_plain_file_is_somebody_elses(tmp_path: Path, kind: str) -> None:
     path, ours = tmp_path / "file", tmp_path / "ours"
@@ -66,6 +67,7 @@ def test_nothing_is_written_over_what_is_not_ours_and_over_edits_only_by_force(
         refuse_others([path], by=BY, force=True)
 
 
+@pytest.mark.linux_alone(reason="rights by mode")
 def test_a_file_is_written_whole_with_its_mode(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_file(path, b"one", mode=0o755, replace=False)
@@ -76,6 +78,7 @@ def test_a_file_is_written_whole_with_its_mode(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.linux_alone(reason="rights by mode")
 @pytest.mark.parametrize("links", [True, False])
 def test_what_appeared_meanwhile_is_not_written_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from connmon_agent.core.world import ForwardState, LinkState, ServiceState
-from connmon_agent.message_catalog import KINDS, catalog_text, message_id
+from connmon_agent.message_catalog import EVENT_NUMBERS, KINDS, catalog_text, event_number, message_id
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,3 +52,11 @@ def test_the_ids_never_change() -> None:
     """Dashboards and alert rules name them."""
     assert message_id("link-offline") == "beb41b26254256d8b0b4200ad74ac9f0"
     assert message_id("service-gave-up") == "89bd8ef4eab35f4bbfdafc16f3cd4915"
+
+
+def test_each_kind_has_an_event_id_of_its_own_that_windows_general_messages_have() -> None:
+    assert set(EVENT_NUMBERS) == set(KINDS)
+    numbers = [event_number(None), *EVENT_NUMBERS.values()]
+    assert len(set(numbers)) == len(numbers) and min(numbers) >= 1 and max(numbers) <= 1000
+    text = (ROOT / "docs/logs.md").read_text(encoding="utf-8")
+    assert all(f"| {number} | `{kind}` |" in text for kind, number in EVENT_NUMBERS.items())

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-import signal
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,8 +19,10 @@ from connmon_agent.presence import (
     AgentLock,
     Holder,
     Signature,
+    advise_on_user,
     find_agent,
     find_holder,
+    name_owner,
 )
 from connmon_agent.processes import find_birth
 
@@ -46,7 +48,7 @@ def agent_process(state_dir: Path, *options: str) -> Iterator[subprocess.Popen[s
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(source)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(source), *sys.path])},
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "locked\n"
@@ -100,7 +102,7 @@ def test_looking_takes_nothing_away(tmp_path: Path) -> None:
 
 def test_an_agent_killed_without_mercy_no_longer_runs(tmp_path: Path) -> None:
     with agent_process(tmp_path) as process:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
         assert json.loads((tmp_path / LOCK_FILE).read_text())["pid"] == process.pid
         assert find_agent(tmp_path) is None
@@ -169,13 +171,20 @@ def test_a_lock_without_a_readable_signature_is_still_a_running_agent(tmp_path: 
         assert find_agent(tmp_path) == 0
 
 
+@pytest.mark.linux_alone(reason="children with the descriptors of their parents")
 def test_a_child_that_outlives_the_agent_does_not_hold_its_lock(tmp_path: Path) -> None:
     with agent_process(tmp_path, "with-child") as process:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
         assert find_agent(tmp_path) is None
 
 
 def test_a_state_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConnmonError, match=f"cannot write {tmp_path / 'missing' / LOCK_FILE}: No such file"):
+    with pytest.raises(ConnmonError, match=re.escape(f"cannot write {tmp_path / 'missing' / LOCK_FILE}: No such file")):
         AgentLock(tmp_path / "missing").acquire()
+
+
+def test_who_may_what_this_user_may_not_is_named_as_on_the_platform(tmp_path: Path) -> None:
+    advice = advise_on_user(tmp_path / LOCK_FILE, platform="linux")
+    assert advice == f"Run this as the agent's user, {name_owner(tmp_path)}"
+    assert "Open the console as administrator" in advise_on_user(tmp_path / LOCK_FILE, platform="win32")

@@ -24,6 +24,8 @@ from connmon_agent.settings import LoggingSettings
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 
+pytestmark = pytest.mark.linux_alone(reason="rights by mode")
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and groups of Unix")
 needs_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root, to be somebody else")
 

@@ -140,6 +140,7 @@ AWAITED = {
     "cli/demo.py",
     "forwards/checks.py",
     "forwards/connecting.py",
+    "forwards/intakes.py",
     "forwards/listening.py",
     "forwards/relays.py",
     "forwards/seeking.py",
@@ -156,7 +157,7 @@ AWAITED = {
 
 def test_no_task_is_made_beside_the_supervision() -> None:
     """A new file is to use ``supervise``, or to await what it makes and say so here."""
-    making = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if makes_tasks(path)}
+    making = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if makes_tasks(path)}
     assert {name for name in making if not name.startswith("embedded/")} - AWAITED == set()
 
 

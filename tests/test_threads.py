@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -110,7 +111,7 @@ print("ended")
 def test_a_process_ends_while_its_threads_hang() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", HANGING],
-        env={"PYTHONPATH": str(SOURCE_ROOT)},
+        env={**os.environ, "PYTHONPATH": str(SOURCE_ROOT)},
         capture_output=True,
         text=True,
         timeout=PATIENCE,

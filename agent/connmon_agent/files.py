@@ -43,7 +43,10 @@ def read_file(path: Path, most: int) -> bytes:
 
     Raises OSError, also as NotAFile and TooLarge, and ValueError for what cannot be a path.
     """
-    _check(os.stat(path), path)
+    found = os.stat(path)
+    _check(found, path)
+    if stat.S_ISDIR(found.st_mode):  # Windows would call it a lack of rights
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
     with open(descriptor, "rb") as stream:
         _check(os.fstat(descriptor), path)  # it may have been exchanged in between

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .errors import ConnmonError
 from .files import TooLarge, read_file
+from .replacing import replace_file
 from .seals import Ownership, judge
 
 _MOST = 1_000_000  # bytes; what is longer is none of ours
@@ -73,7 +74,7 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644, replace: bool) -> 
             os.fsync(file.fileno())
         os.chmod(name, mode)
         if replace:
-            os.replace(name, path)
+            replace_file(Path(name), path)
         else:
             _put(Path(name), path, data, mode)
     except FileExistsError:

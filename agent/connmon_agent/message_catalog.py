@@ -10,6 +10,8 @@ from functools import cache
 
 HEAD = "# Explanations of connmon-agent's messages for `journalctl -x`."  # the file's first line
 
+OTHER_EVENT = 1  # the number of an entry in Windows' event log that is about no decision
+
 _NAMESPACE = uuid.UUID("5d0a8f4c-2f0e-4b1f-9d67-6a1c3a7e9b52")
 
 _LINE = "@CONNMON_SOURCE@ -> @CONNMON_DEST@ in event @CONNMON_SEQ@."
@@ -67,6 +69,42 @@ KINDS: dict[str, tuple[str, str]] = {
     ),
     "agent-note": ("About connmon-agent", _EXPLAIN),
 }
+
+
+# By kind, the event id in Windows' event log: 1 to 1000, all that its general message file has. They never change.
+EVENT_NUMBERS: dict[str, int] = {
+    "link-starting": 100,
+    "link-online": 101,
+    "link-degraded": 102,
+    "link-offline": 103,
+    "link-recovering": 104,
+    "link-note": 199,
+    "service-unknown": 200,
+    "service-ready": 201,
+    "service-waiting": 202,
+    "service-restarting": 203,
+    "service-verifying": 204,
+    "service-backoff": 205,
+    "service-gave-up": 206,
+    "restart-answered": 207,
+    "service-note": 299,
+    "forward-closed": 300,
+    "forward-listening": 301,
+    "forward-open": 302,
+    "forward-conflict": 303,
+    "forward-note": 399,
+    "agent-started": 400,
+    "agent-stopped": 401,
+    "agent-configured": 402,
+    "agent-ordered": 403,
+    "agent-blind": 404,
+    "agent-note": 499,
+}
+
+
+def event_number(kind: str | None) -> int:
+    """The event id of a kind in Windows' event log; None: the line is about no decision."""
+    return OTHER_EVENT if kind is None else EVENT_NUMBERS[kind]
 
 
 @cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -220,8 +221,15 @@ def _advise(path: Path, error: OSError) -> str:
     if isinstance(error, NotAFile):
         return "Move it away, or choose another --state-dir"
     if isinstance(error, PermissionError):
-        return f"Run this as the agent's user, {name_owner(path)}"
+        return advise_on_user(path)
     return "Check that the state directory exists and who may use it"
+
+
+def advise_on_user(path: Path, *, platform: str = sys.platform) -> str:
+    """Who may do what this user may not with ``path``, a file of the state directory."""
+    if platform == "win32":  # where an administrator is one only in a console that was opened so
+        return "Open the console as administrator, or run this as the agent's user"
+    return f"Run this as the agent's user, {name_owner(path)}"
 
 
 def name_owner(path: Path) -> str:

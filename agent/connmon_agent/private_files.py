@@ -1,7 +1,8 @@
 """Who may use the agent's files: its own user, and one group that the administrator names may read them.
 
 Whoever may read a file may lock it, and a lock on the state file or on ``agent.lock`` keeps the agent from deciding or
-from starting. So others get nothing, whatever the umask says. Systems without Unix' modes are left as they are.
+from starting. So others get nothing, whatever the umask says. On Windows an access list does the same: the user, SYSTEM
+and Administrators. A drive without access lists is left as it is.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from .errors import ConnmonError
@@ -28,7 +30,12 @@ def make_folder(folder: Path, mode: int = FOLDER) -> None:
     """
     for parent in reversed([parent for parent in folder.parents if not parent.exists()]):
         parent.mkdir(mode=PUBLIC_FOLDER, exist_ok=True)
+    missing = not folder.exists()
     folder.mkdir(mode=mode, exist_ok=True)
+    if sys.platform == "win32" and missing and mode == FOLDER:
+        from .windows_api.access_lists import describe_folder
+
+        _close_to_others(folder, describe_folder)
 
 
 def open_private(path: Path, flags: int) -> int:
@@ -43,22 +50,36 @@ def open_private(path: Path, flags: int) -> int:
 
 def take_back(path: Path) -> None:
     """Leave the owner's rights on the file ``path`` and the group's right to read, and no other."""
+    if sys.platform == "win32":
+        from .windows_api.access_lists import describe_file
+
+        _close_to_others(path, describe_file)
+        return
     with contextlib.suppress(OSError, NotImplementedError):  # another user's file, or a system without modes
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & ~OWNER_AND_GROUP:
             path.chmod(mode & OWNER_AND_GROUP)
 
 
+def is_open_to_anybody(path: Path) -> bool:
+    """Whether Windows lets every user of the machine at ``path``. False elsewhere, and where it does not tell."""
+    if sys.platform == "win32":
+        from .windows_api.access_lists import admits_anybody
+        from .windows_api.security import read_access
+
+        with contextlib.suppress(OSError):
+            return admits_anybody(read_access(path))
+    return False
+
+
 def find_group(name: str) -> int:
     """The id of the group ``name``. Raises ConnmonError where this machine has none of that name."""
-    try:
-        import grp  # not on Windows
+    if sys.platform != "win32":
+        import grp
 
-        return grp.getgrnam(name).gr_gid
-    except (ImportError, KeyError) as error:
-        raise ConnmonError(
-            f"state_group: this machine has no group {name}", hint="Make the group, or correct the name"
-        ) from error
+        with contextlib.suppress(KeyError):
+            return grp.getgrnam(name).gr_gid
+    raise ConnmonError(f"state_group: this machine has no group {name}", hint="Make the group, or correct the name")
 
 
 def admit(folder: Path, files: Iterable[Path], group: int | None) -> None:
@@ -94,7 +115,19 @@ def forbid_writing(path: Path) -> None:
         path.chmod(stat.S_IMODE(path.stat().st_mode) & ~(stat.S_IWGRP | stat.S_IWOTH))
 
 
+def _close_to_others(path: Path, describe: Callable[[str], str]) -> None:
+    """Give ``path`` the list that ``describe`` makes for a user, unless only those are let in who were meant to be."""
+    if sys.platform == "win32":
+        from .windows_api.security import current_user, write_access
+
+        with contextlib.suppress(OSError):  # another user's, or a drive without access lists
+            if is_open_to_anybody(path):
+                write_access(path, describe(current_user()))
+
+
 def _set(path: Path, mode: int, group: int | None) -> None:
+    if sys.platform == "win32":
+        return  # all that chmod could change there is whether the file is read-only, which SQLite would trip over
     status = path.stat()
     if group is not None and status.st_gid != group:
         os.chown(path, -1, group)

@@ -9,9 +9,9 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     import subprocess
@@ -24,6 +24,21 @@ _GONE = ("Z", "X")  # a zombie runs no more: only its exit code is left, for its
 # restart what fails, and leave alone what ends with 0.
 AGAIN = 75
 UMASK = 0o022  # of a process that outlives its starter: the rights of its logs must not depend on who started it
+
+_last_words: list[Callable[[int], object]] = []
+
+
+def before_leaving(say: Callable[[int], object]) -> None:
+    """Have ``say`` called with the exit code when ``leave`` ends this process: whoever started it may need a word."""
+    _last_words.append(say)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process now, from any thread, whatever holds the others: to the state file that is a kill."""
+    for say in _last_words:
+        with contextlib.suppress(Exception):  # the end must not fail
+            say(code)
+    os._exit(code)
 
 
 def find_birth(pid: int) -> str | None:
@@ -59,12 +74,25 @@ def find_user(pid: int) -> int | None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             return os.stat(f"/proc/{pid:d}").st_uid
-        return None
-    import psutil
+    elif sys.platform != "win32":
+        import psutil
 
-    with contextlib.suppress(psutil.Error, AttributeError):
-        return int(psutil.Process(pid).uids().effective)
+        with contextlib.suppress(psutil.Error):
+            return int(psutil.Process(pid).uids().effective)
     return None
+
+
+def find_other_user(pid: int) -> str | None:
+    """As whom the process ``pid`` runs where that is another user than this process's; None: the same, or not known."""
+    if sys.platform == "win32":
+        import psutil
+
+        with contextlib.suppress(psutil.Error, OSError):
+            other, own = psutil.Process(pid).username(), psutil.Process().username()
+            return None if other.casefold() == own.casefold() else other  # Windows compares names in any case
+        return None
+    user = find_user(pid)
+    return None if user is None or user == os.geteuid() else f"id {user}"
 
 
 def has_open(pid: int, path: Path) -> bool:
@@ -133,16 +161,19 @@ def spawn_detached(arguments: Sequence[str], environment: Mapping[str, str]) -> 
     """
     import subprocess  # `status` looks at processes and starts none
 
-    settings: dict[str, Any] = {"start_new_session": True, "umask": UMASK}
-    if sys.platform == "win32":
-        settings = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
-    process: subprocess.Popen[bytes] = subprocess.Popen(
-        list(arguments),
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        close_fds=True,
-        **settings,
-    )
-    return process
+    settings: dict[str, Any] = {
+        "env": dict(environment),
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "close_fds": True,
+    }
+    if sys.platform != "win32":
+        return subprocess.Popen(list(arguments), start_new_session=True, umask=UMASK, **settings)
+    # A console of its own that nobody sees, which the programs that it starts share: without any, each would open a
+    # window. And no job of the starter's: an editor or an SSH server ends all that is in theirs.
+    flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
+    try:
+        return subprocess.Popen(list(arguments), creationflags=flags | subprocess.CREATE_BREAKAWAY_FROM_JOB, **settings)
+    except PermissionError:  # a job that lets nothing out
+        return subprocess.Popen(list(arguments), creationflags=flags, **settings)

@@ -31,6 +31,11 @@ def name_proxy(scheme: str, host: str, port: int, environment: Mapping[str, str]
     return None
 
 
+def names_proxies(environment: Mapping[str, str]) -> bool:
+    """Whether it names a proxy for anything."""
+    return any(environment.get(name, "").strip() for names in (*_VARIABLES.values(), _FOR_ALL) for name in names)
+
+
 def is_local(host: str) -> bool:
     """Whether ``host`` is this machine by its very name or address."""
     address = _parse(host)

@@ -160,6 +160,7 @@ class LoggingSettings:
     console: bool = True  # write to stderr
     max_file_size: int = 10  # MB of 1024 x 1024 bytes, at which another file is begun
     max_files: int = 5  # kept at most, the newest ones
+    event_log: bool = False  # on Windows, write decisions, warnings and errors to the event log, too
     journal: bool = True  # where stderr is systemd's journal, write entries with fields, whatever ``console`` says
 
 

@@ -23,3 +23,14 @@ def agent(site: LocalSite, tmp_path: Path) -> Iterator[LocalAgent]:
     made = LocalAgent(tmp_path, site.configuration(tmp_path, SERVICES))
     yield made
     made.bury()
+
+
+@pytest.fixture(scope="package")
+def running(site: LocalSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAgent]:
+    """An agent that tests share; they leave it neither paused nor recovering."""
+    folder = tmp_path_factory.mktemp("running")
+    shared = LocalAgent(folder, site.configuration(folder, SERVICES))
+    with shared.living():
+        for name in SERVICES:
+            shared.until_service(name, "READY")
+        yield shared

@@ -76,7 +76,7 @@ def test_it_starts_in_the_mode_of_the_files(
     assert (result.exit_code, place.started) == (0, [mode])
 
 
-ERP, OWN = "config/system_config.json", "config/connmon.yaml"
+ERP, OWN = Path("config/system_config.json"), Path("config/connmon.yaml")
 
 
 @pytest.mark.parametrize(

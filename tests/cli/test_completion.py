@@ -20,6 +20,8 @@ from connmon_agent.core.steps import Step
 from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.store import DATABASE_FILE
 
+pytestmark = pytest.mark.linux_alone(reason="the shells of Unix")
+
 PROGRAMS = Path(sys.executable).parent
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from connmon_agent.core.world import Forward
 from connmon_agent.errors import ConfigurationError, ConnmonError
 from connmon_agent.kube.backends import SET_TARGET
 from connmon_agent.loading.configuration import load_settings
+from connmon_agent.loading.places import ERP_FILE
 from connmon_agent.settings import Settings
 from connmon_agent.store import DATABASE_FILE
 
 REPOSITORY = Path(__file__).parents[2]
+STATE = Path("/state").absolute()  # with a drive where there are drives
 
 
 @dataclass
@@ -26,7 +29,7 @@ class Given:
     """The global options of one call."""
 
     path: Path
-    state_dir: Path = Path("/state")
+    state_dir: Path = STATE
 
     def settings(self) -> Settings:
         return load_settings(self.path, state_dir=self.state_dir, environment={})
@@ -37,18 +40,18 @@ class Given:
     [
         pytest.param(
             "link: {}\n",
-            "3 targets (quorum 2), 7 services in 1 stage, 7 forwarded ports, state in /state",
+            f"3 targets (quorum 2), 7 services in 1 stage, 7 forwarded ports, state in {STATE}",
             id="the defaults",
         ),
         pytest.param(
             "link: {targets: [{kind: tcp, host: 192.0.2.1, port: 443}]}\n"
             "services: {a: {}, b: {depends_on: [a], port: 80}}\n",
-            "1 target (quorum 1), 2 services in 2 stages, 1 forwarded port, state in /state",
+            f"1 target (quorum 1), 2 services in 2 stages, 1 forwarded port, state in {STATE}",
             id="stages",
         ),
         pytest.param(
             "recovery: {act: false}\nservices: {}\n",
-            "3 targets (quorum 2), 0 services in 0 stages, 0 forwarded ports, state in /state; "
+            f"3 targets (quorum 2), 0 services in 0 stages, 0 forwarded ports, state in {STATE}; "
             "shadow mode: nothing is restarted",
             id="shadow mode",
         ),
@@ -69,11 +72,12 @@ def test_check_tells_what_a_good_file_means(
 
 def test_without_a_file_check_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    invocation = Invocation(state_dir=tmp_path, environment={"XDG_CONFIG_HOME": str(tmp_path / "xdg")})
-    result = CliRunner().invoke(config, ["check"], obj=invocation)
+    environment = {"XDG_CONFIG_HOME": str(tmp_path / "xdg"), "ProgramData": str(tmp_path / "data")}
+    result = CliRunner().invoke(config, ["check"], obj=Invocation(state_dir=tmp_path, environment=environment))
+    folders = [tmp_path / "data"] if sys.platform == "win32" else [tmp_path / "xdg", Path("/etc")]
+    places = [Path("config/connmon.yaml"), *(folder / "connmon-agent/connmon.yaml" for folder in folders)]
     assert result.stdout.splitlines()[0] == (
-        f"no configuration file; looked for {tmp_path}/config/connmon.yaml, {tmp_path}/xdg/connmon-agent/connmon.yaml, "
-        f"/etc/connmon-agent/connmon.yaml, {tmp_path}/config/system_config.json"
+        "no configuration file; looked for " + ", ".join(str(tmp_path / place) for place in [*places, ERP_FILE])
     )
 
 
@@ -168,6 +172,7 @@ def test_check_asks_for_a_target_once_an_agent_has_seen_several_ports(
 # import
 
 ERP = '{"ConnectionMonitor": {"CheckInterval": 7}}'
+WRITTEN = Path("config/connmon.yaml")
 
 
 @pytest.fixture
@@ -187,10 +192,10 @@ def run_import(*arguments: str, config_path: Path | None = None) -> Result:
 def test_import_writes_beside_the_erps_file_and_a_second_one_changes_nothing(erp: Path) -> None:
     result, written = run_import(), erp / "config" / "connmon.yaml"
     assert result.exit_code == 0
-    assert result.stdout.startswith("Wrote config/connmon.yaml.")
+    assert result.stdout.startswith(f"Wrote {WRITTEN}.")
     assert "check_interval: 7s" in written.read_text()
     before = written.stat().st_ino, written.stat().st_mtime_ns
-    assert run_import().stdout == "config/connmon.yaml is up to date.\n"
+    assert run_import().stdout == f"{WRITTEN} is up to date.\n"
     assert (written.stat().st_ino, written.stat().st_mtime_ns) == before
     assert (erp / "config" / "system_config.json").read_text() == ERP
 
@@ -198,7 +203,7 @@ def test_import_writes_beside_the_erps_file_and_a_second_one_changes_nothing(erp
 def test_check_says_what_of_the_erps_file_counts_beside_ours(erp: Path) -> None:
     run_import()
     result = CliRunner().invoke(config, ["check"], obj=Invocation(environment={"HOME": "/nowhere"}))
-    assert "config/system_config.json: not in force; only Enabled, AutoStart and" in result.stdout
+    assert f"{ERP_FILE}: not in force; only Enabled, AutoStart and" in result.stdout
     (erp / "config" / "system_config.json").unlink()
     result = CliRunner().invoke(config, ["check"], obj=Invocation(environment={"HOME": "/nowhere"}))
     assert "system_config.json" not in result.stdout
@@ -209,12 +214,13 @@ def test_import_writes_over_nothing_without_being_told_to(erp: Path) -> None:
     written.write_text("link: {}\n")
     result = run_import()
     assert isinstance(result.exception, ConnmonError)
-    assert "config/connmon.yaml is there already" in str(result.exception)
+    assert f"{WRITTEN} is there already" in str(result.exception)
     assert written.read_text() == "link: {}\n"
     assert run_import("--force").exit_code == 0
     assert "check_interval: 7s" in written.read_text()
 
 
+@pytest.mark.linux_alone(reason="symbolic links, which only administrators make on Windows")
 def test_import_by_force_writes_into_the_file_that_a_link_means(erp: Path) -> None:
     kept, link = erp / "kept.yaml", erp / "config" / "connmon.yaml"
     kept.write_text("link: {}\n")
@@ -244,4 +250,4 @@ def test_import_without_a_file_says_where_it_looked(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     result = run_import()
     assert isinstance(result.exception, ConnmonError)
-    assert f"there is no {tmp_path}/config/system_config.json" in str(result.exception)
+    assert f"there is no {tmp_path / ERP_FILE}" in str(result.exception)

@@ -12,6 +12,7 @@ from tests.fakes.local_sites import LocalAgent, LocalSite
 from connmon_agent.cli import connmon_agent
 from connmon_agent.core.plan import Kind, ServicePlan
 from connmon_agent.kube.permissions import list_permissions
+from connmon_agent.private_files import make_folder
 
 HEALTHY = (
     "configuration: ",
@@ -40,7 +41,7 @@ def findings_of(agent: LocalAgent, *, code: int) -> dict[str, dict[str, Any]]:
 
 
 def test_a_healthy_site_has_no_problem(agent: LocalAgent) -> None:
-    agent.state.mkdir()
+    make_folder(agent.state)
     result = agent.run("doctor")
     assert result.exit_code == 0
     marked = [line for line in result.output.splitlines() if line[:4] in ("ok  ", "--  ", "!!  ", "XX  ")]
@@ -108,10 +109,9 @@ def test_what_only_weakens_the_agent_ends_with_0(site: LocalSite, agent: LocalAg
     )
 
 
-def test_a_running_agent_is_found(agent: LocalAgent) -> None:
-    agent.start()
-    findings = findings_of(agent, code=0)
-    assert findings["agent"]["text"] == f"running (pid {agent.process.pid})"
+def test_a_running_agent_is_found(running: LocalAgent) -> None:
+    findings = findings_of(running, code=0)
+    assert findings["agent"]["text"] == f"running (pid {running.process.pid})"
     assert findings["state file"]["health"] == "good"
 
 

@@ -1,10 +1,15 @@
 """Errors become words and exit codes in one place, and no traceback reaches a user."""
 
+import errno
+import subprocess
+import sys
+
 import click
 import pytest
 from click.testing import CliRunner, Result
 
 from connmon_agent import errors
+from connmon_agent.cli.failures import is_pipe_closing
 from connmon_agent.cli.groups import RootGroup
 from connmon_agent.texts import LONGEST_REASON, LONGEST_SENTENCE
 
@@ -100,3 +105,25 @@ def test_no_error_brings_a_credential_or_a_command_for_the_terminal(error: Excep
 def test_what_a_server_or_a_plugin_wrote_is_bounded_where_it_becomes_an_error() -> None:
     error = errors.ClusterError("credentials", "x" * 3_000_000, hint="y" * 3_000_000)
     assert (len(error.message), len(error.hint or "")) == (LONGEST_REASON, LONGEST_REASON)
+
+
+@pytest.mark.parametrize(
+    ("error", "platform", "closing"),
+    [
+        (OSError(errno.EINVAL, "Invalid argument"), "nt", True),
+        (OSError(errno.EINVAL, "Invalid argument", "file"), "nt", False),
+        (OSError(errno.EACCES, "Permission denied"), "nt", False),
+        (OSError(errno.EINVAL, "Invalid argument"), "posix", False),
+    ],
+)
+def test_a_closing_pipe_is_an_invalid_argument_on_windows_alone(error: OSError, platform: str, closing: bool) -> None:
+    assert is_pipe_closing(error, platform) is closing
+
+
+def test_a_reader_that_goes_away_ends_a_command_without_a_word() -> None:
+    """As `connmon-agent chart | more` where it is quit, on every platform."""
+    command = [sys.executable, "-m", "connmon_agent", "chart"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(60)) == (b"", 1)

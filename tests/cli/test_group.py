@@ -13,7 +13,7 @@ from tests.fakes.calls import find_calls, find_mistake
 
 from connmon_agent import __version__
 from connmon_agent.cli import COMMANDS, connmon_agent
-from connmon_agent.cli.examples import EXAMPLES
+from connmon_agent.cli.examples import EXAMPLES, examples_of
 from connmon_agent.cli.groups import LazyGroup
 from connmon_agent.cli.invocations import Invocation
 
@@ -68,7 +68,7 @@ def test_each_command_and_option_explains_itself(name: str, command: click.Comma
 @every_command
 def test_each_command_shows_an_example_that_it_understands(name: str, command: click.Command) -> None:
     shown = CliRunner().invoke(connmon_agent, [*name.split()[1:], "--help"]).output
-    examples = EXAMPLES[name.removeprefix("connmon-agent").strip()]
+    examples = examples_of(name.removeprefix("connmon-agent").strip())
     assert [line for line in examples if f"  {line}\n" not in shown] == []
     assert any(find_calls(line)[0][: len(name.split()) - 1] == name.split()[1:] for line in examples)
     assert [mistake for line in examples for words in find_calls(line) if (mistake := find_mistake(words))] == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from tests.fakes.memories import live_through_an_outage
 
+from connmon_agent import generated_files
 from connmon_agent.cli import connmon_agent
+from connmon_agent.replacing import replace_file
+
+READABLE = 0o666 if sys.platform == "win32" else 0o644  # there a mode says only that it is not read-only
 
 
 def run(folder: Path, *arguments: str) -> Result:
@@ -48,18 +54,17 @@ def test_the_collectors_file_is_exchanged_whole_and_everybody_may_read_it(
     (folder := tmp_path / "collector").mkdir()
     live_through_an_outage(state)
     seen: list[list[str]] = []
-    replace = os.replace
 
-    def look(source: str, target: Path) -> None:
+    def look(source: Path, target: Path) -> None:
         seen.append([file.name for file in folder.glob("*.prom")])
-        assert Path(source).read_text(encoding="utf-8").endswith("\n")
-        replace(source, target)
+        assert source.read_text(encoding="utf-8").endswith("\n")
+        replace_file(source, target)
 
-    monkeypatch.setattr(os, "replace", look)
+    monkeypatch.setattr(generated_files, "replace_file", look)
     for _ in range(2):
         assert run(state, "--textfile", str(folder)).exit_code == 0
     (file,) = folder.iterdir()
-    assert (file.name, file.stat().st_mode & 0o777) == ("connmon.prom", 0o644)
+    assert (file.name, file.stat().st_mode & 0o777) == ("connmon.prom", READABLE)
     assert list(parse_text(file.read_text(encoding="utf-8")))
     assert seen == [[], ["connmon.prom"]]  # what is being written is nothing that the collector reads
     assert run(state, "--textfile", str(folder / "second.prom")).exit_code == 0
@@ -69,7 +74,7 @@ def test_the_collectors_file_is_exchanged_whole_and_everybody_may_read_it(
 def test_a_directory_that_is_not_there_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     result = run(tmp_path, "--textfile", str(tmp_path / "none"))
     assert result.exit_code == 1
-    assert f"Error: cannot write {tmp_path}/none/connmon.prom: No such file or directory." in result.stderr
+    assert f"Error: cannot write {tmp_path / 'none' / 'connmon.prom'}: {os.strerror(errno.ENOENT)}." in result.stderr
     (tmp_path / "folder.prom").mkdir()
     assert run(tmp_path, "--textfile", str(tmp_path / "folder.prom")).exit_code == 1
     assert [one.name for one in tmp_path.iterdir()] == ["folder.prom"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import stat
 import subprocess
@@ -16,8 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+import psutil
 import pytest
-from tests.fakes.local_sites import PATIENCE, SOURCE_ROOT, LocalAgent, LocalSite
+from tests.fakes.local_sites import PATIENCE, LocalAgent, LocalSite, environment_of_commands, frozen
 
 from connmon_agent.core.events import AgentStarted, AgentStopped
 from connmon_agent.embedded.kubernetes import Hang
@@ -28,16 +28,20 @@ from connmon_agent.runtime.logs import LAUNCHER_LOG, MAIN_LOG
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+if sys.platform != "win32":
+    import pty
+
+pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="looks at processes in /proc")
+of_terminals = pytest.mark.linux_alone(reason="terminals, their signals, and processes in /proc")
 
 
 @pytest.fixture
 def site_agent(agent: LocalAgent) -> Iterator[LocalAgent]:
     """An agent whose process in the background is never left behind."""
     yield agent
-    with suppress(ProcessLookupError):
+    with suppress(psutil.NoSuchProcess):
         if pid := find_agent(agent.state):
-            os.kill(pid, signal.SIGKILL)
+            psutil.Process(pid).kill()
 
 
 def holder_of(agent: LocalAgent) -> Holder:
@@ -62,6 +66,7 @@ def read_until(end: int, words: str) -> str:
     return read.decode()
 
 
+@of_terminals
 def test_an_agent_in_the_background_outlives_its_terminal(site_agent: LocalAgent) -> None:
     shell, ends = on_terminal(site_agent, "start", "--mode", "BackGround")
     try:
@@ -104,7 +109,7 @@ def test_relative_paths_of_the_environment_mean_the_starters_working_directory(s
     command = [sys.executable, "-m", "connmon_agent", "--config", site_agent.file.name]
 
     def give(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PYTHONPATH": str(SOURCE_ROOT), **named}
+        environment = {**environment_of_commands(), **named}
         return subprocess.run(
             [*command, *arguments], cwd=site_agent.folder, env=environment, capture_output=True, text=True, check=False
         )
@@ -168,8 +173,8 @@ def test_a_restart_keeps_the_mode_and_the_configuration_and_never_stops_for_a_mi
     assert f"(pid {second.pid})" in restarted.stdout
 
     # An agent that does not answer is killed with --force alone.
-    os.kill(second.pid, signal.SIGSTOP)
-    forced = site_agent.run("stop", "--force")
+    with frozen(second.pid):
+        forced = site_agent.run("stop", "--force")
     assert forced.exit_code == 0, forced.output
     assert forced.stdout.startswith(f"The agent (pid {second.pid}) did not end in order and was killed after ")
     with closing(Reader(site_agent.state / DATABASE_FILE)) as reader:
@@ -190,6 +195,7 @@ def run_without_config(agent: LocalAgent, *arguments: str) -> subprocess.Complet
     )
 
 
+@of_terminals
 def test_a_restart_whose_terminal_vanishes_or_takes_nothing_leaves_an_agent(site_agent: LocalAgent) -> None:
     assert site_agent.run("start", "--mode", "background").exit_code == 0
     first = holder_of(site_agent)
@@ -214,7 +220,7 @@ def test_a_restart_whose_terminal_vanishes_or_takes_nothing_leaves_an_agent(site
 def give(agent: LocalAgent, *arguments: str, stdout: IO[str] | int) -> subprocess.Popen[str]:
     """Begin a command in a process of its own."""
     command = [sys.executable, "-m", "connmon_agent", "--config", str(agent.file), *arguments]
-    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SOURCE_ROOT)}, stdout=stdout, text=True)
+    return subprocess.Popen(command, env=environment_of_commands(), stdout=stdout, text=True)
 
 
 def test_a_restart_under_way_is_left_to_the_next_start_which_repeats_none(tmp_path: Path) -> None:
@@ -237,12 +243,12 @@ def end_amid_a_restart(site: LocalSite, agent: LocalAgent) -> None:
     try:
         agent.order("recover", "db")
         agent.until(partial(has_generation, site, after), "restart")
-        os.kill(agent.process.pid, signal.SIGSTOP)
-        stopped = agent.run("stop", "--force")
+        with agent.frozen():
+            stopped = agent.run("stop", "--force")
     finally:
         site.api.faults.remove(rule)
     assert stopped.exit_code == 0, stopped.output
-    assert agent.process.wait(PATIENCE) == -signal.SIGKILL
+    assert agent.process.wait(PATIENCE) != 0
     assert agent.service("db")["intent"] is not None
     agent.start()
     agent.until(lambda: agent.service("db")["intent"] is None, "answer of the cluster")
@@ -278,6 +284,7 @@ def test_a_process_that_is_not_proven_to_be_the_agent_is_not_killed(site_agent: 
         innocent.communicate(b"\n")
 
 
+@pytest.mark.linux_alone(reason="a service manager that is told by the exit code to start it again")
 def test_an_agent_of_a_service_manager_ends_so_that_it_is_started_again(site_agent: LocalAgent) -> None:
     log = site_agent.folder / "service.txt"
     command = [sys.executable, "-m", "connmon_agent", "--config", str(site_agent.file), "start", "--mode", "service"]

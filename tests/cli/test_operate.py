@@ -1,10 +1,7 @@
 """Orders: carried out by the running agent or recorded for the next, durable once the command returns."""
 
 import contextlib
-import os
-import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,17 +16,6 @@ from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 
 RECORDED = "The agent is not running. This is recorded; it takes effect when the agent next starts.\n"
-
-
-@pytest.fixture(scope="module")
-def running(site: LocalSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAgent]:
-    """An agent that the tests of this module share; they leave it neither paused nor recovering."""
-    folder = tmp_path_factory.mktemp("running")
-    shared = LocalAgent(folder, site.configuration(folder, ("web", "db")))
-    with shared.living():
-        for name in ("web", "db"):
-            shared.until_service(name, "READY")
-        yield shared
 
 
 def orders_of(agent: LocalAgent) -> list[tuple[Order, tuple[str, ...]]]:
@@ -104,15 +90,9 @@ def test_recover_is_refused_while_the_link_is_down(tmp_path: Path) -> None:
 
 def test_an_agent_that_stands_still_is_not_waited_for_for_ever_and_the_order_lapses(running: LocalAgent) -> None:
     given = len(orders_of(running))
-    running.process.send_signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, running.process.pid, os.WSTOPPED | os.WNOWAIT)
-    try:
-        with pytest.raises(
-            ConnmonError, match=r"did not answer within 0\.2 s; if it has not accepted the order by now"
-        ):
-            send_order(running.state, Order.PAUSE, (), patience=0.2)
-    finally:
-        running.process.send_signal(signal.SIGCONT)
+    no_answer = r"did not answer within 0\.2 s; if it has not accepted the order by now"
+    with running.frozen(), pytest.raises(ConnmonError, match=no_answer):
+        send_order(running.state, Order.PAUSE, (), patience=0.2)
     assert running.run("rearm").exit_code == 0
     assert [order for order, _ in orders_of(running)[given:]] == [Order.REARM]
     assert not running.status()["agent"]["paused"]

@@ -16,7 +16,9 @@ from tests.fakes.statefiles import with_reading_rights_only
 from connmon_agent.cli import connmon_agent, history, operate, replay, start, status
 from connmon_agent.presence import LOCK_FILE, AgentLock
 from connmon_agent.runtime import build, logs
-from connmon_agent.runtime.control import FILE_NAME, short_path
+from connmon_agent.runtime.control_transports.unix_socket import FILE_NAME, short_path
+
+pytestmark = pytest.mark.linux_alone(reason="users by number, and rights by mode")
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="users and rights of Unix")
 

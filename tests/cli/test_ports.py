@@ -20,6 +20,8 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
+from tests.fakes.statefiles import is_root
+from tests.fakes.wine import on_wine, own_name
 from tests.sockets.holders import as_somebody_else, free_port, held, held_by_another
 
 from connmon_agent.cli import connmon_agent
@@ -30,12 +32,14 @@ from connmon_agent.cli.wording import width_of
 from connmon_agent.core.plan import ForwardPlan, Reclaim
 from connmon_agent.core.world import Forward
 from connmon_agent.loading.defaults import PORTS
+from connmon_agent.platform_terms import AS_SUPERUSER
 from connmon_agent.presence import AgentLock
 from connmon_agent.sockets.binding import PortRefused
 from connmon_agent.sockets.examining import Obstacle
 from connmon_agent.sockets.owners import AGENT, Owner, Use
 
-ME = f"{psutil.Process().name()} (pid {os.getpid()})"
+needs_names = pytest.mark.skipif(on_wine(), reason="Wine tells neither names of processes nor which one has a port")
+ME = f"{own_name()} (pid {os.getpid()})"
 AGENTS_PID = 4711
 
 ERP = {name: ForwardPlan(primary, tuple(others)) for name, (primary, *others) in PORTS.items()}
@@ -171,13 +175,13 @@ def test_another_agents_port_is_held(agent: int | None) -> None:
         pytest.param(
             obstacle(),
             "8080 is held by no process that can be seen",
-            "See who has 8080 as root, or give frontend another port",
+            f"See who has 8080 {AS_SUPERUSER}, or give frontend another port",
             id="nobody",
         ),
         pytest.param(
             obstacle(Owner(8080, "::", Use.LISTENING, user="www-data", foreign=True)),
             "8080 is held by a process of the user www-data",
-            "See who has 8080 as root or www-data, or give frontend another port",
+            f"See who has 8080 {AS_SUPERUSER} or www-data, or give frontend another port",
             id="a user",
         ),
         pytest.param(
@@ -299,6 +303,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     )
 
 
+@needs_names
 def test_the_ports_of_this_machine_as_a_document(machine: Machine) -> None:
     with held(port=machine.web):
         found = machine.see()
@@ -314,7 +319,7 @@ def test_the_ports_of_this_machine_as_a_document(machine: Machine) -> None:
                 "port": machine.web,
                 "primary": True,
                 "state": "held",
-                "holder": {"name": psutil.Process().name(), "pid": os.getpid(), "user": psutil.Process().username()},
+                "holder": {"name": own_name(), "pid": os.getpid(), "user": psutil.Process().username()},
                 "text": f"held by {ME}",
             },
             {"port": machine.second, "primary": False, "state": "free", "holder": None, "text": "free"},
@@ -341,6 +346,7 @@ def test_start_in_the_mode_ports_shows_the_same_and_starts_nothing(machine: Mach
     assert not machine.state.exists()
 
 
+@needs_names
 def test_what_our_running_agent_listens_on_is_ours(machine: Machine) -> None:
     machine.state.mkdir()
     with ExitStack() as stack:
@@ -361,7 +367,8 @@ def public_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+@pytest.mark.linux_alone(reason="another user, as root becomes it")
+@pytest.mark.skipif(not is_root(), reason="needs root, to be somebody else")
 def test_without_rights_it_works_and_names_the_user(public_folder: Path) -> None:
     machine = Machine(public_folder)
     machine.state.mkdir(mode=0o700)
@@ -373,7 +380,7 @@ def test_without_rights_it_works_and_names_the_user(public_folder: Path) -> None
             found = machine.see()["web"]
             assert found["assigned"] == machine.second
             assert found["reason"] == f"{port} is held by a process of the user root"
-            assert found["remedy"] == f"See who has {port} as root, or give web another port"
+            assert found["remedy"] == f"See who has {port} {AS_SUPERUSER}, or give web another port"
             assert found["ports"][0]["holder"] == {"name": None, "pid": None, "user": "root"}
 
         machine.see()  # imports what the command needs: somebody else may not be able to read the modules

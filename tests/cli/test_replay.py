@@ -212,7 +212,7 @@ def test_what_cannot_be_meant_is_refused(morning: Path, arguments: tuple[str, ..
 def test_where_no_agent_ever_ran_there_is_nothing_to_tell(tmp_path: Path, command: str) -> None:
     result = run(tmp_path, command)
     assert result.exit_code == 1
-    assert f"{tmp_path}/connmon.db" in result.stderr
+    assert f"{tmp_path / 'connmon.db'}" in result.stderr
 
 
 def test_history_in_its_three_forms(morning: Path) -> None:

@@ -13,6 +13,8 @@ from connmon_agent.cli import connmon_agent, service
 from connmon_agent.service_managers import planning
 from connmon_agent.service_managers.registry import FORMS
 
+of_linux = pytest.mark.linux_alone(reason="services of systemd, cron and launchd, with paths of Unix")
+
 
 @pytest.fixture
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCommands:
@@ -38,6 +40,7 @@ def call(*words: object) -> Result:
     return CliRunner().invoke(connmon_agent, [str(word) for word in words])
 
 
+@of_linux
 def test_show_prints_byte_for_byte_what_install_writes(tmp_path: Path, commands: FakeCommands, config: Path) -> None:
     shown = call("--config", config, "service", "show")
     assert shown.exit_code == 0
@@ -46,6 +49,7 @@ def test_show_prints_byte_for_byte_what_install_writes(tmp_path: Path, commands:
     assert (tmp_path / "etc/systemd/system/connmon-agent.service").read_bytes() == shown.stdout_bytes
 
 
+@of_linux
 def test_a_life(commands: FakeCommands, config: Path) -> None:
     absent = call("service", "status")
     assert (absent.exit_code, "not installed. Run `connmon-agent service install`" in absent.stdout) == (3, True)
@@ -65,6 +69,7 @@ def test_a_life(commands: FakeCommands, config: Path) -> None:
     assert call("service", "uninstall").stdout == "Nothing changed: it is not installed.\n"
 
 
+@of_linux
 def test_uninstall_and_status_need_no_configuration_that_can_be_read(commands: FakeCommands, config: Path) -> None:
     assert call("--config", config, "service", "install").exit_code == 0
     config.write_text("nonsense: [")
@@ -72,6 +77,7 @@ def test_uninstall_and_status_need_no_configuration_that_can_be_read(commands: F
     assert call("--config", config, "service", "uninstall").exit_code == 0
 
 
+@of_linux
 @pytest.mark.parametrize("verb", ["install", "show"])
 def test_a_configuration_that_cannot_be_used_is_refused_with_its_mistakes(
     tmp_path: Path, commands: FakeCommands, config: Path, verb: str
@@ -85,16 +91,16 @@ def test_a_configuration_that_cannot_be_used_is_refused_with_its_mistakes(
     assert commands.ran == []
 
 
+@of_linux
 def test_an_instance_reads_the_file_of_its_name(commands: FakeCommands, config: Path) -> None:
     missing = call("service", "show", "--instance", "branch")
     assert (missing.exit_code, "/etc/connmon-agent/branch.yaml" in missing.stderr) == (2, True)
 
 
-def test_windows_has_no_form_yet_and_says_so(commands: FakeCommands, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "win32")
-    refused = call("service", "status")
-    assert refused.exit_code == 1
-    assert "installing a service is not supported on Windows yet. Try: Start it with" in refused.stderr
+@pytest.mark.linux_alone(reason="where an account cannot be chosen")
+def test_an_account_is_for_windows(commands: FakeCommands, config: Path) -> None:
+    refused = call("--config", config, "service", "install", "--account", "LocalService")
+    assert (refused.exit_code, "--account is for Windows" in refused.stderr) == (1, True)
 
 
 def test_every_service_manager_can_be_named() -> None:

@@ -1,23 +1,32 @@
 """The agent as a process: how it begins, how it ends, and what keeps it from beginning."""
 
+import errno
 import json
 import os
 import re
 import shutil
 import signal
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.fakes.local_sites import SOURCE_ROOT, LocalAgent, LocalSite, refuse_to_start
+from click.testing import CliRunner
+from tests.fakes.local_sites import SOURCE_ROOT, LocalAgent, LocalSite
+from tests.fakes.system_wording import worded
 
+from connmon_agent.cli import connmon_agent
 from connmon_agent.core.events import AgentStarted, AgentStopped, Event
 from connmon_agent.embedded.kubernetes import Hang
-from connmon_agent.runtime.control import FILE_NAME as SOCKET
+from connmon_agent.runtime import build
+from connmon_agent.runtime.control_transports.unix_socket import FILE_NAME as SOCKET
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 
-resource = pytest.importorskip("resource")
+if sys.platform != "win32":
+    import resource
+
+ERROR_PATH_NOT_FOUND, ERROR_INVALID_NAME, ERROR_ALREADY_EXISTS = 3, 123, 183  # winerror.h
 
 
 def events_of(agent: LocalAgent) -> list[Event]:
@@ -28,6 +37,7 @@ def events_of(agent: LocalAgent) -> list[Event]:
 # How it ends.
 
 
+@pytest.mark.linux_alone(reason="signals of others that end in order")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_signal_ends_it_in_order(agent: LocalAgent, number: signal.Signals) -> None:
     agent.start()
@@ -39,7 +49,7 @@ def test_a_signal_ends_it_in_order(agent: LocalAgent, number: signal.Signals) ->
     assert agent.run("status").exit_code == 3
 
 
-def test_a_signal_ends_it_in_order_while_the_api_keeps_silent(site: LocalSite, agent: LocalAgent) -> None:
+def test_it_ends_in_order_while_the_api_keeps_silent(site: LocalSite, agent: LocalAgent) -> None:
     rule = site.api.faults.add(Hang(), times=None)
     try:
         agent.start()
@@ -52,7 +62,8 @@ def test_it_goes_on_after_kill_9(agent: LocalAgent) -> None:
     agent.start()
     agent.until_service("db", "READY")
     agent.kill()
-    assert (agent.state / SOCKET).exists(), "a killed agent leaves its socket behind"
+    if sys.platform != "win32":
+        assert (agent.state / SOCKET).exists(), "a killed agent leaves its socket behind"
     agent.start()
     assert agent.run("pause").exit_code == 0
     started = [event.pid for event in events_of(agent) if isinstance(event, AgentStarted)]
@@ -63,13 +74,13 @@ def test_it_goes_on_after_kill_9(agent: LocalAgent) -> None:
 # What keeps it from beginning.
 
 
-def test_a_second_agent_on_the_same_state_is_refused(agent: LocalAgent) -> None:
-    agent.start()
-    code, words = refuse_to_start(["--config", str(agent.file), "start"])
-    assert code == 1
-    assert words.startswith(f"Error: another agent (pid {agent.process.pid}) already runs on the state directory")
+def test_a_second_agent_on_the_same_state_is_refused(running: LocalAgent) -> None:
+    refused = running.run("start")
+    words = refused.stderr
+    assert refused.exit_code == 1
+    assert words.startswith(f"Error: another agent (pid {running.process.pid}) already runs on the state directory")
     assert "Try: Stop it with `connmon-agent stop`" in words
-    assert agent.process.poll() is None
+    assert running.process.poll() is None
 
 
 @pytest.mark.parametrize(
@@ -84,43 +95,47 @@ def test_a_configuration_that_disables_the_agent_refuses_its_start_in_one_line(
 ) -> None:
     path, state = tmp_path / name, tmp_path / "state"
     path.write_text(content)
-    code, words = refuse_to_start(["--config", str(path), "--state-dir", str(state), "start"])
+    refused = CliRunner().invoke(connmon_agent, ["--config", str(path), "--state-dir", str(state), "start"])
     told = f"Error: {path}: {key} is false: the agent is not started. Try: Set it to true to allow it"
-    assert (code, words.splitlines()) == (2, [told])
+    assert (refused.exit_code, refused.stderr.splitlines()) == (2, [told])
     assert not state.exists()
 
 
 def test_a_configuration_that_cannot_be_used_is_told_whole(agent: LocalAgent) -> None:
     agent.write("link: {fall: x}\nrecovery: {parallel: 0}\nnonsense: 1\n")
-    code, words = refuse_to_start(["--config", str(agent.file), "start"])
-    assert code == 2
-    assert [key for key in ("link.fall", "recovery.parallel", "nonsense") if key not in words] == []
+    refused = agent.run("start")
+    assert refused.exit_code == 2
+    assert [key for key in ("link.fall", "recovery.parallel", "nonsense") if key not in refused.stderr] == []
     assert not agent.state.exists()
 
 
-def test_a_chart_that_cannot_be_used_is_told(agent: LocalAgent, tmp_path: Path) -> None:
-    source = tmp_path / "checkout" / "agent"
-    shutil.copytree(SOURCE_ROOT / "connmon_agent", source / "connmon_agent", ignore=shutil.ignore_patterns("*.pyc"))
-    charts = shutil.copytree(SOURCE_ROOT.parent / "statecharts", source.parent / "statecharts")
+def test_a_chart_that_cannot_be_used_is_told(
+    agent: LocalAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charts = shutil.copytree(SOURCE_ROOT.parent / "statecharts", tmp_path / "statecharts")
     chart = charts / "link.yaml"
     chart.write_text(chart.read_text().replace("trigger: round_good", "trigger: round_god"))
-    code, words = refuse_to_start(["--config", str(agent.file), "start"], source=source)
-    assert code == 2
-    assert "link.yaml:" in words and "round_god" in words
+    monkeypatch.setattr(build, "find_charts_folder", lambda: charts)
+    refused = agent.run("start")
+    assert refused.exit_code == 2
+    assert "link.yaml:" in refused.stderr and "round_god" in refused.stderr
     assert not agent.state.exists()
+
+
+IMPOSSIBLE = "a?b" if sys.platform == "win32" else "/proc/connmon"  # where nothing can be made
 
 
 @pytest.mark.parametrize(
-    ("place", "message"),
+    ("place", "why"),
     [
-        ("file", "the state directory {place} cannot be made: File exists"),
-        ("file/deeper", "the state directory {place} cannot be made: Not a directory"),
-        ("/proc/connmon", "the state directory {place} cannot be made: No such file or directory"),
+        ("file", worded(errno.EEXIST, ERROR_ALREADY_EXISTS)),
+        ("file/deeper", worded(errno.ENOTDIR, ERROR_PATH_NOT_FOUND)),
+        (IMPOSSIBLE, worded(errno.ENOENT, ERROR_INVALID_NAME)),
     ],
     ids=["a file", "below a file", "where nothing can be made"],
 )
 def test_a_state_directory_that_cannot_be_made_is_named(
-    agent: LocalAgent, tmp_path: Path, place: str, message: str
+    agent: LocalAgent, tmp_path: Path, place: str, why: str
 ) -> None:
     (tmp_path / "file").touch()
     agent.configuration["state_dir"] = str(tmp_path / place)
@@ -128,7 +143,7 @@ def test_a_state_directory_that_cannot_be_made_is_named(
     result = agent.run("start")
     assert result.exit_code == 1
     assert result.stderr == (
-        f"Error: {message.format(place=tmp_path / place)}. "
+        f"Error: the state directory {tmp_path / place} cannot be made: {why}. "
         "Try: Create it and give it to the agent's user, or use another --state-dir\n"
     )
 
@@ -172,7 +187,7 @@ def test_with_an_api_that_refuses_connections_it_watches_the_link(agent: LocalAg
     agent.until_link("ONLINE")
 
 
-@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process")
+@pytest.mark.linux_alone(reason="a limit on the size of files, set for another process")
 def test_with_a_full_disk_it_watches_and_takes_no_orders(agent: LocalAgent) -> None:
     agent.start()
     agent.until_service("web", "READY")
@@ -228,6 +243,7 @@ BAD_CONFIGURATIONS = {
 }
 
 
+@pytest.mark.linux_alone(reason="pipes among the files")
 def test_a_pipe_in_the_place_of_the_configuration_holds_up_nothing(agent: LocalAgent) -> None:
     agent.start()
     agent.until_service("web", "READY")

@@ -16,7 +16,7 @@ from tests.fakes.mornings import at, offline_snapshot, ready, recovering_snapsho
 from tests.fakes.statefiles import tampered
 from tests.fakes.values import worlds
 
-from connmon_agent.cli import connmon_agent
+from connmon_agent.cli import connmon_agent, status
 from connmon_agent.cli.rendering.plugin_line import Severity, check_line
 from connmon_agent.cli.rendering.snapshots import Snapshot
 from connmon_agent.core.world import Link, LinkState, Service, ServiceState
@@ -135,6 +135,14 @@ def test_performance_data_have_their_units() -> None:
 
 def run(folder: Path, *arguments: str) -> Result:
     return CliRunner().invoke(connmon_agent, ["--state-dir", str(folder), "status", *arguments])
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_the_exit_code_is_that_of_the_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "take_snapshot", lambda _: STATES[name][0])
+    result = run(tmp_path, "--check")
+    assert result.stdout.startswith(f"CONNMON {Severity(result.exit_code).name}")
+    assert result.exit_code == STATES[name][1]
 
 
 def test_the_command_ends_with_the_plugins_code(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from connmon_agent.cli import connmon_agent
 
 # A call begins where a shell takes a word as a command, and ends where it goes on to something else.
 _CALL = re.compile(
-    r"(?:^|\$ |\bsudo |\$\(|[|;&] )(?:/\S*/bin/)?connmon-agent(?P<words>(?: [^|;&)\"`#]*)?)(?=$|[|;&)\"`#])"
+    r"(?:^|\$ |\bsudo |\$\(|[|;&] )(?:/\S*/bin/)?connmon-agent"
+    r"(?P<words>(?: (?:\"[^\"]*\"|[^|;&)\"`#])*)?)(?=$|[|;&)\"`#])"
 )
 
 

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.wine import on_wine
+
 from connmon_agent.core.effects import Restart
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import Kind, ServicePlan
@@ -22,6 +24,7 @@ from connmon_agent.settings import KubernetesSettings
 from .loopback import HOST, Handler
 
 PATIENT = 20.0  # seconds; for what answers at once
+SOON = 0.8 if on_wine() else 0.15  # seconds; for what never ends, and long enough to connect
 AT = Moment(100.0, 1795431600.0)
 TOKEN = "site/1/1"
 

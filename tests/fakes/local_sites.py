@@ -10,10 +10,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 from click.testing import CliRunner, Result
 
@@ -52,11 +53,12 @@ ATTENTIVE: Json = {"check_interval": "1s", "timeout": "1s", "quality": {}}
 class LocalSite:
     """The internet and the cluster, on an event loop of their own; callable from the test's thread."""
 
-    def __init__(self, *workloads: str) -> None:
+    def __init__(self, *workloads: str, ready_after: float = 0.05) -> None:
+        """``ready_after``: seconds that a pod takes to get ready."""
         self.internet = LoopbackInternet()
         self._age = AGE
         self.api = EmbeddedKubernetes(
-            pace=Pace(ready_after=0.05), namespaces=(NAMESPACE,), now=lambda: time.time() - self._age
+            pace=Pace(ready_after=ready_after), namespaces=(NAMESPACE,), now=lambda: time.time() - self._age
         )
         self._workloads = workloads
         self._loop = asyncio.new_event_loop()
@@ -136,7 +138,8 @@ class LocalAgent:
 
     def write(self, text: str | None = None) -> None:
         """Write the configuration down, or another text in its place."""
-        self.file.write_text(text if text is not None else yaml.safe_dump(self.configuration, sort_keys=False))
+        content = text if text is not None else yaml.safe_dump(self.configuration, sort_keys=False)
+        self.file.write_text(content, encoding="utf-8")
 
     # The process.
 
@@ -168,19 +171,34 @@ class LocalAgent:
         self.process.wait(PATIENCE)
 
     def end(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and wait for the exit code."""
-        self.process.send_signal(number)
+        """Ask for an end in order and wait for the exit code: by a signal, or by ``stop`` where signals only kill."""
+        if sys.platform == "win32":
+            self._ask("stop")
+        else:
+            self.process.send_signal(number)
         return self.process.wait(PATIENCE)
 
     def reload(self) -> None:
-        """SIGHUP."""
-        self.process.send_signal(signal.SIGHUP)
+        """SIGHUP, or ``reload`` where there is none; whether it is refused stands in the log."""
+        if sys.platform == "win32":
+            self._ask("reload")
+        else:
+            self.process.send_signal(signal.SIGHUP)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let the process stand still, as a whole, while the block lasts."""
+        with frozen(self.process.pid):
+            yield
 
     def bury(self) -> None:
         """Leave no process behind."""
         if self._process is not None and self._process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
             self.kill()
+
+    def _ask(self, order: str) -> None:
+        """Beside the process, whatever the configuration has become."""
+        CliRunner().invoke(command, ["--state-dir", str(self.state), order])
 
     # What it says and remembers.
 
@@ -252,21 +270,33 @@ def _holds(condition: Callable[[], bool]) -> bool:
         return False
 
 
-def spawn(arguments: Iterable[str], *, source: Path = SOURCE_ROOT, **settings: Any) -> subprocess.Popen[str]:
-    """The real command in a process of its own, from the source root ``source``."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CONNMON_")}
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Let a process stand still, as a whole, while the block lasts; it may be killed in it."""
+    process = psutil.Process(pid)
+    process.suspend()
+    try:
+        while sys.platform != "win32" and process.status() != psutil.STATUS_STOPPED:  # there it is at once
+            time.sleep(GLANCE)
+        yield
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
+
+
+def environment_of_commands() -> dict[str, str]:
+    """What the command needs in a process of its own: all that can be imported here, and nothing of the caller's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CONNMON_")}
+    return {**kept, "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(SOURCE_ROOT), *filter(None, sys.path)]))}
+
+
+def spawn(arguments: Iterable[str], **settings: Any) -> subprocess.Popen[str]:
+    """The real command in a process of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "connmon_agent", *arguments],
-        env={**environment, "PYTHONPATH": str(source)},
+        env=environment_of_commands(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         text=True,
         **settings,
     )
-
-
-def refuse_to_start(arguments: Iterable[str], *, source: Path = SOURCE_ROOT) -> tuple[int, str]:
-    """Run a command that is to end by itself; returns its exit code and what it wrote on stderr."""
-    with spawn(arguments, source=source, stderr=subprocess.PIPE) as process:
-        _, words = process.communicate(timeout=PATIENCE)
-    return process.returncode, words

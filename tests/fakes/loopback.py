@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
+from connmon_agent.accepting import serve_streams
 from connmon_agent.core.sightings import ProbeResult
 from connmon_agent.probes.prober import TargetProber
 from connmon_agent.settings import Target
@@ -16,7 +17,6 @@ from connmon_agent.settings import Target
 HOST = "127.0.0.1"
 PATIENT = 60.0  # seconds; for what answers at once, on whatever machine
 IMPATIENT = 0.05  # seconds; for what never answers, or of a clock that the test holds
-TURNS_TO_ACCEPT = 5  # so many turns of the loop a connection takes from being accepted to being known
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -44,11 +44,11 @@ async def serve_tcp(handle: Handler, *, host: str = HOST, context: ssl.SSLContex
             await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(hold, host, 0, ssl=context)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    server = serve_streams(socket.create_server((host, 0), family=family), hold, context=context)
     try:
-        yield server.sockets[0].getsockname()[1]
+        yield server.port
     finally:
-        await _accept_no_more(server)
         server.close()
         for handler in handlers:
             handler.cancel()
@@ -56,14 +56,6 @@ async def serve_tcp(handle: Handler, *, host: str = HOST, context: ssl.SSLContex
         for writer in writers:
             writer.transport.abort()
         await asyncio.sleep(0)  # the transports close their sockets in the loop's next turn
-
-
-async def _accept_no_more(server: asyncio.Server) -> None:
-    """asyncio loses a connection whose server closes while it is being accepted: finish those first."""
-    for listening in server.sockets:
-        asyncio.get_running_loop().remove_reader(listening.fileno())
-    for _ in range(TURNS_TO_ACCEPT):
-        await asyncio.sleep(0)
 
 
 def answer_with(*parts: bytes) -> Handler:
@@ -99,20 +91,22 @@ async def serve_udp(
         sock.setblocking(False)
         sock.bind((host, port))
 
-        def receive() -> None:
-            datagram, client = sock.recvfrom(65_535)
-            for reply in answer(datagram):
-                loop.call_later(delay, send, reply, client)
+        async def receive() -> None:
+            while True:
+                datagram, client = await loop.sock_recvfrom(sock, 65_535)
+                for reply in answer(datagram):
+                    loop.call_later(delay, send, reply, client)
 
         def send(reply: bytes, client: tuple[str, int]) -> None:
             with contextlib.suppress(OSError):  # the block has ended, or the client has
                 sock.sendto(reply, client)
 
-        loop.add_reader(sock, receive)
+        receiving = asyncio.create_task(receive())
         try:
             yield sock.getsockname()[1]
         finally:
-            loop.remove_reader(sock)
+            receiving.cancel()
+            await asyncio.wait([receiving])
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import socket
 import struct
@@ -19,6 +18,8 @@ def enter_own_network() -> bool:
     """Leave the machine's network for one with a loopback alone. False: only root can, and nothing changes."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return False
+    import fcntl  # not on Windows
+
     groups = _PING_GROUPS.read_text() if _PING_GROUPS.exists() else None
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
         return False  # a container may not

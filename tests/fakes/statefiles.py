@@ -26,6 +26,11 @@ WALL = 1_790_000_000.0  # 2026-09-21 14:13:20 UTC
 SOMEBODY_ELSE = 65534  # nobody, on every Linux
 
 
+def is_root() -> bool:
+    """Whether a test may become somebody else, or change the machine."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
 def moment(seconds: float) -> Moment:
     return Moment(seconds, WALL + seconds)
 

@@ -113,7 +113,7 @@ def test_a_permission_that_is_missing_is_lasting(tmp_path: Path, verb: str, reso
     async def scenario() -> None:
         api = cluster()
         api.access.deny(verb, resource)
-        async with place(tmp_path, api, backend_wait=0.5) as here:
+        async with place(tmp_path, api, backend_wait=1.5) as here:
             checked = await check(here)
             assert checked.lasting
             assert "Grant" in (checked.trouble or "")

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from tests.fakes.wine import on_wine
 
 from connmon_agent.forwards.clients import has_hung_up, is_waiting, reset, set_options
 
@@ -43,12 +44,24 @@ def test_a_client_that_closed_is_not(pair: Pair) -> None:
     assert not is_waiting(local)
 
 
+@pytest.mark.skipif(on_wine(), reason="Wine ends a connection in order before it resets it")
 def test_a_reset_is_an_error_and_no_end(pair: Pair) -> None:
     client, local = pair
     set_options(local)
     reset(local)
     with pytest.raises(ConnectionResetError):
         client.recv(1)
+
+
+def test_where_nobody_tells_whose_a_socket_is_only_a_reset_does(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connmon_agent.forwards.clients._ORPHANS_TOLD", False)
+    client, local = pair
+    assert has_hung_up(local) is None
+    client.shutdown(socket.SHUT_WR)
+    assert has_hung_up(local) is None
+    reset(client)
+    assert has_hung_up(local) is True
+    assert not is_waiting(local)
 
 
 def test_a_client_that_has_sent_something_waits(pair: Pair) -> None:

@@ -33,6 +33,7 @@ from connmon_agent.settings import ForwardingSettings
 
 pytestmark = pytest.mark.usefixtures("either_way")
 WEB = ("Deployment", "default", "web")
+HUNDREDS = 500
 
 
 def echoing(**options: int) -> EmbeddedKubernetes:
@@ -136,12 +137,13 @@ class TestReachingPods:
 
         run(scenario())
 
-    def test_five_hundred_at_once(self, tmp_path: Path) -> None:
+    @pytest.mark.alone
+    def test_hundreds_at_once(self, tmp_path: Path) -> None:
         async def scenario() -> None:
             async with place(tmp_path, echoing()) as here:
-                clients = await asyncio.gather(*(connect(here.port) for _ in range(500)))
+                clients = await asyncio.gather(*(connect(here.port) for _ in range(HUNDREDS)))
                 await asyncio.gather(*(send(client, b"x") for client in clients))
-                assert await asyncio.gather(*(receive(client, 1) for client in clients)) == [b"x"] * 500
+                assert await asyncio.gather(*(receive(client, 1) for client in clients)) == [b"x"] * HUNDREDS
                 for client in clients:
                     client.close()
                 await until(lambda: here.traffic.open == 0)
@@ -280,7 +282,7 @@ class TestFailures:
         async def scenario() -> None:
             api = cluster()
             api.programs.refuse(*WEB, 8080)
-            async with place(tmp_path, api, backend_wait=0.5) as here:
+            async with place(tmp_path, api, backend_wait=1.5) as here:
                 error = await self.fail(here)
                 assert "accepts no connection on port 8080" in error
                 assert here.said == [("web", error)]
@@ -291,7 +293,7 @@ class TestFailures:
         async def scenario() -> None:
             api = cluster()
             api.programs.refuse(*WEB, 8080)
-            async with place(tmp_path, api, backend_wait=0.5) as here:
+            async with place(tmp_path, api, backend_wait=1.5) as here:
                 await self.fail(here)
                 api.programs.forget(*WEB, 8080)
                 await here.wait_long()
@@ -368,7 +370,7 @@ class TestFailures:
     def test_an_api_that_hangs_is_given_up(self, tmp_path: Path) -> None:
         async def scenario() -> None:
             api = cluster()
-            async with place(tmp_path, api, backend_wait=0.5) as here:
+            async with place(tmp_path, api, backend_wait=1.5) as here:
                 api.faults.add(Hang(), path="portforward")
                 assert "did not answer" in await self.fail(here)
 

@@ -106,6 +106,7 @@ def test_a_connection_that_was_just_accepted_is_served_before_the_agent_ends(tmp
     run(scenario())
 
 
+@pytest.mark.linux_alone(reason="listening sockets that a service manager keeps")
 @pytest.mark.parametrize("alternatives", [(), (1,)])
 def test_a_port_that_no_service_can_use_is_let_go_of(tmp_path: Path, alternatives: tuple[int, ...]) -> None:
     """Its clients see an end, and others may have it: after a change of the configuration."""

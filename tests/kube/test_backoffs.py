@@ -158,6 +158,7 @@ GIVEN = '{"status": {"token": "abc"%s}}'
 EXPIRED = GIVEN % ', "expirationTimestamp": "1960-01-01T00:00:00Z"'
 
 
+@pytest.mark.linux_alone(reason="a plugin that is a script with #!")
 @pytest.mark.parametrize(
     ("printed", "code", "answer"),
     [

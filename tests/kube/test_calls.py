@@ -41,6 +41,7 @@ def begun(path: Path) -> bool:
     return path.exists() and bool(path.read_text())
 
 
+@pytest.mark.linux_alone(reason="processes in /proc")
 @pytest.mark.parametrize("requests", [1, 20], ids=["one", "more than there are threads"])
 def test_closing_waits_for_no_credential_plugin_and_ends_it(
     tmp_path: Path, requests: int, monkeypatch: pytest.MonkeyPatch

@@ -18,6 +18,7 @@ PEM = (CERTIFICATES / "authority.pem").read_text()
 BROKEN = ClusterError("unreachable", "https://a broke the connection off: reset", delivered=None)
 
 
+@pytest.mark.linux_alone(reason="the program openssl")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_end_of_a_certificate_is_what_openssl_says(name: str) -> None:
     path = CERTIFICATES / name

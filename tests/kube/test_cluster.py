@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 from tests.fakes.kube_sites import (
     AT,
+    SOON,
     TOKEN,
     calls_of,
     http,
@@ -344,7 +345,7 @@ FAULTS = [
 
 def patience_for(fault: Fault) -> dict[str, float]:
     """Short timeouts where they are what ends the request."""
-    return {"read": 0.1, "deadline": 0.15} if isinstance(fault, Hang | Drip) else {}
+    return {"read": 0.7 * SOON, "deadline": SOON} if isinstance(fault, Hang | Drip) else {}
 
 
 @pytest.mark.parametrize(("fault", "kind", "outcome"), FAULTS)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fakes.statefiles import SOMEBODY_ELSE, in_child
+from tests.fakes.statefiles import SOMEBODY_ELSE, in_child, is_root
 
 from connmon_agent.kube.handed_files import find_handed, name_credential
 from connmon_agent.kube.kubeconfig import Places, read_access
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+needs_root = pytest.mark.skipif(not is_root(), reason="needs root, to be somebody else")
 
 
 @settings(max_examples=30)
@@ -33,6 +33,7 @@ def test_without_a_copy_the_file_itself_is_read(tmp_path: Path) -> None:
     assert find_handed(missing, {}) == find_handed(missing, {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == missing
 
 
+@pytest.mark.linux_alone(reason="another user, as root becomes it")
 @needs_root
 def test_a_kubeconfig_of_root_and_the_keys_that_it_names_are_read_from_the_copies(tmp_path: Path) -> None:
     private, credentials = tmp_path / "root", tmp_path / "credentials"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.fakes.system_wording import worded
 
 from connmon_agent.errors import ClusterError
 from connmon_agent.kube.kubeconfig import Access, Places, find_kubeconfigs, read_access
@@ -60,7 +62,7 @@ class TestWhereItLies:
 
     def test_those_in_the_environment_that_exist(self, tmp_path: Path) -> None:
         first, second = write_config(tmp_path / "1"), write_config(tmp_path / "2")
-        where = places(tmp_path, KUBECONFIG=f"{first}:{tmp_path / 'gone'}::{second}")
+        where = places(tmp_path, KUBECONFIG=os.pathsep.join([str(first), str(tmp_path / "gone"), "", str(second)]))
         assert find_kubeconfigs(None, where) == (first, second)
 
     def test_the_users_own_before_k3s(self, tmp_path: Path) -> None:
@@ -139,13 +141,13 @@ class TestWhatItSays:
     def test_the_first_file_that_names_something_wins(self, tmp_path: Path) -> None:
         first = write_config(tmp_path / "1", user={"token": "first"}, current=None)
         second = write_config(tmp_path / "2", user={"token": "second"})
-        access = read_access(None, None, places(tmp_path, KUBECONFIG=f"{first}:{second}"))
+        access = read_access(None, None, places(tmp_path, KUBECONFIG=f"{first}{os.pathsep}{second}"))
         assert access.authorization == "Bearer first"
 
     def test_the_context_can_be_chosen(self, tmp_path: Path) -> None:
         first = write_config(tmp_path / "1", user={"token": "first"})
         second = write_config(tmp_path / "2", name="other", user={"token": "second"})
-        where = places(tmp_path, KUBECONFIG=f"{first}:{second}")
+        where = places(tmp_path, KUBECONFIG=f"{first}{os.pathsep}{second}")
         assert read_access(None, "other", where).authorization == "Bearer second"
 
     def test_secrets_are_not_shown(self) -> None:
@@ -205,7 +207,7 @@ def test_a_broken_file_is_told(tmp_path: Path, text: str, message: str) -> None:
         ),
         pytest.param(None, {"auth-provider": {"name": "gcp"}}, "uses an auth-provider", id="auth-provider"),
         pytest.param(None, {"as": "admin"}, "impersonates another user", id="impersonation"),
-        pytest.param(None, {"tokenFile": "gone"}, "gone cannot be read: No such file or directory", id="missing file"),
+        pytest.param(None, {"tokenFile": "gone"}, f"gone cannot be read: {worded(errno.ENOENT, 2)}", id="missing file"),
     ],
 )
 def test_what_cannot_be_used_is_told(
@@ -334,7 +336,7 @@ def test_a_folder_that_may_not_be_entered(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Path, "exists", refuse_entry)
     error = refusal(None, where=Places({"KUBECONFIG": "/private/config"}, tmp_path))
-    assert error.message == "/private/config: Permission denied"
+    assert error.message == f"{Path('/private/config')}: Permission denied"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
@@ -357,3 +359,12 @@ def test_what_a_cluster_holds_for_plugins(tmp_path: Path) -> None:
     ]
     path = write_config(tmp_path / "c", cluster={"server": SERVER, "extensions": extensions})
     assert read_access(path, None, Places({}, tmp_path)).plugin_config == {"a": 1}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_kubeconfig_and_a_token_that_powershell_redirected_into_a_file(tmp_path: Path, encoding: str) -> None:
+    path = write_config(tmp_path / "c", user={"tokenFile": "token"})
+    path.write_bytes(path.read_text().encode(encoding))
+    (tmp_path / "token").write_bytes("secret\r\n".encode(encoding))
+    access = read_access(path, None, places(tmp_path))
+    assert (access.server, access.authorization) == (SERVER, "Bearer secret")

@@ -8,6 +8,16 @@ import ssl
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+from tests.fakes.kube_sites import PATIENT
+
+from connmon_agent.errors import ClusterError
+from connmon_agent.kube.pod_failures import PodBroke, PodRefused
+from connmon_agent.kube.pod_frames import HEADROOM
+from connmon_agent.kube.port_forwards import PodStream
+from connmon_agent.kube.spdy import SpdyConnection
+from connmon_agent.kube.tunnels import TunnelStream
+from connmon_agent.kube.websockets import ApiSocket
 from connmon_agent.kube.wires import Buffers, Wire
 
 CERTIFICATE = Path(__file__).parent.parent / "probes" / "certificates" / "good.pem"
@@ -61,3 +71,63 @@ def test_a_handshake_that_ends_just_when_it_was_given_up_breaks_nothing() -> Non
         assert wire.session is not None, "it went on to the end"
 
     asyncio.run(scenario())
+
+
+def wire_that_ended() -> Wire:
+    """The other side hung up, and nobody has heard of it."""
+    wire = Wire(Buffers())
+    wire.connection_made(cast(asyncio.BaseTransport, Peer(wire)))
+    wire.eof_received()
+    return wire
+
+
+def test_a_websocket_whose_wire_had_ended_gives_what_came_before_and_then_the_end() -> None:
+    async def scenario() -> None:
+        early = ApiSocket(wire_that_ended(), "the server", b"\x82\x02hi")
+        assert await early.receive() == b"hi"
+        with pytest.raises(ClusterError, match="broke the connection off"):
+            await early.receive()
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENT))
+
+
+def test_a_spdy_connection_whose_wire_had_ended_is_over() -> None:
+    async def scenario() -> None:
+        await SpdyConnection(wire_that_ended(), "the server").attend()
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENT))
+
+
+def test_no_handshake_is_begun_on_a_wire_that_has_ended() -> None:
+    """As where a proxy agrees to a tunnel and hangs up."""
+
+    async def scenario() -> None:
+        with pytest.raises(ConnectionResetError):
+            await wire_that_ended().secure(ssl.create_default_context(), "localhost", None)
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENT))
+
+
+@pytest.mark.parametrize("over", ["spdy", "websocket"])
+@pytest.mark.parametrize("used", [False, True])
+def test_a_connection_that_ended_before_anything_was_written_has_sent_nothing(over: str, used: bool) -> None:
+    async def scenario() -> None:
+        wire = Wire(Buffers())
+        wire.connection_made(cast(asyncio.BaseTransport, Peer(wire)))
+        stream = (
+            TunnelStream(SpdyConnection(wire, "the server"), "web", 8080)
+            if over == "spdy"
+            else PodStream(ApiSocket(wire, "the server"), "web", 8080)
+        )
+        reading = asyncio.ensure_future(stream.read())
+        await asyncio.sleep(0)  # which opens the connection, where it is not yet
+        if used:
+            await stream.write(memoryview(bytearray(HEADROOM) + b"first"))
+        wire.eof_received()
+        with pytest.raises(PodBroke) as caught:
+            await stream.write(memoryview(bytearray(HEADROOM) + b"next"))
+        assert isinstance(caught.value, PodRefused) is not used
+        with pytest.raises(PodBroke):
+            await reading
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENT))

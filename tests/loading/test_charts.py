@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -353,7 +354,9 @@ def test_the_first_folder_that_is_there_is_taken(tmp_path: Path) -> None:
 
 
 def test_without_any_folder_the_places_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=f"no such folder; looked for {tmp_path}/a and {tmp_path}/b"):
+    with pytest.raises(
+        ConfigurationError, match=re.escape(f"no such folder; looked for {tmp_path / 'a'} and {tmp_path / 'b'}")
+    ):
         find_charts_folder((tmp_path / "a", tmp_path / "b"))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from connmon_agent.loading.conversions import convert_system_config
 from connmon_agent.presence import LOCK_FILE
 from connmon_agent.settings import Settings
 
+ENVIRONMENT = {"DATA": "/data", "HOME": "/home/erp", "USERPROFILE": "C:\\Users\\erp"}
 SHIPPED = Path(__file__).parents[2] / "config" / "system_config.json"
 names = st.from_regex(r"[a-z]([-a-z0-9]{0,12}[a-z0-9])?", fullmatch=True) | st.sampled_from(
     ["on", "no", "7", "1e3", "null"]
@@ -87,11 +89,11 @@ def system_configs(draw: st.DrawFn) -> dict[str, object]:
 
 
 def load(path: Path) -> Settings:
-    return load_settings(path, state_dir=None, environment={"DATA": "/data", "HOME": "/home/erp"})
+    return load_settings(path, state_dir=None, environment=ENVIRONMENT)
 
 
 def convert(source: Path, output: Path) -> str:
-    return convert_system_config(source, output=output, environment={"DATA": "/data", "HOME": "/home/erp"})
+    return convert_system_config(source, output=output, environment=ENVIRONMENT)
 
 
 @hypothesis.settings(max_examples=25)
@@ -105,7 +107,7 @@ def test_the_same_settings_are_loaded_from_both(content: object, folder: str, ta
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         for each in {folder, target, *(["var"] if var else [])}:
-            (place / each).mkdir()
+            (place / each).mkdir(exist_ok=True)  # the same folder in other letters, where they have no case
         source, output = place / folder / "system_config.json", place / target / "connmon.yaml"
         source.write_text(json.dumps(content), encoding="utf-8")
         output.write_text(convert(source, output), encoding="utf-8")
@@ -137,7 +139,8 @@ def test_the_state_stays_where_it_was_when_the_file_moves(tmp_path: Path) -> Non
     (tmp_path / "var" / LOCK_FILE).touch()  # an agent has run there
     source = tmp_path / "config" / "system_config.json"
     source.write_text('{"Logging": {}}')
-    assert f"state_dir: {tmp_path / 'var'}" in convert(source, tmp_path / "etc" / "connmon.yaml")
+    moved = yaml.safe_load(convert(source, tmp_path / "etc" / "connmon.yaml"))
+    assert moved["state_dir"] == str(tmp_path / "var")
     assert "state_dir" not in convert(source, tmp_path / "config" / "connmon.yaml"), "it is beside both"
 
 

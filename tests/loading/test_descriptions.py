@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,9 +54,9 @@ ports = st.integers(1, 65535)
 registries = st.sampled_from(["docker.io", "registry.example:5000", "[2001:db8::1]:5000", "no", "7", "localhost"])
 words = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=12).filter(str.isprintable)
 words |= st.sampled_from(["on", "Off", "null", "~", "true", "5", "010", "1:30", "#x", "a: b", "- a", "x #y", "*a"])
-paths = st.lists(words.filter(lambda word: "/" not in word and word not in (".", "..")), min_size=1, max_size=3).map(
-    lambda parts: Path("/", *parts)
-)
+NO_NAME = "/" if os.sep == "/" else "/\\:"  # of a file or a folder, on this system
+files = words.filter(lambda word: not set(NO_NAME) & set(word) and word not in (".", ".."))
+paths = st.lists(files, min_size=1, max_size=3).map(lambda parts: Path(Path.cwd().anchor, *parts))
 
 
 def seconds(low: float, high: float) -> st.SearchStrategy[float]:
@@ -237,6 +239,7 @@ def settings_of_all_kinds(draw: st.DrawFn) -> Settings:
     )
 
 
+@hypothesis.settings(max_examples=40)  # each loads a whole configuration
 @given(settings_of_all_kinds())
 def test_a_description_loads_again_to_the_same_settings(original: Settings) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from connmon_agent.errors import ConfigurationError
+from connmon_agent.loading import documents
 from connmon_agent.loading.documents import MAX_BYTES, read_document
 from connmon_agent.loading.nodes import ScalarNode
 
@@ -65,10 +66,42 @@ def test_every_usual_way_to_write_text_is_read(tmp_path: Path, data: bytes) -> N
         pytest.param(b"#" * (MAX_BYTES + 1), ": the file is larger than 1 MB; check the path", id="too large"),
     ],
 )
-def test_what_is_no_text_gets_one_clear_message(tmp_path: Path, data: bytes, message: str) -> None:
+def test_what_is_no_text_gets_one_clear_message(
+    tmp_path: Path, data: bytes, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "ANSI", None)
     path = tmp_path / "connmon.yaml"
     path.write_bytes(data)
     assert find_message(path) == message
+
+
+@pytest.mark.parametrize(
+    ("data", "warned"), [(TEXT.encode("cp1252"), True), (TEXT.encode(), False), (TEXT.encode("utf-16"), False)]
+)
+def test_windows_reads_its_own_code_page_and_says_so(
+    tmp_path: Path, data: bytes, warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "ANSI", "cp1252")
+    path = tmp_path / "connmon.yaml"
+    path.write_bytes(data)
+    assert read_context(path) == "Küche"
+    warnings = [str(warning).removeprefix(str(path)) for warning in read_document(path).problems.warnings]
+    expected = ": this is not UTF-8 text; it is read in the code page of this machine; save the file as UTF-8"
+    assert warnings == [expected] * warned
+
+
+def test_a_torn_file_is_not_taken_for_one_of_a_code_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "ANSI", "cp1252")
+    path = tmp_path / "connmon.yaml"
+    path.write_bytes(codecs.BOM_UTF16_LE + b"\0\xd8")
+    assert "this is not UTF-8 text" in find_message(path)
+
+
+@pytest.mark.parametrize("text", [r'dir: "C:\ERP\logs"', r'dir: "C:\users"', r'dir: "C:\xampp"'])
+def test_backslashes_in_double_quotes_are_explained(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "connmon.yaml"
+    path.write_text(text)
+    assert find_message(path).endswith(r"write it in single quotes, 'C:\ERP\logs', or each backslash twice")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -80,6 +113,7 @@ def test_a_directory_is_no_file(tmp_path: Path) -> None:
     assert find_message(tmp_path) == ": this is a directory; name the file in it"
 
 
+@pytest.mark.linux_alone(reason="what Linux says of a name that is too long")
 def test_a_path_that_cannot_exist_is_refused_in_words() -> None:
     assert find_message(Path("a" * 300)) == ": the file cannot be read: File name too long; check the path and the disk"
     assert "embedded null byte" in find_message(Path("connmon\0.yaml"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,7 @@ def load(folder: Path, key: str, text: str) -> Settings:
     return load_settings(path, state_dir=None, environment=ENVIRONMENT)
 
 
+@pytest.mark.linux_alone(reason="what the drives of a Windows path are where there are none")
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize(("text", "meant"), WRITTEN, ids=[text for text, _ in WRITTEN])
 def test_a_variable_is_expanded_or_refused_and_never_the_name_of_a_folder(
@@ -95,6 +97,7 @@ def read(text: str, rules: PathRules, *, windows_file: bool = False) -> Path | N
     return (windows_file_path(rules, read_text) if windows_file else file_path(rules))(value)
 
 
+@pytest.mark.linux_alone(reason="what the drives of a Windows path are where there are none")
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
@@ -116,6 +119,14 @@ def test_windows_compares_the_names_of_variables_in_any_case() -> None:
     assert read("%ProgramData%/logs", rules) == Path("/data/logs")
     with pytest.raises(Rejected):
         read("%ProgramData%/logs", PathRules(Path("/erp"), None, {"PROGRAMDATA": "/data"}, "linux"))
+
+
+@pytest.mark.parametrize("text", ["C:logs", "d:", "%DRIVE%logs"])
+def test_a_drive_without_a_directory_is_refused_on_windows(text: str) -> None:
+    rules = PathRules(Path("/erp"), None, {"DRIVE": "D:"}, "win32")
+    with pytest.raises(Rejected):
+        read(text, rules)
+    read(text, replace(rules, platform="linux"))  # a strange name, and no more
 
 
 @given(st.text(st.sampled_from("$%{}(): envHOMEx")))

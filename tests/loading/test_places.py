@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +70,7 @@ def test_a_file_in_the_place_of_a_folder_is_passed_over(site: Surroundings) -> N
     assert find_config(site) == own
 
 
+@pytest.mark.linux_alone(reason="symbolic links, which only administrators make on Windows")
 def test_a_file_that_cannot_be_looked_at_is_not_passed_over(site: Surroundings) -> None:
     loop = site.folder / "config"
     loop.symlink_to(loop)
@@ -94,6 +96,7 @@ def test_relative_paths_start_above_a_folder_config_else_beside_the_file(
     assert base_of(Path(config), site.folder) == (site.folder / base).resolve()
 
 
+@pytest.mark.linux_alone(reason="the variable of systemd, with colons between paths")
 def test_the_state_directory_is_looked_for_in_this_order(site: Surroundings) -> None:
     config, beside = Path("config/connmon.yaml"), site.folder / "var"
     beside.mkdir()
@@ -155,3 +158,9 @@ def test_the_process_surroundings_follow_the_environment_given() -> None:
     surroundings = Surroundings.of_this_process({"HOME": "/somewhere", "USERPROFILE": "/somewhere"})
     assert surroundings.home == Path("/somewhere")
     assert Surroundings.of_this_process({}).home is None
+
+
+@pytest.mark.skipif(os.name != "nt", reason="drive letters are Windows'")
+@pytest.mark.parametrize("option", ["C:state", r"\state", r"\\server\share\state", r"C:\state", "state"])
+def test_every_form_of_a_windows_path_is_made_whole(option: str, site: Surroundings) -> None:
+    assert choose_state_dir(Path(option), None, None, site).is_absolute()

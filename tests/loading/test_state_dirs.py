@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from connmon_agent.errors import ConfigurationError
+from connmon_agent.loading import documents
 from connmon_agent.loading.places import Surroundings
 from connmon_agent.loading.state_dirs import find_state_dir
 
@@ -57,8 +58,9 @@ def test_a_system_config_never_does_and_may_be_as_broken_as_it_likes(tmp_path: P
     ],
 )
 def test_a_mistake_in_the_key_itself_is_told_with_its_line(
-    tmp_path: Path, content: str | bytes, complaint: str
+    tmp_path: Path, content: str | bytes, complaint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(documents, "ANSI", None)
     with pytest.raises(ConfigurationError) as caught:
         find(tmp_path, content)
     assert complaint in str(caught.value)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from connmon_agent.errors import ConfigurationError
+from connmon_agent.loading import documents
 from connmon_agent.loading.configuration import load_settings
 from connmon_agent.loading.defaults import DEFAULTS, PORTS
 from connmon_agent.loading.file_paths import resolve_windows_path
@@ -303,7 +304,8 @@ def test_every_encoding_of_windows_is_read_where_only_others_wrote_an_umlaut(pat
     assert load_settings(path, state_dir=None, environment={}).kubernetes.namespace == "shop"
 
 
-def test_an_umlaut_of_a_code_page_in_our_own_section_is_refused(path: Path) -> None:
+def test_an_umlaut_of_a_code_page_in_our_own_section_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "ANSI", None)
     path.write_bytes('{"Logging": {"LogDir": "Prüfung"}}'.encode("cp1252"))
     with pytest.raises(ConfigurationError) as caught:
         load_settings(path, state_dir=None, environment={})

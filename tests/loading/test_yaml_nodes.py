@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from connmon_agent.errors import ConfigurationError
-from connmon_agent.loading.nodes import MAX_DEPTH, ListNode, MappingNode, Node, ScalarNode
+from connmon_agent.loading.nodes import MAX_DEPTH, ListNode, MappingNode, Node, ScalarNode, show_node
 from connmon_agent.loading.problems import Problems
 from connmon_agent.loading.yaml_nodes import FASTEST_LOADER, parse_yaml
 
@@ -136,3 +136,10 @@ def test_depth_is_bounded(opening: str, loader: Any) -> None:
 
 def test_nothing_but_comments_is_nothing() -> None:
     assert parse("# link:\n") is None
+
+
+@pytest.mark.parametrize("before", range(0, 80, 8))
+def test_no_part_of_a_credential_is_left_where_the_value_is_cut(before: int) -> None:
+    secret = "cm9ib3Q6aGx5ME0zZTltTjJUbVBBYXZ0TnJMUmxoUkNpaDZMd205UVR3dHoyZQ=="
+    text = " " * before + '{"auths": {"registry.example": {"auth": "' + secret + '"}}}'
+    assert secret[:8] not in show_node(ScalarNode(text, text, 1, quoted=True))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
+import sys
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -14,6 +17,8 @@ from connmon_agent.metrics import http
 from connmon_agent.metrics.http import HttpServer, Refusal, Request, Response, is_own_host, parse_head
 
 Ask = Callable[[bytes], Awaitable[bytes]]
+
+LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # closing resets
 
 
 async def echo(request: Request) -> Response:
@@ -28,7 +33,7 @@ def serve(story: Callable[[Ask, int], Awaitable[None]], *, own_host_only: bool =
 
     async def live() -> None:
         server = HttpServer(echo, own_host_only=own_host_only, report=errors.append)
-        port = await server.listen("127.0.0.1", 0)
+        port = server.listen("127.0.0.1", 0)
 
         async def ask(sent: bytes) -> bytes:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -150,3 +155,39 @@ def test_no_bytes_are_too_odd_to_be_refused(head: bytes) -> None:
         assert 400 <= refusal.status.value < 600
     else:
         assert request.method in ("GET", "HEAD")
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+def test_somebody_else_cannot_take_the_address_away(reuse: bool) -> None:
+    """Windows allows that by SO_REUSEADDR, unless the first one has it to itself. Wine and Linux never do."""
+
+    async def story(ask: Ask, port: int) -> None:
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(reuse))
+            with pytest.raises(OSError):
+                other.bind(("127.0.0.1", port))
+                other.listen()
+        assert (await ask(get("/"))).startswith(b"HTTP/1.1 200")
+
+    serve(story)
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_EXCLUSIVEADDRUSE"), reason="an option of Windows' alone")
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_the_address_is_asked_for_exclusively(address: str) -> None:
+    with http._listen(address, 0) as listener:
+        assert listener.getsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE")) != 0  # noqa: B009
+        assert listener.getsockname()[0] == address
+
+
+def test_clients_that_hang_up_before_they_are_accepted_do_not_end_it() -> None:
+    """On Windows they ended the listener of asyncio's own server."""
+
+    async def story(ask: Ask, port: int) -> None:
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
+            await asyncio.sleep(0)
+        assert (await ask(get("/"))).startswith(b"HTTP/1.1 200")
+
+    assert serve(story) == []

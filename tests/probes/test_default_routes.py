@@ -45,6 +45,7 @@ def test_default_routes_of_ipv6() -> None:
     assert list(parse_ipv6_routes(IPV6_TABLE)) == [DefaultRoute("wan0", 6, 1024, "fe80::1")]
 
 
+@pytest.mark.linux_alone(reason="routes in /proc")
 @pytest.mark.parametrize(
     ("files", "routes"),
     [

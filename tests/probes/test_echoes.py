@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from collections.abc import Callable
 
@@ -12,11 +13,16 @@ from hypothesis import strategies as st
 from tests.fakes.loopback import IMPATIENT, PATIENT
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.probes.echoes import build_echo, check_echo, exchange_echo
-from connmon_agent.probes.failures import WrongAnswer
+from connmon_agent.core.sightings import Failure
+from connmon_agent.probes.echoes import build_echo, check_echo, exchange_echo, send_by_function
+from connmon_agent.probes.failures import WrongAnswer, classify_error
+from connmon_agent.probes.lookups import Address, Lookup
+from connmon_agent.probes.network import Network
+from connmon_agent.windows_api.icmp_replies import check_status
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 PAYLOAD = b"abcdefgh"
+ping_sockets = pytest.mark.linux_alone(reason="Windows has a function for echoes instead of ping sockets")
 GOOD = struct.pack("!BBHHH", 0, 0, 0xBEEF, 7, 513) + PAYLOAD
 GOOD_V6 = b"\x81" + GOOD[1:]
 IP_HEADER = b"\x45" + bytes(19)
@@ -97,6 +103,7 @@ async def exchange(router: Router, *, times: int = 1, delay: float = 0.0, timeou
             loop.remove_reader(there)
 
 
+@ping_sockets
 def test_every_echo_has_a_sequence_and_a_payload_of_its_own() -> None:
     requests: list[bytes] = []
 
@@ -110,11 +117,13 @@ def test_every_echo_has_a_sequence_and_a_payload_of_its_own() -> None:
     assert len({request[8:] for request in requests}) == 8
 
 
+@ping_sockets
 def test_somebody_elses_echo_is_a_wrong_answer() -> None:
     with pytest.raises(WrongAnswer, match=OTHER):
         asyncio.run(exchange(lambda request: [turn_round(request)[:-1] + b"\xff\xff"]))
 
 
+@ping_sockets
 @pytest.mark.parametrize(
     ("router", "delay"),
     [(lambda request: [], 0.0), (lambda request: [turn_round(request)], 2 * IMPATIENT)],
@@ -139,3 +148,56 @@ def test_no_flipped_byte_goes_unnoticed_but_in_checksum_and_identifier(place: in
     else:
         with pytest.raises(WrongAnswer):
             check_echo(damaged, V4, 513, PAYLOAD)
+
+
+def by_function(
+    send: Callable[[str, bytes, float], bytes], address: Address = (V4, ("192.0.2.1", 0))
+) -> tuple[Network, BaseException | None]:
+    """Send an echo by a function that waits, as Windows has it; returns what the network saw, and the failure."""
+    network = Network(ssl.create_default_context, Lookup(), timeout=0.7)
+
+    async def attempt() -> BaseException | None:
+        try:
+            await send_by_function(address, network, send)
+        except (OSError, WrongAnswer) as failure:
+            return failure
+        return None
+
+    return network, asyncio.run(attempt())
+
+
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        ((V4, ("192.0.2.1", 0)), "192.0.2.1"),
+        ((V6, ("2001:db8::1", 0, 0, 0)), "2001:db8::1"),
+        ((V6, ("fe80::1", 0, 0, 12)), "fe80::1%12"),
+        ((V6, ("fe80::1%12", 0, 0, 12)), "fe80::1%12"),
+    ],
+)
+def test_a_function_is_asked_for_the_address_within_the_probes_time(address: Address, asked: str) -> None:
+    calls: list[tuple[str, int, float]] = []
+
+    def answer(host: str, payload: bytes, timeout: float) -> bytes:
+        calls.append((host, len(payload), timeout))
+        return payload
+
+    network, failure = by_function(answer, address)
+    assert (calls, failure) == ([(asked, 32, 0.7)], None)
+    assert network.bytes > 2 * 32
+
+
+def test_a_function_that_brings_back_something_else_has_not_proved_anything() -> None:
+    _, failure = by_function(lambda host, payload, timeout: payload[:-1])
+    assert isinstance(failure, WrongAnswer)
+
+
+def test_what_a_function_fails_with_is_the_failure() -> None:
+    def fail(host: str, payload: bytes, timeout: float) -> bytes:
+        check_status(11003)
+        return payload
+
+    network, failure = by_function(fail)
+    assert isinstance(failure, OSError)
+    assert classify_error(failure) is Failure.UNREACHABLE
+    assert 0 < network.bytes < 2 * 60, "only the request was sent"

@@ -10,6 +10,7 @@ from tests.fakes.loopback import HOST, PATIENT, closed_port, serve_tcp, silent_p
 from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.sightings import Failure
+from connmon_agent.platform_terms import HOSTS_FILE
 from connmon_agent.probes.failures import WrongAnswer
 from connmon_agent.probes.http import naming_this_machine
 from connmon_agent.probes.lookups import Address, Lookup, is_name
@@ -140,7 +141,7 @@ def resolved_to(*addresses: str) -> TargetProber:
 def test_a_name_that_a_filter_leads_to_this_machine_is_not_asked(blocked: str) -> None:
     results = asyncio.run(resolved_to(blocked).probe_all())
 
-    told = f"resolves to {blocked}, which is this machine: look for a DNS filter or /etc/hosts"
+    told = f"resolves to {blocked}, which is this machine: look for a DNS filter or {HOSTS_FILE}"
     reason = f'the name "blocked.example" {told}'
     assert {result.kind for result in results} >= {"tcp", "http"}  # and icmp, where this user may ping
     assert {(result.ok, result.failure, result.reason) for result in results} == {(False, Failure.NAME, reason)}

@@ -221,11 +221,11 @@ def test_probing_over_http_does_not_load_a_web_framework() -> None:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (OSError(101, "Network is unreachable"), "network is unreachable"),
-        (OSError(113, "No route to host"), "no route to the host"),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "network is unreachable"),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "no route to the host"),
         (ConnectionRefusedError(), "connection refused"),
         (ConnectionResetError("Connection lost"), "connection reset"),
-        (OSError(110, "Connection timed out"), "no answer: the system gave up waiting"),
+        (OSError(errno.ETIMEDOUT, "Connection timed out"), "no answer: the system gave up waiting"),
         (OSError(24, "Too many open files"), "this machine's agent has too many files open"),
         (OSError(5, "Input/output error"), "input/output error"),
         (OSError("Something Else"), "something else"),

@@ -144,6 +144,7 @@ def test_a_lost_packet_is_counted() -> None:
     run_virtually(story())
 
 
+@pytest.mark.linux_alone(reason="what the kernel counts of a connection")
 @pytest.mark.parametrize(
     ("make", "least", "most"),
     [

@@ -13,13 +13,13 @@ from msgspec import structs
 
 from connmon_agent.routes.kernel import finds_way
 from connmon_agent.routes.netlink import NetlinkWatch, open_socket
-from connmon_agent.routes.views import LinuxView
+from connmon_agent.routes.views import SystemView
 
 NEVER = 86_400.0  # seconds
 
 
 async def tell() -> None:
-    watch = NetlinkWatch(open_socket(), LinuxView().read, recheck=NEVER)
+    watch = NetlinkWatch(open_socket(), SystemView().read, recheck=NEVER)
     told = None
     while True:
         if (seen := {**structs.asdict(watch.read()), "way": finds_way()}) != told:

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.linux_alone(reason="netlink, and interfaces asked by ioctl")
+
 NEAR, FAR = f"connmon-near-{os.getpid()}", f"connmon-far-{os.getpid()}"
 TELLER = Path(__file__).with_name("tell_evidence.py")
 PATIENCE = 60.0  # seconds; the watch looks only when it is told to

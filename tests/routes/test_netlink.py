@@ -13,6 +13,8 @@ from tests.fakes.virtual_time import run_virtually
 from connmon_agent.core.sightings import Evidence
 from connmon_agent.routes.netlink import RECHECK_INTERVAL, NetlinkWatch, TruncatedMessage, may_matter, parse_messages
 
+pytestmark = pytest.mark.linux_alone(reason="netlink")
+
 NEW_LINK, DELETE_LINK, NEW_ADDRESS, DELETE_ADDRESS = 16, 17, 20, 21
 NEW_ROUTE, DELETE_ROUTE, NEW_NEIGHBOUR, DONE = 24, 25, 28, 3
 SEEN = Evidence(carrier=True, default_route=True, interface="wan0", gateway="192.0.2.1")

@@ -41,13 +41,15 @@ def test_a_look_every_second_without_netlink() -> None:
     assert watch.read() == SEEN
 
 
-@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+@pytest.mark.linux_alone(reason="netlink, and interfaces asked by ioctl")
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
 def test_systems_without_netlink_are_polled(platform: str) -> None:
     watch = open_link_watch(platform, connect=refuse)
     assert isinstance(watch, PollingWatch)
     assert isinstance(watch.read(), Evidence)
 
 
+@pytest.mark.linux_alone(reason="netlink")
 def test_netlink_that_never_tells_anything_is_polled_slowly() -> None:
     async def story() -> int:
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -58,6 +60,7 @@ def test_netlink_that_never_tells_anything_is_polled_slowly() -> None:
     assert run_virtually(story()) == 6
 
 
+@pytest.mark.linux_alone(reason="netlink")
 def test_netlink_that_failed_is_polled() -> None:
     class Failing(socket.socket):
         def recv(self, size: int, flags: int = 0) -> bytes:

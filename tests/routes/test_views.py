@@ -10,7 +10,7 @@ from connmon_agent.core.sightings import Evidence
 from connmon_agent.probes.default_routes import DefaultRoute
 from connmon_agent.probes.interface import Link
 from connmon_agent.routes.kernel import is_running
-from connmon_agent.routes.views import LinuxView, read_portably
+from connmon_agent.routes.views import SystemView, read_portably
 
 WAN = DefaultRoute("wan0", 4, 100, "192.0.2.1")
 LTE = DefaultRoute("wwan0", 4, 700, "192.168.0.1")
@@ -32,9 +32,9 @@ def view(
     way: bool = False,
     told: bool = True,
     kinds: dict[str, str] | None = None,
-) -> LinuxView:
+) -> SystemView:
     """What a machine shows: its default routes, those that the kernel would use, and the carriers."""
-    return LinuxView(
+    return SystemView(
         read_routes=lambda: list(routes) if told else None,
         is_running=(running or {}).get,
         finds_way=lambda: way,
@@ -122,7 +122,7 @@ def told(
         ),
     ],
 )
-def test_evidence_of_linux(seen: LinuxView, evidence: Evidence) -> None:
+def test_evidence_of_linux(seen: SystemView, evidence: Evidence) -> None:
     assert seen.read() == evidence
 
 
@@ -177,6 +177,7 @@ def test_an_interface_that_goes_while_it_is_looked_at_is_no_evidence() -> None:
     assert read_portably(read_links=fail, finds_way=lambda: True) == Evidence(default_route=True)
 
 
+@pytest.mark.linux_alone(reason="interfaces asked by ioctl")
 @pytest.mark.skipif(not os.path.exists("/proc/net/dev"), reason="asks Linux")
 @pytest.mark.parametrize(
     ("name", "running"),

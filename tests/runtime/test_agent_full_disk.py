@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,9 @@ from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.events import AgentStopped, RoundFinished
 from connmon_agent.store.reading import Reader
+
+if sys.platform != "win32":
+    import resource
 
 
 def test_a_full_disk_stops_restarts_and_not_the_watch() -> None:
@@ -118,6 +121,7 @@ def limit_files(length: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (length, resource.RLIM_INFINITY))
 
 
+@pytest.mark.linux_alone(reason="a limit on the size of files")
 def test_a_state_file_that_was_full_during_an_outage_holds_all_of_it_afterwards(tmp_path: Path) -> None:
     """The real journal: it opens on a full disk, because that only reads, and then refuses every commit."""
     path = tmp_path / "connmon.db"

@@ -7,6 +7,7 @@ import functools
 import socket
 import sqlite3
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -135,7 +136,7 @@ def test_the_hook_finds_what_waits() -> None:
 
     async def wait() -> None:
         Path(__file__).read_bytes()
-        subprocess.run(["true"], check=True)
+        subprocess.run([sys.executable, "-Ic", ""], check=True)
         socket.getaddrinfo("localhost", 80)
         sqlite3.connect(":memory:").close()
         await asyncio.to_thread(Path(__file__).read_bytes)

@@ -26,7 +26,7 @@ from connmon_agent.presence import LOCK_FILE, AgentLock, find_agent
 from connmon_agent.runtime import lock_watch
 from connmon_agent.runtime.agent import Agent
 from connmon_agent.runtime.build import CREDENTIALS_FOLDER, Runner, open_memory, run_agent
-from connmon_agent.runtime.control import FILE_NAME
+from connmon_agent.runtime.control_transports.unix_socket import FILE_NAME
 from connmon_agent.runtime.logs import Log
 from connmon_agent.runtime.order_recording import record_order
 from connmon_agent.runtime.reloading import Reloads
@@ -103,6 +103,7 @@ def test_an_agent_whose_state_directory_is_removed_or_replaced_ends(
     assert not begun_anew or (settings.state_dir / FILE_NAME).exists()
 
 
+@pytest.mark.linux_alone(reason="rights by mode")
 def test_the_state_directory_is_made_and_credentials_in_it_are_private(settings: Settings) -> None:
     with open_memory(settings.state_dir) as memory:
         assert memory.folder == settings.state_dir

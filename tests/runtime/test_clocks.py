@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import sys
 from pathlib import Path
 
 import pytest
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.runtime.clocks import Anchor, SystemClock, anchor_time, boot_id, boottime
+from connmon_agent.runtime.clocks import Anchor, SystemClock, anchor_time, awaketime, boot_id, boottime
 
 WALL = 1_795_000_000.0
 KEPT = {"boot_id": "boot-1", "boot_offset": repr(WALL - 500.0)}
@@ -23,6 +25,7 @@ KEPT = {"boot_id": "boot-1", "boot_offset": repr(WALL - 500.0)}
             KEPT, "boot-1", 560.0, WALL - 9e6, WALL + 60.0, id="the same boot, the wall clock was turned back"
         ),
         pytest.param(KEPT, "boot-1", 560.0, WALL + 9e6, WALL + 60.0, id="the same boot, the wall clock was turned on"),
+        pytest.param(KEPT, "boot-1", 30.0, WALL + 900.0, WALL + 900.0, id="another boot of the same name"),
         pytest.param(KEPT, "boot-2", 30.0, WALL + 900.0, WALL + 900.0, id="another boot: only the wall clock knows"),
         pytest.param(KEPT, "boot-2", 30.0, WALL - 9e6, WALL + 60.0, id="another boot, the wall clock was turned back"),
     ],
@@ -60,8 +63,21 @@ def test_sleep_takes_its_time_and_none_for_what_is_over(seconds: float) -> None:
 def test_the_machine_has_a_boot_and_its_time_runs() -> None:
     assert boot_id() == boot_id() != ""
     assert 0.0 < boottime() <= boottime()
+    assert 0.0 < awaketime() <= awaketime()
 
 
+@pytest.mark.skipif(sys.platform != "win32", reason="Windows counts its boots, or does not")
+def test_windows_asks_its_own_count_and_no_folder_that_anybody_may_have_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (made := tmp_path / "boot_id").write_text("anybody's")
+    monkeypatch.setattr("connmon_agent.runtime.clocks.BOOT_ID_FILE", made)
+    assert re.fullmatch(r"boot-\d+(min)?", boot_id())
+    monkeypatch.setattr("connmon_agent.windows_api.clocks.boot_number", lambda: None)
+    assert re.fullmatch(r"boot-\d+min", boot_id())
+
+
+@pytest.mark.linux_alone(reason="a machine of Unix without /proc")
 def test_a_machine_without_proc_has_a_name_for_its_boot_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("connmon_agent.runtime.clocks.BOOT_ID_FILE", tmp_path / "none")
     named_by_the_system = boot_id()

@@ -1,29 +1,25 @@
-"""Orders over the control socket: a real Unix socket in a real folder."""
+"""Orders over the control channel: a real one, of this platform, for a real folder."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import stat
+import socket
+import sys
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from connmon_agent.core.events import Order
 from connmon_agent.errors import ConnmonError, NotRunning, Refused, StoreError
-from connmon_agent.runtime.control import (
-    FILE_NAME,
-    LONGEST_REQUEST,
-    ControlServer,
-    Handler,
-    ask_agent,
-    name_operator,
-    parse_request,
-    send_order,
-    short_path,
-)
+from connmon_agent.runtime.control import ControlServer, Handler, ask_agent, parse_request, send_order
+from connmon_agent.runtime.control_transports import LONGEST_REQUEST, name_sender
+from connmon_agent.runtime.control_transports import exchange as exchange_lines
+from connmon_agent.runtime.control_transports.unix_socket import short_path
 
 Orders = list[tuple[Order, tuple[str, ...], str]]
 
@@ -68,26 +64,39 @@ def ask(folder: Path, order: str) -> Callable[[], Awaitable[object]]:
 
 def exchange(folder: Path, line: bytes, answers: list[bytes]) -> Callable[[], Awaitable[object]]:
     async def talk() -> None:
-        with short_path(folder) as path:
-            reader, writer = await asyncio.open_unix_connection(path)
-        writer.write(line)
-        writer.write_eof()
-        answers.append(await reader.read())
-        writer.close()
+        answers.append(await asyncio.to_thread(exchange_lines, folder, line, 30.0))
 
     return talk
+
+
+def break_off(folder: Path, line: bytes) -> Callable[[], Awaitable[object]]:
+    """Say ``line``, which has no end, and go."""
+    return lambda: asyncio.to_thread(_say_and_go, folder, line)
+
+
+def _say_and_go(folder: Path, line: bytes) -> None:
+    if sys.platform == "win32":
+        from connmon_agent.runtime.control_transports.named_pipe import name_channel
+
+        with suppress(OSError), open(name_channel(folder), "r+b", buffering=0) as pipe:
+            pipe.write(line)
+        return
+    with socket.socket(socket.AF_UNIX) as connection, short_path(folder) as path:
+        connection.connect(path)
+        with suppress(OSError):
+            connection.sendall(line)
 
 
 @pytest.mark.parametrize(
     ("order", "services"), [(Order.PAUSE, ()), (Order.RECOVER, ("web", "größe")), (Order.REARM, ("web",))]
 )
 def test_an_order_reaches_the_agent_with_its_operator(tmp_path: Path, order: Order, services: tuple[str, ...]) -> None:
-    me = name_operator(os.getuid(), os.getpid())
+    me = name_sender()
     assert serve(tmp_path, give(tmp_path, order, *services)) == [(order, services, me)]
 
 
 def test_a_request_to_the_process_reaches_its_handler_and_brings_its_answer(tmp_path: Path) -> None:
-    me = name_operator(os.getuid(), os.getpid())
+    me = name_sender()
     asked: list[tuple[object, str]] = []
 
     async def handle(arguments: Mapping[str, object], by: str) -> Mapping[str, object]:
@@ -161,7 +170,7 @@ def test_a_malformed_request_is_refused_and_obeyed_by_nobody(tmp_path: Path, lin
 @pytest.mark.parametrize("line", [b"", b'{"order": "pau', b"x" * (LONGEST_REQUEST + 1)])
 def test_a_request_without_end_does_not_harm_the_server(tmp_path: Path, line: bytes) -> None:
     async def client() -> None:
-        await exchange(tmp_path, line, [])()
+        await break_off(tmp_path, line)()
         await give(tmp_path, Order.RESUME)()
 
     assert [order for order, _, _ in serve(tmp_path, client)] == [Order.RESUME]
@@ -171,28 +180,6 @@ def test_an_order_that_came_too_late_has_lapsed(tmp_path: Path) -> None:
     answers: list[bytes] = []
     assert serve(tmp_path, exchange(tmp_path, b'{"order": "pause", "until": 0.0}\n', answers)) == []
     assert "expired" in json.loads(answers[0])["reason"]
-
-
-def test_the_socket_belongs_to_the_agents_user_alone_and_goes_with_the_agent(tmp_path: Path) -> None:
-    modes: list[int] = []
-
-    async def client() -> None:
-        modes.append(stat.S_IMODE((tmp_path / FILE_NAME).stat().st_mode))
-
-    serve(tmp_path, client)
-    assert modes == [0o600]
-    assert not (tmp_path / FILE_NAME).exists()
-
-
-def test_a_state_directory_may_lie_deeper_than_a_unix_address_is_long(tmp_path: Path) -> None:
-    deep = tmp_path / ("d" * 100) / ("e" * 100)
-    deep.mkdir(parents=True)
-    assert [order for order, _, _ in serve(deep, give(deep, Order.PAUSE))] == [Order.PAUSE]
-
-
-def test_a_socket_that_a_killed_agent_left_behind_is_replaced(tmp_path: Path) -> None:
-    (tmp_path / FILE_NAME).write_text("")
-    assert len(serve(tmp_path, give(tmp_path, Order.PAUSE))) == 1
 
 
 def test_without_an_agent_nobody_listens(tmp_path: Path) -> None:
@@ -205,5 +192,27 @@ def test_a_request_is_read_whole() -> None:
     assert (request.order, request.services, request.until) == (Order.RECOVER, ("web", "7"), 5)
 
 
-def test_an_operator_without_a_name_is_told_by_number() -> None:
-    assert name_operator(4_000_000_000, 7) == "user 4000000000 (pid 7)"
+def test_many_give_orders_at_once(tmp_path: Path) -> None:
+    async def client() -> None:
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(20) as clients:  # the default one is the agent's
+            give_one = partial(send_order, tmp_path, Order.PAUSE)
+            await asyncio.gather(*(loop.run_in_executor(clients, give_one, (str(number),)) for number in range(20)))
+
+    names = sorted(services for _, services, _ in serve(tmp_path, client))
+    assert names == sorted((str(number),) for number in range(20))
+
+
+def test_an_agent_that_hangs_is_waited_for_no_longer_than_was_wanted(tmp_path: Path) -> None:
+    ended = asyncio.Event()
+
+    async def hang(arguments: Mapping[str, object], by: str) -> Mapping[str, object]:
+        await ended.wait()
+        return {}
+
+    async def client() -> None:
+        with pytest.raises(ConnmonError, match=r"did not answer within 0\.2 s"):
+            await asyncio.to_thread(partial(ask_agent, tmp_path, "hang", patience=0.2))
+        ended.set()
+
+    serve(tmp_path, client, handlers={"hang": hang})

@@ -45,6 +45,7 @@ def test_programs_read_json(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.linux_alone(reason="a shell that sources")
 def test_a_shell_can_source_the_other(tmp_path: Path) -> None:
     EndpointFiles(tmp_path, complain=print).publish(OPEN)
     script = f'set -eu; . {tmp_path}/endpoints.env; echo "$FRONTEND_CUSTOM_URL $FRONTEND_CUSTOM_PORT"'

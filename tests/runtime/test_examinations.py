@@ -2,13 +2,17 @@
 
 import asyncio
 import os
+import re
+import shlex
 import shutil
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from msgspec import structs
@@ -23,6 +27,7 @@ from connmon_agent.loading.charts import PLACES
 from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.presence import LOCK_FILE, AgentLock
 from connmon_agent.runtime.examinations import (
+    NETWORK_FILE_SYSTEMS,
     examine_charts,
     examine_cluster,
     examine_folder,
@@ -97,7 +102,7 @@ def test_missing_charts_are_a_problem(tmp_path: Path) -> None:
 
 
 def test_a_writable_folder_with_room_is_good(tmp_path: Path) -> None:
-    health, text = only(examine_folder(tmp_path, least_free=0))
+    health, text = only(examine_folder(tmp_path, least_free=0, is_open=lambda _: False))
     assert (health, text.startswith(f"{tmp_path}, ")) == ("good", True)
 
 
@@ -126,6 +131,7 @@ def test_a_disk_without_room_is_a_problem(tmp_path: Path) -> None:
     assert (health, text.endswith(f" MiB are free in {tmp_path}")) == ("problem", True)
 
 
+@pytest.mark.linux_alone(reason="statvfs")
 def test_a_disk_without_inodes_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.statvfs(tmp_path)
     full = os.statvfs_result((*real[:5], 1000, 0, 0, *real[8:10]))
@@ -133,11 +139,35 @@ def test_a_disk_without_inodes_is_a_problem(tmp_path: Path, monkeypatch: pytest.
     assert only(examine_folder(tmp_path)) == ("problem", f"no inodes are free in {tmp_path}")
 
 
+@pytest.mark.linux_alone(reason="the table of mounts")
 def test_a_network_file_system_is_a_problem(tmp_path: Path, mounts: Path) -> None:
     mounts.write_text(f"nas:/export {tmp_path} nfs4 rw 0 0\n")
     assert only(examine_folder(tmp_path, least_free=0, mounts=mounts)) == ("problem", f"{tmp_path} lies on nfs4")
 
 
+def test_a_folder_that_anybody_may_use_is_told_with_the_command_that_closes_it(tmp_path: Path) -> None:
+    (found,) = examine_folder(tmp_path, least_free=0, is_open=lambda folder: folder == tmp_path)
+    assert (found.health, found.text) == ("warning", f"{tmp_path} may be used by every user of this machine")
+    command = (found.remedy or "").partition(": ")[2]
+    who = ["*S-1-5-18", "*S-1-5-32-544", psutil.Process().username()]
+    # As cmd.exe and PowerShell read it: nothing is left for either to expand or evaluate outside of quotes.
+    assert shlex.split(command.replace("\\", "\\\\")) == [
+        "icacls",
+        str(tmp_path),
+        "/inheritance:r",
+        "/grant:r",
+        *(f"{one}:(OI)(CI)F" for one in who),
+    ]
+    assert not re.search(r"[%$()]", re.sub(r'"[^"]*"', "", command))
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="drive letters and shares are Windows'")
+def test_a_share_is_a_network_drive_and_the_system_drive_is_none() -> None:
+    assert file_system_of(Path("//server/share/connmon")) in NETWORK_FILE_SYSTEMS
+    assert file_system_of(Path("C:/connmon")) is None
+
+
+@pytest.mark.linux_alone(reason="the table of mounts")
 @pytest.mark.parametrize(
     ("folder", "system"),
     [

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.fakes.wine import on_wine
 from tests.sockets.holders import free_port, held
 
 from connmon_agent.core.plan import ForwardPlan, Kind, Plan, ServicePlan
@@ -19,6 +22,7 @@ from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.runtime.findings import Finding
 from connmon_agent.runtime.port_examinations import examine_ends, examine_metrics, examine_ports
 from connmon_agent.settings import ForwardSettings, KubernetesSettings, MetricsSettings, Settings
+from connmon_agent.sockets.port_ranges import read_ephemeral_range
 
 
 @pytest.fixture
@@ -27,6 +31,10 @@ def table(tmp_path: Path) -> Path:
     path = tmp_path / "ip_local_port_range"
     path.write_text("1\t2\n")
     return path
+
+
+# Wine names no process that has a socket.
+PID = "no process that can be seen" if on_wine() else f"(pid {os.getpid()})"
 
 
 def settings_of(folder: Path, forwards: dict[str, ForwardSettings]) -> Settings:
@@ -39,57 +47,84 @@ def settings_of(folder: Path, forwards: dict[str, ForwardSettings]) -> Settings:
     return replace(built_in_settings(folder), plan=Plan(services=plans), forwards=forwards)
 
 
+def reading(table: Path) -> Callable[[], tuple[int, int] | None]:
+    return partial(read_ephemeral_range, "linux", table=table)
+
+
 def told(findings: list[Finding]) -> list[tuple[str, str, str]]:
     return [(finding.health, finding.about, finding.text) for finding in findings]
 
 
 def test_ports_that_are_free_are_one_good_finding(tmp_path: Path, table: Path) -> None:
     settings = settings_of(tmp_path, {"web": ForwardSettings("web", free_port())})
-    assert told(list(examine_ports(settings, agent=None, table=table))) == [
+    assert told(list(examine_ports(settings, agent=None, read_range=reading(table)))) == [
         ("good", "local ports", "1 service, each can have its primary port")
     ]
 
 
 def test_a_site_without_ports_says_nothing(tmp_path: Path, table: Path) -> None:
-    assert list(examine_ports(settings_of(tmp_path, {}), agent=None, table=table)) == []
+    assert list(examine_ports(settings_of(tmp_path, {}), agent=None, read_range=reading(table))) == []
 
 
 def test_a_taken_port_names_who_has_it_and_what_would_be_used(tmp_path: Path, table: Path) -> None:
     port, other = free_port(), free_port()
     settings = settings_of(tmp_path, {"web": ForwardSettings("web", port, (other,))})
     with held(port=port):
-        (found,) = examine_ports(settings, agent=None, table=table)
+        (found,) = examine_ports(settings, agent=None, read_range=reading(table))
     assert (found.health, found.about) == ("warning", "local port of web")
-    assert f"{port} is held by" in found.text and f"(pid {os.getpid()})" in found.text
+    assert f"{port} is held by" in found.text and PID in found.text
     assert found.text.endswith(f"; it would use {other}")
 
 
 def test_a_service_that_can_have_no_port_is_a_problem(tmp_path: Path, table: Path) -> None:
     port = free_port()
     with held(port=port):
-        (found,) = examine_ports(settings_of(tmp_path, {"web": ForwardSettings("web", port)}), agent=None, table=table)
+        (found,) = examine_ports(
+            settings_of(tmp_path, {"web": ForwardSettings("web", port)}), agent=None, read_range=reading(table)
+        )
     assert (found.health, found.text.split(":")[0]) == ("problem", "it can have none")
 
 
+@pytest.mark.skipif(on_wine(), reason="Wine names no process that has a socket")
 def test_what_the_running_agent_has_is_no_obstacle(tmp_path: Path, table: Path) -> None:
     port = free_port()
     settings = settings_of(tmp_path, {"web": ForwardSettings("web", port)})
     with held(port=port):
-        (found,) = examine_ports(settings, agent=os.getpid(), table=table)
+        (found,) = examine_ports(settings, agent=os.getpid(), read_range=reading(table))
     assert found.health == "good"
 
 
 def test_a_port_that_the_kernel_may_give_away_is_told(tmp_path: Path, table: Path) -> None:
     port = free_port()
     table.write_text(f"{port}\t{port}\n")
-    _, found = examine_ports(settings_of(tmp_path, {"web": ForwardSettings("web", port)}), agent=None, table=table)
+    _, found = examine_ports(
+        settings_of(tmp_path, {"web": ForwardSettings("web", port)}), agent=None, read_range=reading(table)
+    )
     assert (found.health, found.about) == ("warning", "local ports")
     assert found.text == f"{port}: this machine uses {port} to {port} for outgoing connections, too"
 
 
+@pytest.mark.parametrize(
+    ("platform", "remedy"),
+    [
+        ("linux", ", or reserve them: sysctl net.ipv4.ip_local_reserved_ports"),
+        ("win32", ", or reserve them: netsh interface ipv4 add excludedportrange"),
+        ("darwin", ""),
+    ],
+)
+def test_a_remedy_is_the_systems_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, remedy: str
+) -> None:
+    port = free_port()
+    settings = settings_of(tmp_path, {"web": ForwardSettings("web", port)})
+    monkeypatch.setattr(sys, "platform", platform)
+    _, found = examine_ports(settings, agent=None, read_range=lambda: (port, port))
+    assert (found.remedy or "").startswith(f"Choose ports below {port}{remedy}")
+
+
 def test_where_the_system_has_no_such_table_nothing_is_said_of_it(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, {"web": ForwardSettings("web", free_port())})
-    (found,) = examine_ports(settings, agent=None, table=tmp_path / "none")
+    (found,) = examine_ports(settings, agent=None, read_range=lambda: None)
     assert found.health == "good"
 
 
@@ -163,10 +198,11 @@ def test_a_port_of_the_metrics_that_is_taken_is_found_unless_the_agent_itself_ha
     with held("127.0.0.1") as port:
         (finding,) = examine_metrics(serving(tmp_path, port), agent=None)
         assert (finding.health, finding.about) == ("warning", "metrics")
-        assert finding.text.startswith("cannot be served: ") and f"(pid {os.getpid()})" in finding.text
-        assert told(list(examine_metrics(serving(tmp_path, port), agent=os.getpid()))) == [
-            ("good", "metrics", f"served on 127.0.0.1:{port}")
-        ]
+        assert finding.text.startswith("cannot be served: ") and PID in finding.text
+        if not on_wine():
+            assert told(list(examine_metrics(serving(tmp_path, port), agent=os.getpid()))) == [
+                ("good", "metrics", f"served on 127.0.0.1:{port}")
+            ]
 
 
 def test_an_address_of_another_machine_is_found(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import locale
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 
@@ -15,7 +18,13 @@ from connmon_agent.runtime.starter_pipe import MARK, Failed, Started, wait_for_s
 READY = MARK.decode() + '{"ready": "ONLINE: all well", "pid": 7, "log": "/x/y.log"}'
 LATE = "import time; time.sleep(600)"
 # It leaves a child behind that holds the pipe, and ends.
-ORPHAN = "import os; os.fork() or (__import__('time').sleep(2), os._exit(0)); print('gone'); import sys; sys.exit(4)"
+ORPHAN = """
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(2)"], stdout=sys.stdout, stderr=sys.stderr)
+print("gone")
+sys.exit(4)
+"""
+KILLED = 9 if sys.platform == "win32" else -9  # Windows knows no signals, only codes
 
 
 def outcome_of(script: str, *, patience: float = 60.0) -> Started | Failed:
@@ -42,7 +51,7 @@ def test_an_agent_that_is_ready_is_not_waited_for_any_longer() -> None:
         pytest.param("import sys; sys.exit('Error: no room')", 1, "Error: no room", id="with its reason"),
         pytest.param("import sys; sys.exit(2)", 2, "", id="without a word"),
         pytest.param("pass", 0, "", id="as if all were well"),
-        pytest.param("import os; os.kill(os.getpid(), 9)", -9, "", id="by a signal"),
+        pytest.param("import os; os.kill(os.getpid(), 9)", KILLED, "", id="by a signal"),
         pytest.param("import os; os.close(1); os.close(2); os._exit(3)", 3, "", id="after closing the pipe"),
         pytest.param("[print('y' * 99) for _ in range(9999)]", 0, None, id="noisy"),
     ],
@@ -52,6 +61,11 @@ def test_an_agent_that_ends_before_it_is_ready_is_passed_on(script: str, code: i
     assert isinstance(failed, Failed)
     assert failed.code == code
     assert failed.words == words if words is not None else len(failed.words) < 80_000
+
+
+def test_its_reason_may_be_in_the_encoding_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locale, "getencoding", lambda: "cp1252")
+    assert outcome_of("import os; os.write(1, b'Error: B\\xfcro')") == Failed(0, "Error: Büro")
 
 
 def test_what_an_ended_agent_left_behind_does_not_hold_up_its_starter() -> None:
@@ -67,5 +81,32 @@ def test_an_agent_that_hangs_is_reported_after_a_bounded_time_and_killed(tmp_pat
 
 
 def test_an_agent_that_asks_for_time_gets_it() -> None:
-    asking = f"print({MARK.decode()!r} + '{{\"extend\": 600}}', flush=True); import time; time.sleep(1.5); "
-    assert isinstance(outcome_of(f"{asking} print({READY!r}, flush=True)", patience=0.5), Started)
+    reading, writing = os.pipe()
+    process = FakeProcess(os.fdopen(reading, "rb"))
+    with os.fdopen(writing, "wb", buffering=0) as agent:
+        agent.write(MARK + b'{"extend": 600}\n')
+        late = threading.Timer(0.6, agent.write, (f"{READY}\n".encode(),))
+        late.start()
+        outcome = wait_for_start(cast("subprocess.Popen[bytes]", process), patience=0.2)
+        late.join()
+    assert isinstance(outcome, Started) and not process.killed
+    for thread in threading.enumerate():  # which closes the pipe now
+        if thread.name == "starter":
+            thread.join()
+
+
+class FakeProcess:
+    """One that is alive, with the agent's end of the pipe in the test's hands: an interpreter needs time to start."""
+
+    def __init__(self, stdout: IO[bytes]) -> None:
+        self.stdout = stdout
+        self.killed = False
+
+    def poll(self) -> None:
+        return None
+
+    def kill(self) -> None:
+        self.killed = True
+
+    def wait(self) -> int:
+        return 0

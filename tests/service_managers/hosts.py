@@ -13,7 +13,9 @@ INSTALLATION = Installation(("/opt/connmon-agent/bin/connmon-agent",), Path("/et
 
 @dataclass
 class FakeCommands:
-    """systemctl, crontab and launchctl of one machine. ``failing``: what a command that begins so says, failing."""
+    """systemctl, crontab, launchctl and schtasks of one machine. ``failing``: what a command that begins so says,
+    failing.
+    """
 
     enabled: set[str] = field(default_factory=set)
     active: set[str] = field(default_factory=set)
@@ -29,6 +31,7 @@ class FakeCommands:
             if words[: len(beginning)] == beginning:
                 return Ran(1, reason)
         answer = {"systemctl": self._systemctl, "crontab": self._crontab, "launchctl": self._launchctl}
+        answer["schtasks"] = self._schtasks
         if words[0] in answer:
             return answer[words[0]](words[1:], text)
         if words[0] == "getent":
@@ -40,7 +43,7 @@ class FakeCommands:
     @property
     def changes(self) -> list[str]:
         """What was ordered, without what only asks."""
-        asking = ("is-enabled", "is-active", "print", "-l", "show")
+        asking = ("is-enabled", "is-active", "print", "-l", "show", "/Query")
         return [" ".join(words) for words in self.ran if not set(words) & set(asking)]
 
     def _systemctl(self, words: tuple[str, ...], _: str | None) -> Ran:
@@ -76,6 +79,18 @@ class FakeCommands:
             self.active.discard(words[1])
         return Ran(0, "")
 
+    def _schtasks(self, words: tuple[str, ...], _: str | None) -> Ran:
+        verb, name = words[0], words[2]
+        if verb in ("/Query", "/Run", "/Delete") and name not in self.enabled:
+            return Ran(1, "ERROR: The system cannot find the file specified.")
+        if verb == "/Create":
+            self.enabled.add(name)
+        if verb == "/Run":
+            self.active.add(name)
+        if verb == "/Delete":
+            self.enabled.discard(name)
+        return Ran(0, "")
+
 
 def a_host(root: Path, commands: FakeCommands, *, superuser: bool = True, programs: bool = True) -> Host:
     """A machine on which everything is there; ``programs`` False: none of the service managers."""
@@ -84,7 +99,13 @@ def a_host(root: Path, commands: FakeCommands, *, superuser: bool = True, progra
     return Host(
         superuser=superuser,
         home=root / "home",
-        environment={"XDG_RUNTIME_DIR": "/run/user/1"},
+        environment={
+            "XDG_RUNTIME_DIR": "/run/user/1",
+            "ProgramData": str(root / "ProgramData"),
+            "LOCALAPPDATA": str(root / "AppData"),
+            "USERDOMAIN": "SITE",
+            "USERNAME": "anna",
+        },
         root=root,
         run=commands,
         find_program=lambda name: f"/usr/sbin/{name}" if programs else None,

@@ -20,6 +20,8 @@ from connmon_agent.service_managers.notification import NotificationSocket
 from connmon_agent.sockets.binding import PortRefused, open_listeners, try_binding
 from connmon_agent.sockets.examining import SocketPorts, find_refusals
 
+pytestmark = pytest.mark.linux_alone(reason="systemd keeps sockets, over a Unix socket")
+
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[FakeManager]:

@@ -15,9 +15,11 @@ from connmon_agent.service_managers.cron import Cron
 from connmon_agent.service_managers.installing import inspect, install, uninstall
 from connmon_agent.service_managers.interface import Host, Installation, ServiceManager
 from connmon_agent.service_managers.launchd import Launchd
-from connmon_agent.service_managers.registry import FORMS, choose_manager
+from connmon_agent.service_managers.registry import choose_manager
 from connmon_agent.service_managers.systemd import Systemd
 from connmon_agent.service_managers.unit_files import UnitFile
+
+pytestmark = pytest.mark.linux_alone(reason="systemd, cron and launchd, with modes and paths of Unix")
 
 FORMS_AND_WHOSE = [
     pytest.param(form, user, id=f"{form.name}{'-user' if user else ''}")  # type: ignore[attr-defined]
@@ -264,11 +266,14 @@ class TestChoosing:
             choose_manager("linux", host)
         assert choose_manager("linux", host, absent=True).name == "systemd"
 
-    @pytest.mark.parametrize("platform", ["win32", "freebsd14"])
-    def test_a_platform_without_a_form_says_so(self, tmp_path: Path, platform: str) -> None:
-        with pytest.raises(ConnmonError, match=r"not supported on (Windows|freebsd14) yet"):
-            choose_manager(platform, a_host(tmp_path, FakeCommands()))
-        assert FORMS["win32"] == ()
+    def test_a_platform_without_a_form_says_so(self, tmp_path: Path) -> None:
+        with pytest.raises(ConnmonError, match=r"not supported on freebsd14 yet"):
+            choose_manager("freebsd14", a_host(tmp_path, FakeCommands()))
+
+    def test_windows_has_a_service_of_its_own_and_tasks(self, tmp_path: Path) -> None:
+        host = a_host(tmp_path, FakeCommands(), programs=False)
+        assert choose_manager("win32", host).name == "windows-service"
+        assert choose_manager("win32", host, "task-scheduler").name == "task-scheduler"
 
     def test_a_manager_of_another_platform_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ConnmonError, match=r"no service manager launchd.*systemd, cron"):

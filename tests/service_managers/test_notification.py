@@ -18,6 +18,8 @@ from connmon_agent.service_managers.notification import (
     take_notification,
 )
 
+pytestmark = pytest.mark.linux_alone(reason="systemd speaks over a Unix socket")
+
 
 def test_a_whole_life_is_announced_in_systemds_words(tmp_path: Path) -> None:
     with a_manager(tmp_path) as manager:

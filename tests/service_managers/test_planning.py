@@ -18,6 +18,8 @@ from connmon_agent.service_managers.interface import Installation
 from connmon_agent.service_managers.planning import plan_installation, require_config
 from connmon_agent.settings import ForwardSettings, GatewayTarget, LoggingSettings, Settings
 
+pytestmark = pytest.mark.linux_alone(reason="services of systemd, cron and launchd, with paths of Unix")
+
 CONFIG = Path("/etc/connmon-agent/connmon.yaml")
 
 

@@ -9,6 +9,8 @@ import pytest
 from connmon_agent.errors import ConnmonError
 from connmon_agent.service_managers.sandbox import find_obstacle, refuse_unreachable
 
+pytestmark = pytest.mark.linux_alone(reason="the sandbox of a systemd unit")
+
 
 def open_to_all(*folders: Path) -> None:
     for folder in folders:

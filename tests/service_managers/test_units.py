@@ -20,6 +20,8 @@ from connmon_agent.service_managers.interface import Installation
 from connmon_agent.service_managers.launchd import Launchd
 from connmon_agent.service_managers.systemd_units import write_unit
 
+pytestmark = pytest.mark.linux_alone(reason="units of systemd, with paths of Unix")
+
 K3S = Path("/etc/rancher/k3s/k3s.yaml")
 INSTALLATIONS = {
     "plain": INSTALLATION,

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import os
-import pwd
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
-from tests.fakes.statefiles import SOMEBODY_ELSE
+from tests.fakes.statefiles import SOMEBODY_ELSE, is_root
+from tests.fakes.wine import on_wine
 from tests.sockets.holders import as_somebody_else, connected, free_port, held, held_by_another
 
 from connmon_agent.sockets.owners import AGENT, Owner, Use, choose_owner, describe, find_owners, is_agent
 
-NOBODY = pwd.getpwuid(SOMEBODY_ELSE).pw_name
+if sys.platform != "win32":
+    import pwd
+
+    NOBODY = pwd.getpwuid(SOMEBODY_ELSE).pw_name
+needs_names = pytest.mark.skipif(on_wine(), reason="Wine tells no names of processes")
+needs_holders = pytest.mark.skipif(on_wine(), reason="Wine names no process that has a socket")
 ME = psutil.Process()
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+needs_root = pytest.mark.skipif(not is_root(), reason="needs root, to be somebody else")
 needs_tables = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs the tables of Linux")
 
 
@@ -29,6 +35,7 @@ def mine(owners: Sequence[Owner]) -> list[Owner]:
     return [owner for owner in owners if owner.pid == ME.pid]
 
 
+@needs_names
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "0.0.0.0", "::"])
 def test_a_listener_is_found_with_its_process(address: str) -> None:
     with held(address) as port:
@@ -37,6 +44,7 @@ def test_a_listener_is_found_with_its_process(address: str) -> None:
         ]
 
 
+@needs_holders
 def test_one_look_serves_many_ports() -> None:
     with held() as first, held("::1") as second, connected() as third:
         found = find_owners([first, second, third, free_port()])
@@ -48,6 +56,7 @@ def test_one_look_serves_many_ports() -> None:
         }
 
 
+@needs_holders
 def test_who_listens_comes_before_the_connections_that_were_accepted() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         with server.accept()[0]:
@@ -68,6 +77,14 @@ def test_a_connection_that_has_ended_belongs_to_nobody() -> None:
     assert (owner.pid, describe(owner)) == (None, "a connection that has just ended")
 
 
+def test_what_windows_gives_to_its_idle_process_belongs_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [SimpleNamespace(laddr=("127.0.0.1", 8080), status=psutil.CONN_TIME_WAIT, pid=0)]
+    monkeypatch.setattr("psutil.net_connections", lambda kind: rows)
+    (owner,) = find_owners([8080])[8080]
+    assert (owner.use, owner.pid, describe(owner)) == (Use.ENDED, None, "a connection that has just ended")
+
+
+@needs_holders
 def test_an_ipv4_client_of_an_ipv6_socket_has_an_ipv4_address() -> None:
     with socket.socket(socket.AF_INET6) as server:
         server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -78,13 +95,16 @@ def test_an_ipv4_client_of_an_ipv6_socket_has_an_ipv4_address() -> None:
             assert [owner.address for owner in mine(owners)] == ["::", "127.0.0.1"]
 
 
+@pytest.mark.linux_alone(reason="another user, as root becomes it")
 @needs_root
+@needs_names
 def test_another_users_process_is_found_with_its_user() -> None:
     with held_by_another(SOMEBODY_ELSE) as (port, pid):
         owner = next(owner for owner in find_owners([port])[port] if owner.pid == pid)
         assert describe(owner) == f"{ME.name()} (pid {pid}, user {NOBODY})"
 
 
+@pytest.mark.linux_alone(reason="another user, as root becomes it")
 @needs_root
 @needs_tables
 def test_without_rights_only_the_user_is_known() -> None:
@@ -98,6 +118,7 @@ def test_without_rights_only_the_user_is_known() -> None:
         assert as_somebody_else(work) == 0
 
 
+@pytest.mark.linux_alone(reason="another user, as root becomes it")
 @needs_root
 def test_without_rights_ones_own_process_is_found() -> None:
     def work() -> None:
@@ -193,6 +214,7 @@ def test_where_the_system_s_tables_are_missing_nobody_is_found(
     assert find_owners([8080]) == {}
 
 
+@pytest.mark.linux_alone(reason="descriptors that are given to a child")
 @pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="needs Linux, where a process can take a name")
 def test_the_agent_that_serves_a_port_is_its_owner_and_not_the_manager_that_keeps_the_socket() -> None:
     """Of the processes with a socket psutil names the one with the lowest number, which systemd always has."""
@@ -224,6 +246,7 @@ def test_the_agent_that_serves_a_port_is_its_owner_and_not_the_manager_that_keep
             name.write_text(before)
 
 
+@pytest.mark.linux_alone(reason="a process that takes another name")
 @pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="needs Linux, where a process can take a name")
 def test_a_name_that_would_command_a_terminal_is_written_plainly() -> None:
     name = Path("/proc/self/comm")

@@ -55,6 +55,7 @@ def test_lines_that_nobody_understands_are_passed_over(tmp_path: Path) -> None:
     assert read_sockets({8080}, [tmp_path / "missing", table]) == [Socket("127.0.0.1", 8080, True, 0, 9)]
 
 
+@pytest.mark.linux_alone(reason="the tables in /proc")
 @pytest.mark.skipif(not Path("/proc/net/tcp6").exists(), reason="needs the tables of Linux")
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "0.0.0.0", "::"])
 def test_the_tables_of_this_machine_are_understood(address: str) -> None:

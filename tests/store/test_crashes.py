@@ -56,6 +56,7 @@ def count_statements(path: Path) -> int:
         return len(statements)
 
 
+@pytest.mark.linux_alone(reason="children that are forked")
 def test_killed_before_every_statement_of_a_commit(tmp_path: Path) -> None:
     rehearsal = tmp_path / "rehearsal.db"
     begin(rehearsal)
@@ -82,6 +83,7 @@ def test_killed_before_every_statement_of_a_commit(tmp_path: Path) -> None:
         assert check_promises(path, acknowledged=2) == 2, "not committed, so nothing of it may be there"
 
 
+@pytest.mark.linux_alone(reason="children that are forked")
 @pytest.mark.parametrize("copying", [False, True], ids=["", "the log copied between them"])
 @pytest.mark.parametrize("survived", range(20))
 def test_killed_between_two_commits_or_inside_one(
@@ -122,6 +124,7 @@ def test_killed_between_two_commits_or_inside_one(
     check_promises(path, acknowledged=acknowledged)
 
 
+@pytest.mark.linux_alone(reason="children that are forked")
 def test_killed_while_noting_a_round_and_while_copying_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_module, "COPY_AFTER", 0)
     copying = ("PRAGMA wal_checkpoint(PASSIVE)", "PRAGMA synchronous = NORMAL")  # before it, and right after
@@ -145,6 +148,7 @@ def test_killed_while_noting_a_round_and_while_copying_the_log(tmp_path: Path, m
         check_promises(path, acknowledged=2)
 
 
+@pytest.mark.linux_alone(reason="children that are forked")
 def test_killed_while_the_file_is_made(tmp_path: Path) -> None:
     statements: list[str] = []
     with opened(tmp_path / "rehearsal.db", trace=statements.append):

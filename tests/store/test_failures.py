@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import resource
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -26,6 +26,9 @@ from connmon_agent.errors import CommitError, StoreError
 from connmon_agent.store import journal as journal_module
 from connmon_agent.store.failures import commit_error, is_damage, store_error
 from connmon_agent.store.reading import Reader
+
+if sys.platform != "win32":
+    import resource
 
 
 def fill(path: Path) -> None:
@@ -115,6 +118,7 @@ def test_an_error_of_pythons_own_module_is_told_too(tmp_path: Path) -> None:
     assert error.message.endswith("Cannot operate on a closed database. (ProgrammingError)")
 
 
+@pytest.mark.linux_alone(reason="a limit on the size of files")
 def test_a_full_disk_refuses_the_decision_and_keeps_what_was_recorded(tmp_path: Path) -> None:
     path = tmp_path / "connmon.db"
 
@@ -139,6 +143,7 @@ def test_a_full_disk_refuses_the_decision_and_keeps_what_was_recorded(tmp_path: 
         assert reader.verify_chain() is None
 
 
+@pytest.mark.linux_alone(reason="a limit on the size of files")
 def test_a_full_disk_spares_a_round_and_the_next_commit_is_as_durable_as_ever(tmp_path: Path) -> None:
     path = tmp_path / "connmon.db"
     statements: list[str] = []
@@ -157,6 +162,7 @@ def test_a_full_disk_spares_a_round_and_the_next_commit_is_as_durable_as_ever(tm
     assert in_child(work) == 0
 
 
+@pytest.mark.linux_alone(reason="a limit on the size of files")
 def test_a_log_that_cannot_be_copied_is_told_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "connmon.db"
     monkeypatch.setattr(journal_module, "COPY_AFTER", 1)
@@ -179,6 +185,7 @@ def test_a_log_that_cannot_be_copied_is_told_and_loses_nothing(tmp_path: Path, m
         assert (reader.counts()[0], reader.verify_chain()) == (21, None)
 
 
+@pytest.mark.linux_alone(reason="users by number")
 @pytest.mark.parametrize("mode", [0o755, 0o777], ids=["nor its directory", "though its directory may be written"])
 def test_a_memory_that_may_only_be_read_is_refused_when_it_is_opened(public_directory: Path, mode: int) -> None:
     path = public_directory / "connmon.db"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 from tests.fakes.statefiles import deciding, opened, tampered, tick, with_outage
@@ -13,7 +13,8 @@ from tests.fakes.statefiles import deciding, opened, tampered, tick, with_outage
 from connmon_agent.core.steps import Step
 from connmon_agent.errors import StoreError
 from connmon_agent.store.journal import SqliteJournal
-from connmon_agent.store.layout import SCHEMA_VERSION
+from connmon_agent.store.layout import SCHEMA_VERSION, uri_of
+from connmon_agent.store.opening import _set_aside
 from connmon_agent.store.reading import Reader
 
 ASIDE = "connmon.db.corrupt-20260921T141320Z"
@@ -127,6 +128,34 @@ def test_the_log_goes_with_the_database_it_belongs_to(memory: Path) -> None:
     assert memory.with_name(f"{ASIDE}-wal").stat().st_size == 8000
 
 
+@pytest.mark.parametrize("held", ["", "-wal"])
+def test_where_one_file_cannot_be_moved_none_is(memory: Path, held: str) -> None:
+    """As on Windows while somebody has it open."""
+
+    def move(file: Path, aside: Path) -> None:
+        if file.name == f"connmon.db{held}":
+            raise PermissionError(13, "The process cannot access the file")
+        file.rename(aside)
+
+    memory.with_name("connmon.db-wal").write_bytes(b"log")
+    before = sorted(memory.parent.iterdir())
+    with pytest.raises(StoreError, match="is damaged and cannot be moved out of the way: The process cannot access"):
+        _set_aside(memory, 1_790_000_000.0, move)
+    assert sorted(memory.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        (PureWindowsPath(r"\\server\share\a b\connmon.db"), "file:////server/share/a%20b/connmon.db"),
+        (PureWindowsPath(r"C:\state\connmon.db"), "file:///C:/state/connmon.db"),
+        (PurePosixPath("/var/lib/x?/connmon.db"), "file:///var/lib/x%3F/connmon.db"),
+    ],
+)
+def test_a_uri_of_sqlite_has_no_host(path: PurePath, uri: str) -> None:
+    assert uri_of(path) == uri
+
+
 def test_two_damaged_files_of_one_second_are_both_kept(memory: Path) -> None:
     for content in ("first" * 999, "second" * 999, "third" * 999):
         memory.write_text(content)
@@ -143,6 +172,7 @@ def test_a_sound_memory_is_not_set_aside(memory: Path) -> None:
         assert (reader.counts()[0], reader.verify_chain()) == (3, None)
 
 
+@pytest.mark.linux_alone(reason="a file that is taken away while it is open")
 def test_reopening_a_damaged_memory_begins_anew(memory: Path) -> None:
     with opened(memory) as journal:
         name = journal.load().store

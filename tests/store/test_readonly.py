@@ -72,6 +72,7 @@ def read_everything(path: Path) -> None:
         assert reader.world() is not None
 
 
+@pytest.mark.linux_alone(reason="children that are forked")
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_by_the_agents_own_user(tmp_path: Path, situation: Callable[[Path], Iterator[None]]) -> None:
     path = tmp_path / "connmon.db"
@@ -79,6 +80,7 @@ def test_by_the_agents_own_user(tmp_path: Path, situation: Callable[[Path], Iter
         read_everything(path)
 
 
+@pytest.mark.linux_alone(reason="children that are forked")
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_by_somebody_who_may_write_nothing(public_directory: Path, situation: Callable[[Path], Iterator[None]]) -> None:
     path = public_directory / "connmon.db"
@@ -90,6 +92,7 @@ def test_by_somebody_who_may_write_nothing(public_directory: Path, situation: Ca
         }
 
 
+@pytest.mark.linux_alone(reason="children that are forked")
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_on_a_copy_of_the_database_and_its_log(tmp_path: Path, situation: Callable[[Path], Iterator[None]]) -> None:
     path, copy = tmp_path / "connmon.db", tmp_path / "a copy #2?.db"
@@ -100,6 +103,7 @@ def test_on_a_copy_of_the_database_and_its_log(tmp_path: Path, situation: Callab
         read_everything(copy)
 
 
+@pytest.mark.linux_alone(reason="children that are forked")
 def test_a_private_copy_is_gone_afterwards(public_directory: Path) -> None:
     path = public_directory / "connmon.db"
 
@@ -170,6 +174,7 @@ def test_what_is_no_memory_is_refused_in_plain_words(
     assert str(failure.value).startswith(message.format(path=path))
 
 
+@pytest.mark.linux_alone(reason="children that are forked")
 def test_a_memory_that_may_not_be_read_says_so(public_directory: Path) -> None:
     path = public_directory / "connmon.db"
 

@@ -60,6 +60,7 @@ def live_and_die(path: Path, how: Callable[[SqliteJournal], object]) -> Callable
     return life
 
 
+@pytest.mark.linux_alone(reason="children that are forked")
 def test_a_killed_agents_counters_go_on_where_they_were(tmp_path: Path) -> None:
     path = tmp_path / DATABASE_FILE
     assert in_child(live_and_die(path, lambda journal: None)) == -signal.SIGKILL

@@ -11,6 +11,7 @@ from .. import __version__
 from .examples import add_examples
 from .groups import RootGroup
 from .invocations import Invocation
+from .outputs import prepare_outputs
 
 COMMANDS = {
     "start": "start:start",
@@ -77,6 +78,7 @@ add_examples(connmon_agent, "")
 
 def main() -> None:
     """Run the command line of this process."""
+    prepare_outputs()
     if "_CONNMON_AGENT_COMPLETE" in os.environ:
         from .completion import answer
 

@@ -56,8 +56,9 @@ def start_in_background(invocation: Invocation, mode: str) -> None:
 
 
 def _command(invocation: Invocation, mode: str) -> list[str]:
-    # -P: no module of the working directory is taken for one of ours.
-    python = [sys.executable, "-P", "-m", __package__.partition(".")[0]]
+    # -P: no module of the working directory is taken for one of ours. utf8: its words come in no code page of Windows.
+    words = ["-X", "utf8"] if sys.platform == "win32" else []
+    python = [sys.executable, *words, "-P", "-m", __package__.partition(".")[0]]
     return [*python, *invocation.arguments(), "start", "--mode", mode, "--detached"]
 
 

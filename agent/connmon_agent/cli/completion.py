@@ -15,6 +15,7 @@ from click.shell_completion import ShellComplete, get_completion_class
 
 from .examples import PROGRAM
 from .invocations import Invocation
+from .outputs import echo_data
 
 if TYPE_CHECKING:
     from ..store.reading import Reader
@@ -35,7 +36,7 @@ def completion(ctx: click.Context, shell: str) -> None:
 
     Names of services are read from the state file; no agent has to run.
     """
-    click.echo(make_script(ctx.find_root().command, shell), nl=False)
+    echo_data(make_script(ctx.find_root().command, shell))
 
 
 def make_script(root: click.Command, shell: str) -> str:

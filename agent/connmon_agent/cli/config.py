@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -11,10 +9,12 @@ from typing import Protocol
 import click
 
 from ..errors import ConnmonError
+from ..platform_terms import quote_argument
 from ..redaction import redact
 from ..settings import BUILT_IN, KeyUsage, Settings
 from ..texts import make_printable
 from . import screens
+from .outputs import echo_json
 from .rendering.tables import lay_out
 from .wording import cut, wrap
 
@@ -128,7 +128,7 @@ def import_(invocation: Invocation, system_config: Path | None, output: Path | N
     except FileExistsError as error:
         hint = "Name another file with --output, or write over it with --force"
         raise ConnmonError(f"{path} is there already", hint=hint) from error
-    click.echo(f"Wrote {path}. Check it: connmon-agent --config {shlex.quote(str(path))} config check")
+    click.echo(f"Wrote {path}. Check it: connmon-agent --config {quote_argument(str(path))} config check")
 
 
 @config.command()
@@ -136,7 +136,7 @@ def schema() -> None:
     """Print the JSON Schema of connmon.yaml, for editors that complete and check by one."""
     from ..loading.schemas import make_schema
 
-    click.echo(json.dumps(make_schema(), indent=2))
+    echo_json(make_schema())
 
 
 def summarise(settings: Settings) -> str:

@@ -92,11 +92,12 @@ def demo(ctx: click.Context, keep: Path | None) -> None:
 def run_demo(ctx: click.Context, folder: Path, pace: Pace) -> None:
     """Tell the story at this pace; ``folder`` becomes the state directory. Raises what ``run_agent`` raises."""
     from ..embedded import kubernetes
+    from ..runtime.loops import run
 
     calendar = _Calendar()
     cluster = kubernetes.EmbeddedKubernetes(pace=kubernetes.Pace(ready_after=pace.pod_start), now=calendar.now)
     with kubernetes.ThreadedKubernetes(cluster) as api:
-        asyncio.run(_tell_story(ctx, api, calendar, folder, pace))
+        run(_tell_story(ctx, api, calendar, folder, pace))
 
 
 async def _tell_story(
@@ -227,9 +228,9 @@ def _print_sentence(sentence: Sentence) -> None:
 
 
 def _local_time(wall: float) -> str:
-    from datetime import UTC, datetime
+    from ..wall_times import in_zone
 
-    return f"{datetime.fromtimestamp(wall, UTC).astimezone():%H:%M:%S}"
+    return f"{in_zone(wall):%H:%M:%S}"
 
 
 def _say(text: str) -> None:

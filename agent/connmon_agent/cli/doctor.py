@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json as json_texts
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,6 +9,7 @@ import click
 
 from . import screens
 from .invocations import Invocation
+from .outputs import echo_json
 from .rendering.tones import Tone
 from .wording import wrap
 
@@ -34,14 +33,16 @@ def doctor(ctx: click.Context, json: bool, role: bool) -> None:
     It probes the targets once and asks the cluster for its permissions and services; it changes nothing. Ends with 1
     when there is a problem.
     """
+    from ..runtime.loops import run
+
     invocation: Invocation = ctx.obj
     settings = invocation.settings()
     if role:
         _print_role(settings)
         return
-    findings = asyncio.run(_examine(settings, quiet=json))
+    findings = run(_examine(settings, quiet=json))
     if json:
-        click.echo(json_texts.dumps(_document(findings), indent=2, ensure_ascii=False))
+        echo_json(_document(findings))
     else:
         click.echo(f"{_sum_up(findings)}\n{LEGEND}")
     if any(finding.health == "problem" for finding in findings):

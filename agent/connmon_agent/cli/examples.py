@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 PROGRAM = "connmon-agent"
@@ -71,14 +73,38 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 }
 
 
+_ON_WINDOWS = {
+    "sudo ": "",
+    "/etc/connmon-agent/": "C:\\ProgramData\\connmon-agent\\",
+    "/srv/erp/config/": "C:\\ERP\\config\\",
+    "config/": "config\\",
+    "/var/lib/prometheus/node-exporter": r'"C:\Program Files\windows_exporter\textfile_inputs"',
+    "/tmp/demo": r"C:\demo",
+    "| jq .link.state": "| ConvertFrom-Json",
+}
+
+
 def add_examples(command: click.Command, name: str) -> None:
     """Put the examples of ``command``, which is ``name`` below the program, and of all below it under their help."""
-    examples = EXAMPLES.get(name)
-    if examples is not None and command.epilog is None:
+    examples = examples_of(name)
+    if examples and command.epilog is None:
         command.epilog = "\n".join(("\b", "Example:" if len(examples) == 1 else "Examples:", *_indent(examples)))
     if isinstance(command, click.Group):
         for below, found in command.commands.items():
             add_examples(found, f"{name} {below}".strip())
+
+
+def examples_of(name: str, platform: str = sys.platform) -> tuple[str, ...]:
+    """The examples of the command ``name``, as one types them on ``platform`` (as ``sys.platform``)."""
+    examples = EXAMPLES.get(name, ())
+    return tuple(map(_write_for_windows, examples)) if platform == "win32" else examples
+
+
+def _write_for_windows(example: str) -> str:
+    """The same with the places of Windows, where an administrator's console takes the place of ``sudo``."""
+    for ours, theirs in _ON_WINDOWS.items():
+        example = example.replace(ours, theirs)
+    return example
 
 
 def _indent(lines: tuple[str, ...]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_texts
 from collections import deque
 from itertools import islice, takewhile
 from typing import Any
@@ -22,6 +21,7 @@ from . import screens
 from .completion import complete_explained
 from .decisions import EngineShelf, refold_journal
 from .invocations import Invocation
+from .outputs import echo_json
 from .rendering.explanation_document import event_document, link_document, service_document
 from .rendering.explanation_text import render_event, render_link, render_service
 from .rendering.snapshots import Snapshot
@@ -56,7 +56,7 @@ def explain(invocation: Invocation, what: str, json: bool) -> None:
             document, text = _explain_link(reader, snapshot)
         else:
             document, text = _explain_service(reader, snapshot, what)
-    click.echo(json_texts.dumps(document, indent=2, ensure_ascii=False) if json else text)
+    echo_json(document) if json else click.echo(text)
 
 
 def _explain_link(reader: Reader, snapshot: Snapshot) -> tuple[dict[str, Any], str]:

@@ -39,9 +39,26 @@ def translated_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.EPIPE:  # the reader of a pipe went away: click ends without a word
             raise
+        if is_pipe_closing(error, os.name):
+            _drop_output()
+            raise Exit(1) from error
         raise _explain_os_error(error) from error
     except Exception as error:
         raise _report_mistake(error) from error
+
+
+def is_pipe_closing(error: OSError, platform: str) -> bool:
+    """Whether the reader of a pipe is just going away, which Windows' C library calls an invalid argument.
+
+    (ERROR_NO_DATA, https://bugs.python.org/issue35754.) ``platform`` as ``os.name``.
+    """
+    return platform == "nt" and error.errno == errno.EINVAL and error.filename is None
+
+
+def _drop_output() -> None:
+    """Let what is still to be flushed at the end go nowhere, as the library reference advises for SIGPIPE."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(message: str, *, hint: str | None, exit_code: int = 1) -> Exit:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_texts
 import time
-from datetime import UTC, datetime
 
 import click
 
@@ -12,6 +10,7 @@ from ..store.reading import Reader
 from . import screens
 from .instants import FORMS, read_option
 from .invocations import Invocation
+from .outputs import echo_data, echo_json
 from .rendering.outage_tables import history_csv, history_document, render_history
 
 RECENT = 3600.0  # seconds of rounds that are shown where no time is given
@@ -45,9 +44,9 @@ def history(
 def _show_outages(reader: Reader, *, json: bool, csv: bool) -> None:
     outages = reader.outages()
     if json:
-        click.echo(json_texts.dumps(history_document(outages), indent=2, ensure_ascii=False))
+        echo_json(history_document(outages))
     elif csv:
-        click.echo(history_csv(outages), nl=False)
+        echo_data(history_csv(outages))
     else:
         text = render_history(outages, now=time.time(), width=screens.width_of_output(), paint=screens.painter())
         click.echo(text)
@@ -57,13 +56,13 @@ def _show_rounds(reader: Reader, since: float | None, until: float | None, *, js
     from .rendering.round_tables import render_rounds, rounds_csv, rounds_document
 
     if since is None:
-        since = (datetime.now(UTC).timestamp() if until is None else until) - RECENT
+        since = (time.time() if until is None else until) - RECENT
     found = reader.rounds(since=since, until=until)
     if json:
-        click.echo(json_texts.dumps(rounds_document(found), indent=2, ensure_ascii=False))
+        echo_json(rounds_document(found))
     elif csv:
         for part in rounds_csv(found):
-            click.echo(part, nl=False)
+            echo_data(part)
     else:
         for line in render_rounds(found, width=screens.width_of_output()):
             click.echo(line)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import click
 
+from ..wall_times import seconds_of
+
 FORMS = "an RFC 3339 time (2026-11-23T10:00:00Z), a time of day (10:00) or a time ago (90s, 15m, 2h, 3d)"
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)(?:\s+ago)?", re.ASCII)
@@ -23,14 +25,12 @@ def read_instant(text: str, *, now: datetime, zone: tzinfo | None = None) -> flo
     if match := _AGO.fullmatch(text):
         return now.timestamp() - float(match[1]) * _SECONDS[match[2]]
     if match := _TIME_OF_DAY.fullmatch(text):
-        return _last(int(match[1]), int(match[2]), int(match[3] or 0), now=now, zone=zone).timestamp()
+        return seconds_of(_last(int(match[1]), int(match[2]), int(match[3] or 0), now=now, zone=zone))
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{text!r} is not {FORMS}") from None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=zone) if zone else instant.astimezone()
-    return instant.astimezone(UTC).timestamp()
+    return seconds_of(instant, zone)
 
 
 def read_option(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:

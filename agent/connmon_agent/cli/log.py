@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json as json_texts
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .invocations import Invocation
+from .outputs import echo_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,7 @@ def level(invocation: Invocation, levels: Mapping[str, str], seconds: float | No
         arguments["for"] = seconds
     answer = ask_agent(invocation.state_directory(), LOG_LEVEL, arguments, patience=PATIENCE)
     document = {"configured": answer.get("configured"), "areas": answer.get("areas", [])}
-    click.echo(json_texts.dumps(document, indent=2) if json else _render(document))
+    echo_json(document) if json else click.echo(_render(document))
 
 
 def _render(document: dict[str, Any]) -> str:

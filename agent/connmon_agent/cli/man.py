@@ -8,6 +8,7 @@ import click
 
 from .. import __version__
 from .examples import PROGRAM
+from .outputs import echo_data
 
 
 @click.command(short_help="Write the manual pages.")
@@ -25,7 +26,7 @@ def man(ctx: click.Context, directory: Path | None, force: bool) -> None:
     assert isinstance(root, click.Group)
     pages = make_manual(root, __version__)
     if directory is None:
-        click.echo(pages[f"{PROGRAM}.1"], nl=False)
+        echo_data(pages[f"{PROGRAM}.1"])
         return
     written = _install(pages, directory, force=force)
     click.echo(f"Wrote {written} of {len(pages)} pages in {directory}; the others were up to date.")

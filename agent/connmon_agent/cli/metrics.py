@@ -14,6 +14,7 @@ from ..metrics.exposition import write_open_metrics, write_text
 from ..store.reading import Reader
 from ..store.records import LatestRound
 from .invocations import Invocation
+from .outputs import echo_data
 from .rendering.snapshots import Snapshot
 
 FILE_NAME = "connmon.prom"
@@ -42,7 +43,7 @@ def metrics(ctx: click.Context, textfile: Path | None, openmetrics: bool) -> Non
     families = make_families(observe(invocation.database()))
     text = write_open_metrics(families) if openmetrics else write_text(families)
     if textfile is None:
-        click.echo(text, nl=False)
+        echo_data(text)
     else:
         path = textfile if textfile.suffix == SUFFIX else textfile / FILE_NAME
         write_file(path, text.encode(), replace=True)  # at once: the collector reads no half of it

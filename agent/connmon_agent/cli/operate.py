@@ -89,20 +89,13 @@ def _give_now(folder: Path, order: Order, services: tuple[str, ...]) -> bool:
 
         send_order(folder, order, services)
         return True
+    from ..runtime.control_transports import name_sender
     from ..runtime.order_recording import record_order
 
-    damage = record_order(folder, order, services, by=_name_user())
+    damage = record_order(folder, order, services, by=name_sender())
     if damage is not None:
         click.echo(f"Note: {damage}", err=True)
     return False
-
-
-def _name_user() -> str:
-    import os
-
-    from ..runtime.control import name_operator
-
-    return name_operator(os.getuid(), os.getpid()) if hasattr(os, "getuid") else "an operator"
 
 
 def _tell(text: str, *, running: bool) -> None:

@@ -14,7 +14,10 @@ FLAG = "--check"
 
 @contextmanager
 def as_plugin(arguments: Sequence[str]) -> Iterator[None]:
-    """Where ``arguments`` ask for a plugin: wrong usage and --help end with UNKNOWN, as 1 and 2 are alarms."""
+    """Where ``arguments`` ask for a plugin: wrong usage and --help end with UNKNOWN, as 1 and 2 are alarms.
+
+    --help ends with ``Exit(0)``; a command whose state is well returns, which click makes 0 of.
+    """
     if FLAG not in arguments:
         yield
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_texts
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from ..errors import ConnmonError
 from ..presence import find_agent
 from . import screens
 from .invocations import Invocation
+from .outputs import echo_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ def ports(ctx: click.Context, json: bool) -> None:
     invocation: Invocation = ctx.obj
     services = look_at_ports(invocation.settings())
     if json:
-        click.echo(json_texts.dumps(ports_document(services), indent=2, ensure_ascii=False))
+        echo_json(ports_document(services))
     else:
         click.echo(render_ports(services, width=screens.width_of_output(), paint=screens.painter()))
     if any(service.assigned is None for service in services):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_texts
-
 import click
 
 from ..errors import ConnmonError
@@ -13,6 +11,7 @@ from . import screens
 from .completion import complete_outages
 from .instants import FORMS, read_option
 from .invocations import Invocation
+from .outputs import echo_json
 from .rendering.status_document import status_document
 from .rendering.status_text import render_status
 from .rendering.timeline_document import timeline_document
@@ -107,7 +106,7 @@ def _events_of(reader: Reader, outage: OutageRow) -> list[Recorded]:
 
 def _show_timeline(rows: list[Recorded], outage: OutageRow | None, *, json: bool) -> None:
     if json:
-        click.echo(json_texts.dumps(timeline_document(rows, outage=outage), indent=2, ensure_ascii=False))
+        echo_json(timeline_document(rows, outage=outage))
     else:
         click.echo(render_timeline(rows, outage=outage, width=screens.width_of_output()))
 
@@ -121,7 +120,7 @@ def _show_state(reader: Reader, at: float, *, json: bool) -> None:
     if snapshot is None:
         raise ConnmonError("nothing had been recorded at that time", hint="connmon-agent replay --since 30d")
     if json:
-        click.echo(json_texts.dumps(status_document(snapshot), indent=2, ensure_ascii=False))
+        echo_json(status_document(snapshot))
         return
     click.echo(f"As it was on {say_date_and_time(at, zone=None)}\n")
     click.echo(render_status(snapshot, width=screens.width_of_output(), paint=screens.painter(), past=True))
@@ -133,7 +132,7 @@ def _verify(reader: Reader, *, json: bool, alone: bool) -> None:
 
     verification = verify_journal(reader)
     if alone and json:
-        click.echo(json_texts.dumps(verification.as_document(), indent=2, ensure_ascii=False))
+        echo_json(verification.as_document())
     verification.raise_if_failed()
     if alone and not json:
         click.echo(f"{count_of(verification.events, 'event')} decided again: all as recorded.")

@@ -26,7 +26,15 @@ def width_of_output() -> int:
 
 def can_redraw() -> bool:
     """Whether the output is a terminal that understands more than text."""
-    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
+    return sys.stdout is not None and sys.stdout.isatty() and takes_commands(os.environ.get("TERM"), sys.platform)
+
+
+def takes_commands(terminal: str | None, platform: str) -> bool:
+    """Whether a terminal that calls itself ``terminal`` (TERM; None: not set) moves its cursor and has colours.
+
+    The consoles of Windows set no TERM; click has their commands translated (colorama) where they are too old for them.
+    """
+    return terminal != "dumb" if platform == "win32" else terminal not in (None, "", "dumb")
 
 
 def painter() -> Paint:

@@ -6,29 +6,31 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ConnmonError
+from ..errors import ConnmonError, NotRunning
 from .invocations import Invocation
+from .outputs import echo_data
 
 if TYPE_CHECKING:
     from ..seals import Ownership
     from ..service_managers.interface import Host, Installation, ServiceManager
 
 NOT_RUNNING = 3
-MANAGERS = ("systemd", "cron", "launchd")
+MANAGERS = ("systemd", "cron", "launchd", "windows-service", "task-scheduler")
 
 
 @click.group(short_help="Run it as a service.")
 def service() -> None:
     """Install the agent with the service manager of this platform, so that it runs from boot on.
 
-    systemd and cron on Linux, launchd on macOS. For the machine it needs root; `--user` installs it for this user
-    alone.
+    systemd and cron on Linux, launchd on macOS, a service of its own or a scheduled task on Windows. For the machine it
+    needs root, or an administrator; `--user` installs it for this user alone.
     """
 
 
@@ -44,9 +46,21 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.pass_obj(command)
 
 
+_ACCOUNT = click.option(
+    "--account",
+    metavar="NAME",
+    help="Windows: run as this account: LocalService, LocalSystem, NetworkService or a user, whose password is asked."
+    "  [default: LocalService; for a scheduled task, this user]",
+)
+
+
 @service.command(short_help="Start it now and at boot.")
+@click.option("--force", is_flag=True, help="End an agent that runs already, even one that does not answer.")
+@_ACCOUNT
 @_options
-def install(invocation: Invocation, user: bool, manager: str | None, instance: str | None) -> None:
+def install(
+    invocation: Invocation, user: bool, manager: str | None, instance: str | None, account: str | None, force: bool
+) -> None:
     """Write the unit, start the agent and have it started at boot. Run it again after a change of the configuration's
     place or an upgrade: it changes only what differs.
 
@@ -55,8 +69,14 @@ def install(invocation: Invocation, user: bool, manager: str | None, instance: s
     from ..service_managers.installing import install as install_unit
 
     chosen = _choose(manager)
-    installation, notes = _plan(invocation, chosen, user=user, instance=instance)
-    outcome = install_unit(chosen, installation, agent=_find_agent(invocation, chosen, installation))
+    installation, notes = _plan(invocation, chosen, user=user, instance=instance, account=account)
+    chosen.check(installation)
+    installation = replace(installation, password=_ask_password(chosen, account))
+    agent = _find_agent(invocation, chosen, installation)
+    if force and agent is not None:
+        _end_agent(invocation, chosen, installation)
+        agent = None
+    outcome = install_unit(chosen, installation, agent=agent)
     for line in outcome.done:
         click.echo(f"{line}.")
     if not outcome.changed:
@@ -78,13 +98,13 @@ def uninstall(invocation: Invocation, user: bool, manager: str | None, instance:
 
 
 @service.command(short_help="Print what install writes.")
+@_ACCOUNT
 @_options
-def show(invocation: Invocation, user: bool, manager: str | None, instance: str | None) -> None:
+def show(invocation: Invocation, user: bool, manager: str | None, instance: str | None, account: str | None) -> None:
     """Print the unit that `service install` would write, byte for byte. Nothing is changed."""
     chosen = _choose(manager, absent=True)
-    installation, _ = _plan(invocation, chosen, user=user, instance=instance)
-    text = chosen.unit(installation).text
-    click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
+    installation, _ = _plan(invocation, chosen, user=user, instance=instance, account=account)
+    echo_data(chosen.unit(installation).text)
 
 
 @service.command(short_help="Show whether it is installed and runs.")
@@ -147,15 +167,33 @@ def _choose(name: str | None, *, absent: bool = False) -> ServiceManager:
 def _host() -> Host:
     from ..service_managers.interface import Host
 
-    home = os.environ.get("HOME")
+    home = os.environ.get("USERPROFILE" if sys.platform == "win32" else "HOME")
     number = os.geteuid() if hasattr(os, "geteuid") else 0
     return Host(
-        superuser=hasattr(os, "geteuid") and number == 0,
+        superuser=_is_superuser(),
         home=Path(home) if home else None,
         environment=os.environ,
         find_program=_find_program,
         user_id=number,
     )
+
+
+def _is_superuser() -> bool:
+    if sys.platform == "win32":
+        from ..windows_api.security import is_administrator
+
+        return is_administrator()
+    return os.geteuid() == 0
+
+
+def _ask_password(manager: ServiceManager, account: str | None) -> str | None:
+    """The password of a user's account, which Windows keeps; None: none is needed."""
+    from ..service_managers.windows_accounts import needs_password
+
+    if manager.name != "windows-service" or account is None or not needs_password(account):
+        return None
+    password: str = click.prompt(f"Password of {account}", hide_input=True, err=True)
+    return password
 
 
 def _find_program(name: str) -> str | None:
@@ -164,41 +202,69 @@ def _find_program(name: str) -> str | None:
 
 
 def _plan(
-    invocation: Invocation, manager: ServiceManager, *, user: bool, instance: str | None
+    invocation: Invocation, manager: ServiceManager, *, user: bool, instance: str | None, account: str | None = None
 ) -> tuple[Installation, list[str]]:
     from ..kube.kubeconfig import Places
     from ..loading.places import Surroundings
     from ..loading.state_dirs import find_state_dir
+    from ..runtime.logs import LAUNCHER_LOG, log_folder
     from ..service_managers.planning import plan_installation, require_config
 
-    if instance is not None and invocation.config_path is None:
+    if instance is not None and invocation.config_path is None and sys.platform != "win32":
         from ..service_managers.systemd_units import instance_files
 
         invocation = replace(invocation, config_path=instance_files(instance)[0])
     settings = invocation.settings()
     config = require_config(settings, Path.cwd())
     surroundings = Surroundings.of_this_process(invocation.environment)
-    return plan_installation(
+    if account is not None and sys.platform != "win32":
+        raise ConnmonError("--account is for Windows", hint="Leave it out")
+    named = invocation.state_dir
+    installation, notes = plan_installation(
         settings,
         config,
         user=user,
         sandboxed=manager.sandboxed and not user,
         instance=instance,
         places=Places.of_this_machine(),
-        state_dir=invocation.state_dir or find_state_dir(config, surroundings),
+        state_dir=named or find_state_dir(config, surroundings),
+        account=account,
     )
+    if sys.platform != "win32":
+        return installation, notes
+    logs = log_folder(settings.logging, settings.state_dir, mode="service")
+    return replace(
+        installation,
+        state_dir=None if named is None else Path(os.path.abspath(named)),
+        folders=(settings.state_dir, *([logs] if logs and not logs.is_relative_to(settings.state_dir) else [])),
+        log=None if logs is None else logs / LAUNCHER_LOG,
+    ), notes
 
 
 def _find_agent(invocation: Invocation, manager: ServiceManager, installation: Installation) -> int | None:
     """The agent that runs where the installed one is to run; None: none does, or this user may not know."""
     from ..presence import find_agent
+
+    try:
+        return find_agent(_folder_of(invocation, manager, installation))
+    except ConnmonError:
+        return None
+
+
+def _end_agent(invocation: Invocation, manager: ServiceManager, installation: Installation) -> None:
+    """End the agent that runs where the installed one is to run. Raises ConnmonError where it cannot be ended."""
+    from .stop import describe, stop_running
+
+    with suppress(NotRunning):  # it has just ended
+        click.echo(describe(stop_running(_folder_of(invocation, manager, installation), force=True)))
+
+
+def _folder_of(invocation: Invocation, manager: ServiceManager, installation: Installation) -> Path:
+    """The state directory of the installed agent."""
     from ..service_managers.planning import find_state_dir
 
     sandboxed = manager.sandboxed and not installation.user
-    try:
-        return find_agent(find_state_dir(installation) if sandboxed else invocation.state_directory())
-    except ConnmonError:
-        return None
+    return find_state_dir(installation) if sandboxed else invocation.state_directory()
 
 
 def _bare(*, user: bool, instance: str | None) -> Installation:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +17,12 @@ from ..settings import MODES
 from .invocations import Invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..ports import Announcer, ListenerStore
     from ..runtime.agent import Agent
     from ..runtime.build import Runner
     from ..runtime.logs import LauncherLog, Log
     from ..runtime.modes import Mode
+    from ..service_managers.windows_process import ServiceProcess
     from ..settings import Settings
 
 
@@ -38,18 +36,24 @@ if TYPE_CHECKING:
     "for a service manager; ports: show the local ports, as `connmon-agent ports` does. In any case.",
 )
 @click.option("--detached", is_flag=True, hidden=True, help="This is the process that runs in the background.")
+@click.option(
+    "--service", metavar="NAME", hidden=True, help="Windows' service control manager started it by this name."
+)
 @click.pass_context
-def start(ctx: click.Context, mode: str, detached: bool) -> None:
+def start(ctx: click.Context, mode: str, detached: bool, service: str | None) -> None:
     """Run the agent, in the foreground with one line on stderr for each decision.
 
-    SIGTERM, Ctrl-C and `stop` end it in order; whatever is under way continues at the next start. SIGHUP and `reload`
-    read the configuration again: it is taken over as a whole, or refused with the reasons.
+    `stop`, Ctrl-C, SIGTERM, and on Windows a closed console, the end of the session and a shutdown end it in order;
+    whatever is under way continues at the next start. `reload`, and SIGHUP where there is one, read the configuration
+    again: it is taken over as a whole, or refused with the reasons.
     """
     if mode == "ports":
         from .ports import ports
 
         ctx.invoke(ports)
         return
+    if service is not None:
+        ctx.exit(_serve(ctx.obj, service))
     ctx.exit(start_in_mode(ctx.obj, mode, detached=detached))
 
 
@@ -79,25 +83,45 @@ def start_in_mode(invocation: Invocation, mode: str, *, detached: bool = False) 
         return 0
 
 
-def _run_here(invocation: Invocation, mode: Mode, *, detached: bool) -> int:
+def _serve(invocation: Invocation, name: str) -> int:
+    """Run the agent as the service ``name`` of Windows' service control manager."""
+    from ..runtime.logs import LauncherLog
+    from ..runtime.modes import Mode
+    from ..service_managers.windows_process import serve
+
+    with serve(name) as process:
+        try:
+            invocation.settings_to_start()
+        except ConnmonError as error:  # what names the folder of the logs is not known, and there is no terminal
+            with suppress(ConnmonError):
+                LauncherLog(invocation.state_directory() / "logs")(f"start --mode service: {error}")
+            raise
+        code = _run_here(invocation, Mode.SERVICE, detached=False, process=process)
+        process.stopped(code)
+        return code
+
+
+def _run_here(invocation: Invocation, mode: Mode, *, detached: bool, process: ServiceProcess | None = None) -> int:
     from ..runtime.build import make_state_dir
     from ..runtime.logs import LauncherLog, Log, log_folder
+    from ..runtime.loops import run
     from ..runtime.modes import fit_logging
 
-    settings = fit_logging(invocation.settings_to_start(), mode)
+    silent = mode.silent or process is not None
+    settings = fit_logging(invocation.settings_to_start(), silent=silent)
     place = partial(log_folder, state_dir=settings.state_dir, mode=mode)
     folder = place(settings.logging)
     if folder is not None and folder.is_relative_to(settings.state_dir):
         make_state_dir(settings.state_dir)  # before its logs, which make their folders for everybody to read
-    launcher = LauncherLog(folder) if folder is not None and mode.silent else None
+    launcher = LauncherLog(folder) if folder is not None and silent else None
     with _noting(launcher, mode):
-        announcer, store = _find_starter(folder, detached=detached)
-        if announcer is not None and not detached:
+        starter = _Starter(process) if process is not None else _find_starter(folder, detached=detached)
+        if starter.announcer is not None and not detached:
             mode = type(mode).SERVICE  # whatever it was called in: a service manager waits for word of it
         if detached:
             os.chdir(Path.cwd().anchor)  # no file system is kept from being unmounted
         with closing(Log(settings.logging, beside=True, folder=place)) as log:
-            return asyncio.run(_run(invocation, settings, mode, log, announcer, store))
+            return run(_run(invocation, settings, mode, log, starter))
 
 
 @contextmanager
@@ -112,36 +136,41 @@ def _noting(launcher: LauncherLog | None, mode: Mode) -> Iterator[None]:
         raise
 
 
-def _find_starter(folder: Path | None, *, detached: bool) -> tuple[Announcer | None, ListenerStore | None]:
-    """Whoever waits for word of the agent, and keeps its sockets; None: no one does. ``folder`` is the logs'."""
+@dataclass(frozen=True, slots=True)
+class _Starter:
+    """Whoever waits for word of the agent, and keeps its sockets; None: no one does."""
+
+    announcer: Announcer | None = None
+    store: ListenerStore | None = None
+
+
+def _find_starter(folder: Path | None, *, detached: bool) -> _Starter:
+    """Whoever started this process. ``folder`` is the logs'."""
     if detached:
         from ..runtime.starter_pipe import StarterPipe
 
-        return StarterPipe(folder), None
+        return _Starter(StarterPipe(folder))
     from ..service_managers.joining import join_manager
 
     manager = join_manager(os.environ, os.getpid())
-    return (None, None) if manager is None else (manager.announcer, manager.store)
+    return _Starter() if manager is None else _Starter(manager.announcer, manager.store)
 
 
-async def _run(
-    invocation: Invocation,
-    settings: Settings,
-    mode: Mode,
-    log: Log,
-    announcer: Announcer | None,
-    store: ListenerStore | None,
-) -> int:
+async def _run(invocation: Invocation, settings: Settings, mode: Mode, log: Log, starter: _Starter) -> int:
     """Run the agent to its end; returns the exit code."""
     from ..runtime.build import run_agent
     from ..runtime.ending import Ending
     from ..runtime.modes import fit_logging, sign
     from ..runtime.reloading import Reloads, warn
+    from ..runtime.signals import calling, listen_to_signals
+    from ..service_managers.windows_process import ServiceProcess
 
     endings: list[Ending] = []
+    announcer = starter.announcer
+    process = announcer if isinstance(announcer, ServiceProcess) else None
 
     def read() -> Settings:
-        return fit_logging(invocation.settings(), mode)
+        return fit_logging(invocation.settings(), silent=mode.silent or process is not None)
 
     def on_ready(agent: Agent, runner: Runner) -> None:
         warn(log, settings, runner.now())
@@ -149,20 +178,10 @@ async def _run(
         ending, reloads = Ending(agent), Reloads(read, runner, log)
         endings.append(ending)
         runner.handlers.update(stop=ending.answer, ready=ending.answer_when_ready, reload=reloads.answer)
-        _listen_to_signals(ending.end, reloads.begin)
+        listen_to_signals(ending.end, reloads.begin)
+        if process is not None:
+            process.listen(calling(ending.end), calling(reloads.begin))
 
     signature = sign(settings, mode)
-    await run_agent(settings, say=log, on_ready=on_ready, announcer=announcer, store=store, signature=signature)
+    await run_agent(settings, say=log, on_ready=on_ready, announcer=announcer, store=starter.store, signature=signature)
     return endings[0].exit_code
-
-
-def _listen_to_signals(end: Callable[[str], None], reload: Callable[[], None]) -> None:
-    loop = asyncio.get_running_loop()
-    for name in ("SIGTERM", "SIGINT"):
-        number = getattr(signal, name)
-        try:
-            loop.add_signal_handler(number, end, name)
-        except NotImplementedError:  # Windows: the loop takes no handlers, the interpreter does
-            signal.signal(number, lambda number, _: loop.call_soon_threadsafe(end, signal.Signals(number).name))
-    if hasattr(signal, "SIGHUP"):
-        loop.add_signal_handler(signal.SIGHUP, reload)

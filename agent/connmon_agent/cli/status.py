@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_texts
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +16,7 @@ from ..presence import find_agent, name_owner
 from ..store.reading import Reader
 from . import screens
 from .invocations import Invocation
+from .outputs import echo_json
 from .rendering.snapshots import Snapshot
 from .rendering.status_document import status_document, without_pulse
 from .rendering.status_text import render_status
@@ -37,7 +38,9 @@ def status(ctx: click.Context, json: bool, watch: bool, check: bool) -> None:
     if check:
         if json or watch:
             raise click.UsageError("--check goes with neither --json nor --watch")
-        ctx.exit(check_state(invocation))
+        if severity := check_state(invocation):  # `exit(0)` is that of --help, which is UNKNOWN to a plugin
+            ctx.exit(severity)
+        return
     database = invocation.database()
     redraw = watch and not json and screens.can_redraw()
     show = _json_shower(compact=watch) if json else _text_shower(apart=watch and not redraw)
@@ -105,7 +108,7 @@ def watch_status(
 
 def _json_shower(*, compact: bool) -> Callable[[Snapshot], None]:
     indent = None if compact else 2
-    return lambda snapshot: click.echo(json_texts.dumps(status_document(snapshot), indent=indent, ensure_ascii=False))
+    return lambda snapshot: echo_json(status_document(snapshot), indent=indent)
 
 
 def _text_shower(*, apart: bool) -> Callable[[Snapshot], None]:
@@ -129,5 +132,7 @@ def _tell_never_run(path: str) -> str:
     others = [folder for folder in MACHINE_STATE_DIRS if folder.is_dir() and folder != Path(path).parent]
     if not others:
         return f"{told}\nStart one: connmon-agent start"
+    if sys.platform == "win32":
+        return f"{told}\nThere is {', '.join(map(str, others))}. Name it with --state-dir"
     there = ", ".join(f"{folder} (of {name_owner(folder)})" for folder in others)
     return f"{told}\nThere is {there}. Run: sudo connmon-agent status, or name it with --state-dir"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ConnmonError, NotRunning, Refused, ReloadRefused
+from ..platform_terms import name_service_command
 from ..settings import MODES
 from .invocations import Invocation
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 RELOAD_PATIENCE = 60.0  # seconds; files may lie on a slow disk, and a reload waits for the one before
 STARTED_AGAIN = 3.0  # seconds in which a service manager that restarts whatever ends shows
 RESTARTED_WITHIN = 60.0  # seconds that a service manager and the start may take
+MANAGER_PATIENCE = 12.0  # seconds; Windows' manager waits up to 10 s before it starts a service again
 GLANCE = 0.1  # seconds between two looks
 
 FORCE = click.option(
@@ -42,10 +45,12 @@ def stop(invocation: Invocation, force: bool) -> None:
     Restarts that are under way are continued by the next start. Ends with 3 when no agent is running.
     """
     folder = invocation.state_directory()
-    stopped = _stop(folder, force=force)
+    stopped = stop_running(folder, force=force)
     if stopped.holder.signature.mode == "service":
         _warn_of_restart(folder)
-    click.echo(_describe(stopped))
+    click.echo(describe(stopped))
+    if stopped.holder.signature.mode == "task" and sys.platform == "win32":
+        _warn_of_scheduler()
 
 
 @click.command(short_help="End the running agent and start it again.")
@@ -78,12 +83,13 @@ def restart(ctx: click.Context, force: bool, mode: str | None) -> None:
     managed = mode in (None, "service") and holder.signature.mode == "service"
     if not managed:
         _refuse_other_user(holder)
+    help_along = _find_helper(holder.pid) if managed else None
     with _past_hangup():
-        stopped = _stop(folder, force=force, again=managed)
+        stopped = stop_running(folder, force=force, again=managed)
         with suppress(OSError):  # what is written next says that nothing can be written; the agent starts first
-            click.echo(_describe(stopped))
+            click.echo(describe(stopped))
         if managed:
-            _await_manager(folder, holder)
+            _await_manager(folder, holder, help_along)
         else:
             ctx.exit(_start(invocation, mode or holder.signature.mode or MODES[0]))
 
@@ -145,8 +151,11 @@ def _like(invocation: Invocation, holder: Holder, folder: Path) -> Invocation:
     return replace(invocation, config_path=invocation.config_path if named else Path(str(config)), state_dir=folder)
 
 
-def _stop(folder: Path, *, force: bool, again: bool = False) -> Stopped:
-    """Stop the agent, and leave a line in its launcher's log."""
+def stop_running(folder: Path, *, force: bool, again: bool = False) -> Stopped:
+    """Stop the agent of the state directory ``folder``, and leave a line in its launcher's log. Raises ConnmonError.
+
+    ``again``: its service manager starts it again.
+    """
     from ..runtime.logs import LauncherLog
     from ..runtime.stopping import find_running, stop_agent
 
@@ -159,7 +168,7 @@ def _stop(folder: Path, *, force: bool, again: bool = False) -> Stopped:
     except ConnmonError as error:
         note(f"{doing} failed: {error}")
         raise
-    note(_describe(stopped))
+    note(describe(stopped))
     return stopped
 
 
@@ -173,16 +182,16 @@ def is_own(folder: Path) -> bool:
 
 def _refuse_other_user(holder: Holder) -> None:
     """Raise ConnmonError where the agent runs as another user: started by this one it would own the state."""
-    from ..processes import find_user
+    from ..processes import find_other_user
 
-    user = find_user(holder.pid)
-    if user is not None and user != os.geteuid():
+    user = find_other_user(holder.pid)
+    if user is not None:
         raise ConnmonError(
-            f"the agent (pid {holder.pid}) runs as another user (id {user})", hint="Run `restart` as that user"
+            f"the agent (pid {holder.pid}) runs as another user ({user})", hint="Run `restart` as that user"
         )
 
 
-def _describe(stopped: Stopped) -> str:
+def describe(stopped: Stopped) -> str:
     pid, seconds = stopped.holder.pid, stopped.seconds
     if stopped.forced:
         return f"The agent (pid {pid}) did not end in order and was killed after {seconds:.1f} s."
@@ -209,18 +218,48 @@ def _warn_of_restart(folder: Path) -> None:
         if (pid := find_agent(folder)) is not None:
             raise ConnmonError(
                 f"the agent was stopped, but its service manager started it again (pid {pid or 'unknown'})",
-                hint="Stop it with the service manager: systemctl stop connmon-agent",
+                hint=f"Stop it with the service manager: {name_service_command('stop')}",
             )
         time.sleep(GLANCE)
 
 
-def _await_manager(folder: Path, before: Holder) -> None:
-    """Return once the service manager has started another agent, and that one is ready. Raises ConnmonError."""
+def _warn_of_scheduler() -> None:
+    """Say how it stays down where `service install` made a scheduled task."""
+    from ..service_managers.interface import NAME, run_command
+    from ..service_managers.scheduled_tasks import KEPT_DOWN, is_registered
+
+    with suppress(ConnmonError):
+        if is_registered(NAME, run_command):
+            click.echo(f"Note: {KEPT_DOWN}.", err=True)
+
+
+def _find_helper(pid: int) -> Callable[[], None] | None:
+    """What starts the service of the process ``pid`` where Windows' manager has not, whose failure actions somebody may
+    have changed; None: it is no service of ours there.
+    """
+    if sys.platform != "win32":
+        return None
+    from ..service_managers.windows_services import find_service, start_stopped, this_machine
+
+    door = this_machine()
+    name = find_service(pid, door)
+    return None if name is None else lambda: start_stopped(name, door)
+
+
+def _await_manager(folder: Path, before: Holder, help_along: Callable[[], None] | None) -> None:
+    """Return once the service manager has started another agent, and that one is ready. Raises ConnmonError.
+
+    ``help_along`` is called when it has not begun to in ``MANAGER_PATIENCE``.
+    """
     from ..presence import find_holder
     from ..runtime.control import ask_agent
 
-    until = time.monotonic() + RESTARTED_WITHIN
+    began = time.monotonic()
+    until = began + RESTARTED_WITHIN
     while time.monotonic() < until:
+        if help_along is not None and time.monotonic() - began >= MANAGER_PATIENCE:
+            help_along()
+            help_along = None
         holder = find_holder(folder)
         if holder is not None and holder.signature.mode is not None and holder.birth != before.birth:
             try:
@@ -232,5 +271,5 @@ def _await_manager(folder: Path, before: Holder) -> None:
         time.sleep(GLANCE)
     raise ConnmonError(
         f"the agent ended, but its service manager did not start it again within {RESTARTED_WITHIN:g} s",
-        hint="Start it with the service manager: systemctl start connmon-agent",
+        hint=f"Start it with the service manager: {name_service_command('start')}",
     )

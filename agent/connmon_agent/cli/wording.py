@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 
 from ..core.moments import Moment
 from ..core.wording import in_words
 from ..texts import shorten
+from ..wall_times import in_utc, in_zone
 
 LONGEST_SHOWN = 4000  # characters
 ELLIPSIS = "…"
@@ -38,7 +39,7 @@ def write_instant(moment: Moment | None) -> str | None:
     """RFC 3339 in UTC with microseconds, for programs. None for no moment, and for one that never was (zero)."""
     if moment is None or moment.wall == 0:
         return None
-    return datetime.fromtimestamp(moment.wall, UTC).isoformat(timespec="microseconds")
+    return in_utc(moment.wall).isoformat(timespec="microseconds")
 
 
 def say_bytes(number: int) -> str:
@@ -104,7 +105,7 @@ _COMMANDING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def _local(wall: float, zone: tzinfo | None) -> datetime:
-    return datetime.fromtimestamp(wall, UTC).astimezone(zone)
+    return in_zone(wall, zone)
 
 
 def _columns(char: str) -> int:

@@ -18,6 +18,9 @@ _USAGE = (
     "# Starts the connection monitor. -Mode: Foreground, Background, Task, Service or Ports.",
     "# -Force: ends one that is running first, even if it does not answer; with a bad configuration it goes on.",
 )
+_USAGE_ON_WINDOWS = (
+    "# On Windows, Task makes a scheduled task that starts at your logon, and Service a service (as administrator).",
+)
 # PowerShell ends a text in single quotes at any of these (about_Quoting_Rules; CharTraits.IsSingleQuote).
 _POWERSHELL_QUOTES = "'\u2018\u2019\u201a\u201b"
 # A caller with $ErrorActionPreference 'Stop' would otherwise end the script at any exit code but 0 (PowerShell 7.3).
@@ -54,13 +57,24 @@ def _write_powershell(command: Sequence[str]) -> str:
 
 def _start_in_powershell() -> Iterator[str]:
     yield from _USAGE
+    yield from _USAGE_ON_WINDOWS
     yield "[CmdletBinding()]"
     yield "param("
     yield "    [string]$Mode = 'Foreground',"
     yield "    [switch]$Force"
     yield ")"
     yield _EXIT_CODES_ARE_NO_ERRORS
-    yield "if ($Force) { COMMAND 'restart' '--force' '--mode' $Mode } else { COMMAND 'start' '--mode' $Mode }"
+    yield "$Options = @(if ($Force) { '--force' })"
+    yield "$Windows = $env:OS -eq 'Windows_NT'"
+    yield "if ($Windows -and $Mode -eq 'Task') {"
+    yield "    COMMAND 'service' 'install' '--manager' 'task-scheduler' '--user' @Options"
+    yield "} elseif ($Windows -and $Mode -eq 'Service') {"
+    yield "    COMMAND 'service' 'install' '--manager' 'windows-service' @Options"
+    yield "} elseif ($Force) {"
+    yield "    COMMAND 'restart' '--force' '--mode' $Mode"
+    yield "} else {"
+    yield "    COMMAND 'start' '--mode' $Mode"
+    yield "}"
     yield "exit $LASTEXITCODE"
 
 

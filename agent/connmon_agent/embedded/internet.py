@@ -9,18 +9,22 @@ import asyncio
 import contextlib
 import select
 import socket
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 
+from ..accepting import Handler, Server, serve_streams
 from ..loading.defaults import dns_target, http_target, tcp_target
 from ..settings import Target
+from ..supervision import Tasks, cancel, supervise
 
 HOST = "127.0.0.1"
 QUERY = "example.com"
-TURNS_TO_ACCEPT = 5  # so many turns of the loop a connection takes from being accepted to being known
 FULL_WITHIN = 10.0  # seconds; connecting to oneself takes microseconds
 
-_Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+_NEIGHBOURS = sys.platform != "win32"  # whether two sockets of ours may be bound to the same port
+_SO_CONDITIONAL_ACCEPT = 0x3002  # winsock2.h; Python has no name for it
 
 _LIFE = b"\x00\x01\x00\x00\x00\x05"  # class and time to live: 5 s
 # The records of any name, by type: A and AAAA.
@@ -107,7 +111,9 @@ class LoopbackInternet:
             await port.close()
             if self._cut is Cut.DROP:
                 port.swallow()
-            elif self._cut is not Cut.REFUSE:
+            elif self._cut is Cut.REFUSE:
+                port.refuse()
+            else:
                 await port.serve()
 
     async def _answer_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -150,7 +156,8 @@ async def _accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 class _Port:
     """A port of 127.0.0.1 that stays ours while nothing serves on it.
 
-    The guard is bound beside whoever serves (SO_REUSEPORT) and never serves itself: it keeps the number.
+    The guard is bound beside whoever serves (SO_REUSEPORT) and never serves itself: it keeps the number. Windows has no
+    such neighbours that could be relied on: there the guard is bound while nobody else is, and steps aside for him.
     """
 
     kind: socket.SocketKind
@@ -167,15 +174,23 @@ class _Port:
     def release(self) -> None:
         if self._guard is not None:
             self._guard.close()
+            self._guard = None
 
     async def close(self) -> None:
         while self._sockets:
             self._sockets.pop().close()
 
+    def _take(self) -> socket.socket:
+        """A socket that serves or swallows instead of the one before."""
+        if not _NEIGHBOURS:
+            self.release()
+        return self._bind()
+
     def _bind(self) -> socket.socket:
         sock = socket.socket(socket.AF_INET, self.kind)
         sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if sys.platform != "win32":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((HOST, self.number))
         return sock
 
@@ -183,22 +198,33 @@ class _Port:
 class _TcpPort(_Port):
     kind = socket.SOCK_STREAM
 
-    def __init__(self, handle: _Handler) -> None:
+    def __init__(self, handle: Handler) -> None:
         super().__init__()
         self._handle = handle
-        self._server: asyncio.Server | None = None
+        self._server: Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
 
     async def serve(self) -> None:
-        self._server = await asyncio.start_server(self._hold_connection, sock=self._bind())
+        listener = self._take()
+        listener.listen()
+        self._server = serve_streams(listener, self._hold_connection)
+
+    def refuse(self) -> None:
+        """Keep the port, on which nobody listens."""
+        if self._guard is None:
+            self.reserve()
 
     def swallow(self) -> None:
         """Leave connections without an answer: the queue of a listener that accepts nobody is full with our own, and
-        Linux then drops every further SYN.
+        Linux then drops every further SYN. Windows would refuse it, and leaves a SYN without an answer until a listener
+        on its condition has accepted.
         """
-        listener = self._bind()
-        listener.listen(0)
+        listener = self._take()
         self._sockets.append(listener)
+        if _accept_on_condition(listener):
+            listener.listen()
+            return
+        listener.listen(0)
         for _ in range(2):
             filler = socket.socket()
             filler.setblocking(False)
@@ -209,18 +235,10 @@ class _TcpPort(_Port):
     async def close(self) -> None:
         await super().close()
         if self._server is not None:
-            await self._accept_no_more(self._server)
             self._server.close()
             self._server = None
         for connection in self._connections:
             connection.transport.abort()
-
-    async def _accept_no_more(self, server: asyncio.Server) -> None:
-        """asyncio loses a connection whose server closes while it is being accepted: finish those first."""
-        for listening in server.sockets:
-            asyncio.get_running_loop().remove_reader(listening.fileno())
-        for _ in range(TURNS_TO_ACCEPT):
-            await asyncio.sleep(0)
 
     async def _hold_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections.add(writer)
@@ -239,30 +257,48 @@ class _UdpPort(_Port):
     def __init__(self, answer: Callable[[bytes], bytes | None]) -> None:
         super().__init__()
         self._answer = answer
+        self._tasks: Tasks = set()
 
     def reserve(self) -> None:
         super().reserve()
-        if self._guard is not None:
+        if self._guard is not None and _NEIGHBOURS:
             # Connected to itself, the guard gets nobody's datagrams, and the kernel reports a closed port.
             self._guard.connect((HOST, self.number))
 
     async def serve(self) -> None:
-        sock = self._bind()
+        sock = self._take()
         self._sockets.append(sock)
-        asyncio.get_running_loop().add_reader(sock, self._answer_datagram, sock)
+        supervise("answer DNS queries", partial(self._answer_datagrams, sock), tasks=self._tasks)
+
+    def refuse(self) -> None:
+        """Let nothing receive. On Windows the port is not ours meanwhile: whoever is bound to it receives."""
+        if not _NEIGHBOURS:
+            self.release()
 
     def swallow(self) -> None:
         """Leave queries without an answer: nobody reads what the socket receives."""
-        self._sockets.append(self._bind())
+        self._sockets.append(self._take())
 
     async def close(self) -> None:
-        for sock in self._sockets:
-            asyncio.get_running_loop().remove_reader(sock)
+        await cancel(self._tasks)  # only then has the loop let the socket go
         await super().close()
 
-    def _answer_datagram(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # a client that has gone already
-            query, client = sock.recvfrom(512)
-            answer = self._answer(query)
-            if answer is not None:
-                sock.sendto(answer, client)
+    async def _answer_datagrams(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            with contextlib.suppress(OSError):  # a client that has gone already
+                query, client = await loop.sock_recvfrom(sock, 512)
+                answer = self._answer(query)
+                if answer is not None:
+                    await loop.sock_sendto(sock, answer, client)
+
+
+def _accept_on_condition(listener: socket.socket) -> bool:
+    """Whether the listener leaves those that connect without an answer until they are accepted; only Windows can."""
+    if sys.platform != "win32":
+        return False
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, _SO_CONDITIONAL_ACCEPT, 1)
+    except OSError:
+        return False
+    return True

@@ -7,6 +7,7 @@ import contextlib
 import socket
 
 from .. import __version__
+from .clients import reset
 from .forward import Forward
 from .visits import Visit
 
@@ -44,7 +45,7 @@ async def _check(forward: Forward) -> Trouble | None:
             path = forward.destination.settings.check
             said = await (_listen(client, visit) if path is None else _ask(client, visit, path))
         finally:
-            client.close()
+            reset(client)  # a mere end could be that of its own direction alone, which only Linux tells apart
         return await _explain(visit, said)
 
 

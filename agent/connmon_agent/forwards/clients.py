@@ -41,9 +41,12 @@ def reset(local: socket.socket) -> None:
 
 
 def has_hung_up(local: socket.socket) -> bool | None:
-    """Whether the client has closed its socket altogether. None: nobody tells."""
+    """Whether the client has closed its socket altogether. None: nobody tells.
+
+    The client has ended its direction, and nobody waits for what it sends.
+    """
     if not _ORPHANS_TOLD:
-        return None
+        return _is_reset(local)
     try:
         ours, theirs = local.getsockname(), local.getpeername()
         if not ipaddress.ip_address(theirs[0]).is_loopback:
@@ -64,6 +67,21 @@ def is_waiting(local: socket.socket) -> bool:
     except OSError:
         return False
     return not (ended and has_hung_up(local))
+
+
+def _is_reset(local: socket.socket) -> bool | None:
+    """Whether the client has reset the connection since; None: it has not, which says nothing.
+
+    After the end of what it sends not every system tells by reading, but each by writing, also of nothing.
+    """
+    try:
+        local.recv(1, socket.MSG_PEEK)
+        local.send(b"")
+    except ConnectionError:
+        return True
+    except OSError:  # nothing has come yet, or it is no connection
+        return None
+    return None
 
 
 def _find_inode(family: int, source: tuple[object, ...], target: tuple[object, ...]) -> int:

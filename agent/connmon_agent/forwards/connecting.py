@@ -63,7 +63,7 @@ class Connector:
         self._gate = gate
         self._noted = noted
         self._patience = SHORTEST_TRY
-        self._words = ""  # of the last failure
+        self._failure: ClusterError | None = None  # the last one
         self._shunned: dict[str, float] = {}  # until when, by the backend's key
         self._backoffs: dict[str, Backoff] = {}  # of the backends that have failed since they last answered
 
@@ -86,9 +86,10 @@ class Connector:
                         return await self._race(backends)
                 reason = Astray(backends.absence or "there is no backend")
             except ClusterError as error:
-                reason = Astray(str(error), lasting=error.kind == "forbidden")
+                reason = _explain(error)
             except TimeoutError:
-                reason = Astray(self._words or f"{backends.ends[0].name} did not answer in time")
+                silence = Astray(f"{backends.ends[0].name} did not answer in time")
+                reason = silence if self._failure is None else _explain(self._failure)
             except Astray as astray:
                 if astray.lasting:
                     raise
@@ -103,7 +104,7 @@ class Connector:
     def shun(self, end: Backend, error: ClusterError) -> None:
         """``end`` has just failed: let others come first for a while, and back off from it."""
         now = asyncio.get_running_loop().time
-        self._words = str(error)
+        self._failure = error
         self._shunned[end.key] = now() + SHUN
         self._backoffs.setdefault(end.key, Backoff(now=now)).fail(error)
 
@@ -181,7 +182,7 @@ class Connector:
                 self.shun(end, error)
                 self._noted(str(error))
                 raise
-            self._words = ""
+            self._failure = None
             self._patience = min(max(SHORTEST_TRY, 4 * (self._now() - began)), LONGEST_TRY)
             return stream
 
@@ -210,3 +211,7 @@ def _expect_cluster_error(error: BaseException) -> ClusterError:
     if isinstance(error, ClusterError):
         return error
     raise error
+
+
+def _explain(error: ClusterError) -> Astray:
+    return Astray(str(error), lasting=error.kind == "forbidden")

@@ -8,12 +8,11 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+from ..accepting import BREATH, Acceptor
 from ..ports import ListenerStore
 from ..sockets.binding import BACKLOG, open_listeners
 from ..supervision import Tasks, report, supervise
 from .clients import reset
-
-BREATH = 0.1  # seconds until accepting is tried again, where the system has no file descriptor left
 
 
 class Listeners:
@@ -43,8 +42,9 @@ class Listeners:
         self._store = store
         self._sockets = open_listeners(port, bind, store)
         self._tasks: Tasks = set()
-        for listener in self._sockets.values():
-            supervise(f"accept clients on port {port}", partial(self._accept, listener), tasks=self._tasks)
+        self._acceptors = {address: Acceptor(listener) for address, listener in self._sockets.items()}
+        for address in self._sockets:
+            supervise(f"accept clients on port {port}", partial(self._accept, address), tasks=self._tasks)
 
     @property
     def addresses(self) -> Sequence[str]:
@@ -60,19 +60,19 @@ class Listeners:
         for task in self._tasks:
             task.cancel()
         for address, listener in self._sockets.items():
-            with contextlib.suppress(NotImplementedError):  # Windows' loop watches no sockets
-                asyncio.get_running_loop().remove_reader(listener)
+            self._acceptors[address].stop()
             if not keep:
                 self._store.remove(address, self.port, listener)
             listener.close()
 
-    async def _accept(self, listener: socket.socket) -> None:
+    async def _accept(self, address: str) -> None:
+        listener, acceptor = self._sockets[address], self._acceptors[address]
         while True:
             if not await self._await_room():
                 self._refuse_waiting(listener)
                 continue
             try:
-                local = await _accept_one(listener)
+                local = await acceptor.accept()
             except OSError as error:  # EMFILE and the like pass when connections end; the client waits in the backlog
                 self._noted(f"no connection can be accepted on port {self.port}: {error.strerror or error}")
                 await asyncio.sleep(BREATH)
@@ -94,16 +94,3 @@ class Listeners:
                 refused += 1
         if refused:
             self._noted(f"no room for another connection on port {self.port}: too many are open; raise LimitNOFILE")
-
-
-async def _accept_one(listener: socket.socket) -> socket.socket:
-    accepting = asyncio.ensure_future(asyncio.get_running_loop().sock_accept(listener))
-    try:
-        local, _ = await asyncio.shield(accepting)
-    except asyncio.CancelledError:
-        if not accepting.done():
-            accepting.cancel()
-        elif not accepting.cancelled() and accepting.exception() is None:
-            accepting.result()[0].close()  # nobody is left to serve it
-        raise
-    return local

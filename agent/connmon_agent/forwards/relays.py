@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..kube.pod_failures import PodBroke, PodRefused
-from ..kube.pod_frames import FRAME, HEADROOM
+from ..kube.pod_frames import HEADROOM
 from .clients import has_hung_up
+from .intakes import Intake
 from .tallies import Tally
 from .ways import Stream
 
-SMALL = 2048  # bytes of a buffer while little is sent: most connections never need more
 KEPT = 64 * 1024  # bytes that are kept, for another pod, of what went to one that has not answered yet
 LAST_WORDS = 0.5  # seconds for what the backend has to say once nothing can be written any more
 LINGER = 1.0  # seconds for the client to close, once everything has come
@@ -65,12 +65,14 @@ class Relay:
     def __init__(
         self,
         local: socket.socket,
+        intake: Intake,
         stream: Stream,
         upload: Upload,
         tally: Tally,
         answered: Callable[[], None] = lambda: None,
     ) -> None:
         self._local = local
+        self._intake = intake
         self._stream = stream
         self._upload = upload
         self._tally = tally
@@ -108,18 +110,16 @@ class Relay:
     async def _copy_up(self) -> None:
         """Raises ClientLeft, also for a client that has closed, once that is certain; PodBroke."""
         await self._send_kept()
-        buffer = memoryview(bytearray(HEADROOM + SMALL))
         while not self._upload.ended:
             try:
-                count = await self._loop.sock_recv_into(self._local, buffer[HEADROOM:])
+                frame = await self._intake.receive()
             except OSError as error:
                 raise ClientLeft(str(error)) from error
-            if count == 0:
+            if len(frame) == HEADROOM:
                 self._upload.ended = True
             else:
-                self._upload.keep(buffer[HEADROOM : HEADROOM + count])
-                await self._send(buffer[: HEADROOM + count])
-                buffer = _resize(buffer, count)
+                self._upload.keep(frame[HEADROOM:])
+                await self._send(frame)
         if not self._stream.finish():
             await self._await_hanging_up()
 
@@ -129,7 +129,11 @@ class Relay:
 
     async def _send(self, frame: memoryview) -> None:
         self._upload.written = True
-        await self._stream.write(frame)
+        try:
+            await self._stream.write(frame)
+        except PodRefused:
+            self._upload.written = False
+            raise
         self._tally.sent += len(frame) - HEADROOM
 
     async def _copy_down(self) -> None:
@@ -162,17 +166,8 @@ class Relay:
         with contextlib.suppress(OSError):
             self._local.shutdown(socket.SHUT_WR)
             async with asyncio.timeout(LINGER):
-                while not self._upload.ended and await self._loop.sock_recv(self._local, SMALL):
-                    pass
-
-
-def _resize(buffer: memoryview, count: int) -> memoryview:
-    """A large buffer for a client that fills the small one, and the small one again when it is enough."""
-    if count == len(buffer) - HEADROOM and len(buffer) < FRAME:
-        return memoryview(bytearray(FRAME))
-    if count <= SMALL // 2 and len(buffer) == FRAME:
-        return memoryview(bytearray(HEADROOM + SMALL))
-    return buffer
+                while not self._upload.ended:
+                    self._upload.ended = len(await self._intake.receive()) == HEADROOM
 
 
 async def _cancel(*tasks: asyncio.Task[None]) -> None:

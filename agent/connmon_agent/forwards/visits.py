@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from ..kube.backends import Backend
 from ..kube.pod_failures import PodBroke
-from .clients import is_waiting, reset, set_options
+from .clients import reset, set_options
 from .connecting import Connected, Connector
+from .intakes import Intake
 from .relays import ClientLeft, Relay, Upload
 from .seeking import Astray
 from .spares import Spares
@@ -26,11 +27,15 @@ class Visit:
 
     local: socket.socket
     checked: bool = False
+    intake: Intake = field(init=False)
     upload: Upload = field(default_factory=Upload)
     connected: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     end: Backend | None = None  # where it was led last; None: nowhere yet
     trouble: Astray | None = None  # why it failed, or a pod that it went to before did; None: nothing has failed
+
+    def __post_init__(self) -> None:
+        self.intake = Intake(self.local)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,10 @@ async def lead(visit: Visit, host: Host, tally: Tally, *, patience: float) -> No
     """
     set_options(visit.local)
     try:
-        await _lead(visit, host, tally, asyncio.get_running_loop().time() + patience)
+        try:
+            await _lead(visit, host, tally, asyncio.get_running_loop().time() + patience)
+        finally:
+            await visit.intake.close()
     except BaseException as error:
         reset(visit.local)
         if isinstance(error, ClientLeft):
@@ -79,7 +87,7 @@ async def _connect(visit: Visit, host: Host, deadline: float) -> Connected:
     if spare is not None:
         host.spares.note_use()
         return spare
-    connected = await host.connector.connect(deadline, lambda: is_waiting(visit.local))
+    connected = await host.connector.connect(deadline, visit.intake.is_waiting)
     if not visit.checked and not connected.stream.cheap:
         host.spares.note_use()
     return connected
@@ -91,7 +99,7 @@ async def _relay(visit: Visit, connected: Connected, host: Host, tally: Tally) -
     visit.connected.set()
     try:
         answered = functools.partial(host.connector.trust, connected.end)
-        await Relay(visit.local, stream, visit.upload, tally, answered).run()
+        await Relay(visit.local, visit.intake, stream, visit.upload, tally, answered).run()
     except ClientLeft:
         await _part(visit, connected, host)
         raise

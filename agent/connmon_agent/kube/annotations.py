@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
+
+from ..wall_times import in_utc
 
 TOKEN = "connmon.io/restart-token"
 RESTARTED_AT = "connmon.io/restarted-at"
@@ -24,4 +26,4 @@ def parse_time(text: object) -> float | None:
 
 def format_time(wall: float) -> str:
     """Unix seconds as RFC 3339 in UTC, with exactly six fractional digits."""
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="microseconds")
+    return in_utc(wall).isoformat(timespec="microseconds")

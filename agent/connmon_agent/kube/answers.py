@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ..errors import ClusterError
+from ..wall_times import seconds_of
 from .admission import is_denied, is_overtaken, policy_words
 from .limits import check_values
 from .requests import Json, Request
@@ -115,6 +116,6 @@ def _read_retry_after(answer: Answer, status: Json | None) -> float | None:
 
 def _parse_date(text: str) -> float | None:
     try:
-        return parsedate_to_datetime(text).timestamp()
+        return seconds_of(parsedate_to_datetime(text))
     except (ValueError, TypeError, OverflowError):
         return None

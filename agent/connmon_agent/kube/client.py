@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypeVar
@@ -427,10 +428,23 @@ def _build_pools(current: threading.local) -> dict[str, Any]:
     return {"http": WatchedPool, "https": WatchedTLSPool}
 
 
+@cache
 def list_socket_options() -> list[tuple[int, int, int]]:
-    """What a connection to the API server is set to, as for ``setsockopt``: no delay, and its death is noticed."""
+    """What a connection to the API server is set to, as for ``setsockopt``: no delay, and its death is noticed.
+
+    What the system does not know, though Python has a name for it, is left out: one refusal would end every connection.
+    """
     options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     for name, value in _KEEPALIVE:
         if (number := getattr(socket, name, None)) is not None:
             options.append((socket.IPPROTO_TCP, number, value))
-    return options
+    with socket.socket() as probe:
+        return [option for option in options if _takes(probe, option)]
+
+
+def _takes(probe: socket.socket, option: tuple[int, int, int]) -> bool:
+    try:
+        probe.setsockopt(*option)
+    except OSError:
+        return False
+    return True

@@ -35,7 +35,7 @@ class Download:
         self._left: int | None = 0  # bytes of the body, or of its chunk, still to come; None: until the end
         self._chunked = False
         self._first = True
-        wire.data, wire.lost = self._feed, self._lose
+        wire.hand_to(self._feed, self._lose)
 
     async def ask(self, request: bytes) -> Head:
         """Send ``request`` and return the head of its answer."""

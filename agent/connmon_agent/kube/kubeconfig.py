@@ -9,6 +9,7 @@ Format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
 from __future__ import annotations
 
 import base64
+import codecs
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -120,9 +121,14 @@ def find_kubeconfigs(kubeconfig: Path | None, places: Places) -> tuple[Path, ...
 
 
 def read_file(path: Path, *, errors: str = "strict") -> str:
-    """A file's text; ``errors`` as for ``bytes.decode``. Raises ClusterError (credentials)."""
+    """A file's text: UTF-8 with or without a mark, or UTF-16, as PowerShell 5 writes ``command > FILE``.
+
+    ``errors`` as for ``bytes.decode``. Raises ClusterError (credentials).
+    """
     try:
-        return read_bounded(path, MAX_BYTES).decode("utf-8", errors)
+        data = read_bounded(path, MAX_BYTES)
+        encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+        return data.decode(encoding, errors)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise refuse(f"{path} cannot be read: {reason}", "Make it readable for the agent's user") from error

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,13 @@ from typing import IO
 
 MOST_OUTPUT = 1_000_000  # bytes of output that are read; credentials take some thousands
 REAPING = 1.0  # seconds for a killed program to be gone: only a disk that hangs holds it longer
+
+
+# On Windows a plugin opens no console window of its own, and Ctrl+C in the agent's is not its.
+if sys.platform == "win32":
+    _NO_WINDOW = subprocess.CREATE_NO_WINDOW
+else:
+    _NO_WINDOW = 0
 
 
 class PluginRunner:
@@ -28,9 +36,10 @@ class PluginRunner:
         self._ended = False
 
     def run(
-        self, command: Sequence[str], *, environment: Mapping[str, str], timeout: float
+        self, command: Sequence[str] | str, *, environment: Mapping[str, str], timeout: float
     ) -> subprocess.CompletedProcess[str]:
-        """Run the command to its end, at most ``timeout`` seconds: then it is killed with all that it has started.
+        """Run the command (on Windows a line) to its end, at most ``timeout`` seconds: then it is killed with all that
+        it has started.
 
         A program that ends in order may leave another one behind, as an agent that keeps a login; that one may hold the
         output open, so that it goes into files, whose first MOST_OUTPUT bytes are read. Raises OSError where it cannot
@@ -46,6 +55,7 @@ class PluginRunner:
                 stdout=output,
                 stderr=errors,
                 start_new_session=True,
+                creationflags=_NO_WINDOW,
             )
             self._await(process, timeout)
             return subprocess.CompletedProcess(command, process.returncode, _read(output), _read(errors))
@@ -81,13 +91,33 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """Of a leader that was not waited for: until then its number is nobody else's."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
+        if sys.platform != "win32":
             os.killpg(process.pid, signal.SIGKILL)
         else:
-            process.kill()
+            _kill_family(process)
+
+
+def _kill_family(process: subprocess.Popen[bytes]) -> None:
+    """Windows has no process groups to end: what was started by whom is looked up while the leader lives."""
+    import psutil
+
+    family: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error, OSError):
+        family = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for one in family:
+        with contextlib.suppress(psutil.Error, OSError):
+            one.kill()
 
 
 def _read(file: IO[bytes]) -> str:
-    """What was written; what is no UTF-8 may stand in words that nobody needs."""
+    """What was written; what is no UTF-8 may stand in words that nobody needs. Windows' programs write their words in
+    the code page of consoles.
+    """
     file.seek(0)
-    return file.read(MOST_OUTPUT).decode("utf-8", "replace")
+    written = file.read(MOST_OUTPUT)
+    if sys.platform == "win32":
+        with contextlib.suppress(UnicodeDecodeError):
+            return written.decode("utf-8")
+        return written.decode("oem", "replace")
+    return written.decode("utf-8", "replace")

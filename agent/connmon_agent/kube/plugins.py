@@ -6,11 +6,14 @@ Protocol: https://kubernetes.io/docs/reference/access-authn-authz/authentication
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from .annotations import parse_time
@@ -60,7 +63,6 @@ def _describe_cluster(access: Access) -> dict[str, Any]:
 
 def _run(access: Access, plugin: Mapping[str, Any], timeout: float, runner: PluginRunner) -> str:
     command = str(plugin.get("command"))
-    program = str(access.base / command) if os.sep in command else command
     if plugin.get("interactiveMode") == "Always":
         raise refuse(f"the credential plugin {command} needs a terminal (interactiveMode: Always)", _hint(plugin))
     spec: dict[str, Any] = {"interactive": False}
@@ -68,16 +70,16 @@ def _run(access: Access, plugin: Mapping[str, Any], timeout: float, runner: Plug
         spec["cluster"] = _describe_cluster(access)
     info = {"apiVersion": plugin.get("apiVersion"), "kind": "ExecCredential", "spec": spec}
     given = {str(item.get("name")): str(item.get("value")) for item in plugin.get("env") or ()}
+    if sys.platform == "win32":  # whose names of variables are in capitals, whatever was typed
+        given = {name.upper(): value for name, value in given.items()}
+    environment = {**os.environ, **given, "KUBERNETES_EXEC_INFO": json.dumps(info)}
     try:
-        done = runner.run(
-            [program, *map(str, plugin.get("args") or ())],
-            environment={**os.environ, **given, "KUBERNETES_EXEC_INFO": json.dumps(info)},
-            timeout=timeout,
-        )
+        line = _write_line(command, list(map(str, plugin.get("args") or ())), access.base, environment)
+        done = runner.run(line, environment=environment, timeout=timeout)
     except subprocess.TimeoutExpired as error:
         raise refuse(f"the credential plugin {command} did not end within {timeout:g} s", _hint(plugin)) from error
     except FileNotFoundError as error:
-        where = f"{program} does not exist" if os.sep in command else "it is not in the PATH of the agent"
+        where = f"{access.base / command} does not exist" if _is_path(command) else "it is not in the PATH of the agent"
         raise refuse(f"the credential plugin {command} cannot be run: {where}", _hint(plugin)) from error
     except OSError as error:
         raise refuse(f"the credential plugin {command} cannot be run: {error.strerror}", _hint(plugin)) from error
@@ -85,6 +87,26 @@ def _run(access: Access, plugin: Mapping[str, Any], timeout: float, runner: Plug
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise refuse(f"the credential plugin {command} failed with status {done.returncode}: {said}", _hint(plugin))
     return done.stdout
+
+
+def _write_line(command: str, arguments: list[str], base: Path, environment: Mapping[str, str]) -> list[str] | str:
+    """What the system is asked to run. Raises OSError where it is certain that it cannot."""
+    if sys.platform != "win32":
+        return [str(base / command) if _is_path(command) else command, *arguments]
+    from . import windows_programs
+
+    program = windows_programs.find_program(command, base, environment)
+    if program is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command)
+    try:
+        return windows_programs.write_command_line(program, arguments, environment)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, str(error)) from error
+
+
+def _is_path(command: str) -> bool:
+    """Whether it lies beside the kubeconfig, and is not looked for in PATH."""
+    return os.sep in command or (os.altsep is not None and os.altsep in command)
 
 
 def _parse(output: str, command: str) -> dict[str, Any]:

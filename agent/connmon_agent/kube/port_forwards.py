@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ..errors import ClusterError
 from .backoffs import TooEarly
-from .pod_failures import PodBroke, broke, explain, read_words
+from .pod_failures import PodBroke, PodRefused, broke, explain, read_words
 from .requests import list_path
 from .spdy import SpdyConnection
 from .streams import ApiStreams
@@ -45,6 +45,7 @@ class PodStream:
         self._greeted: set[int] = set()
         self._early: deque[memoryview] = deque()  # what came while nobody read
         self._answered = False  # the pod has sent something
+        self._used = False  # something was written
 
     async def read(self) -> memoryview:
         """What the pod sent next; empty once it has sent everything. Raises PodRefused or PodBroke."""
@@ -79,8 +80,11 @@ class PodStream:
 
     async def write(self, frame: memoryview) -> None:
         """Send the data of ``frame``, which begins after HEADROOM bytes that are written over; waits while the way is
-        full. Raises PodBroke.
+        full. Raises PodRefused where the way had ended before anything was written, or PodBroke.
         """
+        if not self._used and (end := self._inner.end) is not None:
+            raise PodRefused(end.kind, f"the way to the pod {self._pod} is gone: {end}")
+        self._used = True
         frame[FRAME_HEADROOM] = _DATA
         try:
             await self._inner.send(frame)

@@ -72,9 +72,7 @@ class SpdyConnection:
         self._gone_away = False
         self._news: asyncio.Future[None] | None = None
         self._pongs: dict[int, asyncio.Future[None]] = {}
-        wire.data, wire.lost = self._feed, self._lose
-        if early:
-            self._feed(memoryview(early))
+        wire.hand_to(self._feed, self._lose, early=early)
 
     def begin(self, port: int) -> Pair:
         """Open the streams to a port for the next client. Nothing is waited for: a refusal comes to light by reading.

@@ -423,4 +423,6 @@ def _explain(error: OSError, server: str) -> ClusterError:
         return ClusterError("unreachable", f"{server} cannot be reached: its name cannot be resolved", delivered=False)
     # asyncio has words of its own for a connection that fails, and its own error where several addresses were tried
     words = os.strerror(error.errno) if error.errno else str(error) or "the connection was closed"
+    if getattr(error, "winerror", None):  # one of Windows' own numbers, of which the errno says nothing
+        words = error.strerror or words
     return ClusterError("unreachable", f"{server} cannot be reached: {words}", delivered=False)

@@ -8,6 +8,7 @@ import ssl
 import tempfile
 from pathlib import Path
 
+from ..authorities import trust_this_machines
 from .kubeconfig import Access, refuse
 
 # A PEM file may hold words of people around its blocks, in whatever encoding, which kubectl passes over.
@@ -45,7 +46,7 @@ def build_context(access: Access, temp_dir: Path) -> ssl.SSLContext:
         if not access.verify:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         elif access.authority is None:
-            context.load_default_certs()
+            trust_this_machines(context)
         else:
             context.load_verify_locations(cadata=pem_blocks(access.authority))
         if access.certificate:

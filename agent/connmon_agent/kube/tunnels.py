@@ -28,6 +28,7 @@ class TunnelStream:
         self._port = port
         self._begun: Pair | None = None
         self._answered = False  # the pod has sent something
+        self._used = False  # something was written
         self._parted = False
 
     async def read(self) -> bytes:
@@ -44,9 +45,12 @@ class TunnelStream:
 
     async def write(self, frame: memoryview) -> None:
         """Send the data of ``frame``, which begins after HEADROOM bytes that are written over; waits while the way is
-        full. Raises PodRefused or PodBroke.
+        full. Raises PodRefused, also where the way had ended before anything was written, or PodBroke.
         """
         pair = self._pair()
+        if not self._used and pair.failure is not None:
+            raise self._refuse(pair.failure)
+        self._used = True
         try:
             await self._inner.send(pair, frame[HEADROOM - DATA_HEAD :])
         except ClusterError as error:
@@ -83,8 +87,11 @@ class TunnelStream:
             try:
                 self._begun = self._inner.begin(self._port)
             except ClusterError as error:
-                raise PodRefused(error.kind, f"the way to the pod {self._pod} is gone: {error}") from error
+                raise self._refuse(error) from error
         return self._begun
+
+    def _refuse(self, end: ClusterError) -> PodRefused:
+        return PodRefused(end.kind, f"the way to the pod {self._pod} is gone: {end}")
 
     async def _part(self) -> bool:
         """Whether another client may have the connection. Only the first time anything is done for it."""

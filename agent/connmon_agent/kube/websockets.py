@@ -64,9 +64,12 @@ class ApiSocket:
         self._news: asyncio.Future[None] | None = None
         self._pong: asyncio.Future[None] | None = None
         self._said_farewell = False
-        wire.data, wire.lost = self._feed, self._lose
-        if early:
-            self._feed(memoryview(early))
+        wire.hand_to(self._feed, self._lose, early=early)
+
+    @property
+    def end(self) -> ClusterError | None:
+        """Why nothing can be sent any more; None: it can."""
+        return self._end
 
     async def receive(self) -> bytes:
         """The next message; empty where the server closed in order. Raises ClusterError (unreachable) where the

@@ -35,9 +35,7 @@ class Buffers:
 
 
 class Wire(asyncio.BufferedProtocol):
-    """A connection. ``data`` is called with each piece that comes, valid until it returns; ``lost`` with the end: the
-    error, or None where the other side closed.
-    """
+    """A connection. What comes is for whom it was handed to last."""
 
     def __init__(self, buffers: Buffers) -> None:
         self._buffers = buffers.for_one_wire()
@@ -48,9 +46,10 @@ class Wire(asyncio.BufferedProtocol):
         self._shaken: asyncio.Future[None] | None = None  # waited for while the handshake lasts
         self._writable: asyncio.Future[None] | None = None  # waited for while the socket takes no more
         self._ended = False
+        self._error: BaseException | None = None  # what ended it; None: the other side closed, or it has not ended
         self._gone = asyncio.Event()  # its socket is closed
-        self.data: Callable[[memoryview], None] = _ignore
-        self.lost: Callable[[BaseException | None], None] = _ignore
+        self._data: Callable[[memoryview], None] = _ignore
+        self._lost: Callable[[BaseException | None], None] = _ignore
 
     @property
     def session(self) -> ssl.SSLSession | None:
@@ -63,8 +62,25 @@ class Wire(asyncio.BufferedProtocol):
         name = None if self._transport is None else self._transport.get_extra_info("peername")
         return str(name[0]).partition("%")[0] if isinstance(name, tuple) and name else None
 
+    def hand_to(
+        self, data: Callable[[memoryview], None], lost: Callable[[BaseException | None], None], *, early: bytes = b""
+    ) -> None:
+        """From now on ``data`` is called with each piece that comes, valid until it returns, and ``lost`` with the end:
+        the error, or None where the other side closed.
+
+        ``early`` came before, and is passed on first. An end that has come already is told at once: it may come in the
+        same instant as what the one before was waiting for, who then hands the wire over without having seen it.
+        """
+        self._data, self._lost = data, lost
+        if early:
+            data(memoryview(early))
+        if self._ended:
+            lost(self._error)
+
     async def secure(self, context: ssl.SSLContext, name: str, session: ssl.SSLSession | None) -> None:
         """Speak TLS from now on, with a server of this name. Raises OSError."""
+        if self._ended:
+            raise self._broken()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name, session=session)
         self._shaken = self._loop.create_future()
         self._shake()
@@ -130,7 +146,7 @@ class Wire(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """asyncio: so much came."""
         if self._tls is None:
-            self.data(self._buffers.received[:nbytes])
+            self._data(self._buffers.received[:nbytes])
             return
         self._incoming.write(self._buffers.received[:nbytes])
         try:
@@ -189,15 +205,15 @@ class Wire(asyncio.BufferedProtocol):
             except ssl.SSLZeroReturnError:
                 count = 0
             if not count:
-                self.data(plain[:filled])
+                self._data(plain[:filled])
                 self._end(None)
                 return
             filled += count
             if filled == len(plain):
-                self.data(plain)
+                self._data(plain)
                 filled = 0
         if filled:
-            self.data(plain[:filled])
+            self._data(plain[:filled])
         self._flush()
 
     def _flush(self) -> None:
@@ -207,11 +223,14 @@ class Wire(asyncio.BufferedProtocol):
     def _end(self, error: BaseException | None) -> None:
         if self._ended:
             return
-        self._ended = True
+        self._ended, self._error = True, error
         if self._shaken is not None and not self._shaken.done():
-            self._shaken.set_exception(error or ConnectionResetError("the connection was closed"))
+            self._shaken.set_exception(self._broken())
         self.resume_writing()
-        self.lost(error)
+        self._lost(error)
+
+    def _broken(self) -> BaseException:
+        return self._error or ConnectionResetError("the connection was closed")
 
     def _get_transport(self) -> asyncio.Transport:
         if self._transport is None:

@@ -103,6 +103,7 @@ def _read_logging(section: Section, path: Reader[Path]) -> LoggingSettings:
         format=section.take("format", default.format, choice("text", "json")),
         console=section.take("console", default.console, read_flag),
         journal=section.take("journal", default.journal, read_flag),
+        event_log=section.take("event_log", default.event_log, read_flag),
         max_file_size=section.take("max_file_size", default.max_file_size, whole_number(1, MOST_MEGABYTES)),
         max_files=section.take("max_files", default.max_files, whole_number(1, MOST_FILES)),
     )

@@ -80,6 +80,7 @@ def _list_logging(logging: LoggingSettings) -> Iterator[str]:
     yield f"  dir: {write_path(logging.dir)}  # Logging.LogDir"
     yield f"  level: {logging.level}  # Logging.Level"
     yield f"  console: {write_flag(logging.console)}  # Logging.EnableConsoleOutput"
+    yield f"  event_log: {write_flag(logging.event_log)}  # Logging.EnableEventLog"
     yield f"  max_file_size: {logging.max_file_size}  # MB; Logging.MaxFileSize"
     yield f"  max_files: {logging.max_files}  # Logging.MaxFiles"
 

@@ -181,6 +181,7 @@ def _describe_logging(logging: LoggingSettings) -> Iterator[str]:
     yield f"  format: {logging.format}"
     yield f"  console: {write_flag(logging.console)}"
     yield f"  journal: {write_flag(logging.journal)}"
+    yield f"  event_log: {write_flag(logging.event_log)}"
     yield f"  max_file_size: {logging.max_file_size}"
     yield f"  max_files: {logging.max_files}"
 

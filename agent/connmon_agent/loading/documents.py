@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from .nodes import MappingNode, show_node
 from .problems import Problems, refuse_file
 from .yaml_nodes import parse_yaml
 
+# The codec of what Notepad calls ANSI and PowerShell 5 writes without -Encoding; None: this platform has none.
+ANSI = "mbcs" if sys.platform == "win32" else None
 MAX_BYTES = 1_000_000  # a hundred times the largest honest configuration
 
 
@@ -25,12 +28,18 @@ class Document:
 
 
 def read_document(path: Path) -> Document:
-    """The mapping in ``path``: JSON when its name ends so, else YAML. UTF-8 or UTF-16, each with or without BOM.
+    """The mapping in ``path``: JSON when its name ends so, else YAML. UTF-8 or UTF-16, each with or without BOM; on
+    Windows the machine's ANSI code page, too, with a warning.
 
     Raises ConfigurationError when there is no mapping to be had: file missing, unreadable, empty, not text, bad syntax.
     """
     is_json = path.suffix.lower() == ".json"
-    return parse_document(decode_text(read_bytes(path), str(path), lenient=is_json), path)
+    data = read_bytes(path)
+    document = parse_document(decode_text(data, str(path), lenient=is_json), path)
+    if ANSI is not None and not _is_unicode(data):
+        message = "this is not UTF-8 text; it is read in the code page of this machine"
+        document.problems.warn(message, line=None, key="", remedy="save the file as UTF-8")
+    return document
 
 
 def parse_document(text: str, path: Path) -> Document:
@@ -76,10 +85,12 @@ def decode_text(data: bytes, file: str, *, lenient: bool = False) -> str:
     """The text of ``data``. PowerShell 5 writes UTF-16 with a BOM, Windows editors UTF-8 with one.
 
     ``lenient``: bytes that are not UTF-8 become lone surrogates, which no reader accepts. A file of several programs
-    may hold a Windows code page's umlaut in a section that is not ours.
+    may hold a Windows code page's umlaut in a section that is not ours. On Windows what is not UTF-8 is read as ANSI.
     Raises ConfigurationError naming the line of the first byte that is not text.
     """
     encoding = _encoding_of(data)
+    if ANSI is not None and not _is_unicode(data):
+        encoding = ANSI
     try:
         text = data.decode(encoding, "surrogateescape" if lenient and encoding == "utf-8-sig" else "strict")
     except UnicodeDecodeError as error:
@@ -90,6 +101,14 @@ def decode_text(data: bytes, file: str, *, lenient: bool = False) -> str:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise refuse_file(file, "this is not a text file: it holds a zero byte", line=line, remedy="check the path")
     return text
+
+
+def _is_unicode(data: bytes) -> bool:
+    try:
+        data.decode(_encoding_of(data))
+    except UnicodeDecodeError as error:
+        return error.encoding != "utf-8"  # UTF-16 that is torn is no ANSI
+    return True
 
 
 def _encoding_of(data: bytes) -> str:

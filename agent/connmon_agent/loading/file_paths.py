@@ -43,12 +43,17 @@ class PathRules:
         return cls(base, surroundings.home, surroundings.environment, surroundings.platform)
 
     def expand(self, value: Value, text: str) -> str:
-        """``text`` with its ``~`` and variables replaced. Raises Rejected where one of them has no value here."""
+        """``text`` with its ``~`` and variables replaced. Raises Rejected where one of them has no value here,
+        and on Windows where the path names a drive and no directory on it.
+        """
         if text == "~" or text.startswith(("~/", "~\\")):
             text = self._find_home(value) + text[1:]
         if _EXPRESSION.search(_VARIABLE.sub("", text)):
             value.reject("holds an expression that only a shell can evaluate", "write the path in full")
-        return _VARIABLE.sub(lambda found: self._find_variable(value, found), text)
+        found = _VARIABLE.sub(lambda found: self._find_variable(value, found), text)
+        if self.platform == "win32":
+            _refuse_drive_alone(value, PureWindowsPath(found))
+        return found
 
     def _find_home(self, value: Value) -> str:
         if self.home is None:
@@ -69,6 +74,14 @@ class PathRules:
         if not content.isprintable():
             value.reject(f"the environment variable {name} holds a character that cannot be printed", "correct it")
         return content
+
+
+def _refuse_drive_alone(value: Value, path: PureWindowsPath) -> None:
+    """``C:logs`` is where the process that reads it happens to be on that drive: a service elsewhere than a console."""
+    if path.drive.endswith(":") and not path.root:
+        rest = str(path)[len(path.drive) :]
+        remedy = f"write {path.drive}\\{rest} or what you mean in full"
+        value.reject(f"is relative to the current directory of drive {path.drive}", remedy)
 
 
 def escape_path(path: Path) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from ..redaction import redact
+from ..texts import LONGEST_READ
+
 MAX_DEPTH = 100  # no honest file nests deeper; it keeps a hostile one from exhausting the stack
 
 # YAML 1.1 reads these as truth values, YAML 1.2 as words. They are words here, and refused where that could surprise.
@@ -90,8 +93,11 @@ def interpret_plain(text: str, line: int) -> ScalarNode:
 
 
 def show_node(node: Node, *, depth: int = 2) -> str:
-    """The value as written, for a message: on one line, cut at 80 characters and at ``depth`` nested brackets."""
-    text = _show_whole(node, depth)
+    """The value as written, for a message: on one line, cut at 80 characters and at ``depth`` nested brackets.
+
+    Credentials are taken out before it is cut: a part of one may not look like one any more.
+    """
+    text = redact(_show_whole(node, depth))
     return text if len(text) <= 80 else text[:77] + "..."
 
 
@@ -103,7 +109,7 @@ def _show_whole(node: Node, depth: int) -> str:
         entries = list(node.entries.values())[:20]
         shown = ", ".join(f"{entry.key}: {_show_whole(entry.node, depth - 1)}" for entry in entries) if depth else "..."
         return f"{{{shown}}}"
-    text = node.text[:81]
+    text = redact(node.text[:LONGEST_READ])[:81]
     if not text.isprintable():
         text = text.encode("unicode_escape").decode()
     return f'"{text}"' if node.quoted else text or "nothing"

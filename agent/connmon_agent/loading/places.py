@@ -14,8 +14,12 @@ _NAME = "connmon-agent"
 _FILE = "connmon.yaml"
 ERP_FILE = Path("config/system_config.json")  # in the ERP's folder
 
-# Where an agent of the machine, not of a user, keeps its state when nothing else is said: Linux, then macOS.
-MACHINE_STATE_DIRS = (Path("/var/lib") / _NAME, Path("/Library/Application Support") / _NAME / "state")
+# Where an agent of the machine, not of a user, keeps its state when nothing else is said: Linux, macOS, Windows.
+MACHINE_STATE_DIRS = (
+    Path("/var/lib") / _NAME,
+    Path("/Library/Application Support") / _NAME / "state",
+    Path(os.environ.get("PROGRAMDATA") or r"C:\ProgramData") / _NAME / "state",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +130,5 @@ def _platform_state_dir(surroundings: Surroundings) -> Path:
 
 
 def _absolute(path: Path, folder: Path) -> Path:
-    return Path(os.path.normpath(folder / path))
+    joined = Path(os.path.normpath(folder / path))
+    return joined if joined.is_absolute() else Path(os.path.abspath(joined))  # C:state is relative on its own drive

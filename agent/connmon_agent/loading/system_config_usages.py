@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 
 from ..settings import KeyUsage
@@ -14,14 +15,14 @@ _OTHERS = "no key of connmon-agent; left alone"
 
 
 def list_system_config_usages(
-    root: Section, sections: tuple[Section, Section, Section], contents: Contents, *, event_log: bool
+    root: Section, sections: tuple[Section, Section, Section], contents: Contents, *, platform: str = sys.platform
 ) -> Iterator[KeyUsage]:
     """Every key of the three sections, in the order of the file, and each section of others in one piece.
 
     ``sections`` are ConnectionMonitor, Kubernetes and Logging, read to ``contents`` without a mistake.
     """
     by_name = dict(zip(("ConnectionMonitor", "Kubernetes", "Logging"), sections, strict=True))
-    reasons = _find_reasons(contents, event_log=event_log)
+    reasons = _find_reasons(contents, platform)
     for entry, known in root.list_entries():
         if known is None:
             meant = root.find_meant(entry)
@@ -31,13 +32,14 @@ def list_system_config_usages(
             yield from _list_section(by_name[known], reasons, contents)
 
 
-def _find_reasons(contents: Contents, *, event_log: bool) -> Mapping[str, str | None]:
+def _find_reasons(contents: Contents, platform: str) -> Mapping[str, str | None]:
     start = contents.start
     started = {
         name: why_not_started(start, name.lower(), enabled="Enabled", autostart="AutoStart")
         for name in ("AutoStart", "Mode")
     }
-    event = "connmon-agent writes no Windows event log; it writes log files" if event_log else None
+    lacks = contents.logging.event_log and platform != "win32"
+    event = "this system has no Windows event log; connmon-agent writes log files" if lacks else None
     return {
         **started,
         "ScriptPath": "connmon-agent runs in place of this script",

@@ -1,7 +1,7 @@
 """The ERP's ``system_config.json``: its three sections that concern us, mapped to ours.
 
 The file has other owners: other sections, and keys in these three that we do not know, are left alone. Keys are
-compared as PowerShell compares them, in any case. What has no effect here (the script, the event log) is checked.
+compared as PowerShell compares them, in any case. What has no effect here (the script) is checked.
 """
 
 from __future__ import annotations
@@ -62,10 +62,9 @@ def read_system_config(document: Document, rules: PathRules) -> Contents:
     )
     # Not expanded: a variable of Windows in a key that has no effect must not keep the agent from starting.
     monitor.take("ScriptPath", None, nullable(_read_string))
-    event_log = logging.take("EnableEventLog", False, read_loose_flag)
     _warn(root, monitor, kubernetes, logging, names)
     document.problems.raise_if_any()
-    usages = list_system_config_usages(root, (monitor, kubernetes, logging), contents, event_log=event_log)
+    usages = list_system_config_usages(root, (monitor, kubernetes, logging), contents)
     return replace(contents, usages=tuple(usages), warnings=tuple(document.problems.warnings))
 
 
@@ -148,6 +147,7 @@ def _read_logging(section: Section, rules: PathRules) -> LoggingSettings:
         dir=section.take("LogDir", None, nullable(windows_file_path(rules, _read_string))),
         level=section.take("Level", DEFAULTS.logging.level, _read_level),
         console=section.take("EnableConsoleOutput", DEFAULTS.logging.console, read_loose_flag),
+        event_log=section.take("EnableEventLog", DEFAULTS.logging.event_log, read_loose_flag),
         max_file_size=section.take("MaxFileSize", DEFAULTS.logging.max_file_size, whole(1, MOST_MEGABYTES)),
         max_files=section.take("MaxFiles", DEFAULTS.logging.max_files, whole(1, MOST_FILES)),
     )

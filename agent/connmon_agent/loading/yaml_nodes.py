@@ -49,6 +49,8 @@ def _translate(error: yaml.MarkedYAMLError, text: str, file: str) -> Configurati
     remedy = "look at this line and the ones before it: indentation, a missing colon, an open quote or bracket"
     if line is not None and "\t" in text.splitlines()[line - 1]:
         remedy = "indent with spaces: YAML allows no tabs"
+    if any(word in (error.problem or "") for word in ("escape", "hexdecimal", "hexadecimal")):  # a path of Windows
+        remedy = r"write it in single quotes, 'C:\ERP\logs', or each backslash twice"
     return refuse_file(file, f"this is not YAML: {context}{error.problem}", line=line, remedy=remedy)
 
 

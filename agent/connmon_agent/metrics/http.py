@@ -6,6 +6,7 @@ What it reads of others is bounded: the head's bytes, the seconds for it and for
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +14,7 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from ..accepting import Server, serve_streams
 from ..supervision import Tasks, cancel, supervise
 
 LONGEST_HEAD = 8192  # bytes of a request
@@ -95,14 +97,13 @@ class HttpServer:
         self._answer = answer
         self._own_host_only = own_host_only
         self._report = report
-        self._server: asyncio.Server | None = None
+        self._server: Server | None = None
         self._serving: Tasks = set()
 
-    async def listen(self, address: str, port: int) -> int:
+    def listen(self, address: str, port: int) -> int:
         """Begin to serve; returns the port. Raises OSError."""
-        self._server = await asyncio.start_server(self._accept, address, port, limit=LONGEST_HEAD)
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
+        self._server = serve_streams(_listen(address, port), self._accept, limit=LONGEST_HEAD)
+        return self._server.port
 
     async def close(self) -> None:
         """Stop listening, and break off what is under way."""
@@ -176,3 +177,21 @@ async def _discard(reader: asyncio.StreamReader) -> None:
     left = 8 * LONGEST_HEAD
     while left > 0 and (read := await reader.read(LONGEST_HEAD)):
         left -= len(read)
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    """A listening socket. On Windows another program could take the same address away later without that option."""
+    found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    family, kind, protocol, _, endpoint = found[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR if alone is None else alone, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(endpoint)
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return listener

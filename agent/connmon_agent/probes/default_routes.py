@@ -1,4 +1,4 @@
-"""The default routes of this machine, where the OS tells them: Linux' /proc. Sends nothing."""
+"""The default routes of this machine, where the OS tells them: Linux' /proc, Windows' IP helper. Sends nothing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,12 @@ def read_file(path: str) -> str | None:
 
 
 def read_default_routes(read: Callable[[str], str | None] = read_file) -> list[DefaultRoute] | None:
-    """The default routes of Linux' main tables; None where the OS does not tell."""
+    """The default routes of the main tables; None where the OS does not tell."""
+    if sys.platform == "win32":
+        from ..windows_api import iphlpapi
+        from .windows_routes import read_table
+
+        return read_table(iphlpapi)
     ipv4 = read("/proc/net/route")
     if ipv4 is None:
         return None

@@ -1,4 +1,7 @@
-"""ICMP echoes over unprivileged ping sockets: RFC 792 and RFC 4443, Linux' net/ipv4/ping.c, macOS' icmp(4)."""
+"""ICMP echoes over unprivileged ping sockets: RFC 792 and RFC 4443, Linux' net/ipv4/ping.c, macOS' icmp(4).
+
+Windows has functions for them instead, which wait in a thread.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ import errno
 import secrets
 import socket
 import struct
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from .costs import ICMP, count_datagrams
 from .failures import WrongAnswer
@@ -27,6 +33,11 @@ _RANGE = Path("/proc/sys/net/ipv4/ping_group_range")
 def find_obstacle(family: str | None) -> str | None:
     """Why this user can send no echo here in ``family`` ("ipv6", else IPv4), with the remedy; None: he can."""
     version = FAMILIES[family or "ipv4"]
+    if sys.platform == "win32":
+        from ..windows_api import icmp
+
+        possible = icmp.can_send(six=version == socket.AF_INET6)
+        return None if possible else "Windows lets this user send no echoes (IcmpCreateFile)"
     try:
         socket.socket(version, socket.SOCK_DGRAM, _PROTOCOL[version]).close()
     except PermissionError:
@@ -44,6 +55,11 @@ def _read_range() -> str:
 
 async def send_echo(address: Address, network: Network) -> None:
     """Send an echo to ``address`` over a socket of its own and check what comes back. Raises OSError, WrongAnswer."""
+    if sys.platform == "win32":
+        from ..windows_api import icmp
+
+        await send_by_function(address, network, icmp.send_echo)
+        return
     family, place = address
     with socket.socket(family, socket.SOCK_DGRAM, _PROTOCOL[family]) as sock:
         sock.setblocking(False)
@@ -54,6 +70,25 @@ async def send_echo(address: Address, network: Network) -> None:
         network.bytes += count_datagrams(family, _PAYLOAD, header=ICMP)
         await exchange_echo(sock, family)
         network.bytes += count_datagrams(family, _PAYLOAD, header=ICMP)
+
+
+async def send_by_function(address: Address, network: Network, send: Callable[[str, bytes, float], bytes]) -> None:
+    """The same by a function that waits: it is given an address, what to send and a number of seconds, and returns what
+    came back. It goes on in its thread, for as long at most, where the probe is ended meanwhile.
+    """
+    family, place = address
+    payload = secrets.token_bytes(_PAYLOAD)
+    network.bytes += count_datagrams(family, _PAYLOAD, header=ICMP)
+    answer = await asyncio.to_thread(send, _write_address(place), payload, network.timeout)
+    if answer != payload:
+        raise WrongAnswer("the echo is not of what was sent")
+    network.bytes += count_datagrams(family, _PAYLOAD, header=ICMP)
+
+
+def _write_address(place: tuple[Any, ...]) -> str:
+    scope = place[3] if len(place) > 3 else 0
+    host = str(place[0]).partition("%")[0]
+    return f"{host}%{scope}" if scope else host
 
 
 async def exchange_echo(sock: socket.socket, family: int) -> None:

@@ -34,6 +34,19 @@ _NO_WAY |= {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTO, errno.ENOPROT
 _NO_WAY |= {getattr(errno, "ENONET", errno.EHOSTUNREACH)}
 
 
+# Windows' loop reports with these (winerror.h), to which Python gives no errno, what sockets report elsewhere.
+_WINDOWS = {
+    64: errno.ECONNRESET,  # ERROR_NETNAME_DELETED
+    121: errno.ETIMEDOUT,  # ERROR_SEM_TIMEOUT
+    1214: errno.EADDRNOTAVAIL,  # ERROR_INVALID_NETNAME
+    1225: errno.ECONNREFUSED,  # ERROR_CONNECTION_REFUSED
+    1231: errno.ENETUNREACH,  # ERROR_NETWORK_UNREACHABLE
+    1232: errno.EHOSTUNREACH,  # ERROR_HOST_UNREACHABLE
+    1233: errno.EHOSTUNREACH,  # ERROR_PROTOCOL_UNREACHABLE
+    1234: errno.ECONNREFUSED,  # ERROR_PORT_UNREACHABLE
+    1236: errno.ECONNABORTED,  # ERROR_CONNECTION_ABORTED
+}
+
 _OUT_OF_DATE = (9, 10)  # OpenSSL: X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
 
@@ -63,11 +76,17 @@ def classify_error(error: OSError) -> Failure:
         return Failure.REFUSED
     if isinstance(error, ssl.SSLError):
         return Failure.WRONG if _is_impostor(error) else Failure.DECLINED
-    if error.errno in _REFUSALS:
+    number = _number(error)
+    if number in _REFUSALS:
         return Failure.REFUSED
-    if error.errno in _NO_WAY:
+    if number in _NO_WAY:
         return Failure.UNREACHABLE
-    return Failure.SILENT if error.errno == errno.ETIMEDOUT else Failure.BROKEN
+    return Failure.SILENT if number == errno.ETIMEDOUT else Failure.BROKEN
+
+
+def _number(error: OSError) -> int | None:
+    """The errno; on Windows the one that other systems would give."""
+    return _WINDOWS.get(getattr(error, "winerror", None) or 0, error.errno)
 
 
 def _is_impostor(error: ssl.SSLError) -> bool:
@@ -92,8 +111,9 @@ def explain_error(error: OSError) -> str:
         return _WORDS[errno.ECONNREFUSED]
     if isinstance(error, (ConnectionResetError, ConnectionAbortedError)):
         return _WORDS[errno.ECONNRESET]
-    if error.errno in _WORDS:
-        return _WORDS[error.errno]
+    number = _number(error)
+    if number in _WORDS:
+        return _WORDS[number]
     return (error.strerror or str(error) or type(error).__name__).lower()
 
 

@@ -40,9 +40,9 @@ def find_gateway(routes: list[DefaultRoute]) -> str:
         raise ProbeFailure("there is no default route", Failure.UNROUTED)
     for route in chosen:
         if route.gateway is not None:
-            # A router's link-local address means nothing without the interface.
-            zone = f"%{route.interface}" if ip_address(route.gateway).is_link_local and route.version == 6 else ""
-            return route.gateway + zone
+            # A router's link-local address means nothing without the interface. Windows' have its number already.
+            zoned = "%" in route.gateway or route.version == 4 or not ip_address(route.gateway).is_link_local
+            return route.gateway if zoned else f"{route.gateway}%{route.interface}"
     raise ProbeFailure(f"the default route over {chosen[0].interface} has no gateway that could be asked")
 
 

@@ -90,9 +90,14 @@ def read_links() -> dict[str, Link]:
             up="up" in flags or stats.isup,
             running=stats.isup,  # on POSIX psutil means IFF_RUNNING by it: there is a carrier
             addresses=tuple(address for address in found if not _is_link_local(address)),
-            loopback="loopback" in flags,
+            loopback="loopback" in flags if stats.flags else _is_loopback(found),
         )
     return links
+
+
+def _is_loopback(addresses: list[str]) -> bool:
+    """Windows has no flags: what has no address but loopback ones is the loopback interface."""
+    return bool(addresses) and all(ip_address(address.partition("%")[0]).is_loopback for address in addresses)
 
 
 def _is_link_local(address: str) -> bool:

@@ -11,6 +11,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from ..core.sightings import Failure
+from ..platform_terms import HOSTS_FILE
 from .failures import ProbeFailure
 
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]  # the family and the address as sockets take it
@@ -64,7 +65,9 @@ def refuse_loopback(host: str, found: Iterable[Address]) -> list[Address]:
     abroad = [address for address in addresses if not _is_loopback(address)]
     if addresses and not abroad:
         blocked = addresses[0][1][0]
-        reason = f'the name "{host}" resolves to {blocked}, which is this machine: look for a DNS filter or /etc/hosts'
+        reason = (
+            f'the name "{host}" resolves to {blocked}, which is this machine: look for a DNS filter or {HOSTS_FILE}'
+        )
         raise ProbeFailure(reason, Failure.NAME)
     return abroad
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from functools import cache
 from urllib.parse import urlsplit
 
+from ..authorities import create_context
 from ..core.sightings import Failure, ProbeResult
 from ..settings import ApiTarget, GatewayTarget, HttpTarget, Target
 from . import PROBES, Probe
@@ -46,7 +47,7 @@ class TargetProber:
         targets: Sequence[Target | ApiTarget],
         timeout: float,
         *,
-        trust: Callable[[], ssl.SSLContext] = ssl.create_default_context,
+        trust: Callable[[], ssl.SSLContext] = create_context,
         resolve: Resolve = socket.getaddrinfo,
         environment: Mapping[str, str] = os.environ,
         find_api: Callable[[], ApiTarget | None] | None = None,

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..proxy_rules import name_proxy
 from .failures import ProbeFailure
+from .system_proxies import name_system_proxy
 
 NO_PROXY = "none"  # what a target says that goes past every proxy
 _DEFAULT_PORT = 3128  # Squid's; curl takes 1080, which is SOCKS'
@@ -34,7 +35,8 @@ def choose_proxy(
         return None
     if configured is not None:
         return parse_proxy(configured, "the configuration")
-    named = name_proxy("https" if secure else "http", host, port, environment)
+    scheme = "https" if secure else "http"
+    named = name_proxy(scheme, host, port, environment) or name_system_proxy(scheme, host, environment)
     return None if named is None else parse_proxy(named[1], named[0])
 
 

@@ -16,8 +16,10 @@ _LEADS_NOWHERE = frozenset({"dummy", "nlmon"})
 
 
 @dataclass
-class LinuxView:
-    """Linux: the next hops that the kernel would use, by whichever table or rule, and the carriers of their interfaces.
+class SystemView:
+    """The next hops that the kernel would use, by whichever table or rule, and the carriers of their interfaces.
+
+    The defaults are Linux'; ``routes.windows`` has Windows'.
 
     Hard evidence must be true whatever else is set up on the machine: one next hop with a carrier speaks for the link.
     A route that the kernel would not use does not, however well its interface is: k3s' documentation has people add a

@@ -39,6 +39,7 @@ from ..core.sightings import InternalErrors, ProbeResult, Traffic
 from ..core.steps import Step
 from ..core.world import World
 from ..errors import ConnmonError, InvariantError, StoreError
+from ..platform_terms import SYSTEM_LOG
 from ..ports import Cluster, Forwards, Prober
 from ..settings import STOP_TIMEOUT
 from ..supervision import Tasks, cancel, report, supervise
@@ -312,7 +313,7 @@ class Agent:
         self._say(
             "error",
             f"the state file's disk has not answered for {SLOW_DISK:g} s, and nothing is decided until it does. "
-            "Check the disk and the kernel's log",
+            f"Check the disk and {SYSTEM_LOG}",
         )
 
     def _pass_over(self, event: Event, error: Exception) -> None:

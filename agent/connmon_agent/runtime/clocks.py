@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,9 +27,26 @@ class Anchor:
 
 
 def boottime() -> float:
-    """Seconds since the machine booted, sleep included where the system can tell (Linux), else without."""
+    """Seconds since the machine booted, or any time before, sleep included."""
+    if sys.platform == "win32":
+        from ..windows_api import clocks
+
+        return clocks.since_boot()
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.clock_gettime(time.CLOCK_MONOTONIC)  # of macOS, goes on during sleep (clock_gettime(3) there)
+
+
+def awaketime() -> float:
+    """Seconds that the machine was awake, since any time in the past.
+
+    Python's monotonic clock goes on during sleep on Windows (GetTickCount64), and stands still on Linux and on macOS
+    (mach_absolute_time).
+    """
+    if sys.platform == "win32":
+        from ..windows_api import clocks
+
+        return clocks.awake()
     return time.monotonic()
 
 
@@ -39,6 +57,11 @@ def walltime() -> float:
 
 def boot_id() -> str:
     """A name of this boot of the machine, another one after each boot."""
+    if sys.platform == "win32":
+        from ..windows_api import clocks
+
+        number = clocks.boot_number()
+        return _name_by_clocks() if number is None else f"boot-{number}"
     try:
         return BOOT_ID_FILE.read_text(encoding="ascii").strip()
     except OSError:
@@ -47,9 +70,15 @@ def boot_id() -> str:
         try:
             return f"boot-{psutil.boot_time():.0f}"
         except (OSError, RuntimeError, psutil.Error):
-            # No /proc, or only a part of it (systemd's ProcSubset=pid). To the minute, because the wall clock is
-            # corrected now and then; where it jumps, the time until then counts as one in which nobody watched.
-            return f"boot-{(walltime() - boottime()) / 60:.0f}min"
+            return _name_by_clocks()  # no /proc, or only a part of it (systemd's ProcSubset=pid)
+
+
+def _name_by_clocks() -> str:
+    """To the minute, because the wall clock is corrected now and then.
+
+    Where it jumps, the time until then counts as one in which nobody watched.
+    """
+    return f"boot-{(walltime() - boottime()) / 60:.0f}min"
 
 
 def anchor_time(
@@ -63,10 +92,13 @@ def anchor_time(
     """Where steady time stands now.
 
     In the same boot it simply goes on, whatever happened to the wall clock. In another boot nobody can know how long
-    the machine was off but the wall clock: it is believed, except where it would turn time back.
+    the machine was off but the wall clock: it is believed, except where it would turn time back. So it is where a boot
+    of the same name would turn it back: names that are made of a count or of the wall clock may come twice.
     """
     if kept.get("boot_id") == boot and "boot_offset" in kept:
-        return Anchor(boot, float(kept["boot_offset"]))
+        offset = float(kept["boot_offset"])
+        if since_boot + offset >= last_steady:
+            return Anchor(boot, offset)
     return Anchor(boot, max(wall, last_steady) - since_boot)
 
 
@@ -79,7 +111,7 @@ class SystemClock:
         *,
         since_boot: Callable[[], float] = boottime,
         wall: Callable[[], float] = walltime,
-        awake: Callable[[], float] = time.monotonic,
+        awake: Callable[[], float] = awaketime,
     ) -> None:
         self._anchor = anchor
         self._since_boot = since_boot

@@ -1,4 +1,4 @@
-"""The control socket: how a command reaches the running agent.
+"""The control channel: how a command reaches the running agent.
 
 One request a connection, one line of JSON each way::
 
@@ -12,8 +12,8 @@ itself (stop, reload and the like), which a ``Handler`` answers; its own argumen
 ``until`` is a time since boot after which the order expires (none: it never does). The sender gives up soon after it;
 an agent that was suspended must not restart services when it is resumed an hour later.
 
-The socket lies in the state directory and belongs to the agent's user alone. On systems without Unix sockets there is
-none yet; the commands say so.
+What carries the lines, a Unix socket or Windows' named pipe, is in ``control_transports``: only the agent's own user,
+and whoever may do everything on the machine, can use it.
 """
 
 from __future__ import annotations
@@ -22,23 +22,18 @@ import asyncio
 import contextlib
 import json
 import math
-import os
-import socket
-import struct
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from ..core.events import Order
 from ..errors import ConnmonError, NotRunning, Refused
-from ..presence import find_agent, name_owner
+from ..presence import LOCK_FILE, advise_on_user, find_agent
 from ..supervision import report
 from .clocks import boottime
+from .control_transports import NOUN, Conversation, Listener, exchange, listen
 
-FILE_NAME = "control.sock"
-LONGEST_REQUEST = 64 * 1024  # bytes
 ANSWER_TIMEOUT = 30.0  # seconds; an order is one commit, but disks can be slow, and busy machines stand still
 TAKEN_WITHIN = 2 / 3  # of it; an order lapses well before the one who gave it stops waiting
 REQUEST_TIMEOUT = 30.0  # seconds for a client to say what it wants
@@ -71,20 +66,6 @@ class Handler(Protocol):
     async def __call__(self, arguments: Mapping[str, object], by: str) -> Mapping[str, object]: ...
 
 
-@contextmanager
-def short_path(folder: Path) -> Iterator[str]:
-    """A path to the socket that fits the 108 bytes of a Unix address, however deep the state directory lies."""
-    path = str(folder / FILE_NAME)
-    if len(os.fsencode(path)) < 100 or not Path("/proc/self/fd").is_dir():
-        yield path
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{FILE_NAME}"
-    finally:
-        os.close(descriptor)
-
-
 class ControlServer:
     """Serves orders while the agent runs. ``obey`` carries one out; ``handlers`` are for all others, by their names."""
 
@@ -92,45 +73,30 @@ class ControlServer:
         self._folder = folder
         self._obey = obey
         self._handlers = {} if handlers is None else handlers  # an empty one may be filled later
-        self._server: asyncio.Server | None = None
-        self._socket: os.stat_result | None = None
+        self._listener: Listener | None = None
 
     async def start(self) -> None:
-        """Listen; a socket left behind by a killed agent is replaced. Raises ConnmonError."""
-        if not hasattr(socket, "AF_UNIX"):
-            return
-        (self._folder / FILE_NAME).unlink(missing_ok=True)
-        before = os.umask(0o177)
+        """Listen; what a killed agent left behind is replaced. Raises ConnmonError."""
         try:
-            with short_path(self._folder) as path:
-                self._server = await asyncio.start_unix_server(self._serve, path, limit=LONGEST_REQUEST)
-            self._socket = os.stat(self._folder / FILE_NAME)
+            self._listener = await listen(self._folder, self._serve)
         except OSError as error:
             raise ConnmonError(
-                f"the control socket cannot be made in {self._folder}: {error.strerror or error}",
+                f"the {NOUN} cannot be made in {self._folder}: {error.strerror or error}",
                 hint="Choose a state directory on a local file system with --state-dir",
             ) from error
-        finally:
-            os.umask(before)
 
     async def stop(self) -> None:
-        """Stop listening and take the socket away, unless it is another agent's, in a directory that was replaced."""
-        if self._server is None or self._socket is None:
-            return
-        self._server.close()
-        path = self._folder / FILE_NAME
-        with contextlib.suppress(OSError):
-            if os.path.samestat(self._socket, os.stat(path)):
-                path.unlink()
+        """Stop listening and take the channel away."""
+        if self._listener is not None:
+            listener, self._listener = self._listener, None
+            await listener.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, client: Conversation) -> None:
         with contextlib.suppress(OSError, ValueError):  # a client that breaks off, keeps silent or talks without end
             async with asyncio.timeout(REQUEST_TIMEOUT):
-                line = await reader.readline()
-            answer = await self._answer(line, await _name_peer(writer))
-            writer.write(json.dumps(answer).encode() + b"\n")
-            await writer.drain()
-        writer.close()
+                line = await client.read_line()
+            answer = await self._answer(line, await client.name_peer())
+            await client.write(json.dumps(answer).encode() + b"\n")
 
     async def _answer(self, line: bytes, by: str) -> dict[str, object]:
         try:
@@ -164,24 +130,6 @@ def parse_request(line: bytes) -> Request:
     return Request(str(data.get("order")), tuple(str(name) for name in data.get("services", [])), until, data)
 
 
-async def _name_peer(writer: asyncio.StreamWriter) -> str:
-    peer = writer.get_extra_info("socket")
-    if not hasattr(socket, "SO_PEERCRED"):
-        return "an operator"
-    pid, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return await asyncio.to_thread(name_operator, uid, pid)  # a directory of users may be asked over the network
-
-
-def name_operator(uid: int, pid: int) -> str:
-    """Who gave an order: ``root (pid 4711)``."""
-    try:
-        import pwd
-
-        return f"{pwd.getpwuid(uid).pw_name} (pid {pid})"
-    except (ImportError, KeyError):
-        return f"user {uid} (pid {pid})"
-
-
 def send_order(folder: Path, order: Order, services: tuple[str, ...], *, patience: float = ANSWER_TIMEOUT) -> None:
     """Give the running agent an order; it is durable on return. ``patience`` is in seconds.
 
@@ -206,7 +154,7 @@ def ask_agent(
 
 def _ask(folder: Path, line: bytes, patience: float) -> dict[str, object]:
     try:
-        answer = json.loads(_exchange(folder, line, patience))
+        answer = json.loads(exchange(folder, line, patience))
         if not isinstance(answer, dict):
             raise ValueError("the answer is no object")
         return answer
@@ -214,8 +162,8 @@ def _ask(folder: Path, line: bytes, patience: float) -> dict[str, object]:
         raise _not_listening(folder) from error
     except PermissionError as error:
         raise ConnmonError(
-            f"the agent's control socket in {folder} may not be used by this user",
-            hint=f"Run this as the agent's user, {name_owner(folder / FILE_NAME)}",
+            f"the agent's {NOUN} in {folder} may not be used by this user",
+            hint=advise_on_user(folder / LOCK_FILE),
         ) from error
     except TimeoutError as error:
         raise ConnmonError(
@@ -243,14 +191,3 @@ def not_running(folder: Path) -> NotRunning:
         f"no agent is running on the state directory {folder}",
         hint="Start one with `connmon-agent start`, or check --config and --state-dir",
     )
-
-
-def _exchange(folder: Path, line: bytes, patience: float) -> bytes:
-    if not hasattr(socket, "AF_UNIX"):
-        raise FileNotFoundError
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, short_path(folder) as path:
-        connection.settimeout(patience)
-        connection.connect(path)
-        connection.sendall(line)
-        with connection.makefile("rb") as answer:
-            return answer.readline(LONGEST_REQUEST)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..processes import AGAIN
+from ..processes import AGAIN, leave
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -42,7 +42,7 @@ class Ending:
 
 
 def _leave_at_last(seconds: float, code: int) -> None:
-    """End the process if it still lives in so many seconds, whatever holds it: to the state file that is a kill."""
-    timer = threading.Timer(seconds, os._exit, (code,))
+    """End the process if it still lives in so many seconds, whatever holds it."""
+    timer = threading.Timer(seconds, leave, (code,))
     timer.daemon = True
     timer.start()

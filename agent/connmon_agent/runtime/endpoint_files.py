@@ -17,6 +17,7 @@ from ..core.urls import host_of, url_of, variable_of
 from ..core.world import World
 from ..presence import LOCK_FILE
 from ..private_files import copy_access, open_private
+from ..replacing import replace_file
 
 JSON_FILE = "endpoints.json"
 ENV_FILE = "endpoints.env"
@@ -88,9 +89,9 @@ def _replace(texts: dict[Path, str]) -> None:
     """Write beside each file and rename: readers see the old or the new one, never a part, and all or none are new."""
     besides = {path.with_name(f".{path.name}.new"): path for path in texts}
     for beside, path in besides.items():
-        with open(open_private(beside, os.O_WRONLY | os.O_TRUNC), "w", encoding="utf-8") as stream:
+        with open(open_private(beside, os.O_WRONLY | os.O_TRUNC), "w", encoding="utf-8", newline="\n") as stream:
             stream.write(texts[path])
         with suppress(FileNotFoundError):  # no agent holds this folder
             copy_access(path.with_name(LOCK_FILE), beside)
     for beside, path in besides.items():
-        os.replace(beside, path)
+        replace_file(beside, path)

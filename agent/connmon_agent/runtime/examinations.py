@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 from ..core.demands import find_silence
@@ -15,13 +15,16 @@ from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
 from ..kube.permissions import CLUSTER_WIDE, Reviewed, list_permissions, read_server_version, review_permissions
 from ..loading.charts import PLACES, find_charts_folder, load_charts
+from ..platform_terms import resume_command
 from ..presence import find_agent
+from ..private_files import is_open_to_anybody
 from ..probes.registries import RegistryAsker
 from ..settings import Settings
-from ..sockets.owners import is_stopped
+from ..sockets.owners import is_stopped, name_user
 from ..store import DATABASE_FILE
 from ..store.reading import Reader
 from ..store.versions import describe_wal_reset_bug, sqlite_version
+from .account_examinations import examine_account
 from .clocks import walltime
 from .findings import Finding, good, note, problem, warning
 from .port_examinations import examine_ends, examine_metrics, examine_ports
@@ -34,7 +37,10 @@ LEAST_FREE_INODES = 16  # the agent makes about ten files
 PROC = Path("/proc")
 MOUNTS = PROC / "self/mounts"
 # State files on these do not survive: their locks and their order of writes do not hold (SQLite's own advice).
-NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "glusterfs"})
+NETWORK_DRIVE = "a network drive"  # what Windows tells of it
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "glusterfs", NETWORK_DRIVE}
+)
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
@@ -51,6 +57,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         *examine_charts(),
         *examine_folder(settings.state_dir),
         *examine_memory(settings.state_dir),
+        *examine_account(settings),
     ):
         yield finding
     agent = _find_agent(settings.state_dir)
@@ -89,12 +96,18 @@ def examine_charts(places: tuple[Path, ...] = PLACES) -> Iterator[Finding]:
         yield good("charts", f"{', '.join(charts)} in {folder} hold what they promise")
 
 
-def examine_folder(folder: Path, *, least_free: int = LEAST_FREE_BYTES, mounts: Path = MOUNTS) -> Iterator[Finding]:
-    """The state directory: there, writable, roomy (``least_free`` bytes) and local, by the table ``mounts``."""
+def examine_folder(
+    folder: Path,
+    *,
+    least_free: int = LEAST_FREE_BYTES,
+    mounts: Path = MOUNTS,
+    is_open: Callable[[Path], bool] = is_open_to_anybody,
+) -> Iterator[Finding]:
+    """The state directory: there, writable, roomy (``least_free`` bytes), local (by ``mounts``) and private."""
     about = "state directory"
     if not folder.exists():
         parent = next(parent for parent in folder.parents if parent.exists())
-        if os.access(parent, os.W_OK | os.X_OK):
+        if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):  # on Windows a file may be asked for what is in it
             yield note(about, f"{folder} does not exist yet; `connmon-agent start` makes it")
         else:
             yield problem(
@@ -131,17 +144,26 @@ def examine_folder(folder: Path, *, least_free: int = LEAST_FREE_BYTES, mounts: 
             about, f"{folder} lies on {system}", "Use a local disk: SQLite's locks do not hold on a network file system"
         )
         return
+    if is_open(folder):
+        # In quotes: PowerShell would evaluate the parentheses, and knows no %USERNAME%.
+        grants = " ".join(f'"{who}:(OI)(CI)F"' for who in ("*S-1-5-18", "*S-1-5-32-544", name_user() or "USER"))
+        yield warning(
+            about,
+            f"{folder} may be used by every user of this machine",
+            f'As the agent\'s user: icacls "{folder}" /inheritance:r /grant:r {grants}',
+        )
+        return
     yield good(about, f"{folder}, {free >> 20} MiB free")
 
 
 def is_read_only(folder: Path) -> bool:
     """Whether nothing under ``folder`` can be written by anybody, as far as the system tells."""
-    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    return sys.platform != "win32" and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def lacks_inodes(folder: Path) -> bool:
     """Whether no file can be made under ``folder`` though there is room. False where the system counts no inodes."""
-    if not hasattr(os, "statvfs"):
+    if sys.platform == "win32":
         return False
     status = os.statvfs(folder)
     return status.f_files > 0 and status.f_favail < LEAST_FREE_INODES
@@ -149,6 +171,10 @@ def lacks_inodes(folder: Path) -> bool:
 
 def file_system_of(folder: Path, mounts: Path = MOUNTS) -> str | None:
     """The type of the file system under ``folder``; None where the system does not tell."""
+    if sys.platform == "win32":
+        from ..windows_api.drives import is_remote
+
+        return NETWORK_DRIVE if is_remote(os.path.abspath(folder)) else None
     try:
         lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -182,10 +208,10 @@ def _examine_agent(path: Path, pid: int | None) -> Finding:
     if pid is None:
         return note("agent", "not running; `connmon-agent start` runs it")
     if is_stopped(pid):
-        return problem("agent", f"pid {pid} is stopped and does nothing", f"kill -CONT {pid}")
+        return problem("agent", f"pid {pid} is stopped and does nothing", resume_command(pid))
     silence = _find_silence(path, pid)
     if silence is not None:
-        remedy = "Look at its log and at the disk; if that does not help, end it with `kill` and start it again"
+        remedy = "Look at its log and at the disk; if that does not help: `connmon-agent restart --force`"
         return problem("agent", f"pid {pid} has written nothing for {in_words(round(silence))}", remedy)
     return good("agent", f"running (pid {pid})")
 

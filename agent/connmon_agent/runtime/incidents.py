@@ -61,7 +61,7 @@ def describe_error(error: BaseException | None, otherwise: str) -> str:
     text = make_safe(" ".join(f"{type(error).__name__}: {error}".split()), LONGEST_TEXT)
     frames = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
     ours = [(path.relative_to(PACKAGE), line) for path, line in frames if path.is_relative_to(PACKAGE)]
-    place = f" ({ours[-1][0]}:{ours[-1][1]})" if ours else ""
+    place = f" ({ours[-1][0].as_posix()}:{ours[-1][1]})" if ours else ""
     return make_encodable(f"{text}{place}")
 
 

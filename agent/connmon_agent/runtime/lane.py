@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from ..errors import ConnmonError
+from ..platform_terms import SYSTEM_LOG
 from ..supervision import report
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class Lane:
     async def do(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do it in its turn; returns its result and raises what it raises. ConnmonError: it was dropped undone."""
         if len(self._waiting) >= MOST_WAITING:
-            raise ConnmonError("the disk of the state file does not answer", hint="Check the disk and the kernel's log")
+            raise ConnmonError("the disk of the state file does not answer", hint=f"Check the disk and {SYSTEM_LOG}")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, done))
         self._news.set()

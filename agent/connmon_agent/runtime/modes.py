@@ -30,9 +30,9 @@ class Mode(StrEnum):
         return self in (Mode.BACKGROUND, Mode.TASK)
 
 
-def fit_logging(settings: Settings, mode: Mode) -> Settings:
-    """``settings`` without the lines on stderr where it has no reader."""
-    if not mode.silent:
+def fit_logging(settings: Settings, *, silent: bool) -> Settings:
+    """``settings`` without the lines on stderr where it has no reader (``silent``)."""
+    if not silent:
         return settings
     return replace(settings, logging=replace(settings.logging, console=False))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -139,7 +138,7 @@ class MonitoringServer:
         complained = False
         while True:
             try:
-                port = await http.listen(*self._listen)
+                port = http.listen(*self._listen)
             except OSError as error:
                 self._trouble = self._complain(error)
                 if not complained:
@@ -164,9 +163,11 @@ class MonitoringServer:
         address, port = self._listen
         told = f"metrics cannot be served on {self._where(port)}"
         if error.errno == errno.EADDRINUSE:
+            # Whoever asks meanwhile gets this: to find the holder may take seconds, with many processes and sockets.
+            self._trouble = self._trouble or f"{told}: the port is taken. Stop its holder or change metrics.listen"
             holder = describe(choose_owner(find_owners([port]).get(port, ()), address))
             return f"{told}: held by {holder}; retry every {RETRY:g} s. Stop it or set another port in metrics.listen"
-        why = os.strerror(error.errno) if error.errno else str(error)  # asyncio puts a whole sentence around it
+        why = error.strerror or str(error)
         return f"{told}: {why}; retry every {RETRY:g} s. Check metrics.listen"
 
     def _where(self, port: int) -> str:

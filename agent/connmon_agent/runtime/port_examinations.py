@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from pathlib import Path
+import sys
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 
 from ..core.allocation import allocate
 from ..core.plan import ForwardPlan, ServicePlan
@@ -17,13 +17,20 @@ from ..kube.requests import get, list_path
 from ..loading.defaults import join_address
 from ..settings import ForwardSettings, Settings
 from ..sockets.examining import Obstacle, find_obstacles
+from ..sockets.port_ranges import read_ephemeral_range
 from .findings import Finding, good, problem, warning
 
-EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 ABOUT = "local ports"
+RESERVING = {
+    "win32": "netsh interface ipv4 add excludedportrange protocol=tcp startport=PORT numberofports=1",
+    "linux": "sysctl net.ipv4.ip_local_reserved_ports",
+}
+ReadRange = Callable[[], tuple[int, int] | None]
 
 
-def examine_ports(settings: Settings, *, agent: int | None, table: Path = EPHEMERAL_RANGE) -> Iterator[Finding]:
+def examine_ports(
+    settings: Settings, *, agent: int | None, read_range: ReadRange = read_ephemeral_range
+) -> Iterator[Finding]:
     """Whether each service can have a port now; ``agent`` is the running agent's process id (None: none runs)."""
     plans = {plan.name: plan.forward for plan in settings.plan.services if plan.forward is not None}
     if not plans:
@@ -35,7 +42,7 @@ def examine_ports(settings: Settings, *, agent: int | None, table: Path = EPHEME
     yield from (finding for finding in troubles if finding is not None)
     if not any(troubles):
         yield good(ABOUT, f"{counted(len(plans), 'service')}, each can have its primary port")
-    yield from _examine_range(plans, table)
+    yield from _examine_range(plans, read_range)
 
 
 def examine_metrics(settings: Settings, *, agent: int | None) -> Iterator[Finding]:
@@ -90,18 +97,17 @@ def _pid_of(obstacle: Obstacle) -> int | None:
     return None if obstacle.owner is None else obstacle.owner.pid
 
 
-def _examine_range(plans: Mapping[str, ForwardPlan], table: Path) -> Iterator[Finding]:
-    """Ports that the kernel gives to outgoing connections may be taken by any program at any time."""
-    try:
-        low, high = map(int, table.read_text().split())
-    except (OSError, ValueError):
+def _examine_range(plans: Mapping[str, ForwardPlan], read_range: ReadRange) -> Iterator[Finding]:
+    """Ports that the system gives to outgoing connections may be taken by any program at any time."""
+    ephemeral = read_range()
+    if ephemeral is None:
         return
+    low, high = ephemeral
     exposed = sorted({port for plan in plans.values() for port in plan.candidates if low <= port <= high})
     if exposed:
         text = f"{', '.join(map(str, exposed))}: this machine uses {low} to {high} for outgoing connections, too"
-        yield warning(
-            ABOUT, text, f"Choose ports below {low}, or reserve them: sysctl net.ipv4.ip_local_reserved_ports"
-        )
+        reserving = f", or reserve them: {RESERVING[sys.platform]}" if sys.platform in RESERVING else ""
+        yield warning(ABOUT, text, f"Choose ports below {low}{reserving}")
 
 
 async def _find_trouble(calls: Calls, plan: ServicePlan, forward: ForwardSettings) -> str | None:

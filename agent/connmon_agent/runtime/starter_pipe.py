@@ -7,6 +7,7 @@ JSON object; every other line is for people, and is the reason where the agent e
 from __future__ import annotations
 
 import json
+import locale
 import os
 import subprocess
 import threading
@@ -143,4 +144,8 @@ def _read(process: subprocess.Popen[bytes], lines: SimpleQueue[bytes]) -> None:
 
 
 def _decode(words: bytearray) -> str:
-    return words.decode(errors="replace").strip()
+    """What an agent wrote whose Python may write in the machine's own encoding, as on Windows."""
+    try:
+        return words.decode().strip()
+    except UnicodeDecodeError:
+        return words.decode(locale.getencoding(), errors="replace").strip()

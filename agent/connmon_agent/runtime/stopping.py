@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ConnmonError, NotRunning, Refused
+from ..platform_terms import AS_SUPERUSER, SYSTEM_LOG
 from ..presence import LOCK_FILE, Holder, find_holder
 from ..processes import find_birth, has_open, send_signal
 from .control import ask_agent, not_running
@@ -87,7 +88,7 @@ def stop_agent(folder: Path, *, again: bool = False, force: bool = False, time: 
     if not _wait_until_gone(folder, holder, time.now() + KILLED_WITHIN, time):
         raise ConnmonError(
             f"the agent (pid {holder.pid}) was killed, but the kernel has not ended it within {KILLED_WITHIN:g} s",
-            hint="It ends when its disk answers. Check the disk of the state directory and the kernel's log",
+            hint=f"It ends when its disk answers. Check the disk of the state directory and {SYSTEM_LOG}",
         )
     return Stopped(holder, time.now() - began, forced=True)
 
@@ -157,5 +158,6 @@ def _kill(folder: Path, holder: Holder) -> None:
         send_signal(holder.pid, str(holder.birth), getattr(signal, "SIGKILL", signal.SIGTERM))
     except PermissionError as error:
         raise ConnmonError(
-            f"process {holder.pid} may not be killed by this user", hint="Run this as the agent's user or as root"
+            f"process {holder.pid} may not be killed by this user",
+            hint=f"Run this as the agent's user or {AS_SUPERUSER}",
         ) from error

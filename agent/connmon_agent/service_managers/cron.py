@@ -102,6 +102,10 @@ class _TablePart:
     def name(self) -> str:
         return f"the part {self.part} of this user's crontab"
 
+    @property
+    def removal(self) -> str:
+        return "Remove it with `crontab -e`"
+
     def read(self) -> str | None:
         found = _split(self._table(), self.part)
         return None if found is None else found[1]

@@ -69,7 +69,7 @@ def refuse_others(unit: Unit, ownership: Ownership) -> None:
     if ownership is Ownership.FOREIGN:
         raise ConnmonError(
             f"{where} was not written by `connmon-agent service install`, so it is left alone",
-            hint="Move it away, or install a named agent beside it with --instance NAME",
+            hint=f"{unit.place.removal}, or install a named agent beside it with --instance NAME",
         )
     if ownership is Ownership.EDITED:
         raise ConnmonError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Protocol
 from ..errors import ConnmonError
 
 NAME = "connmon-agent"
+_ENCODING = "oem" if sys.platform == "win32" else "utf-8"  # of schtasks, in the code page of consoles
 PATIENCE = 180.0  # seconds for one command of a service manager; a start may read a large state file
 
 
@@ -22,7 +24,10 @@ class Installation:
     alone, else for the machine. ``instance`` None: the only agent; else one of several, by name. ``stop_timeout`` in
     seconds. ``credentials`` are files that only root may read, ``kubeconfig`` the one to use where the configuration
     names none (None: it names one, or there is none). ``state_group`` may read the state (None: only root may).
-    ``low_ports`` True: a local port below 1024 is configured.
+    ``low_ports`` True: a local port below 1024 is configured. ``state_dir`` is the one that was named on the command
+    line (None: the configuration says), ``folders`` are those that the service writes to, ``log`` is where a start that
+    failed leaves its reason (None: it is not known). ``account`` is the one that it runs as, on Windows (None: the
+    manager's default), with its ``password``.
     """
 
     command: tuple[str, ...]
@@ -34,6 +39,11 @@ class Installation:
     kubeconfig: Path | None = None
     state_group: str | None = None
     low_ports: bool = False
+    state_dir: Path | None = None
+    folders: tuple[Path, ...] = ()
+    log: Path | None = None
+    account: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,7 @@ def run_command(command: Sequence[str], *, text: str | None = None) -> Ran:
             input=text,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            encoding="utf-8",
+            encoding=_ENCODING,
             errors="replace",
             timeout=PATIENCE,
             check=False,
@@ -94,6 +104,10 @@ class Place(Protocol):
     @property
     def name(self) -> str:
         """For people: ``/etc/systemd/system/connmon-agent.service``."""
+
+    @property
+    def removal(self) -> str:
+        """How a person gets what is there out of the way, as an order: ``Move it away``."""
 
     def read(self) -> str | None:
         """What is there; None: nothing. Raises ConnmonError."""
@@ -134,7 +148,7 @@ class ServiceManager(Protocol):
 
     @property
     def name(self) -> str:
-        """systemd, cron or launchd."""
+        """systemd, cron, launchd, windows-service or task-scheduler."""
 
     @property
     def supervises(self) -> bool:

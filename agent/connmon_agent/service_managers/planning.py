@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
 from .. import __file__ as package_file
 from ..errors import ClusterError, ConnmonError
 from ..kube.kubeconfig import Access, Places, find_kubeconfigs, read_access
@@ -15,6 +17,8 @@ from ..settings import BUILT_IN, GatewayTarget, IcmpTarget, Settings
 from .interface import NAME, Installation
 from .sandbox import find_obstacle, refuse_unreachable
 from .systemd_units import CONFIG_FOLDER, LOGS, STATE, instance_files
+from .windows_accounts import name_account, refuse_unreadable, warn_of_account
+from .windows_commands import own_interpreter
 
 LOWEST_FREE_PORT = 1024
 PING_RANGE = Path("/proc/sys/net/ipv4/ping_group_range")
@@ -37,9 +41,10 @@ def require_config(settings: Settings, folder: Path) -> Path:
     Raises ConnmonError where there is none: what a service does must not depend on where it was installed from.
     """
     if settings.source == BUILT_IN:
+        folder = CONFIG_FOLDER if sys.platform != "win32" else Path(r"C:\ProgramData") / NAME
         raise ConnmonError(
             "there is no configuration file, and a service should not run on built-in defaults",
-            hint=f"Copy config/connmon.yaml to {CONFIG_FOLDER / 'connmon.yaml'}, name your services in it, "
+            hint=f"Copy config/connmon.yaml to {folder / 'connmon.yaml'}, name your services in it, "
             "and check it with `connmon-agent config check`",
         )
     return (folder / settings.source).absolute()
@@ -54,15 +59,20 @@ def plan_installation(
     instance: str | None,
     places: Places,
     state_dir: Path | None,
+    account: str | None = None,
+    password: str | None = None,
 ) -> tuple[Installation, list[str]]:
     """What is to be installed for ``settings`` of the file ``config``, and what a person should know of it.
 
     ``sandboxed`` True: it runs as a user of its own, and sees no homes. ``state_dir`` is the one that a person named;
-    None: none was. Raises ConnmonError.
+    None: none was. ``account`` and ``password`` as in Installation. Raises ConnmonError.
     """
     command, needed = find_command()
     kubeconfig, credentials, notes = _find_access(settings, places, sandboxed=sandboxed)
-    if instance is not None:
+    if sys.platform == "win32" and not user:
+        refuse_unreadable(name_account(account), list_program_files())
+        notes += warn_of_account(name_account(account), [config, *list_access_files(settings, places)])
+    if instance is not None and sys.platform != "win32":
         _refuse_other_kubeconfig(settings, instance)
     if sandboxed:
         refuse_unreachable(needed, remedy=f"Install connmon-agent where every user may read it, as /opt/{NAME}")
@@ -80,6 +90,8 @@ def plan_installation(
         kubeconfig=kubeconfig,
         state_group=settings.state_group,
         low_ports=any(port < LOWEST_FREE_PORT for port in ports),
+        account=account,
+        password=password,
     )
     return installation, notes
 
@@ -105,6 +117,21 @@ def _find_access(
     if not sandboxed:
         return kubeconfig, (), []
     return kubeconfig, _find_credentials(access.files), _warn_of_plugin(access)
+
+
+def list_program_files() -> list[Path]:
+    """Some of the files that this connmon-agent consists of: its interpreter, its package, and what it stands on."""
+    return [Path(own_interpreter()), Path(package_file), Path(str(click.__file__))]
+
+
+def list_access_files(settings: Settings, places: Places) -> list[Path]:
+    """The files that the service reads to reach the cluster: the kubeconfig, and what it refers to. None are where the
+    access itself cannot be read.
+    """
+    try:
+        return list(read_access(settings.kubernetes.kubeconfig, settings.kubernetes.context, places).files)
+    except ClusterError:
+        return []
 
 
 def _find_credentials(files: Sequence[Path]) -> tuple[Path, ...]:

@@ -9,7 +9,9 @@ from ..errors import ConnmonError
 from .cron import Cron
 from .interface import Host, ServiceManager
 from .launchd import Launchd
+from .scheduled_tasks import ScheduledTasks
 from .systemd import Systemd
+from .windows_services import WindowsServices
 
 
 class _Form(Protocol):
@@ -20,11 +22,11 @@ class _Form(Protocol):
     def runs_on(self, host: Host) -> bool: ...
 
 
-# By the platform (``sys.platform``), the one to prefer first. Windows has its place, and no form in it yet.
+# By the platform (``sys.platform``), the one to prefer first.
 FORMS: Mapping[str, tuple[_Form, ...]] = {
     "linux": (Systemd, Cron),
     "darwin": (Launchd,),
-    "win32": (),
+    "win32": (WindowsServices, ScheduledTasks),
 }
 BY_HAND = "Start it with `connmon-agent start --mode background` from what starts programs on this machine"
 
@@ -38,8 +40,7 @@ def choose_manager(platform: str, host: Host, name: str | None = None, *, absent
     """
     forms = FORMS.get(platform, ())
     if not forms:
-        what = "Windows" if platform == "win32" else platform
-        raise ConnmonError(f"installing a service is not supported on {what} yet", hint=BY_HAND)
+        raise ConnmonError(f"installing a service is not supported on {platform} yet", hint=BY_HAND)
     if name is not None:
         for form in forms:
             if form.name == name:

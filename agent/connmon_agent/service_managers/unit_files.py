@@ -23,6 +23,10 @@ class UnitFile:
     def name(self) -> str:
         return str(self.path)
 
+    @property
+    def removal(self) -> str:
+        return "Move it away"
+
     def read(self) -> str | None:
         try:
             return read_file(self.path, MOST).decode("utf-8", "surrogateescape")

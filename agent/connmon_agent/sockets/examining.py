@@ -16,6 +16,7 @@ from ..ports import ListenerStore
 from .binding import Cause, PortRefused, try_binding
 from .keeping import NothingKept
 from .owners import Owner, choose_owner, describe, find_owners
+from .port_ranges import RESERVED, ReservedRange, ReservedRanges
 from .socket_tables import Socket, read_sockets
 
 # Windows also says "reserved" of some ports that a process has; privileges are missing whoever holds the port.
@@ -39,10 +40,14 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why one port cannot be listened on. ``owner`` None: nobody holds it, or nobody whom this user may see."""
+    """Why one port cannot be listened on. ``owner`` None: nobody holds it, or nobody whom this user may see.
+
+    ``reserved``: the range of Windows' with it; None: it is in none.
+    """
 
     refused: PortRefused
     owner: Owner | None
+    reserved: ReservedRange | None = None
 
     @property
     def held(self) -> bool:
@@ -56,7 +61,7 @@ class Obstacle:
             return f"held by {describe(self.owner)}"
         if self.refused.cause is Cause.NO_ADDRESS:
             return f"{self.refused.address} {self.refused.words}"
-        return self.refused.words
+        return self.refused.words if self.reserved is None else str(self.reserved)
 
 
 class SocketPorts:
@@ -74,10 +79,12 @@ class SocketPorts:
         find: Callable[[Collection[int]], Owners] = find_owners,
         now: Callable[[], float] = time.monotonic,
         store: ListenerStore | None = None,
+        ranges: ReservedRanges = RESERVED,
     ) -> None:
         self._store = store or NothingKept()
         self._find = find
         self._now = now
+        self._ranges = ranges
         self._known: dict[int, _Known] = {}
 
     async def examine(self, ports: Mapping[int, tuple[str, ...]]) -> Mapping[int, str]:
@@ -98,7 +105,7 @@ class SocketPorts:
             listening = frozenset(shown[port])
             until = now + (OWNER_KEPT if listening else UNSHOWN_KEPT)
             self._known[port] = _Known(listening, owners.get(port, ()), until)
-        return _explain(refusals, {port: known.owners for port, known in self._known.items()})
+        return _explain(refusals, {port: known.owners for port, known in self._known.items()}, self._ranges)
 
     def _holds(self, port: int, shown: frozenset[Socket], now: float) -> bool:
         """Whether what is known of the port's owner still is so."""
@@ -109,7 +116,7 @@ class SocketPorts:
 def explain_refusal(refused: PortRefused) -> str:
     """Who holds the port that was just refused, or what forbids it, in words. Blocks for milliseconds."""
     owners = find_owners([refused.port]) if refused.cause in _HELD else {}
-    return Obstacle(refused, choose_owner(owners.get(refused.port, ()), refused.address)).text
+    return _explain({refused.port: refused}, owners)[refused.port].text
 
 
 def find_obstacles(ports: Mapping[int, tuple[str, ...]]) -> dict[int, Obstacle]:
@@ -135,8 +142,12 @@ def find_refusals(
     return refusals
 
 
-def _explain(refusals: Mapping[int, PortRefused], owners: Owners) -> dict[int, Obstacle]:
-    return {
-        port: Obstacle(refused, choose_owner(owners.get(port, ()), refused.address))
-        for port, refused in refusals.items()
-    }
+def _explain(
+    refusals: Mapping[int, PortRefused], owners: Owners, ranges: ReservedRanges = RESERVED
+) -> dict[int, Obstacle]:
+    found = {}
+    for port, refused in refusals.items():
+        owner = choose_owner(owners.get(port, ()), refused.address)
+        reserved = ranges.find(port) if owner is None and refused.cause is Cause.RESERVED else None
+        found[port] = Obstacle(refused, owner, reserved)
+    return found

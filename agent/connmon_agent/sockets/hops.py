@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from ..windows_api.network_rows import Interface, Route
 
 # Linux: include/uapi/linux/netlink.h, rtnetlink.h, if_addr.h
 _RTM_NEWROUTE, _RTM_GETROUTE = 24, 26
@@ -31,24 +34,41 @@ class Hop:
 
 def find_hop(address: str) -> Hop | None:
     """The first step to the IP address ``address``; None: there is none, or the operating system does not tell."""
-    if sys.platform != "linux":
-        return None
+    if sys.platform == "win32":
+        from ..windows_api import iphlpapi
+
+        return read_hop(address, iphlpapi.find_route, iphlpapi.find_interface)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, ValueError, struct.error):
+            return _read_answer(_ask(ipaddress.ip_address(address).packed))
+    return None
+
+
+def read_hop(
+    address: str, find_route: Callable[[str], Route | None], find_interface: Callable[[int], Interface | None]
+) -> Hop | None:
+    """The same by Windows' IP helper (``windows_api.iphlpapi``)."""
     try:
-        packed = ipaddress.ip_address(address).packed
-        return _read_answer(_ask(packed))
-    except (OSError, ValueError, struct.error):
+        route = find_route(address)
+    except (OSError, ValueError):
         return None
+    interface = None if route is None else find_interface(route.luid)
+    if route is None or interface is None:
+        return None
+    return Hop(interface.name, route.gateway, route.loopback)
 
 
-def _ask(packed: bytes) -> bytes:
-    family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
-    body = _ROUTE.pack(family, len(packed) * 8, 0, 0, 0, 0, 0, 0, 0)
-    body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(packed), _RTA_DST) + packed
-    request = _HEADER.pack(_HEADER.size + len(body), _RTM_GETROUTE, _NLM_F_REQUEST, 1, 0) + body
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as netlink:
-        netlink.settimeout(_PATIENCE)
-        netlink.send(request)
-        return netlink.recv(8192)
+if sys.platform == "linux":
+
+    def _ask(packed: bytes) -> bytes:
+        family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
+        body = _ROUTE.pack(family, len(packed) * 8, 0, 0, 0, 0, 0, 0, 0)
+        body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(packed), _RTA_DST) + packed
+        request = _HEADER.pack(_HEADER.size + len(body), _RTM_GETROUTE, _NLM_F_REQUEST, 1, 0) + body
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as netlink:
+            netlink.settimeout(_PATIENCE)
+            netlink.send(request)
+            return netlink.recv(8192)
 
 
 def _read_answer(answer: bytes) -> Hop | None:

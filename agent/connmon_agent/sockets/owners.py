@@ -113,7 +113,7 @@ def _clash(held: str, wanted: str) -> bool:
 
 def _scan(ports: frozenset[int]) -> Iterator[Owner]:
     uids = {(found.address, found.port, found.listening): found.uid for found in read_sockets(ports)}
-    me = _current_user()
+    me = name_user()
     look_up = cache(_look_up)  # a server's hundred connections are one process
     for row in _pass_keepers_over([row for row in _rows() if row.port in ports], look_up):
         process = _Process(None, None) if row.pid is None else look_up(row.pid)
@@ -172,8 +172,9 @@ def _row(local: tuple[str, int], status: str, pid: int | None) -> _Row:
     if status == psutil.CONN_LISTEN:
         use = Use.LISTENING
     else:
-        use = Use.ENDED if pid is None and status in _ENDING else Use.CONNECTED
-    return _Row(simplify(local[0]), local[1], use, pid)
+        use = Use.ENDED if not pid and status in _ENDING else Use.CONNECTED
+    # Windows gives what nobody has any more to its idle process, 0.
+    return _Row(simplify(local[0]), local[1], use, pid or None)
 
 
 def _look_up(pid: int) -> _Process:
@@ -209,7 +210,8 @@ def is_agent(command_line: Sequence[str]) -> bool:
     return False
 
 
-def _current_user() -> str | None:
+def name_user() -> str | None:
+    """The name of the user as whom this process runs, on Windows with the domain; None: the system does not tell."""
     try:
         return psutil.Process().username()
     except (*_FAILURES, KeyError):

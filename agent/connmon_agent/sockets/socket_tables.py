@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+# Elsewhere anybody may have made a folder of this name.
+TABLES: tuple[Path, ...] = (Path("/proc/net/tcp"), Path("/proc/net/tcp6")) if sys.platform == "linux" else ()
 
 _LISTENING = "0A"
 

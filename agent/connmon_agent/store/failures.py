@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from ..errors import CommitError, StoreError
+from ..platform_terms import LIMITS, SYSTEM_LOG
 
 _GENERAL = "See `connmon-agent doctor`"
 
@@ -18,7 +19,7 @@ _WORDS = {
     ),
     sqlite3.SQLITE_IOERR: (
         "the disk reported an error",
-        "Check the disk, the kernel's log and the limits of this process (ulimit -f); until then nothing is restarted",
+        f"Check the disk, {SYSTEM_LOG} and {LIMITS}; until then nothing is restarted",
     ),
     sqlite3.SQLITE_CANTOPEN: (
         "the file cannot be opened",

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from .layout import log_of, size_of
+from .layout import log_of, size_of, uri_of
 
 _LAST = "SELECT (SELECT value FROM meta WHERE key = 'store'), seq, hash FROM event ORDER BY seq DESC LIMIT 1"
 _SAME = "SELECT (SELECT value FROM meta WHERE key = 'store'), hash FROM event WHERE seq = ?"
@@ -20,7 +20,7 @@ def is_log_foreign(path: Path) -> bool:
     """
     if not size_of(log_of(path)):
         return False
-    uri = path.absolute().as_uri()
+    uri = uri_of(path.absolute())
     try:
         with closing(sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True)) as alone:
             found = alone.execute(_LAST).fetchone()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -109,6 +109,15 @@ def check_identity(connection: sqlite3.Connection, path: Path) -> int:
 def log_of(path: Path) -> Path:
     """The write-ahead log beside the database ``path``."""
     return path.with_name(path.name + "-wal")
+
+
+def uri_of(path: PurePath) -> str:
+    """The absolute ``path`` as SQLite's URI, without a query.
+
+    SQLite takes no host (https://www.sqlite.org/uri.html, 3.1): a share of Windows has its server in the path.
+    """
+    uri = path.as_uri()
+    return uri if uri.startswith("file:///") else f"file:////{uri.removeprefix('file://')}"
 
 
 def index_of(path: Path) -> Path:

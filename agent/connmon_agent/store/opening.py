@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ..core.tallies import LineTallies, Tallies
 from ..core.world import World
 from ..errors import StoreError
+from ..platform_terms import advise_on_read_only
 from ..private_files import open_private, take_back
+from ..replacing import replace_file
+from ..wall_times import in_utc
 from .failures import is_damage, store_error
-from .layout import EVENT_COLUMNS, GENESIS, SCHEMA_VERSION, EventRow, check_identity, index_of, log_of, size_of
+from .layout import (
+    EVENT_COLUMNS,
+    GENESIS,
+    SCHEMA_VERSION,
+    EventRow,
+    check_identity,
+    index_of,
+    log_of,
+    size_of,
+    uri_of,
+)
 from .round_log import Tail, read_tail
 from .snapshots import read_world
 from .tallying import recall_tallies
@@ -120,14 +133,12 @@ def _check_file(path: Path, check: bool, progress: Progress | None) -> None:
         if file.exists() and not file.is_file():
             raise StoreError(f"{file} is not a file", hint="Move it away, or name another state directory")
     if path.exists() and not os.access(path, os.W_OK):  # SQLite would open it and fail at the first decision
-        raise StoreError(
-            f"{path} is read-only for this user", hint="Start the agent as the user that the file belongs to"
-        )
+        raise StoreError(f"{path} is read-only for this user", hint=advise_on_read_only(str(path)))
     if not size_of(path):
         if size_of(log_of(path)):
             raise Damaged("the database is empty, and its log is not")
         return
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT)) as connection:
+    with closing(sqlite3.connect(f"{uri_of(path.absolute())}?mode=ro", uri=True, timeout=BUSY_TIMEOUT)) as connection:
         check_identity(connection, path)
         if not check:
             return
@@ -182,7 +193,11 @@ def _demand(connection: sqlite3.Connection, pragma: str, value: str, expected: o
 
 
 def _sync_directory(directory: Path) -> None:
-    """Make the names of new files durable."""
+    """Make the names of new files durable. Windows syncs no directory: NTFS keeps names in a journal of its own, and
+    SQLite leaves it at that there, too.
+    """
+    if sys.platform == "win32":
+        return
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -218,21 +233,30 @@ def _recall_rounds(connection: sqlite3.Connection) -> Tail:
         raise Damaged(f"the newest rounds cannot be read: {error}") from error
 
 
-def _set_aside(path: Path, wall: float) -> Path:
-    """Move the database, its log and its index out of the way, under names that belong together. Never deletes."""
-    stamp = datetime.fromtimestamp(wall, UTC).strftime("%Y%m%dT%H%M%SZ")
+def _set_aside(path: Path, wall: float, move: Callable[[Path, Path], None] = replace_file) -> Path:
+    """Move the database, its log and its index out of the way, under names that belong together: all or none.
+
+    Never deletes. ``move`` raises OSError. Raises StoreError where they cannot be moved, as on Windows while somebody
+    has one of them open.
+    """
+    stamp = in_utc(wall).strftime("%Y%m%dT%H%M%SZ")
     base = path.with_name(f"{path.name}.corrupt-{stamp}")
     moved, count = base, 1
     while any(Path(f"{moved}{suffix}").exists() for suffix in ("", "-wal", "-shm")):
         count += 1
         moved = Path(f"{base}.{count}")
+    done: list[tuple[Path, Path]] = []
     try:
         for suffix in ("-wal", "-shm", ""):
-            file = Path(f"{path}{suffix}")
+            file, aside = Path(f"{path}{suffix}"), Path(f"{moved}{suffix}")
             if file.exists():
-                file.rename(f"{moved}{suffix}")
+                move(file, aside)
+                done.append((file, aside))
         _sync_directory(path.parent)
     except OSError as error:
+        for file, aside in reversed(done):  # a log without its database, and a database without its log, are lost
+            with suppress(OSError):
+                aside.rename(file)
         raise StoreError(
             f"{path} is damaged and cannot be moved out of the way: {error.strerror}",
             hint=f"Move {path} and the files {path.name}-wal and {path.name}-shm away by hand, then start again",

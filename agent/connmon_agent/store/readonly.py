@@ -9,6 +9,8 @@ No single way of SQLite's serves every case, and ``immutable=1`` beside a log si
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from pathlib import Path
 from ..errors import NothingRecorded, StoreError
 from ..files import refuse_special
 from .failures import damaged_text, primary_code, store_error
-from .layout import check_identity, log_of, size_of
+from .layout import check_identity, log_of, size_of, uri_of
 
 BUSY_TIMEOUT = 2.0  # seconds; a writer never blocks a reader, only the rebuilding of the index after a crash does
 COPY_ATTEMPTS = 5
@@ -62,6 +64,8 @@ def open_readonly(path: Path) -> Opened:
 def _check_readable(path: Path) -> None:
     try:
         refuse_special(path)
+        if path.is_dir():  # Windows would call it a lack of rights
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         with path.open("rb"):
             pass
     except FileNotFoundError:
@@ -89,7 +93,7 @@ def _open_somehow(path: Path) -> Opened:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?{mode}"
+    uri = f"{uri_of(path.absolute())}?{mode}"
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # SQLite opens nothing before it must

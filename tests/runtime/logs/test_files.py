@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
@@ -59,20 +60,20 @@ def written(tmp_path: Path) -> Iterator[Written]:
     log.file.close()
 
 
-def test_a_hundred_thousand_lines_take_no_more_than_the_files_may(tmp_path: Path) -> None:
-    log = Written(tmp_path, count=5, largest=100_000)
-    assert all(log.write(range(100_000)))
+def test_many_lines_take_no_more_than_the_files_may(tmp_path: Path) -> None:
+    log = Written(tmp_path, count=5, largest=2_000)
+    assert all(log.write(range(400)))
     log.check_bounds()
-    assert log.numbers == list(range(100_000))[-len(log.numbers) :]
-    assert sum(log.sizes.values()) > 400_000  # it keeps what it may
+    assert log.numbers == list(range(400))[-len(log.numbers) :]
+    assert sum(log.sizes.values()) > 7_500  # it keeps what it may
     assert log.losses.read().count == 0
 
 
 def test_one_file_is_begun_anew(tmp_path: Path) -> None:
     log = Written(tmp_path, count=1)
-    assert all(log.write(range(1000)))
+    assert all(log.write(range(400)))
     log.check_bounds()
-    assert log.numbers[-1] == 999
+    assert log.numbers[-1] == 399
 
 
 def test_a_full_disk_drops_and_counts_and_leaves_no_torn_line(written: Written) -> None:
@@ -96,6 +97,7 @@ def test_no_error_gets_out_and_the_next_line_is_tried(written: Written, operatio
     assert written.write(range(3, 4)) == [True]
 
 
+@pytest.mark.linux_alone(reason="a file that is open is removed")
 def test_a_file_that_was_removed_or_exchanged_is_followed(written: Written) -> None:
     written.write(range(3))
     (written.folder / "a.log").unlink()
@@ -113,6 +115,7 @@ def test_a_file_that_another_program_emptied_goes_on(written: Written) -> None:
     assert written.numbers == [100]
 
 
+@pytest.mark.linux_alone(reason="a file that is open is removed")
 def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
     log = Written(tmp_path / "logs")
     assert log.write(range(1)) == [True]
@@ -123,6 +126,7 @@ def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
     assert log.numbers == [1]
 
 
+@pytest.mark.linux_alone(reason="a named pipe lies in a folder")
 def test_a_pipe_in_its_place_holds_up_nothing(written: Written) -> None:
     written.write(range(1))
     (written.folder / "a.log").unlink()
@@ -163,20 +167,20 @@ def test_where_nothing_can_be_renamed_or_copied_the_newest_lines_are_kept_and_th
 def test_where_nothing_can_be_made_room_for_lines_are_dropped_and_the_bound_holds(written: Written) -> None:
     for operation in ("replace", "copy", "truncate"):
         written.disk.faults[operation] = lambda *_: error(errno.EACCES)
-    assert not all(written.write(range(1000)))
+    assert not all(written.write(range(300)))
     written.check_bounds()
-    assert written.losses.read().count >= 1000 - len(written.numbers)
+    assert written.losses.read().count >= 300 - len(written.numbers)
 
 
 def test_what_an_earlier_configuration_left_is_brought_within_the_limits(tmp_path: Path) -> None:
-    before = Written(tmp_path, count=6)
-    before.write(range(2000))
+    before = Written(tmp_path, count=6, largest=3000)
+    before.write(range(400))
     before.file.close()
     assert len(before.sizes) == 6
     now = Written(tmp_path, count=2, largest=2000)
-    assert now.write(range(2000, 2001)) == [True]
+    assert now.write(range(400, 401)) == [True]
     now.check_bounds()
-    assert now.numbers[-1] == 2000 and now.numbers[-2] == 1999
+    assert now.numbers[-2:] == [399, 400]
 
 
 def test_a_line_longer_than_the_file_is_dropped(written: Written) -> None:
@@ -186,16 +190,17 @@ def test_a_line_longer_than_the_file_is_dropped(written: Written) -> None:
 
 
 def test_any_faults_in_any_order_never_raise_nor_exceed_the_bounds(tmp_path: Path) -> None:
-    for seed in range(20):
+    for seed in range(10):
         draw = random.Random(seed)
         (tmp_path / str(seed)).mkdir()
         log = Written(tmp_path / str(seed), count=draw.choice([1, 2, 4]), largest=1000)
-        for number in range(300):
+        for number in range(100):
             if draw.random() < 0.2:
                 refused = draw.sample(["open", "write", "truncate", "replace", "remove", "copy"], draw.randrange(4))
                 log.disk.faults = dict.fromkeys(refused, full)
             if draw.random() < 0.05:
-                (log.folder / "a.log").unlink(missing_ok=True)
+                with contextlib.suppress(PermissionError):  # Windows removes no file that is open
+                    (log.folder / "a.log").unlink(missing_ok=True)
             log.write(range(number, number + 1))
             log.check_bounds()
         log.file.close()
@@ -217,6 +222,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.linux_alone(reason="a disk in memory")
 def test_a_really_full_disk_drops_and_counts_and_goes_on_when_there_is_room(small_disk: Path) -> None:
     log = Written(small_disk, count=3, largest=1_000_000)
     taken = log.write(range(3000))

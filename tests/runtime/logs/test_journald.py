@@ -29,6 +29,8 @@ from connmon_agent.settings import LoggingSettings
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.journal import SqliteJournal
 
+pytestmark = pytest.mark.linux_alone(reason="the journal of systemd")
+
 AT = Moment(1_000.0, 1_795_000_000.25)
 
 if sys.platform != "linux":

@@ -92,8 +92,8 @@ def test_a_folder_that_cannot_be_is_refused_with_a_remedy(tmp_path: Path) -> Non
 
 def long_lines(log: Log, *, megabytes: int) -> None:
     """Decisions, which are neither counted instead of written nor limited."""
-    for number in range(megabytes * 2500):
-        log(Sentence(AT, "info", "link", "x" * 400, mark=Mark("link-note", number)))
+    for number in range(megabytes * 250):
+        log(Sentence(AT, "info", "link", "x" * 4000, mark=Mark("link-note", number)))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from ...core.assignments import explain_staying
@@ -10,6 +9,7 @@ from ...core.plan import ServicePlan
 from ...core.sightings import Traffic
 from ...core.urls import url_of
 from ...core.world import Forward, ForwardState
+from ...wall_times import in_utc
 from .snapshots import Snapshot
 
 NOT_RUNNING = "the agent is not running"
@@ -55,7 +55,7 @@ def _reason(forward: Forward, snapshot: Snapshot) -> str | None:
 
 
 def _flow(flow: Traffic, *, running: bool) -> dict[str, Any]:
-    at = None if flow.error_at is None else datetime.fromtimestamp(flow.error_at, UTC)
+    at = None if flow.error_at is None else in_utc(flow.error_at)
     return {
         "connections": flow.open if running else 0,
         "served": flow.served,

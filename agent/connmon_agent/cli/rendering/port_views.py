@@ -10,6 +10,7 @@ from ...core.allocation import allocate
 from ...core.assignments import keep_ports
 from ...core.plan import ForwardPlan, Reclaim
 from ...core.world import Forward
+from ...platform_terms import AS_SUPERUSER
 from ...sockets.binding import Cause
 from ...sockets.examining import Obstacle
 from ...sockets.owners import AGENT, Owner, Use, describe
@@ -200,11 +201,12 @@ def _advise(name: str, primary: PortView) -> str | None:
 def _advise_on_owner(primary: PortView) -> str:
     owner = primary.owner
     if owner is None:
-        return f"See who has {primary.port} as root"
+        return f"See who has {primary.port} {AS_SUPERUSER}"
     if owner.use is Use.ENDED:
         return "Wait a minute"
     if owner.use is Use.CONNECTED:
         return "Wait until that connection ends"
     if owner.pid is None:
-        return f"See who has {primary.port} as root{f' or {owner.user}' if owner.user not in (None, 'root') else ''}"
+        other = f" or {owner.user}" if owner.user not in (None, "root") else ""
+        return f"See who has {primary.port} {AS_SUPERUSER}{other}"
     return f"Stop {describe(owner)}"

@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-# So many turns of the loop a connection takes from being accepted to being known.
-TURNS_TO_ACCEPT = 5
+from ...accepting import Server
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -41,19 +40,18 @@ class Listener:
         self._handler = handler
         self._host = host
         self._http: _Server | None = None
-        self._server: asyncio.Server | None = None
-        self._opening: asyncio.Task[None] | None = None
+        self._server: Server | None = None
         self._guard: socket.socket | None = None
         self.port = port
 
     async def open(self) -> None:
         """Listen."""
-        await self._attach(self._bind())
+        self._attach(self._bind())
 
     def reopen_soon(self) -> None:
         """Listen again from now on; connections are answered as soon as the loop turns."""
         if self._server is None:
-            self._opening = asyncio.get_running_loop().create_task(self._attach(self._bind()))
+            self._attach(self._bind())
 
     def close_now(self) -> None:
         """Refuse connections and drop those that are open."""
@@ -71,21 +69,10 @@ class Listener:
 
     async def end(self) -> None:
         """Close for good and wait until every handler has ended."""
-        if self._opening is not None:
-            await self._opening
-        await self._stop_accepting()
         self.close_now()
         self._let_port_go()
         if self._http is not None:
             await self._http.shutdown(timeout=0.1)
-
-    async def _stop_accepting(self) -> None:
-        """asyncio loses a connection whose server closes while it is being accepted: accept no more, finish those."""
-        loop = asyncio.get_running_loop()
-        for listening in self._server.sockets if self._server else ():
-            loop.remove_reader(listening.fileno())
-        for _ in range(TURNS_TO_ACCEPT):
-            await asyncio.sleep(0)
 
     def _bind(self) -> socket.socket:
         try:
@@ -114,7 +101,6 @@ class Listener:
             self._guard.close()
             self._guard = None
 
-    async def _attach(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
+    def _attach(self, listening: socket.socket) -> None:
         self._http = self._http or _Server(self._handler)
-        self._server = await loop.create_server(self._http, sock=listening, backlog=512)
+        self._server = Server(listening, self._http)

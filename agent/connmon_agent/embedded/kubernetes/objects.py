@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
+
+from ...wall_times import in_utc
 
 Manifest = dict[str, Any]  # one object, or a part of one, as JSON knows it
 
@@ -57,7 +58,7 @@ def pick_safe(numbers: Iterable[int]) -> str:
 
 def rfc3339(seconds: float) -> str:
     """Unix seconds as Kubernetes writes them: UTC, whole seconds."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return in_utc(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def labels_of(manifest: Manifest) -> dict[str, str]:

@@ -7,11 +7,14 @@ import contextlib
 import errno
 import os
 import socket
+import sys
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 from .objects import Key, Manifest
+
+HELD = 64 * 1024  # bytes that a connection to a pod holds each way on Windows while they are not read
 
 Program = Callable[[StreamReader, StreamWriter], Awaitable[None]]
 Connection = tuple[StreamReader, StreamWriter]
@@ -83,11 +86,23 @@ class Programs:
         return partial(self._start, partial(_greet, metadata["name"])) if port in ports else _refuse
 
     async def _start(self, program: Program) -> Connection:
-        ours, theirs = socket.socketpair()
+        ours, theirs = _connect()
         task = asyncio.get_running_loop().create_task(_run(program, theirs))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.open_connection(sock=ours)
+
+
+def _connect() -> tuple[socket.socket, socket.socket]:
+    """Two ends of a connection, which holds no more of what is not read than Linux' sockets of a pair do. Windows has
+    no such pairs: Python connects by TCP, whose buffers grow to megabytes, so that no pod would ever be slow to read.
+    """
+    ours, theirs = socket.socketpair()
+    if sys.platform == "win32":
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, HELD)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, HELD)
+    return ours, theirs
 
 
 def _listening_ports(pod: Manifest) -> set[int] | None:

@@ -147,4 +147,6 @@ async def end(task: asyncio.Future[None]) -> None:
 
 def say(error: OSError) -> str:
     """An error of a socket in Go's words."""
+    if isinstance(error, ConnectionRefusedError):  # Windows has another sentence, and another number
+        return "connection refused"
     return os.strerror(error.errno).lower() if error.errno is not None else str(error)

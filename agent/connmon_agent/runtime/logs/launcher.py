@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from time import time
 
 from ...files import refuse_special
 from ...private_files import PUBLIC_FOLDER, forbid_writing, make_folder
 from ...texts import make_safe
+from ...wall_times import in_zone
 from .places import LAUNCHER_LOG, LAUNCHER_ROOM
 
 LARGEST = LAUNCHER_ROOM // 2  # bytes; at this size the file becomes ``.1``, and the one before it is deleted
@@ -38,7 +38,7 @@ class LauncherLog:
     def __call__(self, text: str) -> None:
         """Append ``text`` in one line, without credentials, with the time and the launcher's process id."""
         with suppress(OSError, ValueError):
-            moment = datetime.fromtimestamp(self._now(), UTC).astimezone()
+            moment = in_zone(self._now())
             line = f"{moment:%Y-%m-%d %H:%M:%S} launcher[{self._pid}]: {make_safe(text)}\n".encode()
             make_folder(self.path.parent, PUBLIC_FOLDER)
             refuse_special(self.path)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from textwrap import indent
 
 from ...texts import LONGEST_RECORD, make_safe
+from ...wall_times import in_utc, in_zone
 from ..sentences import Sentence
 
 Form = Callable[[Sentence], str]
@@ -27,7 +27,7 @@ def to_text(sentence: Sentence) -> str:
 
     The number is the event's: ``connmon-agent explain 118``. A traceback follows below its line, indented.
     """
-    moment = datetime.fromtimestamp(sentence.at.wall, UTC).astimezone()
+    moment = in_zone(sentence.at.wall)
     text = " ".join(sentence.text.splitlines())  # an answer of the API may have many
     number = f" [{sentence.mark.seq}]" if sentence.mark and sentence.mark.seq is not None else ""
     line = f"{moment:%Y-%m-%d %H:%M:%S} {sentence.level:<8} {sentence.about}: {text}{number}"
@@ -37,7 +37,7 @@ def to_text(sentence: Sentence) -> str:
 def to_json(sentence: Sentence) -> str:
     """One JSON object a line, always with the same keys; see docs/log-line.schema.json."""
     mark = sentence.mark
-    moment = datetime.fromtimestamp(sentence.at.wall, UTC)
+    moment = in_utc(sentence.at.wall)
     entry = {
         "time": moment.isoformat(timespec="microseconds"),
         "level": sentence.level,

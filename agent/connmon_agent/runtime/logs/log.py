@@ -20,6 +20,7 @@ from ...settings import LoggingSettings
 from ...threads import DaemonExecutor
 from ..sentences import Sentence
 from .disk import Disk, LocalDisk
+from .event_log import make_sink
 from .files import LogFile, StartLog
 from .journald import SOCKET, JournalSocket, is_journal
 from .levels import Levels
@@ -128,6 +129,8 @@ class Log:
                 sinks.append(JournalSink(JournalSocket(self._journal), sys.stderr))
             elif settings.console or (journaled and settings.journal):
                 sinks.append(StreamSink(sys.stderr, form, leveled=journaled))
+        if settings.event_log and (entries := make_sink()) is not None:
+            sinks.append(entries)
         return Outlet(settings.level, tuple(sinks))
 
     def _open_files(self, folder: Path, settings: LoggingSettings) -> FileSink:

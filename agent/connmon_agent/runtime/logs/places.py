@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ...settings import LoggingSettings
+from ...wall_times import in_zone
 from .journald import is_journal
 
 MAIN_LOG = "connection_monitor.log"  # what the agent says, over all its runs
@@ -24,7 +24,7 @@ _SUPERVISED = ("task", "service")
 
 def dated_name(started: float) -> str:
     """The name of the log of the run that began at ``started`` (Unix seconds), in local time."""
-    return _DATED.format(datetime.fromtimestamp(started, UTC).astimezone())
+    return _DATED.format(in_zone(started))
 
 
 def log_folder(

@@ -1,4 +1,4 @@
-"""Where lines go: a terminal, files, the system's journal. The Windows event log will be one more."""
+"""Where lines go: a terminal, files, the system's journal; Windows' event log is in ``event_log``."""
 
 from __future__ import annotations
 
