@@ -29,7 +29,26 @@ AT_ONCE = 1.0  # seconds; what a thread needs that only has to wake up, and much
 _OF_THE_CLIENT = {errno.ECONNABORTED, errno.ECONNRESET, errno.EINTR, errno.EPROTO, errno.ENOTCONN, errno.ENOPROTOOPT}
 _OF_THE_CLIENT |= {errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EOPNOTSUPP}
 
+_Endpoint = tuple[object, ...]
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def make_listener(address: str, port: int) -> tuple[socket.socket, _Endpoint]:
+    """A socket to listen with, not bound yet, and the endpoint to bind it to. Raises OSError.
+
+    On POSIX connections that ended a minute ago are no reason to refuse the port. Windows means something else by
+    SO_REUSEADDR, that a socket may be bound where another one listens, and has an option against it.
+    """
+    # Only getaddrinfo understands fe80::1%eth0.
+    found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    family, kind, protocol, _, endpoint = found[0]
+    made = socket.socket(family, kind, protocol)
+    made.setblocking(False)
+    exclusive: int | None = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR if exclusive is None else exclusive, 1)
+    if family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # ``::`` is not to take the IPv4 port too
+    return made, endpoint
 
 
 class Acceptor:

@@ -29,6 +29,7 @@ AT = Moment(100.0, 1795431600.0)
 BIND = ("127.0.0.1",)
 NOWHERE = Surroundings(())
 TAKES_SPDY = True
+SOON = 5.0 if sys.platform == "win32" else 1.5  # seconds for a pod to refuse, before its client is refused, too
 RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # of SO_LINGER: closing resets
 
 

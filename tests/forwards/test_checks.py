@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.forwards.places import AT, Place, cluster, echo, page, place, run, until
+from tests.forwards.places import AT, SOON, Place, cluster, echo, page, place, run, until
 
 from connmon_agent.core.events import ForwardChecked
 from connmon_agent.embedded.kubernetes import EmbeddedKubernetes
@@ -113,7 +113,7 @@ def test_a_permission_that_is_missing_is_lasting(tmp_path: Path, verb: str, reso
     async def scenario() -> None:
         api = cluster()
         api.access.deny(verb, resource)
-        async with place(tmp_path, api, backend_wait=1.5) as here:
+        async with place(tmp_path, api, backend_wait=SOON) as here:
             checked = await check(here)
             assert checked.lasting
             assert "Grant" in (checked.trouble or "")
@@ -123,7 +123,7 @@ def test_a_permission_that_is_missing_is_lasting(tmp_path: Path, verb: str, reso
 
 def test_no_pod_is_not_lasting(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with place(tmp_path, cluster(replicas=0), backend_wait=1.0) as here:
+        async with place(tmp_path, cluster(replicas=0), backend_wait=SOON) as here:
             checked = await check(here)
             assert (checked.trouble, checked.lasting) == ("no pod has the labels that the Service web selects", False)
 

@@ -66,7 +66,7 @@ def test_idle_clients_of_one_port_leave_room_for_another_one_and_for_the_agent(
     async def scenario() -> None:
         api = cluster()
         api.programs.run("Deployment", "default", "web", 8080, echo)
-        async with place(tmp_path, api, backend_wait=0.2, names=("web", "other")) as here:
+        async with place(tmp_path, api, backend_wait=1.0, names=("web", "other")) as here:
             other = free_port()
             assert (await here.forwarder.listen(order(other, service="other"), NOW)).refusal is None
             idle = []

@@ -11,6 +11,7 @@ import pytest
 from tests.fakes.kube_sites import PATIENT
 from tests.forwards.places import (
     AT,
+    SOON,
     Place,
     cluster,
     connect,
@@ -282,7 +283,7 @@ class TestFailures:
         async def scenario() -> None:
             api = cluster()
             api.programs.refuse(*WEB, 8080)
-            async with place(tmp_path, api, backend_wait=1.5) as here:
+            async with place(tmp_path, api, backend_wait=SOON) as here:
                 error = await self.fail(here)
                 assert "accepts no connection on port 8080" in error
                 assert here.said == [("web", error)]
@@ -293,7 +294,7 @@ class TestFailures:
         async def scenario() -> None:
             api = cluster()
             api.programs.refuse(*WEB, 8080)
-            async with place(tmp_path, api, backend_wait=1.5) as here:
+            async with place(tmp_path, api, backend_wait=SOON) as here:
                 await self.fail(here)
                 api.programs.forget(*WEB, 8080)
                 await here.wait_long()
@@ -370,7 +371,7 @@ class TestFailures:
     def test_an_api_that_hangs_is_given_up(self, tmp_path: Path) -> None:
         async def scenario() -> None:
             api = cluster()
-            async with place(tmp_path, api, backend_wait=1.5) as here:
+            async with place(tmp_path, api, backend_wait=SOON) as here:
                 api.faults.add(Hang(), path="portforward")
                 assert "did not answer" in await self.fail(here)
 

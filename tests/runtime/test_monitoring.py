@@ -162,6 +162,25 @@ def test_a_port_that_is_taken_is_told_once_and_had_as_soon_as_it_is_free(monkeyp
     live(story)
 
 
+def test_that_a_port_is_taken_is_told_before_its_holder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = threading.Event()
+    monkeypatch.setattr(monitoring_server, "PATIENCE", 0.2)
+    monkeypatch.setattr(monitoring_server, "find_owners", lambda ports: found.wait(30) and {})
+
+    async def story(place: Place) -> None:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port = int(other.getsockname()[1])
+            await place.monitoring.follow(MetricsSettings(("127.0.0.1", port)))
+            told = await place.monitoring.find_trouble()
+            found.set()
+        assert told is not None and told.startswith(f"metrics cannot be served on 127.0.0.1:{port}: ")
+        assert told.endswith(" Check metrics.listen") and "held by" not in told
+
+    live(story)
+
+
 def test_a_reload_moves_it_and_turns_it_off() -> None:
     async def story(place: Place) -> None:
         first = await place.serve(free_port())

@@ -192,6 +192,7 @@ def _refuse_other_user(holder: Holder) -> None:
 
 
 def describe(stopped: Stopped) -> str:
+    """How the agent ended, in one sentence."""
     pid, seconds = stopped.holder.pid, stopped.seconds
     if stopped.forced:
         return f"The agent (pid {pid}) did not end in order and was killed after {seconds:.1f} s."

@@ -43,7 +43,7 @@ def reset(local: socket.socket) -> None:
 def has_hung_up(local: socket.socket) -> bool | None:
     """Whether the client has closed its socket altogether. None: nobody tells.
 
-    The client has ended its direction, and nobody waits for what it sends.
+    To be asked only once the client has ended its direction, while no receive is under way.
     """
     if not _ORPHANS_TOLD:
         return _is_reset(local)

@@ -63,7 +63,7 @@ class Connector:
         self._gate = gate
         self._noted = noted
         self._patience = SHORTEST_TRY
-        self._failure: ClusterError | None = None  # the last one
+        self._failures: dict[str, ClusterError] = {}  # the last of each backend that has not answered since, by its key
         self._shunned: dict[str, float] = {}  # until when, by the backend's key
         self._backoffs: dict[str, Backoff] = {}  # of the backends that have failed since they last answered
 
@@ -88,8 +88,7 @@ class Connector:
             except ClusterError as error:
                 reason = _explain(error)
             except TimeoutError:
-                silence = Astray(f"{backends.ends[0].name} did not answer in time")
-                reason = silence if self._failure is None else _explain(self._failure)
+                reason = self._explain_silence(backends)
             except Astray as astray:
                 if astray.lasting:
                     raise
@@ -104,13 +103,19 @@ class Connector:
     def shun(self, end: Backend, error: ClusterError) -> None:
         """``end`` has just failed: let others come first for a while, and back off from it."""
         now = asyncio.get_running_loop().time
-        self._failure = error
+        self._failures[end.key] = error
         self._shunned[end.key] = now() + SHUN
         self._backoffs.setdefault(end.key, Backoff(now=now)).fail(error)
 
     def trust(self, end: Backend) -> None:
         """``end`` has answered a client."""
         self._backoffs.pop(end.key, None)
+        self._failures.pop(end.key, None)
+
+    def _explain_silence(self, backends: Backends) -> Astray:
+        """Why no backend answered in time: what one of them said before tells more than its silence now."""
+        known = [self._failures[end.key] for end in backends.ends if end.key in self._failures]
+        return _explain(known[-1]) if known else Astray(f"{backends.ends[0].name} did not answer in time")
 
     async def _wait(self, pause: float) -> None:
         """For news of the backends, at most ``pause`` seconds."""
@@ -182,7 +187,6 @@ class Connector:
                 self.shun(end, error)
                 self._noted(str(error))
                 raise
-            self._failure = None
             self._patience = min(max(SHORTEST_TRY, 4 * (self._now() - began)), LONGEST_TRY)
             return stream
 
@@ -192,6 +196,7 @@ class Connector:
         self._shunned = {key: until for key, until in self._shunned.items() if until > now}
         known = {end.key for end in ends}
         self._backoffs = {key: backoff for key, backoff in self._backoffs.items() if key in known}
+        self._failures = {key: failure for key, failure in self._failures.items() if key in known}
         return sorted(ends, key=lambda end: (busy[end.key], end.key in self._shunned))
 
     def _now(self) -> float:

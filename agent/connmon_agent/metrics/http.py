@@ -14,7 +14,7 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from ..accepting import Server, serve_streams
+from ..accepting import Server, make_listener, serve_streams
 from ..supervision import Tasks, cancel, supervise
 
 LONGEST_HEAD = 8192  # bytes of a request
@@ -180,15 +180,8 @@ async def _discard(reader: asyncio.StreamReader) -> None:
 
 
 def _listen(address: str, port: int) -> socket.socket:
-    """A listening socket. On Windows another program could take the same address away later without that option."""
-    found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    family, kind, protocol, _, endpoint = found[0]
-    listener = socket.socket(family, kind, protocol)
+    listener, endpoint = make_listener(address, port)
     try:
-        alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR if alone is None else alone, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(endpoint)
         listener.listen()
     except OSError:

@@ -37,6 +37,7 @@ LEAST_FREE_INODES = 16  # the agent makes about ten files
 PROC = Path("/proc")
 MOUNTS = PROC / "self/mounts"
 # State files on these do not survive: their locks and their order of writes do not hold (SQLite's own advice).
+STATE = "state directory"
 NETWORK_DRIVE = "a network drive"  # what Windows tells of it
 NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "glusterfs", NETWORK_DRIVE}
@@ -104,56 +105,59 @@ def examine_folder(
     is_open: Callable[[Path], bool] = is_open_to_anybody,
 ) -> Iterator[Finding]:
     """The state directory: there, writable, roomy (``least_free`` bytes), local (by ``mounts``) and private."""
-    about = "state directory"
+    found = _examine_place(folder) or _examine_room(folder, least_free) or _examine_safety(folder, mounts, is_open)
+    yield found or good(STATE, f"{folder}, {shutil.disk_usage(folder).free >> 20} MiB free")
+
+
+def _examine_place(folder: Path) -> Finding | None:
+    """Whether the agent can write there; None: it can."""
     if not folder.exists():
         parent = next(parent for parent in folder.parents if parent.exists())
         if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):  # on Windows a file may be asked for what is in it
-            yield note(about, f"{folder} does not exist yet; `connmon-agent start` makes it")
-        else:
-            yield problem(
-                about,
-                f"{folder} does not exist, and {parent} is not writable for this user",
-                "Make it, or use --state-dir",
-            )
-        return
+            return note(STATE, f"{folder} does not exist yet; `connmon-agent start` makes it")
+        missing = f"{folder} does not exist, and {parent} is not writable for this user"
+        return problem(STATE, missing, "Make it, or use --state-dir")
     if not folder.is_dir():
-        yield problem(about, f"{folder} is not a directory", "Move it away, or choose another place with --state-dir")
-        return
+        return problem(STATE, f"{folder} is not a directory", "Move it away, or choose another place with --state-dir")
     if is_read_only(folder):
-        yield problem(
-            about, f"{folder} lies on a read-only file system", "Mount it writable; a copy can be read as it is"
+        return problem(
+            STATE, f"{folder} lies on a read-only file system", "Mount it writable; a copy can be read as it is"
         )
-        return
     if not os.access(folder, os.W_OK | os.X_OK):
-        yield warning(about, f"{folder} is not writable for this user", "Run the agent as the user who owns it")
-        return
+        return warning(STATE, f"{folder} is not writable for this user", "Run the agent as the user who owns it")
+    return None
+
+
+def _examine_room(folder: Path, least_free: int) -> Finding | None:
+    """Whether there is room for its files; None: there is."""
     free = shutil.disk_usage(folder).free
     if free < least_free:
-        yield problem(
-            about, f"only {free >> 20} MiB are free in {folder}", "Free space; with a full disk nothing is restarted"
+        return problem(
+            STATE, f"only {free >> 20} MiB are free in {folder}", "Free space; with a full disk nothing is restarted"
         )
-        return
     if lacks_inodes(folder):
-        yield problem(
-            about, f"no inodes are free in {folder}", "Delete files (`df -i`, `du --inodes`): none can be made there"
+        return problem(
+            STATE, f"no inodes are free in {folder}", "Delete files (`df -i`, `du --inodes`): none can be made there"
         )
-        return
+    return None
+
+
+def _examine_safety(folder: Path, mounts: Path, is_open: Callable[[Path], bool]) -> Finding | None:
+    """Whether what is written there survives, and is the agent's alone; None: it does."""
     system = file_system_of(folder, mounts)
     if system in NETWORK_FILE_SYSTEMS:
-        yield problem(
-            about, f"{folder} lies on {system}", "Use a local disk: SQLite's locks do not hold on a network file system"
+        return problem(
+            STATE, f"{folder} lies on {system}", "Use a local disk: SQLite's locks do not hold on a network file system"
         )
-        return
     if is_open(folder):
         # In quotes: PowerShell would evaluate the parentheses, and knows no %USERNAME%.
         grants = " ".join(f'"{who}:(OI)(CI)F"' for who in ("*S-1-5-18", "*S-1-5-32-544", name_user() or "USER"))
-        yield warning(
-            about,
+        return warning(
+            STATE,
             f"{folder} may be used by every user of this machine",
             f'As the agent\'s user: icacls "{folder}" /inheritance:r /grant:r {grants}',
         )
-        return
-    yield good(about, f"{folder}, {free >> 20} MiB free")
+    return None
 
 
 def is_read_only(folder: Path) -> bool:

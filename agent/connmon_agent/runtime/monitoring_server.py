@@ -140,7 +140,9 @@ class MonitoringServer:
             try:
                 port = http.listen(*self._listen)
             except OSError as error:
-                self._trouble = self._complain(error)
+                # Whoever asks meanwhile gets the first: to find the holder may take seconds on a busy machine.
+                self._trouble = self._trouble or self._explain(error)
+                self._trouble = self._explain(error, self._name_holder(error))
                 if not complained:
                     self._on_agent_loop(partial(self._tell, "error", self._trouble))
                     complained = True
@@ -159,16 +161,18 @@ class MonitoringServer:
             except TimeoutError:
                 continue
 
-    def _complain(self, error: OSError) -> str:
+    def _name_holder(self, error: OSError) -> str | None:
+        """Who has the port; None: that is not what is wrong."""
         address, port = self._listen
-        told = f"metrics cannot be served on {self._where(port)}"
-        if error.errno == errno.EADDRINUSE:
-            # Whoever asks meanwhile gets this: to find the holder may take seconds, with many processes and sockets.
-            self._trouble = self._trouble or f"{told}: the port is taken. Stop its holder or change metrics.listen"
-            holder = describe(choose_owner(find_owners([port]).get(port, ()), address))
-            return f"{told}: held by {holder}; retry every {RETRY:g} s. Stop it or set another port in metrics.listen"
-        why = error.strerror or str(error)
-        return f"{told}: {why}; retry every {RETRY:g} s. Check metrics.listen"
+        if error.errno != errno.EADDRINUSE:
+            return None
+        return describe(choose_owner(find_owners([port]).get(port, ()), address))
+
+    def _explain(self, error: OSError, holder: str | None = None) -> str:
+        why = error.strerror or str(error) if holder is None else f"held by {holder}"
+        remedy = "Check metrics.listen" if holder is None else "Stop it or set another port in metrics.listen"
+        where = self._where(self._listen[1])
+        return f"metrics cannot be served on {where}: {why}; retry every {RETRY:g} s. {remedy}"
 
     def _where(self, port: int) -> str:
         return join_address(self._listen[0], port)

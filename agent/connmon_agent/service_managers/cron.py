@@ -9,13 +9,12 @@ from pathlib import Path
 
 from ..errors import ConnmonError
 from ..seals import seal
-from .interface import NAME, Condition, Host, Installation, Ran, Run, Unit
+from .interface import NAME, Condition, Host, Installation, Ran, Run, Unit, require_instance
 from .unit_files import UnitFile
 
 FOLDER = Path("etc/cron.d")
 STATE = Path("/var/lib") / NAME
 DAEMONS = ("cron", "crond")
-_INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}")  # cron passes over files with a dot in their name
 
 
 class Cron:
@@ -35,11 +34,7 @@ class Cron:
 
     def unit(self, installation: Installation) -> Unit:
         instance = installation.instance
-        if instance is not None and not _INSTANCE.fullmatch(instance):
-            raise ConnmonError(
-                f"{instance!r} cannot name an instance",
-                hint="Use letters, digits, dashes and underscores, 41 at most",
-            )
+        require_instance(instance, punctuation="-_")  # cron passes over files with a dot in their name
         name = NAME if instance is None else f"{NAME}-{instance}"
         body = "\n".join([*self._lines(installation, name), ""])
         if installation.user:

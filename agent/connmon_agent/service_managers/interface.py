@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +13,27 @@ from typing import Protocol
 from ..errors import ConnmonError
 
 NAME = "connmon-agent"
+DESCRIPTION = "Watches the internet link and restarts Kubernetes services after an outage."
+LONGEST_INSTANCE = 41  # characters
 _ENCODING = "oem" if sys.platform == "win32" else "utf-8"  # of schtasks, in the code page of consoles
 PATIENCE = 180.0  # seconds for one command of a service manager; a start may read a large state file
+
+
+def require_instance(instance: str | None, *, punctuation: str) -> None:
+    """Raise ConnmonError where ``instance`` cannot name one of several agents; None can: it is the only one.
+
+    ``punctuation``: what a service manager takes beside letters and digits, from the second character on.
+    """
+    pattern = f"[A-Za-z0-9][A-Za-z0-9{re.escape(punctuation)}]{{0,{LONGEST_INSTANCE - 1}}}"
+    if instance is not None and not re.fullmatch(pattern, instance):
+        marks = " and ".join(", ".join(_MARKS[mark] for mark in punctuation).rsplit(", ", 1))
+        raise ConnmonError(
+            f"{instance!r} cannot name an instance",
+            hint=f"Use letters, digits, {marks}, {LONGEST_INSTANCE} at most",
+        )
+
+
+_MARKS = {".": "dots", "-": "dashes", "_": "underscores"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,12 +60,11 @@ def plan_installation(
     places: Places,
     state_dir: Path | None,
     account: str | None = None,
-    password: str | None = None,
 ) -> tuple[Installation, list[str]]:
     """What is to be installed for ``settings`` of the file ``config``, and what a person should know of it.
 
     ``sandboxed`` True: it runs as a user of its own, and sees no homes. ``state_dir`` is the one that a person named;
-    None: none was. ``account`` and ``password`` as in Installation. Raises ConnmonError.
+    None: none was. ``account`` as in Installation. Raises ConnmonError.
     """
     command, needed = find_command()
     kubeconfig, credentials, notes = _find_access(settings, places, sandboxed=sandboxed)
@@ -91,7 +90,6 @@ def plan_installation(
         state_group=settings.state_group,
         low_ports=any(port < LOWEST_FREE_PORT for port in ports),
         account=account,
-        password=password,
     )
     return installation, notes
 

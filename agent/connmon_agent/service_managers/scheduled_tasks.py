@@ -7,7 +7,6 @@ Windows gives back has its own additions.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +17,12 @@ from ..files import read_file
 from ..generated_files import write_file
 from ..private_files import PUBLIC_FOLDER, make_folder
 from ..seals import seal
-from .interface import NAME, Condition, Host, Installation, Ran, Run, Unit
+from .interface import DESCRIPTION, NAME, Condition, Host, Installation, Ran, Run, Unit, require_instance
 from .windows_accounts import find_built_in, name_account
 from .windows_commands import own_interpreter, write_arguments
 
 NAMESPACE = "http://schemas.microsoft.com/windows/2004/02/mit/task"
 VERSION = "1.3"
-DESCRIPTION = "Watches the internet link and restarts Kubernetes services after an outage."
 LOOK = "PT5M"  # a task that is not running is started this often, too: a killed one counts as no failure everywhere
 AGAIN = "PT1M"  # after a failure; the least that the scheduler takes
 MOST_TRIES = 255  # the most that the schema takes
@@ -37,7 +35,6 @@ KEPT_DOWN = (
     f"`schtasks /Change /TN {NAME} /DISABLE` keeps it down"
 )
 _HEAD = '<?xml version="1.0" encoding="UTF-16"?>'
-_INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +94,7 @@ class ScheduledTasks:
 
     def unit(self, installation: Installation) -> Unit:
         instance = installation.instance
-        if instance is not None and not _INSTANCE.fullmatch(instance):
-            raise ConnmonError(
-                f"{instance!r} cannot name an instance", hint="Use letters, digits, dashes and underscores, 41 at most"
-            )
+        require_instance(instance, punctuation="-_")
         name = NAME if instance is None else f"{NAME}-{instance}"
         command = own_interpreter(window=False)
         if len(command) > LONGEST_COMMAND:

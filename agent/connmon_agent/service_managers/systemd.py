@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import ConnmonError
 from .catalogs import Catalog
-from .interface import NAME, Condition, Host, Installation, Ran, Unit
+from .interface import NAME, Condition, Host, Installation, Ran, Unit, require_instance
 from .systemd_units import STATE, instance_files, name_file, name_unit, write_unit
 from .unit_files import UnitFile
 
 BOOTED = Path("run/systemd/system")  # as sd_booted(3)
 LINES = 5  # of the journal that are shown where a start fails
-_INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,40}")
 
 
 class Systemd:
@@ -35,11 +33,7 @@ class Systemd:
 
     def unit(self, installation: Installation) -> Unit:
         instance = installation.instance
-        if instance is not None and not _INSTANCE.fullmatch(instance):
-            raise ConnmonError(
-                f"{instance!r} cannot name an instance",
-                hint="Use letters, digits, dots and underscores, 41 at most",
-            )
+        require_instance(instance, punctuation="._")
         if instance is not None and installation.config != instance_files(instance)[0]:
             raise ConnmonError(
                 f"an instance {instance} reads its configuration from {instance_files(instance)[0]}",

@@ -6,7 +6,6 @@ administrator changes in services.msc afterwards (the account, the start) stays 
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,20 +17,18 @@ from typing import Protocol
 from ..errors import ConnmonError
 from ..files import read_file
 from ..seals import seal
-from .interface import NAME, PATIENCE, Condition, Host, Installation, Unit
+from .interface import DESCRIPTION, NAME, PATIENCE, Condition, Host, Installation, Unit, require_instance
 from .windows_accounts import grant_folders, name_account
 from .windows_commands import own_interpreter, write_arguments
 from .windows_process import State
 
 DISPLAY_NAME = "Connection monitor (connmon-agent)"
-DESCRIPTION = "Watches the internet link and restarts Kubernetes services after an outage."
 DELAYS = (1000, 1000, 10_000)  # milliseconds before it is started again, the last one for all later failures
 RESET_PERIOD = 600  # seconds without a failure after which they are counted anew
 ENDING = 10  # seconds beside stop_timeout that it has when the machine shuts down
 GLANCE = 0.1  # seconds between two looks
 LAUNCHER_LOG_ROOM = 1_000_000  # bytes
 LINES = 5  # of the launcher's log, shown when it does not start
-_INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
 _NOT_ACTIVE, _MARKED_FOR_DELETE = 1062, 1072
 _REMEDIES = {
     5: "Open PowerShell as administrator and run the command again",
@@ -174,10 +171,7 @@ class WindowsServices:
 
     def unit(self, installation: Installation) -> Unit:
         instance = installation.instance
-        if instance is not None and not _INSTANCE.fullmatch(instance):
-            raise ConnmonError(
-                f"{instance!r} cannot name an instance", hint="Use letters, digits, dots, dashes and underscores"
-            )
+        require_instance(instance, punctuation=".-_")
         name = NAME if instance is None else f"{NAME}-{instance}"
         arguments = write_arguments(installation, "start", "--mode", "service", "--service", name)
         service = Service(
@@ -323,11 +317,9 @@ def _service_of(unit: Unit) -> Service:
 def _register_events() -> None:
     """Let the Event Viewer show the agent's entries, which its account may not arrange; a convenience."""
     if sys.platform == "win32":
-        from ..windows_api.event_log import is_registered, register_source
+        from ..windows_api.event_log import let_be_shown
 
-        with suppress(OSError):
-            if not is_registered(NAME):
-                register_source(NAME)
+        let_be_shown(NAME)
 
 
 def _name_state(state: int) -> str:

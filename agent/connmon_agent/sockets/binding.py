@@ -24,6 +24,7 @@ from collections.abc import Collection
 from enum import StrEnum
 from ipaddress import ip_address
 
+from ..accepting import make_listener
 from ..errors import ConnmonError
 from ..ports import ListenerStore
 from .keeping import NothingKept
@@ -133,7 +134,7 @@ def _bind_all(port: int, bind: tuple[str, ...], kept: Collection[str]) -> dict[s
 
 def _bind(address: str, port: int) -> socket.socket:
     try:
-        opened, endpoint = _make_socket(address, port)
+        opened, endpoint = make_listener(address, port)
     except OSError as error:
         raise PortRefused(address, port, error) from error
     try:
@@ -142,21 +143,6 @@ def _bind(address: str, port: int) -> socket.socket:
         opened.close()
         raise PortRefused(address, port, error) from error
     return opened
-
-
-def _make_socket(address: str, port: int) -> tuple[socket.socket, tuple[object, ...]]:
-    # Only getaddrinfo understands fe80::1%eth0.
-    found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    family, kind, protocol, _, endpoint = found[0]
-    made = socket.socket(family, kind, protocol)
-    made.setblocking(False)
-    # On POSIX: connections that ended a minute ago are no reason to refuse. Windows means something else by that name,
-    # that a socket may be bound where another one listens, and has this one against it.
-    exclusive: int | None = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR if exclusive is None else exclusive, 1)
-    if family == socket.AF_INET6:
-        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # ``::`` is not to take the IPv4 port too
-    return made, endpoint
 
 
 def _listen(address: str, port: int, listener: socket.socket) -> None:

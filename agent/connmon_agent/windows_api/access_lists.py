@@ -17,6 +17,7 @@ _READING = ("FA", "FR", "GA", "GR", "KA", "KR")  # letters of rights that includ
 _READ_DATA = 0x1  # FILE_READ_DATA, in rights that are written as a number
 _ENTRY = re.compile(r"\(([^;()]*);([^;()]*);([^;()]*);[^;()]*;[^;()]*;([^;()]*)[;)]")
 _ONLY_INHERITED_BY_OTHERS = "IO"
+_ALLOWING = ("A", "XA")
 
 
 def describe_file(user: str) -> str:
@@ -31,38 +32,34 @@ def describe_folder(user: str) -> str:
 
 def admits_anybody(sddl: str) -> bool:
     """Whether the list lets whoever can log on do anything. No list at all lets everybody do everything."""
-    if not sddl.startswith("D:") or "NO_ACCESS_CONTROL" in sddl:
-        return True
-    entries = (match.groups() for match in _ENTRY.finditer(sddl))
-    return any(
-        kind in ("A", "XA") and _ONLY_INHERITED_BY_OTHERS not in flags and rights and who in _ANYBODY
-        for kind, flags, rights, who in entries
-    )
+    entries = _read(sddl)
+    return entries is None or any(kind in _ALLOWING and rights and who in _ANYBODY for kind, rights, who in entries)
 
 
 def lets_service_read(sddl: str, users: Collection[str]) -> bool:
     """Whether the list lets a service read the file whose account is one of ``users`` (the security identifier, and its
     letters where it has some).
     """
-    if not sddl.startswith("D:") or "NO_ACCESS_CONTROL" in sddl:
+    entries = _read(sddl)
+    if entries is None:
         return True
-    for kind, flags, rights, who in (match.groups() for match in _ENTRY.finditer(sddl)):
-        if _ONLY_INHERITED_BY_OTHERS in flags or not _reads(rights) or who not in {*_SERVICES, *users}:
-            continue
-        return kind in ("A", "XA")  # the first entry that names it counts, and what denies comes first
-    return False
+    # The first entry that names it counts, and what denies comes first.
+    named = (kind for kind, rights, who in entries if _reads(rights) and who in {*_SERVICES, *users})
+    return next(named, None) in _ALLOWING
 
 
 def admit_to(sddl: str, user: str) -> str:
     """The list with everything allowed to ``user``, for a folder and what is made in it."""
-    entry = f"(A;OICI;FA;;;{user})"
-    closed = sddl.startswith("D:") and "NO_ACCESS_CONTROL" not in sddl
-    return sddl + entry if closed and not _has_all(sddl, user) else sddl
+    entries = _read(sddl)
+    return sddl if entries is None or ("A", "FA", user) in entries else f"{sddl}(A;OICI;FA;;;{user})"
 
 
-def _has_all(sddl: str, user: str) -> bool:
+def _read(sddl: str) -> list[tuple[str, str, str]] | None:
+    """Kind, rights and whom of each entry that counts for the file itself; None: there is no list."""
+    if not sddl.startswith("D:") or "NO_ACCESS_CONTROL" in sddl:
+        return None
     entries = (match.groups() for match in _ENTRY.finditer(sddl))
-    return any((kind, rights, who) == ("A", "FA", user) for kind, flags, rights, who in entries if "IO" not in flags)
+    return [(kind, rights, who) for kind, flags, rights, who in entries if _ONLY_INHERITED_BY_OTHERS not in flags]
 
 
 def _reads(rights: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from contextlib import suppress
 from ctypes import wintypes
 
 assert sys.platform == "win32"  # tells the type checker; nobody else imports this module
@@ -45,6 +46,15 @@ class EventSource:
         if self._handle:
             _advapi.DeregisterEventSource(self._handle)
             self._handle = None
+
+
+def let_be_shown(source: str) -> None:
+    """Register ``source`` unless it is. An account that may not, or a registry that refuses, leaves it as it is: the
+    entries are written all the same, and the Event Viewer says that it knows no description.
+    """
+    if not is_registered(source):
+        with suppress(OSError):
+            register_source(source)
 
 
 def register_source(source: str) -> None:

@@ -59,12 +59,10 @@ def text_of(sentence: Sentence) -> str:
 def make_sink() -> EventLogSink | None:
     """The sink of this machine; None: it has no such log."""
     if sys.platform == "win32":
-        from ...windows_api.event_log import EventSource, is_registered, register_source
+        from ...windows_api.event_log import EventSource, let_be_shown
 
         def open_source() -> EventSource:
-            if not is_registered(SOURCE):
-                with suppress(OSError):  # who is no administrator may write, but not say how it is shown
-                    register_source(SOURCE)
+            let_be_shown(SOURCE)
             return EventSource(SOURCE)
 
         return EventLogSink(open_source)
