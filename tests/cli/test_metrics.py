@@ -36,7 +36,7 @@ def test_a_past_outage_is_shown_with_no_agent_running(tmp_path: Path) -> None:
     assert samples["connmon_outages_total", "unreachable"] == 1
     assert samples["connmon_restarts_total", "grafana", "applied"] == 1
     assert samples["connmon_link_state_seconds_total", "OFFLINE"] == 180
-    assert samples["connmon_probes_total", "tcp 192.0.2.1:443"] == 0  # the history's rounds were not counted
+    assert samples["connmon_probes_total", "tcp 192.0.2.1:443"] == 9  # one a round
     assert list(parse_open_metrics(run(tmp_path, "--openmetrics").stdout))
 
 
