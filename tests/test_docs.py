@@ -46,7 +46,7 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 
 
 def test_the_picture_of_the_link_is_the_chart() -> None:
-    (picture,) = re.findall(r"^```mermaid\n(.*?)^```", read(ROOT / "README.md"), re.DOTALL | re.MULTILINE)
+    (picture,) = re.findall(r"^```mermaid\n(.*?)^```", read(ROOT / "docs" / "statecharts.md"), re.DOTALL | re.MULTILINE)
     drawn = CliRunner().invoke(command, ["chart", "link", "--format", "mermaid"])
     assert picture == drawn.stdout
 
