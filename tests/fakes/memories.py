@@ -14,6 +14,7 @@ from connmon_agent.core.events import (
     Configured,
     Event,
     Inspected,
+    ListenAnswered,
     Outcome,
     RestartAnswered,
     RoundFinished,
@@ -27,6 +28,7 @@ from connmon_agent.store.journal import SqliteJournal
 from .charts import real_charts
 from .mornings import DNS, TCP, at, plan_of
 
+NO_TOKEN = "none"
 UP = (TCP, ProbeResult("dns 192.0.2.2", "dns", ok=True, latency_ms=9.0))
 DOWN = (ProbeResult("tcp 192.0.2.1:443", "tcp", ok=False, reason="no answer within 1 s"), DNS)
 SERVICES = ("frontend", "grafana")
@@ -102,9 +104,17 @@ def _outage() -> Iterator[Event]:
 
 
 def _with_token(event: Event, world: World) -> Event:
-    """An answer with the token of the request that it answers, which only the engine knows; what is seen shows it."""
+    """An answer with the token of the request that it answers, which only the engine knows; what is seen shows it.
+
+    A workload that carries another token keeps it, as does one that "none" is to be seen on.
+    """
+    if isinstance(event, ListenAnswered):
+        request = world.forwards[event.service].intent
+        assert request is not None
+        return replace(event, token=request.token)
     if isinstance(event, Inspected) and isinstance(event.seen, Sighting) and event.service in world.services:
-        return replace(event, seen=replace(event.seen, token=world.services[event.service].token))
+        token = event.seen.token or world.services[event.service].token
+        return replace(event, seen=replace(event.seen, token=None if token == NO_TOKEN else token))
     if not isinstance(event, RestartAnswered):
         return event
     intent = world.services[event.service].intent
