@@ -1,6 +1,6 @@
 """Every exception of connmon-agent, and what the command line makes of it.
 
-    ConnmonError                  one line for the user: what, where, what to do       exit 1
+    ConnmonError                  for the user: what and where, then what to do        exit 1
     ├── ConfigurationError        every mistake of a configuration or chart at once    exit 2
     ├── Disabled                  the configuration says that the agent is not started  exit 2
     ├── StoreError                the database cannot be opened, read or written       exit 1
@@ -26,10 +26,10 @@ from .texts import make_printable, shorten
 
 
 class ConnmonError(Exception):
-    """A failure that is told to the user in one line.
+    """A failure that the user sees as one line, and what to do as another.
 
-    ``message`` says what failed and where, ``hint`` what to do about it (None: nothing can be advised). Both lose the
-    credentials and terminal commands that they quote.
+    ``message`` says what failed and where, ``hint`` what to do about it, as an order without its period (None: nothing
+    can be advised). Both lose the credentials and terminal commands that they quote.
     """
 
     exit_code = 1

@@ -47,6 +47,11 @@ def make_encodable(text: str) -> str:
     return text if encodable == text else encodable
 
 
+def end_sentence(text: str) -> str:
+    """``text`` with a period at its end, unless it ends with a mark of its own."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
 def make_safe(text: str, most: int = LONGEST_REASON, *, lines: bool = False) -> str:
     """``text`` without credentials, printable, and in at most ``most`` characters; itself where it is so already.
 

@@ -150,7 +150,7 @@ def test_the_real_agent_is_started_in_the_background_and_found_running(agent: Lo
     started = agent.run("autostart")
     try:
         assert started.exit_code == 0, started.output
-        assert "connmon-agent runs in the background (pid " in started.stdout
+        assert "connmon-agent is running in the background (pid " in started.stdout
         again = agent.run("autostart")
         assert (again.exit_code, again.stdout.startswith("Not started: an agent is already running (pid ")) == (0, True)
     finally:

@@ -26,7 +26,7 @@ def test_without_a_name_all_are_listed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["limk"], "there is no chart 'limk'; there are link, service, forward", id="name"),
+        pytest.param(["limk"], "no chart 'limk'; the charts are link, service, forward", id="name"),
         pytest.param(["link", "--format", "png"], "'png' is not one of 'text', 'mermaid', 'dot'", id="format"),
     ],
 )

@@ -214,7 +214,7 @@ def test_import_writes_over_nothing_without_being_told_to(erp: Path) -> None:
     written.write_text("link: {}\n")
     result = run_import()
     assert isinstance(result.exception, ConnmonError)
-    assert f"{WRITTEN} is there already" in str(result.exception)
+    assert f"{WRITTEN} already exists" in str(result.exception)
     assert written.read_text() == "link: {}\n"
     assert run_import("--force").exit_code == 0
     assert "check_interval: 7s" in written.read_text()
@@ -250,4 +250,4 @@ def test_import_without_a_file_says_where_it_looked(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     result = run_import()
     assert isinstance(result.exception, ConnmonError)
-    assert f"there is no {tmp_path / ERP_FILE}" in str(result.exception)
+    assert f"{tmp_path / ERP_FILE} does not exist" in str(result.exception)

@@ -49,7 +49,7 @@ def test_a_healthy_site_has_no_problem(agent: LocalAgent) -> None:
     marked = [line for line in marked if "target gateway" not in line]  # this machine's own, where it has one
     found = [f"{line[4:]} " for line in marked]  # a long path begins a line of its own
     assert [line for line, about in zip(found, HEALTHY, strict=True) if not line.startswith(about)] == []
-    assert result.output.splitlines()[-2] == "Nothing stops the agent."
+    assert result.output.splitlines()[-2] == "No problems found."
     assert list(agent.state.iterdir()) == [], "looking changes nothing"
 
 
@@ -61,7 +61,7 @@ def test_a_problem_has_a_remedy_and_ends_with_1(agent: LocalAgent) -> None:
     lines = result.output.splitlines()
     place = lines.index("XX  service nix: Deployment shop/nix does not exist")
     assert lines[place + 1] == "    -> Correct the name or the namespace, or remove the service from services"
-    assert lines[-2:] == ["1 problem, 0 warnings.", "ok: good, --: for your information, !!: warning, XX: problem"]
+    assert lines[-2:] == ["1 problem, 0 warnings.", "ok: good, --: information, !!: warning, XX: problem"]
 
 
 def test_equal_remedies_are_one_line_with_all_names(agent: LocalAgent) -> None:

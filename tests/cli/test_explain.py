@@ -420,9 +420,9 @@ def test_a_service_as_a_document(morning: Path) -> None:
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("nobody", "there is no service 'nobody'; the services are: frontend, grafana"),
-        ("0", "there is no event 0; there are"),
-        ("9999", "there is no event 9999; there are"),
+        ("nobody", "no service 'nobody'; the services are: frontend, grafana"),
+        ("0", "no event 0; there are"),
+        ("9999", "no event 9999; there are"),
     ],
     ids=["service", "zero", "too-high"],
 )
@@ -430,7 +430,7 @@ def test_what_is_not_there_is_said(morning: Path, what: str, message: str) -> No
     result = run(morning, what)
     assert result.exit_code == 1
     assert message in result.stderr
-    assert "Try: connmon-agent" in result.stderr
+    assert "\nRun `connmon-agent" in result.stderr
 
 
 def test_without_anything_recorded_nothing_is_explained(tmp_path: Path) -> None:

@@ -36,10 +36,10 @@ problem = errors.Problem("c.yaml", 3, "link.fall", "must be a number", value="x"
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
-        (errors.StoreError("the disk is full", hint="free some"), 1, "Error: the disk is full. Try: free some\n"),
+        (errors.StoreError("the disk is full", hint="Free some"), 1, "Error: the disk is full\nFree some.\n"),
         (errors.NotRunning("no agent runs here"), 3, "Error: no agent runs here\n"),
         (errors.Divergence("event 7"), 4, "Error: event 7\n"),
-        (errors.Divergence("event 7\n  now: no", hint="ask"), 4, "Error: event 7\n  now: no\nTry: ask\n"),
+        (errors.Divergence("event 7\n  now: no", hint="Ask."), 4, "Error: event 7\n  now: no\nAsk.\n"),
         (errors.ConfigurationError([problem]), 2, "Error: c.yaml:3: link.fall: must be a number (got x)\n"),
         (
             click.UsageError("not so"),
@@ -51,13 +51,13 @@ problem = errors.Problem("c.yaml", 3, "link.fall", "must be a number", value="x"
         (
             PermissionError(13, "Permission denied", "/etc/x"),
             1,
-            "Error: /etc/x: Permission denied. Try: Check that it is there and who may use it\n",
+            "Error: /etc/x: Permission denied\nCheck that it exists and that this user has access.\n",
         ),
         (
             KeyError("frontend\nend"),
             1,
-            "Error: internal error (KeyError: 'frontend\\nend'): please report it. "
-            "Try: Run the same command with CONNMON_DEBUG=1 in the environment and add its output to the report\n",
+            "Error: internal error (KeyError: 'frontend\\nend')\n"
+            "Report it, with the output of the same command with CONNMON_DEBUG=1 in the environment.\n",
         ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
@@ -70,8 +70,9 @@ def test_each_error_has_its_words_and_its_code(error: BaseException, code: int, 
 def test_the_traceback_of_our_own_mistake_is_shown_on_request() -> None:
     result = end_with(ZeroDivisionError("oops"), environment={"CONNMON_DEBUG": "1"})
     assert "Traceback (most recent call last)" in result.stderr
-    last = result.stderr.splitlines()[-1]
-    assert last.startswith("Error: internal error (ZeroDivisionError: oops): please report it. Try: ")
+    *_, error, hint = result.stderr.splitlines()
+    assert error == "Error: internal error (ZeroDivisionError: oops)"
+    assert hint.startswith("Report it, ")
     assert result.exit_code == 1
 
 

@@ -83,7 +83,7 @@ def test_without_a_time_the_last_hour_is_listed(morning: Path) -> None:
     ("arguments", "words"),
     [
         (("--since", "1h"), "--since and --until need --rounds. For events: connmon-agent replay --since T"),
-        (("--rounds", "--json", "--csv"), "--json and --csv exclude each other"),
+        (("--rounds", "--json", "--csv"), "Use either --json or --csv"),
         (("--rounds", "--since", "yesterday"), "is not an RFC 3339 time"),
     ],
 )

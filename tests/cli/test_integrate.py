@@ -210,7 +210,7 @@ def test_the_exit_code_is_connmon_agents(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "code").write_text("1\n")
     assert call(tmp_path / "connection_monitor.sh") == (1, f"{state}<start>\n")
     assert call(start, "-Force") == (1, f"{state}<restart><--force><--mode><foreground>\n")
-    assert call(start, "-Fource") == (2, "Error: unknown argument -Fource. Try: -Mode MODE, -Force\n")
+    assert call(start, "-Fource") == (2, "Error: unknown argument -Fource. Use -Mode MODE or -Force.\n")
     assert call(start, "-Mode") == (2, "Error: -Mode needs a mode\n")
 
 

@@ -37,8 +37,8 @@ def test_a_running_agent_logs_more_for_a_while_and_shows_it(agent: LocalAgent) -
         (("probe=debug",), "areas are agent, link, probes, services, cluster, forwards"),
         (("probes=loud",), "levels debug, info, warning, error"),
         (("probes",), "is not AREA=LEVEL"),
-        (("probes=debug", "--for", "2d"), "is no time from 1s to 24h"),
-        (("probes=debug", "--for", "soon"), "is no time from 1s to 24h"),
+        (("probes=debug", "--for", "2d"), "is not a time from 1s to 24h"),
+        (("probes=debug", "--for", "soon"), "is not a time from 1s to 24h"),
         (("--for", "10m"), "--for needs a level"),
     ],
 )
@@ -51,7 +51,7 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, arguments: tuple[str, .
 def test_without_an_agent_there_is_nothing_to_set(tmp_path: Path) -> None:
     result = CliRunner().invoke(connmon_agent, ["--state-dir", str(tmp_path), "log", "level"])
     assert result.exit_code == 3
-    assert result.stderr.startswith(f"Error: no agent is running on the state directory {tmp_path}. Try: Start one")
+    assert result.stderr.startswith(f"Error: no agent is running on the state directory {tmp_path}\nStart one")
 
 
 def test_an_agent_that_does_not_listen_yet_is_told_from_none(tmp_path: Path) -> None:

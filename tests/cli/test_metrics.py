@@ -74,7 +74,7 @@ def test_the_collectors_file_is_exchanged_whole_and_everybody_may_read_it(
 def test_a_directory_that_is_not_there_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     result = run(tmp_path, "--textfile", str(tmp_path / "none"))
     assert result.exit_code == 1
-    assert f"Error: cannot write {tmp_path / 'none' / 'connmon.prom'}: {os.strerror(errno.ENOENT)}." in result.stderr
+    assert f"Error: cannot write {tmp_path / 'none' / 'connmon.prom'}: {os.strerror(errno.ENOENT)}\n" in result.stderr
     (tmp_path / "folder.prom").mkdir()
     assert run(tmp_path, "--textfile", str(tmp_path / "folder.prom")).exit_code == 1
     assert [one.name for one in tmp_path.iterdir()] == ["folder.prom"]

@@ -77,7 +77,7 @@ def test_an_agent_in_the_background_outlives_its_terminal(site_agent: LocalAgent
         ended = shell.wait(PATIENCE)
     assert ended == -signal.SIGHUP
     holder = holder_of(site_agent)
-    assert f"connmon-agent runs in the background (pid {holder.pid}). " in said
+    assert f"connmon-agent is running in the background (pid {holder.pid}). " in said
     assert f"Log: {site_agent.state / 'logs' / MAIN_LOG}\r\n" in said
     # Its logs made no state directory that others may enter.
     assert stat.S_IMODE(site_agent.state.stat().st_mode) == FOLDER
@@ -95,11 +95,11 @@ def test_an_agent_in_the_background_outlives_its_terminal(site_agent: LocalAgent
 
     stopped = site_agent.run("stop")
     assert stopped.exit_code == 0, stopped.output
-    assert stopped.stdout.startswith(f"The agent (pid {holder.pid}) ended in order after ")
+    assert stopped.stdout.startswith(f"The agent (pid {holder.pid}) stopped after ")
     assert find_birth(holder.pid) is None and find_agent(site_agent.state) is None
     again = site_agent.run("stop")
     assert again.exit_code == 3
-    assert again.stderr.startswith(f"Error: no agent is running on the state directory {site_agent.state}. Try: ")
+    assert again.stderr.startswith(f"Error: no agent is running on the state directory {site_agent.state}\n")
 
 
 def test_relative_paths_of_the_environment_mean_the_starters_working_directory(site_agent: LocalAgent) -> None:
@@ -176,7 +176,7 @@ def test_a_restart_keeps_the_mode_and_the_configuration_and_never_stops_for_a_mi
     with frozen(second.pid):
         forced = site_agent.run("stop", "--force")
     assert forced.exit_code == 0, forced.output
-    assert forced.stdout.startswith(f"The agent (pid {second.pid}) did not end in order and was killed after ")
+    assert forced.stdout.startswith(f"The agent (pid {second.pid}) did not exit in time and was killed after ")
     with closing(Reader(site_agent.state / DATABASE_FILE)) as reader:
         lives = [row.event for row in reader.recorded() if isinstance(row.event, AgentStarted | AgentStopped)]
     assert [type(event) for event in lives] == [AgentStarted, AgentStopped, AgentStarted]

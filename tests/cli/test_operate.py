@@ -143,8 +143,8 @@ def test_a_refused_order_is_refused_without_an_agent_too(agent: LocalAgent) -> N
     assert agent.run("resume").exit_code == 0
     assert "no service named nix is configured" in refusal(agent.run("rearm", "nix"))
     words = refusal(agent.run("recover"))
-    assert words.startswith("Error: no agent is running, and the link was last seen STARTING: ")
-    assert words.endswith("shows ONLINE, run `connmon-agent recover`\n")
+    assert words.startswith("Error: no agent is running, and the link was last seen STARTING")
+    assert words.endswith("shows ONLINE, run `connmon-agent recover`.\n")
 
 
 def test_an_order_beside_another_configuration_or_a_broken_one_goes_by_the_plan_of_the_last_agent(

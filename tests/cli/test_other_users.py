@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="users an
 
 # Commands import what they need when they are given, and somebody else may not be able to read the modules.
 IMPORTED = (build, history, logs, operate, replay, start, status)
-HINT = f"Try: Run this as the agent's user, {getpass.getuser()}\n"
+HINT = f"Run this as the agent's user, {getpass.getuser()}.\n"
 
 
 @pytest.fixture
@@ -79,4 +79,4 @@ def test_an_order_for_a_running_agent_is_refused(state: Path) -> None:
 
 @pytest.mark.parametrize("command", ["pause", "start"])
 def test_nobody_else_may_write_the_state(state: Path, command: str) -> None:
-    see(state, command, code=1, words=f"Error: cannot write {state / LOCK_FILE}: Permission denied. {HINT}")
+    see(state, command, code=1, words=f"Error: cannot write {state / LOCK_FILE}: Permission denied\n{HINT}")

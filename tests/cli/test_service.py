@@ -57,7 +57,7 @@ def test_a_life(commands: FakeCommands, config: Path) -> None:
     assert first.exit_code == 0 and "Started connmon-agent.service." in first.stdout.splitlines()
     assert "Note: The service will not reach the cluster" in first.stderr
     again = call("--config", config, "service", "install")
-    assert again.stdout == "Nothing changed: it is installed and runs.\n"
+    assert again.stdout == "Nothing to change: installed and running.\n"
     status = call("service", "status")
     assert status.exit_code == 0
     assert status.stdout.splitlines()[0] == "connmon-agent.service: active (x), pid 7"
@@ -65,8 +65,8 @@ def test_a_life(commands: FakeCommands, config: Path) -> None:
     commands.active.clear()
     assert call("service", "status").exit_code == 3
     gone = call("service", "uninstall")
-    assert gone.exit_code == 0 and gone.stdout.endswith("State and logs stay where they are.\n")
-    assert call("service", "uninstall").stdout == "Nothing changed: it is not installed.\n"
+    assert gone.exit_code == 0 and gone.stdout.endswith("State and logs are kept.\n")
+    assert call("service", "uninstall").stdout == "Nothing to change: not installed.\n"
 
 
 @of_linux
@@ -100,7 +100,7 @@ def test_an_instance_reads_the_file_of_its_name(commands: FakeCommands, config: 
 @pytest.mark.linux_alone(reason="where an account cannot be chosen")
 def test_an_account_is_for_windows(commands: FakeCommands, config: Path) -> None:
     refused = call("--config", config, "service", "install", "--account", "LocalService")
-    assert (refused.exit_code, "--account is for Windows" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "--account works on Windows only" in refused.stderr) == (1, True)
 
 
 def test_every_service_manager_can_be_named() -> None:

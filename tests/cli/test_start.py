@@ -79,7 +79,7 @@ def test_a_second_agent_on_the_same_state_is_refused(running: LocalAgent) -> Non
     words = refused.stderr
     assert refused.exit_code == 1
     assert words.startswith(f"Error: another agent (pid {running.process.pid}) already runs on the state directory")
-    assert "Try: Stop it with `connmon-agent stop`" in words
+    assert "\nStop it with `connmon-agent stop`" in words
     assert running.process.poll() is None
 
 
@@ -90,14 +90,14 @@ def test_a_second_agent_on_the_same_state_is_refused(running: LocalAgent) -> Non
         ("connmon.yaml", "start: {enabled: false}\n", "start.enabled"),
     ],
 )
-def test_a_configuration_that_disables_the_agent_refuses_its_start_in_one_line(
+def test_a_configuration_that_disables_the_agent_refuses_its_start(
     tmp_path: Path, name: str, content: str, key: str
 ) -> None:
     path, state = tmp_path / name, tmp_path / "state"
     path.write_text(content)
     refused = CliRunner().invoke(connmon_agent, ["--config", str(path), "--state-dir", str(state), "start"])
-    told = f"Error: {path}: {key} is false: the agent is not started. Try: Set it to true to allow it"
-    assert (refused.exit_code, refused.stderr.splitlines()) == (2, [told])
+    told = f"Error: {path}: {key} is false, so the agent is not started\nSet it to true to start the agent.\n"
+    assert (refused.exit_code, refused.stderr) == (2, told)
     assert not state.exists()
 
 
@@ -143,8 +143,8 @@ def test_a_state_directory_that_cannot_be_made_is_named(
     result = agent.run("start")
     assert result.exit_code == 1
     assert result.stderr == (
-        f"Error: the state directory {tmp_path / place} cannot be made: {why}. "
-        "Try: Create it and give it to the agent's user, or use another --state-dir\n"
+        f"Error: the state directory {tmp_path / place} cannot be made: {why}\n"
+        "Create it and give it to the agent's user, or use another --state-dir.\n"
     )
 
 

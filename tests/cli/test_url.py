@@ -56,7 +56,7 @@ def test_the_url_alone_is_printed(running: Path) -> None:
     [
         ("db", 1, "db has no local port now: 5432 is held by postgres (pid 7)"),
         ("worker", 1, "worker has no local port"),
-        ("wep", 2, "there is no service 'wep'; there are web, db, worker"),
+        ("wep", 2, "no service 'wep'; the services are: web, db, worker"),
     ],
 )
 def test_why_there_is_none(running: Path, service: str, code: int, words: str) -> None:
@@ -70,7 +70,7 @@ def test_the_ports_of_an_earlier_agent_are_not_told(tmp_path: Path) -> None:
     with AgentLock(remember(tmp_path, pid=os.getpid() + 1)):
         result = url(tmp_path, "web")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "the agent is just starting, and has opened no local port yet" in result.stderr
+    assert "the agent is starting and has not opened its local ports yet" in result.stderr
 
 
 def test_without_an_agent_nothing_is_open(remembered: Path) -> None:

@@ -53,16 +53,16 @@ def test_a_life(door: FakeServices, config: Path) -> None:
     installed = call("--config", config, "service", "install")
     assert installed.exit_code == 0, installed.output
     assert "Started connmon-agent: it starts at every boot." in installed.stdout.splitlines()
-    assert call("--config", config, "service", "install").stdout == "Nothing changed: it is installed and runs.\n"
+    assert call("--config", config, "service", "install").stdout == "Nothing to change: installed and running.\n"
     status = call("service", "status")
     assert status.stdout.splitlines()[:2] == [
         "connmon-agent: running, pid 7",
-        "  Unit: the service connmon-agent, as it was installed",
+        "  Unit: the service connmon-agent, unchanged since it was installed",
     ]
     assert call("service", "uninstall").stdout.splitlines() == [
         "Stopped connmon-agent.",
         "Removed the service connmon-agent.",
-        "State and logs stay where they are.",
+        "State and logs are kept.",
     ]
 
 

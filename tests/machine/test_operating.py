@@ -132,7 +132,7 @@ def test_it_is_a_service_in_one_command(machine: Machine) -> None:
     assert "Started connmon-agent.service" in machine.run("connmon-agent service install")
     assert machine.run(f"cat {FILE}") == shown
     again = machine.run("connmon-agent service install")
-    assert again == "Nothing changed: it is installed and runs.\n"
+    assert again == "Nothing to change: installed and running.\n"
     machine.until("all is well", lambda: is_well(machine))
     assert machine.show(UNIT, "StatusText").startswith("ONLINE")
     assert int(machine.show(UNIT, "NFileDescriptorStore")) == 2 * len(PORTS)  # 127.0.0.1 and ::1
@@ -333,7 +333,7 @@ def test_a_user_has_it_without_root(machine: Machine) -> None:
     assert "Started" in machine.run(f"{as_anna} service install --user")
     assert machine.run(f"cat {home}/.config/systemd/user/{UNIT}") == shown
     machine.until("all is well", lambda: is_well(machine, f"--state-dir {home}/.local/state/connmon-agent"))
-    assert machine.run(f"{as_anna} service install --user") == "Nothing changed: it is installed and runs.\n"
+    assert machine.run(f"{as_anna} service install --user") == "Nothing to change: installed and running.\n"
     machine.run(f"{as_anna} service uninstall --user")
     assert machine.ask(f"find {home}/.config/systemd -type f -o -type l | grep .").code == 1
 

@@ -60,12 +60,12 @@ COMMANDS = {
     "--state-dir",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the agent remembers.  [default: as the configuration says]",
+    help="Directory of the state file.  [default: as the configuration says]",
 )
 @click.version_option(__version__, prog_name="connmon-agent")
 @click.pass_context
 def connmon_agent(ctx: click.Context, config_path: Path | None, state_dir: Path | None) -> None:
-    """Bring a small Kubernetes site back after the internet was gone.
+    """Watch the internet link and restart Kubernetes services after an outage.
 
     Every option can also be set in the environment: --state-dir as CONNMON_STATE_DIR, an option of a command as
     CONNMON_COMMAND_OPTION.

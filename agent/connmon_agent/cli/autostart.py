@@ -13,12 +13,12 @@ from ..settings import BUILT_IN, Settings
 from .invocations import Invocation, name_start_key
 
 
-@click.command(short_help="Start the agent if the ERP says so.")
+@click.command(short_help="Start the agent if the ERP allows it.")
 @click.pass_context
 def autostart(ctx: click.Context) -> None:
-    """Start the agent in the mode that system_config.json names, unless it says not to.
+    """Start the agent in the mode that system_config.json names, if that file allows it.
 
-    Does nothing, with one line and exit code 0, when Enabled or AutoStart is false or when an agent runs already.
+    If Enabled or AutoStart is false, or an agent is already running, it prints one line and exits with 0.
     """
     from ..presence import find_agent
 
@@ -53,7 +53,7 @@ def start_in(ctx: click.Context, mode: str) -> None:
     elif mode == "service":
         from .service import start_installed
 
-        click.echo("\n".join(f"{line}." for line in start_installed()) or "The service is running already.")
+        click.echo("\n".join(f"{line}." for line in start_installed()) or "The service is already running.")
     else:
         from .start import start
 

@@ -50,7 +50,7 @@ def start_in_background(invocation: Invocation, mode: str) -> None:
     if isinstance(outcome, Failed):
         _explain(outcome, mode)
     process.returncode = 0  # it is not ours to wait for any more
-    click.echo(f"connmon-agent runs in the background (pid {outcome.pid}). {outcome.status}")
+    click.echo(f"connmon-agent is running in the background (pid {outcome.pid}). {outcome.status}")
     if outcome.log is not None:
         click.echo(f"Log: {outcome.log}")
 
@@ -96,17 +96,17 @@ def _name_failure(failed: Failed) -> ConnmonError | None:
     """What the agent did not say itself; None: it said why it failed."""
     if failed.code is None:
         return ConnmonError(
-            "the agent did not become ready in time, and was killed",
-            hint="Check the disk of the state directory, or run `connmon-agent start` to see where it hangs",
+            "the agent was not ready in time and was killed",
+            hint="Check the disk of the state directory, or run `connmon-agent start` to see where it stops",
         )
     if failed.code < 0:
         return ConnmonError(
-            f"the agent was ended by signal {-failed.code} before it was ready",
-            hint="Check the kernel's log: a machine that runs out of memory ends processes with signal 9",
+            f"the agent was killed by signal {-failed.code} before it was ready",
+            hint="Check the kernel log; signal 9 often means that the machine ran out of memory",
         )
     if not failed.words:
         return ConnmonError(
-            f"the agent ended with exit code {failed.code} before it was ready, and said nothing",
+            f"the agent exited with code {failed.code} before it was ready, without a message",
             hint="Run `connmon-agent start` to see why",
         )
     return None

@@ -20,13 +20,13 @@ from .completion import complete_charts
 def chart(name: str | None, format_: str) -> None:
     """Draw the statechart NAME, or all of them.
 
-    Charts are checked before they are drawn: what is printed is what the agent does.
+    The charts are read from the YAML files that the agent runs, and checked before they are drawn.
     """
     from ..core.drawing import draw
     from ..loading.charts import find_charts_folder, load_charts
 
     charts = load_charts(find_charts_folder())
     if name is not None and name not in charts:
-        raise click.BadParameter(f"there is no chart {name!r}; there are {', '.join(charts)}", param_hint="NAME")
+        raise click.BadParameter(f"no chart {name!r}; the charts are {', '.join(charts)}", param_hint="NAME")
     chosen = charts.values() if name is None else [charts[name]]
     click.echo("\n".join(draw(each, format_) for each in chosen), nl=False)

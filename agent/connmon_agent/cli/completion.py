@@ -32,9 +32,9 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script that makes SHELL complete commands, options and the names of services.
+    """Print the script that makes SHELL complete commands, options and service names.
 
-    Names of services are read from the state file; no agent has to run.
+    Service names come from the state file; no running agent is needed.
     """
     echo_data(make_script(ctx.find_root().command, shell))
 

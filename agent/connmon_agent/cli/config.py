@@ -45,7 +45,7 @@ def config() -> None:
 @click.option("--keys", is_flag=True, help="List every key of the file. For the ERP's .json this is the default.")
 @click.pass_obj
 def check(invocation: Invocation, keys: bool) -> None:
-    """Say whether the configuration can be used; if not, name every mistake in it (exit code 2).
+    """Check the configuration and list every mistake (exit code 2).
 
     Keys of the file that are not in force are listed with the reason.
     """
@@ -85,7 +85,7 @@ def _tabulate_usage(usage: KeyUsage) -> tuple[str, str]:
 @config.command()
 @click.pass_obj
 def show(invocation: Invocation) -> None:
-    """Print the configuration in force as YAML, defaults included. It can be used as --config again."""
+    """Print the configuration in force as YAML, including defaults. The output can be used as --config."""
     # Reading and writing configurations is needed by no other command that must start quickly.
     from ..loading.descriptions import describe_settings
 
@@ -100,15 +100,15 @@ def show(invocation: Invocation) -> None:
     "--output",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     metavar="FILE",
-    help="Where to write it; - prints it.  [default: connmon.yaml beside SYSTEM_CONFIG]",
+    help="File to write; - prints to stdout.  [default: connmon.yaml beside SYSTEM_CONFIG]",
 )
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.pass_obj
 def import_(invocation: Invocation, system_config: Path | None, output: Path | None, force: bool) -> None:
-    """Write the connmon.yaml that means the same as the ERP's system_config.json.
+    """Convert the ERP's system_config.json to connmon.yaml with the same settings.
 
-    SYSTEM_CONFIG is the file of --config, or config/system_config.json, when it is not given. It is not changed. A
-    connmon.yaml beside it is used in its place from then on.
+    SYSTEM_CONFIG defaults to the file of --config, else config/system_config.json. It is not changed. A connmon.yaml
+    beside it is used instead of it from then on.
     """
     from ..generated_files import holds, write_file
     from ..loading.conversions import convert_system_config
@@ -126,14 +126,14 @@ def import_(invocation: Invocation, system_config: Path | None, output: Path | N
     try:
         write_file(path.resolve() if force else path, data, replace=force)  # through a link, which stays
     except FileExistsError as error:
-        hint = "Name another file with --output, or write over it with --force"
-        raise ConnmonError(f"{path} is there already", hint=hint) from error
+        hint = "Choose another file with --output, or overwrite it with --force"
+        raise ConnmonError(f"{path} already exists", hint=hint) from error
     click.echo(f"Wrote {path}. Check it: connmon-agent --config {quote_argument(str(path))} config check")
 
 
 @config.command()
 def schema() -> None:
-    """Print the JSON Schema of connmon.yaml, for editors that complete and check by one."""
+    """Print the JSON Schema of connmon.yaml, for editors with completion and checks."""
     from ..loading.schemas import make_schema
 
     echo_json(make_schema())

@@ -63,7 +63,7 @@ class Verification:
             raise Divergence(
                 f"event {there.seq} is decided otherwise now: {there.what}\n"
                 f"  recorded: {there.recorded}\n  now:      {there.replayed}",
-                hint=f"connmon-agent explain {there.seq} tells all that is recorded of event {there.seq}",
+                hint=f"Run `connmon-agent explain {there.seq}` to see all that is recorded of event {there.seq}",
             )
 
 

@@ -70,14 +70,19 @@ class _Calendar:
         return time.time() - self.behind
 
 
-@click.command(short_help="See it work, without cluster or internet.")
-@click.option("--keep", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Keep the state there.")
+@click.command(short_help="Run one outage on this machine.")
+@click.option(
+    "--keep",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the state in this new directory.",
+)
 @click.pass_context
 def demo(ctx: click.Context, keep: Path | None) -> None:
-    """Run the real agent through one outage in half a minute: no root, no cluster, no internet.
+    """Run the real agent through one outage in about half a minute. No root, cluster or internet is needed.
 
-    Probes go over loopback sockets, restarts over HTTP to an embedded Kubernetes API, and everything is remembered in
-    a real state file. It ends with what `status` and `replay` tell of it.
+    Probes use loopback sockets, restarts use HTTP to an embedded Kubernetes API, and the state is a real state file. At
+    the end it prints `status` and `replay`.
     """
     if keep is not None:
         if (keep / DATABASE_FILE).exists():  # the story needs a beginning, and a real agent's memory is no playground

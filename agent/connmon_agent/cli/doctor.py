@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 MARKS = {"good": "ok", "note": "--", "warning": "!!", "problem": "XX"}
 TONES = {"good": Tone.GOOD, "note": Tone.PLAIN, "warning": Tone.UNSURE, "problem": Tone.BAD}
 INDENT = "    "
-LEGEND = "ok: good, --: for your information, !!: warning, XX: problem"
+LEGEND = "ok: good, --: information, !!: warning, XX: problem"
 
 
-@click.command(short_help="Find what stops the agent.")
+@click.command(short_help="Check what the agent needs.")
 @click.option("--json", is_flag=True, help="One JSON document.")
-@click.option("--role", is_flag=True, help="Print the Roles and bindings that the agent needs, for kubectl apply.")
+@click.option("--role", is_flag=True, help="Print the Roles and bindings the agent needs, for kubectl apply.")
 @click.pass_context
 def doctor(ctx: click.Context, json: bool, role: bool) -> None:
-    """Look for everything that could stop the agent from doing its job, and say what to do about it.
+    """Check everything the agent needs, and print a remedy for each problem.
 
-    It probes the targets once and asks the cluster for its permissions and services; it changes nothing. Ends with 1
-    when there is a problem.
+    It probes the targets once, reads the cluster's permissions and services, and changes nothing. Exits with 1 if there
+    is a problem.
     """
     from ..runtime.loops import run
 
@@ -85,7 +85,7 @@ def _sum_up(findings: list[Finding]) -> str:
     problems = sum(finding.health == "problem" for finding in findings)
     warnings = sum(finding.health == "warning" for finding in findings)
     if not problems and not warnings:
-        return "\nNothing stops the agent."
+        return "\nNo problems found."
     return f"\n{problems} problem{'' if problems == 1 else 's'}, {warnings} warning{'' if warnings == 1 else 's'}."
 
 

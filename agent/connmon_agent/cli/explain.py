@@ -35,20 +35,19 @@ LOOK_BACK = 2000
 LOOK_AHEAD = 2000
 
 
-@click.command(short_help="Tell why, and why not.")
+@click.command(short_help="Explain the state of the link, a service or an event.")
 @click.argument("what", required=False, default=NOW, metavar="[SEQ|SERVICE|now]", shell_complete=complete_explained)
 @click.option("--json", is_flag=True, help="One JSON document.")
 @click.pass_obj
 def explain(invocation: Invocation, what: str, json: bool) -> None:
-    """Tell why it is as it is, and why not otherwise: which guard refuses, what would have to change, and when it is
-    looked at next.
+    """Explain a state: its reason, the conditions that block a change, and when it is checked next.
 
-    `now` is the link, a name one service, a number one recorded event (`replay --since 1d --json` shows the numbers).
-    The state file is read, and nobody is asked: it works without an agent.
+    `now` explains the link, a name one service, a number one recorded event (`replay --since 1d --json` lists the
+    numbers). It reads the state file only; no running agent is needed.
     """
     snapshot = take_snapshot(invocation.database())
     if snapshot.events == 0:
-        raise ConnmonError("nothing has been recorded yet", hint="connmon-agent start")
+        raise ConnmonError("nothing has been recorded yet", hint="Run `connmon-agent start`")
     with Reader(invocation.database()) as reader:
         if what.isascii() and what.isdecimal():
             document, text = _explain_event(reader, snapshot, int(what))
@@ -71,7 +70,9 @@ def _explain_service(reader: Reader, snapshot: Snapshot, name: str) -> tuple[dic
     world = snapshot.world
     if name not in world.services:
         known = ", ".join(world.names) or "none"
-        raise ConnmonError(f"there is no service {name!r}; the services are: {known}", hint="connmon-agent explain now")
+        raise ConnmonError(
+            f"no service {name!r}; the services are: {known}", hint="Run `connmon-agent explain now` to see the link"
+        )
     seen = _last_seen(reader, snapshot.events, world.services[name])
     explanation = explain_service(world, _charts_of(reader, world), _now(snapshot), name=name, seen=seen)
     text = render_service(explanation, snapshot, width=screens.width_of_output(), paint=screens.painter())
@@ -81,8 +82,8 @@ def _explain_service(reader: Reader, snapshot: Snapshot, name: str) -> tuple[dic
 def _explain_event(reader: Reader, snapshot: Snapshot, seq: int) -> tuple[dict[str, Any], str]:
     if not 1 <= seq <= snapshot.events:
         raise ConnmonError(
-            f"there is no event {seq}; there are {count_of(snapshot.events, 'event')}",
-            hint="connmon-agent replay --since 1d --json shows the numbers",
+            f"no event {seq}; there are {count_of(snapshot.events, 'event')}",
+            hint="Run `connmon-agent replay --since 1d --json` to list the numbers",
         )
     steps = refold_journal(reader, takewhile(lambda row: row.seq <= seq, reader.recorded()))
     row, world = deque(steps, maxlen=1)[0]
@@ -94,7 +95,7 @@ def _explain_event(reader: Reader, snapshot: Snapshot, seq: int) -> tuple[dict[s
 
 def _charts_of(reader: Reader, world: World) -> dict[str, Chart]:
     if not world.charts:
-        raise ConnmonError("no agent has got so far as to read its configuration", hint="connmon-agent start")
+        raise ConnmonError("no agent has got so far as to read its configuration", hint="Run `connmon-agent start`")
     return EngineShelf(reader).read_charts(world.charts)
 
 

@@ -14,7 +14,7 @@ from click.exceptions import Exit
 
 from ..errors import ConnmonError
 from ..redaction import redact
-from ..texts import LONGEST_READ, LONGEST_SENTENCE, make_safe
+from ..texts import LONGEST_READ, LONGEST_SENTENCE, end_sentence, make_safe
 
 # What writing to a file or a device fails with; every other file of ours is named by its own error.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
@@ -62,22 +62,21 @@ def _drop_output() -> None:
 
 
 def _tell(message: str, *, hint: str | None, exit_code: int = 1) -> Exit:
-    """Write ``Error: ...``, and ``Try: ...`` where something can be advised; returns what ends the command.
+    """Write ``Error: ...``, and what to do on a line of its own; returns what ends the command.
 
-    It is one line, for programs that read one; a message of several lines has its advice below it.
+    The first line alone says what failed, for programs that read one line.
     """
     # First as a whole: a private key has several lines.
     message = "\n".join(make_safe(line, LONGEST_SENTENCE) for line in redact(message).split("\n"))
     hint = None if hint is None else redact(hint)
-    apart = "\n" if "\n" in message else ". "
-    click.echo(f"Error: {message}{apart}Try: {hint}" if hint else f"Error: {message}", err=True)
+    click.echo(f"Error: {message}\n{end_sentence(hint)}" if hint else f"Error: {message}", err=True)
     return Exit(exit_code)
 
 
 def _explain_os_error(error: OSError) -> Exit:
     if error.filename is not None:
         where = os.fsdecode(error.filename)
-        return _tell(f"{where}: {error.strerror}", hint="Check that it is there and who may use it")
+        return _tell(f"{where}: {error.strerror}", hint="Check that it exists and that this user has access")
     if error.errno in UNWRITABLE:
         return _tell(f"the output cannot be written: {error.strerror}", hint=None)
     return _report_mistake(error)
@@ -88,6 +87,6 @@ def _report_mistake(error: Exception) -> Exit:
         sys.stderr.write(make_safe("".join(traceback.format_exception(error)), LONGEST_READ, lines=True) + "\n")
     what = " ".join(f"{type(error).__name__}: {error}".split())
     return _tell(
-        f"internal error ({what}): please report it",
-        hint="Run the same command with CONNMON_DEBUG=1 in the environment and add its output to the report",
+        f"internal error ({what})",
+        hint="Report it, with the output of the same command with CONNMON_DEBUG=1 in the environment",
     )

@@ -19,19 +19,19 @@ RECENT = 3600.0  # seconds of rounds that are shown where no time is given
 @click.command()
 @click.option("--json", is_flag=True, help="One JSON document, the oldest outage first.")
 @click.option("--csv", is_flag=True, help="CSV, the oldest outage first; times in UTC, the duration in seconds.")
-@click.option("--rounds", is_flag=True, help="List the rounds of probes instead, those of the last hour, oldest first.")
+@click.option("--rounds", is_flag=True, help="List probe rounds instead, oldest first. Default: the last hour.")
 @click.option("--since", metavar="T", callback=read_option, help=f"With --rounds: from this time on, {FORMS}.")
 @click.option("--until", metavar="T", callback=read_option, help="With --rounds: up to this time.")
 @click.pass_obj
 def history(
     invocation: Invocation, json: bool, csv: bool, rounds: bool, since: float | None, until: float | None
 ) -> None:
-    """List the outages: start, duration, restarts, result and cause. The newest comes first.
+    """List the outages, newest first: start, duration, restarts, result and cause.
 
-    `connmon-agent replay NO` tells one of them.
+    `connmon-agent replay NO` shows one of them in detail.
     """
     if json and csv:
-        raise click.UsageError("--json and --csv exclude each other.")
+        raise click.UsageError("Use either --json or --csv.")
     if (since is not None or until is not None) and not rounds:
         raise click.UsageError("--since and --until need --rounds. For events: connmon-agent replay --since T")
     with Reader(invocation.database()) as reader:

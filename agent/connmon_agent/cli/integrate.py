@@ -14,22 +14,20 @@ from .invocations import Invocation
 
 @click.command(short_help="Write the scripts that the ERP calls.")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--force", is_flag=True, help="Write over scripts that were edited since they were written.")
+@click.option("--force", is_flag=True, help="Overwrite scripts that were edited.")
 @click.pass_obj
 def integrate(invocation: Invocation, directory: Path, force: bool) -> None:
-    """Write thin PowerShell and shell scripts with the names that the ERP calls into DIRECTORY.
+    """Write the PowerShell and shell scripts that the ERP calls into DIRECTORY.
 
-    start_connection_monitor (-Mode MODE, -Force), connection_monitor_integration (what the ERP's starter calls) and
-    connection_monitor, as .ps1 and as .sh. They call this connmon-agent with the configuration that is used here. A
-    file of another origin is never changed, and one that was edited only with --force: nothing is written then.
+    The scripts are start_connection_monitor (-Mode MODE, -Force), connection_monitor_integration (called by the ERP's
+    starter) and connection_monitor, each as .ps1 and .sh. They call this connmon-agent with the current configuration.
+    Files from another source are never changed, and edited scripts only with --force; otherwise nothing is written.
     """
     from ..generated_files import holds, refuse_others, write_file
     from .wrappers import BY, make_wrappers
 
     if not directory.is_dir():
-        raise ConnmonError(
-            f"{directory} is not a directory", hint="Create it first, or name the ERP's scripts directory"
-        )
+        raise ConnmonError(f"{directory} is not a directory", hint="Create it, or use the ERP's scripts directory")
     wrappers = list(make_wrappers(_write_command(invocation)))
     refuse_others([directory / wrapper.name for wrapper in wrappers], by=BY, force=force)
     for wrapper in wrappers:

@@ -35,8 +35,8 @@ class Invocation:
         """Like ``settings``, for whoever starts an agent. Raises Disabled where the configuration says not to."""
         settings = self.settings()
         if not settings.start.enabled:
-            message = f"{settings.source}: {name_start_key(settings, 'enabled')} is false: the agent is not started"
-            raise Disabled(message, hint="Set it to true to allow it")
+            message = f"{settings.source}: {name_start_key(settings, 'enabled')} is false, so the agent is not started"
+            raise Disabled(message, hint="Set it to true to start the agent")
         return settings
 
     def system_config(self) -> Path:
@@ -49,8 +49,8 @@ class Invocation:
         if self.config_path is not None and self.config_path.suffix.lower() == ".json":
             return self.config_path
         if not ERP_FILE.exists():
-            hint = "Name the ERP's file, or run this in the ERP's directory"
-            raise ConnmonError(f"there is no {Path.cwd() / ERP_FILE}", hint=hint)
+            hint = "Name the ERP's file, or run the command in the ERP's directory"
+            raise ConnmonError(f"{Path.cwd() / ERP_FILE} does not exist", hint=hint)
         return ERP_FILE
 
     def config_of_this_place(self) -> Path | None:

@@ -45,21 +45,21 @@ def _read_time(ctx: click.Context, param: click.Parameter, value: str | None) ->
     except ValueError:
         seconds = 0.0
     if not 1 <= seconds <= LONGEST:
-        raise click.BadParameter(f"{value!r} is no time from 1s to 24h: write 10m or 1h30m")
+        raise click.BadParameter(f"{value!r} is not a time from 1s to 24h; write for example 10m or 1h30m")
     return seconds
 
 
-@log.command(short_help="Show or set the level of an area, for a while.")
+@log.command(short_help="Show or set the log level of an area.")
 @click.argument("levels", nargs=-1, metavar="[AREA=LEVEL]...", callback=_read_level)
 @click.option("--for", "seconds", metavar="TIME", callback=_read_time, help="How long, up to 24h.  [default: 10m]")
-@click.option("--reset", is_flag=True, help="Go back to the configured level everywhere, now.")
+@click.option("--reset", is_flag=True, help="Reset all areas to the configured level.")
 @click.option("--json", is_flag=True, help="One JSON document.")
 @click.pass_obj
 def level(invocation: Invocation, levels: Mapping[str, str], seconds: float | None, reset: bool, json: bool) -> None:
-    """Show the log level of each area of the running agent, or set it for some of them for a while.
+    """Show the log level of each area of the running agent, or set it for a while.
 
-    Areas: agent, link, probes, services, cluster, forwards. Levels: debug, info, warning, error. It takes effect at
-    once and ends by itself; a restart of the agent ends it, too.
+    Areas: agent, link, probes, services, cluster, forwards. Levels: debug, info, warning, error. A change takes effect
+    at once and expires after --for, or when the agent restarts.
     """
     if seconds is not None and not levels:
         raise click.UsageError("--for needs a level: connmon-agent log level probes=debug --for 10m")

@@ -13,12 +13,12 @@ from .outputs import echo_data
 
 @click.command(short_help="Write the manual pages.")
 @click.argument("directory", required=False, type=click.Path(path_type=Path, file_okay=False))
-@click.option("--force", is_flag=True, help="Write over pages that were edited since they were written.")
+@click.option("--force", is_flag=True, help="Overwrite pages that were edited.")
 @click.pass_context
 def man(ctx: click.Context, directory: Path | None, force: bool) -> None:
-    """Write a manual page for each command into DIRECTORY; without it, print the page of connmon-agent itself.
+    """Write a manual page for each command into DIRECTORY. Without DIRECTORY, print the page of connmon-agent.
 
-    The pages are made from the commands. Pages of an earlier version are replaced, files of another origin are not.
+    Pages of an earlier version are replaced; files from another source are not.
     """
     from .manual_pages import make_manual
 

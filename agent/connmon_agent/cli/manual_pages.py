@@ -19,18 +19,18 @@ BY = "man"  # the command that seals the pages
 _CODE = re.compile(r"`([^`]+)`")
 _EXIT_CODES = (
     ("0", "done"),
-    ("1", "failed; one line on standard error says what, where and what to do"),
-    ("2", "wrong usage, or a configuration that cannot be used or says that the agent is not started"),
+    ("1", "failed; standard error has the reason and what to do"),
+    ("2", "wrong usage, an invalid configuration, or one that disables the agent"),
     ("3", "the agent is not running"),
     ("4", "`replay --verify` found a divergence"),
     ("130", "ended by Ctrl-C"),
 )
 _FILES = (
-    ("./config/connmon.yaml", "the configuration; else:"),
+    ("./config/connmon.yaml", "the configuration; otherwise:"),
     ("~/.config/connmon-agent/connmon.yaml", "this user's"),
     ("/etc/connmon-agent/connmon.yaml", "the machine's"),
     ("./config/system_config.json", "the ERP's"),
-    ("/var/lib/connmon-agent", "the state directory of root; of other users ~/.local/state/connmon-agent"),
+    ("/var/lib/connmon-agent", "the state directory for root; ~/.local/state/connmon-agent for other users"),
 )
 
 

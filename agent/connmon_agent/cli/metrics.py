@@ -32,14 +32,14 @@ SUFFIX = ".prom"  # of the files that the collector reads, and no others
 @click.option("--openmetrics", is_flag=True, help="OpenMetrics 1.0.0 instead of Prometheus' text format 0.0.4.")
 @click.pass_context
 def metrics(ctx: click.Context, textfile: Path | None, openmetrics: bool) -> None:
-    """Print the metrics as the state file has them.
+    """Print the metrics from the state file.
 
-    The agent need not run, and no port is open: connmon_agent_running tells whether it does. What only the running
-    process knows (its commits' durations and its loop's lag) is served by `metrics.listen` alone.
+    No running agent and no open port is needed; connmon_agent_running shows whether an agent is running. Metrics of the
+    running process itself (commit durations, event loop lag) are only served by `metrics.listen`.
     """
     invocation: Invocation = ctx.obj
     if textfile is not None and openmetrics:
-        raise click.UsageError("node_exporter reads the text format: leave out --openmetrics")
+        raise click.UsageError("node_exporter reads the text format; omit --openmetrics")
     families = make_families(observe(invocation.database()))
     text = write_open_metrics(families) if openmetrics else write_text(families)
     if textfile is None:

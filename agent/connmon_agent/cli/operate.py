@@ -20,10 +20,10 @@ PATIENCE = 30.0  # seconds; an agent that starts listens well before, even on a 
 PAUSE = 0.05  # seconds between two attempts
 
 
-@click.command(short_help="Restart nothing until resume.")
+@click.command(short_help="Pause restarts until resume.")
 @click.pass_obj
 def pause(invocation: Invocation) -> None:
-    """Restart nothing until `resume`. The link and the restarts under way are still watched."""
+    """Pause restarts until `resume`. The link and restarts in progress are still watched."""
     from ..core.events import Order
 
     running = _give(invocation, Order.PAUSE, ())
@@ -33,7 +33,7 @@ def pause(invocation: Invocation) -> None:
 @click.command(short_help="End pause.")
 @click.pass_obj
 def resume(invocation: Invocation) -> None:
-    """End `pause`: a recovery that was held up continues."""
+    """End `pause`. A waiting recovery continues."""
     from ..core.events import Order
 
     running = _give(invocation, Order.RESUME, ())
@@ -44,9 +44,9 @@ def resume(invocation: Invocation) -> None:
 @click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=complete_services)
 @click.pass_obj
 def recover(invocation: Invocation, services: tuple[str, ...]) -> None:
-    """Restart the named services now, or all of them, in their order, without an outage.
+    """Restart the named services, or all of them, in dependency order, without an outage.
 
-    After an outage it skips the rest of the hold. While the link is down it is refused.
+    During a recovery it skips the rest of the hold. It is refused while the link is down.
     """
     from ..core.events import Order
 
@@ -58,9 +58,9 @@ def recover(invocation: Invocation, services: tuple[str, ...]) -> None:
 @click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=complete_services)
 @click.pass_obj
 def rearm(invocation: Invocation, services: tuple[str, ...]) -> None:
-    """Reset the restart attempts of the named services, or of all, also of those that gave up. Fix the cause first.
+    """Reset the restart attempts of the named services, or of all, including those that gave up. Fix the cause first.
 
-    During a recovery they are restarted again; otherwise `recover` does that.
+    During a recovery they are restarted again; otherwise run `recover`.
     """
     from ..core.events import Order
 

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from .rendering.port_views import ServiceView
 
 
-@click.command(short_help="Show the local ports and who has them.")
+@click.command(short_help="Show the local ports and which programs use them.")
 @click.option("--json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def ports(ctx: click.Context, json: bool) -> None:
-    """Show every local port of every service: free, ours, or held by whom; which one the service gets; what to do.
+    """Show every local port of every service: free, ours, or in use by which program, and the port each service gets.
 
-    It asks this machine and the agent's memory: neither the agent nor the cluster has to run. As root it sees every
-    process. It changes nothing. Ends with 1 when a service has no port.
+    It checks this machine and reads the state file; neither the agent nor the cluster has to run. Root sees all
+    processes. It changes nothing. Exits with 1 if a service has no port.
     """
     from .rendering.port_tables import ports_document, render_ports
 

@@ -35,12 +35,14 @@ def _read_number(ctx: click.Context, param: click.Parameter, value: str | None) 
     raise click.BadParameter(f"{value!r} is neither the number of an outage nor {LATEST!r}")
 
 
-@click.command(short_help="Tell what happened and why.")
+@click.command(short_help="Show what happened and why.")
 @click.argument("outage", required=False, callback=_read_number, shell_complete=complete_outages)
 @click.option("--since", metavar="T", callback=read_option, help=f"From this time on: {FORMS}.")
 @click.option("--until", metavar="T", callback=read_option, help="Up to this time.")
 @click.option("--at", metavar="T", callback=read_option, help="Show the state as it was at this time.")
-@click.option("--verify", is_flag=True, help="Decide everything again and compare; 4 at the first difference.")
+@click.option(
+    "--verify", is_flag=True, help="Recompute every decision and compare; exits with 4 at the first difference."
+)
 @click.option("--json", is_flag=True, help="One JSON document.")
 @click.pass_obj
 def replay(
@@ -52,14 +54,14 @@ def replay(
     verify: bool,
     json: bool,
 ) -> None:
-    """Tell what happened and why, from the journal: OUTAGE (a number, or `latest`), or a span of time.
+    """Show what happened and why, from the journal: one OUTAGE (a number, or `latest`) or a time span.
 
-    Without any of them the latest outage is told.
+    Default: the latest outage.
     """
     spanned = since is not None or until is not None
     asked = sum((outage is not None, spanned, at is not None))
     if asked > 1:
-        raise click.UsageError("OUTAGE, --since/--until and --at exclude each other.")
+        raise click.UsageError("Use only one of OUTAGE, --since/--until and --at.")
     with Reader(invocation.database()) as reader:
         if verify:
             _verify(reader, json=json, alone=not asked)
@@ -76,7 +78,7 @@ def _show_outage(reader: Reader, number: int | None, *, json: bool) -> None:
     if row is not None or json:
         _show_timeline([] if row is None else _events_of(reader, row), row, json=json)
     else:
-        click.echo("No outage has been recorded. --since 1d tells what else happened in the last day.")
+        click.echo("No outage is recorded. Use --since 1d to see other events of the last day.")
 
 
 def _find_outage(reader: Reader, number: int | None) -> OutageRow | None:
@@ -86,7 +88,7 @@ def _find_outage(reader: Reader, number: int | None) -> OutageRow | None:
     for row in outages:
         if row.id == number:
             return row
-    raise ConnmonError(f"there is no outage {number}", hint="connmon-agent history lists them")
+    raise ConnmonError(f"no outage {number}", hint="Run `connmon-agent history` to list outages")
 
 
 def _events_of(reader: Reader, outage: OutageRow) -> list[Recorded]:
@@ -118,7 +120,10 @@ def _show_state(reader: Reader, at: float, *, json: bool) -> None:
 
     snapshot = snapshot_at(refold_journal(reader, reader.recorded()), at=at, path=str(reader.path))
     if snapshot is None:
-        raise ConnmonError("nothing had been recorded at that time", hint="connmon-agent replay --since 30d")
+        raise ConnmonError(
+            "nothing had been recorded at that time",
+            hint="Run `connmon-agent replay --since 30d` to see what was recorded",
+        )
     if json:
         echo_json(status_document(snapshot))
         return

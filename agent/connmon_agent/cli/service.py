@@ -25,12 +25,12 @@ NOT_RUNNING = 3
 MANAGERS = ("systemd", "cron", "launchd", "windows-service", "task-scheduler")
 
 
-@click.group(short_help="Run it as a service.")
+@click.group(short_help="Run the agent as a service.")
 def service() -> None:
-    """Install the agent with the service manager of this platform, so that it runs from boot on.
+    """Install the agent with this platform's service manager, so that it starts at boot.
 
-    systemd and cron on Linux, launchd on macOS, a service of its own or a scheduled task on Windows. For the machine it
-    needs root, or an administrator; `--user` installs it for this user alone.
+    systemd or cron on Linux, launchd on macOS, a service or a scheduled task on Windows. Installing for the machine
+    needs root or an administrator; `--user` installs it for this user only.
     """
 
 
@@ -40,7 +40,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--manager", type=click.Choice(MANAGERS), help="The service manager.  [default: the one that runs]"
         ),
-        click.option("--user", is_flag=True, help="For this user alone, without root."),
+        click.option("--user", is_flag=True, help="For this user only, without root."),
     ):
         command = option(command)
     return click.pass_obj(command)
@@ -49,22 +49,22 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 _ACCOUNT = click.option(
     "--account",
     metavar="NAME",
-    help="Windows: run as this account: LocalService, LocalSystem, NetworkService or a user, whose password is asked."
+    help="Windows: the account to run as: LocalService, LocalSystem, NetworkService or a user (asks for the password)."
     "  [default: LocalService; for a scheduled task, this user]",
 )
 
 
-@service.command(short_help="Start it now and at boot.")
-@click.option("--force", is_flag=True, help="End an agent that runs already, even one that does not answer.")
+@service.command(short_help="Start the agent now and at boot.")
+@click.option("--force", is_flag=True, help="Stop a running agent first, even if it does not answer.")
 @_ACCOUNT
 @_options
 def install(
     invocation: Invocation, user: bool, manager: str | None, instance: str | None, account: str | None, force: bool
 ) -> None:
-    """Write the unit, start the agent and have it started at boot. Run it again after a change of the configuration's
-    place or an upgrade: it changes only what differs.
+    """Write the unit, start the agent and enable it at boot. Run it again after an upgrade or after moving the
+    configuration; it changes only what differs.
 
-    A file that something else wrote, or that was edited since, is left alone.
+    Files that were edited, or written by something else, are not changed.
     """
     from ..service_managers.installing import install as install_unit
 
@@ -80,40 +80,40 @@ def install(
     for line in outcome.done:
         click.echo(f"{line}.")
     if not outcome.changed:
-        click.echo("Nothing changed: it is installed and runs.")
+        click.echo("Nothing to change: installed and running.")
     for note in (*notes, *chosen.notes(installation)):
         click.echo(f"Note: {note}.", err=True)
 
 
-@service.command(short_help="Stop it and take it away.")
+@service.command(short_help="Stop the agent and remove it.")
 @_options
 def uninstall(invocation: Invocation, user: bool, manager: str | None, instance: str | None) -> None:
-    """Stop the agent and remove the unit. State and logs stay."""
+    """Stop the agent and remove the unit. State and logs are kept."""
     from ..service_managers.installing import uninstall as uninstall_unit
 
     outcome = uninstall_unit(_choose(manager), _bare(user=user, instance=instance))
     for line in outcome.done:
         click.echo(f"{line}.")
-    click.echo("State and logs stay where they are." if outcome.changed else "Nothing changed: it is not installed.")
+    click.echo("State and logs are kept." if outcome.changed else "Nothing to change: not installed.")
 
 
-@service.command(short_help="Print what install writes.")
+@service.command(short_help="Print the unit that install writes.")
 @_ACCOUNT
 @_options
 def show(invocation: Invocation, user: bool, manager: str | None, instance: str | None, account: str | None) -> None:
-    """Print the unit that `service install` would write, byte for byte. Nothing is changed."""
+    """Print the unit that `service install` would write, byte for byte. Changes nothing."""
     chosen = _choose(manager, absent=True)
     installation, _ = _plan(invocation, chosen, user=user, instance=instance, account=account)
     echo_data(chosen.unit(installation).text)
 
 
-@service.command(short_help="Show whether it is installed and runs.")
+@service.command(short_help="Show whether it is installed and running.")
 @_options
 @click.pass_context
 def status(ctx: click.Context, invocation: Invocation, user: bool, manager: str | None, instance: str | None) -> None:
-    """Show what the service manager knows of the agent. Ends with 3 when it is not installed or does not run.
+    """Show the service manager's state of the agent. Exits with 3 if it is not installed or not running.
 
-    `connmon-agent status` shows what the agent knows of the site.
+    `connmon-agent status` shows the state of the link and the services.
     """
     from ..service_managers.installing import inspect
 
@@ -142,7 +142,7 @@ def start_installed() -> list[str]:
     unit = chosen.unit(_bare(user=not _host().superuser, instance=None))
     _, condition = inspect(chosen, unit)
     if condition is None:
-        message = f"the mode is service, and {unit.place.name} is not installed"
+        message = f"the mode is service, but {unit.place.name} is not installed"
         raise ConnmonError(message, hint="Run `connmon-agent service install`, or set another mode")
     return chosen.activate(unit, changed=False)
 
@@ -154,7 +154,7 @@ def _tell(ownership: Ownership) -> str:
         Ownership.ABSENT: "not installed. Run `connmon-agent service install`",
         Ownership.FOREIGN: "not written by `connmon-agent service install`",
         Ownership.EDITED: "edited since it was installed",
-        Ownership.OURS: "as it was installed",
+        Ownership.OURS: "unchanged since it was installed",
     }[ownership]
 
 
@@ -218,7 +218,7 @@ def _plan(
     config = require_config(settings, Path.cwd())
     surroundings = Surroundings.of_this_process(invocation.environment)
     if account is not None and sys.platform != "win32":
-        raise ConnmonError("--account is for Windows", hint="Leave it out")
+        raise ConnmonError("--account works on Windows only", hint="Omit --account")
     named = invocation.state_dir
     installation, notes = plan_installation(
         settings,

@@ -32,20 +32,20 @@ if TYPE_CHECKING:
     type=click.Choice(MODES, case_sensitive=False),
     default=MODES[0],
     show_default=True,
-    help="foreground: run it here; background: start it, and return once it is ready; task: for a scheduler; service: "
-    "for a service manager; ports: show the local ports, as `connmon-agent ports` does. In any case.",
+    help="foreground: run here; background: start it and return when it is ready; task: for a scheduler; service: "
+    "for a service manager; ports: show the local ports, as `connmon-agent ports` does. Upper or lower case.",
 )
 @click.option("--detached", is_flag=True, hidden=True, help="This is the process that runs in the background.")
 @click.option(
-    "--service", metavar="NAME", hidden=True, help="Windows' service control manager started it by this name."
+    "--service", metavar="NAME", hidden=True, help="Name under which the Windows service control manager started it."
 )
 @click.pass_context
 def start(ctx: click.Context, mode: str, detached: bool, service: str | None) -> None:
-    """Run the agent, in the foreground with one line on stderr for each decision.
+    """Run the agent. In the foreground it prints one line on stderr for each decision.
 
-    `stop`, Ctrl-C, SIGTERM, and on Windows a closed console, the end of the session and a shutdown end it in order;
-    whatever is under way continues at the next start. `reload`, and SIGHUP where there is one, read the configuration
-    again: it is taken over as a whole, or refused with the reasons.
+    `stop`, Ctrl-C and SIGTERM shut it down cleanly; on Windows also closing the console, logging off and a shutdown.
+    Work in progress continues at the next start. `reload` (or SIGHUP) reads the configuration again; if it has
+    mistakes, the previous one stays in force.
     """
     if mode == "ports":
         from .ports import ports

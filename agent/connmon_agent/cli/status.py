@@ -25,19 +25,19 @@ INTERVAL = 1.0  # seconds between two looks of --watch
 
 
 @click.command()
-@click.option("--json", is_flag=True, help="One JSON document (with --watch: one a line).")
-@click.option("--watch", is_flag=True, help="Go on showing it, until Ctrl-C; into a pipe: again at every change.")
-@click.option("--check", is_flag=True, help="One line for Nagios and the like; ends with 0, 1, 2 or 3, see the manual.")
+@click.option("--json", is_flag=True, help="One JSON document (with --watch, one per line).")
+@click.option("--watch", is_flag=True, help="Refresh until Ctrl-C; in a pipe, print again at every change.")
+@click.option("--check", is_flag=True, help="One line for Nagios and similar; exits with 0, 1, 2 or 3.")
 @click.pass_context
 def status(ctx: click.Context, json: bool, watch: bool, check: bool) -> None:
     """Show the current state.
 
-    It is read from the state file: the agent need not run, and is not asked. Ends with 3 when it does not run.
+    It reads the state file; no running agent is needed. Exits with 3 if no agent is running.
     """
     invocation: Invocation = ctx.obj
     if check:
         if json or watch:
-            raise click.UsageError("--check goes with neither --json nor --watch")
+            raise click.UsageError("--check cannot be combined with --json or --watch")
         if severity := check_state(invocation):  # `exit(0)` is that of --help, which is UNKNOWN to a plugin
             ctx.exit(severity)
         return

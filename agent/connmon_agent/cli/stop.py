@@ -32,17 +32,19 @@ MANAGER_PATIENCE = 12.0  # seconds; Windows' manager waits up to 10 s before it 
 GLANCE = 0.1  # seconds between two looks
 
 FORCE = click.option(
-    "--force", is_flag=True, help="Kill it where it does not end in time, once it is proven to be this agent."
+    "--force",
+    is_flag=True,
+    help="Kill it if it does not exit in time. Only a process proven to be this agent is killed.",
 )
 
 
-@click.command(short_help="End the running agent.")
+@click.command(short_help="Stop the running agent.")
 @FORCE
 @click.pass_obj
 def stop(invocation: Invocation, force: bool) -> None:
-    """End the running agent in order, and return when its process is gone.
+    """Stop the running agent and wait until its process has exited.
 
-    Restarts that are under way are continued by the next start. Ends with 3 when no agent is running.
+    Restarts in progress are continued by the next start. Exits with 3 if no agent is running.
     """
     folder = invocation.state_directory()
     stopped = stop_running(folder, force=force)
@@ -53,20 +55,20 @@ def stop(invocation: Invocation, force: bool) -> None:
         _warn_of_scheduler()
 
 
-@click.command(short_help="End the running agent and start it again.")
+@click.command(short_help="Restart the running agent.")
 @FORCE
 @click.option(
     "--mode",
     type=click.Choice([mode for mode in MODES if mode != "ports"], case_sensitive=False),
-    help="Start it in this mode, also where no agent is running.  [default: the mode in which it runs]",
+    help="Start it in this mode, even if no agent is running.  [default: the mode in which it runs]",
 )
 @click.pass_context
 def restart(ctx: click.Context, force: bool, mode: str | None) -> None:
-    """End the running agent in order and start it again, in the same mode and with the same configuration.
+    """Stop the running agent and start it again, in the same mode and with the same configuration file.
 
-    The configuration is read first: where it has mistakes, the agent goes on. An agent of a service manager is started
-    again by the manager, in the background otherwise; one that ran in a terminal runs in this one. Ends with 3 when no
-    agent is running and no --mode is given.
+    The configuration is checked first; if it has mistakes, the agent keeps running. An agent of a service manager is
+    restarted by that manager. One in a terminal continues in this terminal, any other one in the background. Exits with
+    3 if no agent is running and --mode is not given.
     """
     from ..runtime.stopping import find_running
 
@@ -94,13 +96,12 @@ def restart(ctx: click.Context, force: bool, mode: str | None) -> None:
             ctx.exit(_start(invocation, mode or holder.signature.mode or MODES[0]))
 
 
-@click.command(short_help="Read the configuration again.")
+@click.command(short_help="Reload the configuration.")
 @click.pass_obj
 def reload(invocation: Invocation) -> None:
-    """Let the running agent read its configuration again, and return once it is in force or refused.
+    """Make the running agent read its configuration again, and wait until it is in force or refused.
 
-    It is taken over as a whole or not at all. Ends with 2 where it is refused: the agent goes on with the one before.
-    Ends with 3 when no agent is running.
+    Exits with 2 if it is refused; the previous configuration stays in force. Exits with 3 if no agent is running.
     """
     from ..runtime.control import ask_agent
     from ..runtime.stopping import find_running
@@ -195,8 +196,8 @@ def describe(stopped: Stopped) -> str:
     """How the agent ended, in one sentence."""
     pid, seconds = stopped.holder.pid, stopped.seconds
     if stopped.forced:
-        return f"The agent (pid {pid}) did not end in order and was killed after {seconds:.1f} s."
-    return f"The agent (pid {pid}) ended in order after {seconds:.1f} s."
+        return f"The agent (pid {pid}) did not exit in time and was killed after {seconds:.1f} s."
+    return f"The agent (pid {pid}) stopped after {seconds:.1f} s."
 
 
 def _start(invocation: Invocation, mode: str) -> int:
@@ -271,6 +272,6 @@ def _await_manager(folder: Path, before: Holder, help_along: Callable[[], None] 
                 pass  # it does not listen yet, or has failed: the manager may try again
         time.sleep(GLANCE)
     raise ConnmonError(
-        f"the agent ended, but its service manager did not start it again within {RESTARTED_WITHIN:g} s",
+        f"the agent stopped, but its service manager did not start it again within {RESTARTED_WITHIN:g} s",
         hint=f"Start it with the service manager: {name_service_command('start')}",
     )

@@ -16,10 +16,10 @@ BY = "integrate"  # the command that seals them
 
 _USAGE = (
     "# Starts the connection monitor. -Mode: Foreground, Background, Task, Service or Ports.",
-    "# -Force: ends one that is running first, even if it does not answer; with a bad configuration it goes on.",
+    "# -Force: stops a running one first, even if it does not answer. With a bad configuration it keeps running.",
 )
 _USAGE_ON_WINDOWS = (
-    "# On Windows, Task makes a scheduled task that starts at your logon, and Service a service (as administrator).",
+    "# On Windows, Task creates a scheduled task that starts at logon, and Service a service (as administrator).",
 )
 # PowerShell ends a text in single quotes at any of these (about_Quoting_Rules; CharTraits.IsSingleQuote).
 _POWERSHELL_QUOTES = "'\u2018\u2019\u201a\u201b"
@@ -79,14 +79,14 @@ def _start_in_powershell() -> Iterator[str]:
 
 
 def _integrate_in_powershell() -> Iterator[str]:
-    yield "# What the ERP's starter calls: starts the connection monitor if system_config.json says so."
+    yield "# Called by the ERP's starter: starts the connection monitor if system_config.json allows it."
     yield _EXIT_CODES_ARE_NO_ERRORS
     yield "COMMAND 'autostart' @args"
     yield "exit $LASTEXITCODE"
 
 
 def _monitor_in_powershell() -> Iterator[str]:
-    yield "# Runs the connection monitor in the foreground; with arguments: any command of connmon-agent."
+    yield "# Runs the connection monitor in the foreground; with arguments, any connmon-agent command."
     yield _EXIT_CODES_ARE_NO_ERRORS
     yield "if ($args.Count -eq 0) { COMMAND 'start' } else { COMMAND @args }"
     yield "exit $LASTEXITCODE"
@@ -103,7 +103,7 @@ def _start_in_shell() -> Iterator[str]:
     yield "        -[Mm][Oo][Dd][Ee]:*) mode=${1#*:} ;;"
     yield "        --mode=*) mode=${1#*=} ;;"
     yield "        -[Ff][Oo][Rr][Cc][Ee]|--force) force=1 ;;"
-    yield '        *) echo "Error: unknown argument $1. Try: -Mode MODE, -Force" >&2; exit 2 ;;'
+    yield '        *) echo "Error: unknown argument $1. Use -Mode MODE or -Force." >&2; exit 2 ;;'
     yield "    esac"
     yield "    shift"
     yield "done"
@@ -112,12 +112,12 @@ def _start_in_shell() -> Iterator[str]:
 
 
 def _integrate_in_shell() -> Iterator[str]:
-    yield "# What the ERP's starter calls: starts the connection monitor if system_config.json says so."
+    yield "# Called by the ERP's starter: starts the connection monitor if system_config.json allows it."
     yield 'exec COMMAND autostart "$@"'
 
 
 def _monitor_in_shell() -> Iterator[str]:
-    yield "# Runs the connection monitor in the foreground; with arguments: any command of connmon-agent."
+    yield "# Runs the connection monitor in the foreground; with arguments, any connmon-agent command."
     yield "[ $# -gt 0 ] || set -- start"
     yield 'exec COMMAND "$@"'
 
