@@ -16,7 +16,7 @@ from .rendering.outage_tables import history_csv, history_document, render_histo
 RECENT = 3600.0  # seconds of rounds that are shown where no time is given
 
 
-@click.command()
+@click.command(short_help="List the outages.")
 @click.option("--json", is_flag=True, help="One JSON document, the oldest outage first.")
 @click.option("--csv", is_flag=True, help="CSV, the oldest outage first; times in UTC, the duration in seconds.")
 @click.option("--rounds", is_flag=True, help="List probe rounds instead, oldest first. Default: the last hour.")
