@@ -20,7 +20,7 @@ from functools import partial
 from typing import ClassVar
 from weakref import WeakKeyDictionary
 
-from .supervision import Tasks, supervise
+from .supervision import Tasks, supervise, supervise_thread
 
 BREATH = 0.1  # seconds until accepting is tried again, where the system has no file descriptor left
 AT_ONCE = 1.0  # seconds; what a thread needs that only has to wake up, and much more
@@ -197,10 +197,10 @@ class _Lookout:
         self._awaited: dict[socket.socket, asyncio.Future[None]] = {}
         self._watched: list[socket.socket] = []  # by the ``select`` that is under way
         self._guard = threading.Condition()  # of what is awaited and watched, and of the end
-        self._ended = False
+        self._ended = threading.Event()
         self._hearing, self._bell = socket.socketpair()
         self._bell.setblocking(False)
-        threading.Thread(target=self._work, name="await clients", daemon=True).start()
+        supervise_thread("await clients", self._work, thread="await clients", loop=loop, ended=self._ended)
 
     def look(self, listening: socket.socket, come: asyncio.Future[None]) -> None:
         """Settle ``come`` when somebody waits there to be accepted."""
@@ -213,8 +213,8 @@ class _Lookout:
         self._joined.discard(listening)
         with self._guard:
             self._awaited.pop(listening, None)
-            self._ended = not self._joined
-            if self._ended:
+            if not self._joined:
+                self._ended.set()
                 self._of.pop(self._loop, None)
             self._ring()
             self._guard.wait_for(lambda: listening not in self._watched, AT_ONCE)
@@ -224,25 +224,26 @@ class _Lookout:
             self._bell.send(b"\0")
 
     def _work(self) -> None:
-        with self._hearing, self._bell:
-            while (awaited := self._list_awaited()) is not None:
-                try:
-                    ready = select.select([self._hearing, *awaited], [], [])[0]
-                except (OSError, ValueError):  # one of them was closed by somebody else
-                    continue
-                finally:
-                    self._watch_none()
-                if self._hearing in ready:
-                    self._hearing.recv(4096)
-                try:
-                    self._tell([listening for listening in ready if listening is not self._hearing])
-                except RuntimeError:  # the loop was closed and has left none
-                    return
+        while (awaited := self._list_awaited()) is not None:
+            try:
+                ready = select.select([self._hearing, *awaited], [], [])[0]
+            except (OSError, ValueError):  # one of them was closed by somebody else
+                continue
+            finally:
+                self._watch_none()
+            if self._hearing in ready:
+                self._hearing.recv(4096)
+            try:
+                self._tell([listening for listening in ready if listening is not self._hearing])
+            except RuntimeError:  # the loop was closed and has left none
+                break
+        self._hearing.close()
+        self._bell.close()
 
     def _list_awaited(self) -> list[socket.socket] | None:
         with self._guard:
-            self._watched = [] if self._ended else [one for one in self._awaited if one.fileno() != -1]
-            return None if self._ended else self._watched
+            self._watched = [] if self._ended.is_set() else [one for one in self._awaited if one.fileno() != -1]
+            return None if self._ended.is_set() else self._watched
 
     def _watch_none(self) -> None:
         with self._guard:

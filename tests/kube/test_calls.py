@@ -55,8 +55,9 @@ def test_closing_waits_for_no_credential_plugin_and_ends_it(
         access = asyncio.ensure_future(calls.access())
         await until(lambda: begun(tmp_path / "pid"))
         await calls.close()
-        results = await asyncio.gather(*asking, access, return_exceptions=True)
-        assert all(isinstance(result, ClusterError | asyncio.CancelledError) for result in results)
+        results = await asyncio.gather(*asking, return_exceptions=True)
+        assert all(isinstance(result, ClusterError) and result.delivered is False for result in results)
+        assert isinstance((await asyncio.gather(access, return_exceptions=True))[0], ClusterError)
         pid = int((tmp_path / "pid").read_text())
         await until(lambda: not Path(f"/proc/{pid}").exists())
         with pytest.raises(ClusterError, match="was closed"):

@@ -19,6 +19,7 @@ from tests.fakes.virtual_time import until
 from tests.fakes.wine import on_wine
 from tests.metrics.observations import old_site
 
+from connmon_agent import supervision
 from connmon_agent.metrics.catalog import Observed
 from connmon_agent.metrics.health import Check
 from connmon_agent.runtime import monitoring_server
@@ -239,3 +240,26 @@ def test_an_address_that_this_machine_does_not_have_is_named() -> None:
     assert said.startswith("error: metrics cannot be served on 192.0.2.99:9180: ")
     words = said.partition("9180: ")[2].partition("; retry every 30 s")[0]
     assert words == "Cannot assign requested address" if sys.platform != "win32" else words not in ("", "Unknown error")
+
+
+def test_a_server_that_dies_is_reported_and_serves_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread has a loop of its own: no other one would begin it again."""
+    monkeypatch.setattr(supervision, "FIRST_PAUSE", 0.0)
+    reports: list[BaseException] = []
+    failing = [True]
+    listen = monitoring_server.HttpServer.listen
+
+    def fail_once(server: monitoring_server.HttpServer, address: str, port: int) -> int:
+        if failing and failing.pop():
+            raise KeyError("web")
+        return listen(server, address, port)
+
+    async def story(place: Place) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: reports.append(context["exception"]))
+        monkeypatch.setattr(monitoring_server.HttpServer, "listen", fail_once)
+        port = await place.serve(0)
+        assert (await asyncio.to_thread(fetch, port, "/livez"))[0] == 200
+        assert [type(error) for error in reports] == [KeyError]
+
+    live(story)

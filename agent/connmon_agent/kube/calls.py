@@ -32,7 +32,7 @@ class Calls:
     async def send(self, request: Request) -> Json:
         """The object in the answer. Raises ClusterError."""
         if self._closed:
-            raise ClusterError("unreachable", "the connection to the Kubernetes API was closed", delivered=False)
+            raise _closed()
         exchange = Exchange()
         future = asyncio.wrap_future(self._pool.submit(self._client.request, request, exchange))
         self._under_way[exchange] = future
@@ -45,6 +45,10 @@ class Calls:
                 f"{self._client.server} did not answer {request.method} {request.path} within {self._deadline:g} s"
             )
             raise ClusterError("timeout", message, delivered=delivered) from error
+        except asyncio.CancelledError:
+            if self._closed and future.cancelled():  # by ``close``, while it waited for a thread
+                raise _closed() from None
+            raise
         finally:
             exchange.give_up()  # nothing to give up where the answer is there
             future.cancel()  # where it still waits for a thread
@@ -80,3 +84,7 @@ class Calls:
         self._client.close()
         if sent:
             await asyncio.wait(sent, timeout=FAREWELL)
+
+
+def _closed() -> ClusterError:
+    return ClusterError("unreachable", "the connection to the Kubernetes API was closed", delivered=False)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from ..core.sightings import ProbeResult
-from ..supervision import report
+from ..supervision import Tasks, supervise
 
 
 class Companion:
@@ -24,7 +24,9 @@ class Companion:
         self._pause = pause
         self._keep = keep
         self._kept: tuple[float, ProbeResult] | None = None  # the last answer, and when it was found
-        self._asking: asyncio.Task[ProbeResult | None] | None = None
+        self._found: ProbeResult | None = None  # by the asking that has ended, or is under way
+        self._asking: asyncio.Task[None] | None = None
+        self._tasks: Tasks = set()
         self._begun: float | None = None
 
     def begin(self) -> None:
@@ -32,22 +34,18 @@ class Companion:
         now = asyncio.get_running_loop().time()
         rested = self._begun is None or now - self._begun >= self._pause
         if self._asking is None and rested:
-            self._begun = now
-            self._asking = asyncio.ensure_future(self._try())
+            self._begun, self._found = now, None
+            # A mistake of ours must not cost the round, to which the answer is only added.
+            self._asking = supervise("probe beside the rounds", self._find, tasks=self._tasks, again=False)
 
-    async def _try(self) -> ProbeResult | None:
-        try:
-            return await self._ask()
-        except Exception as error:  # a mistake of ours must not cost the round, to which it is only added
-            report("probe beside the rounds", error)
-            return None
+    async def _find(self) -> None:
+        self._found = await self._ask()
 
     def take(self) -> list[ProbeResult]:
         """What was found since the last call, or not long before; nothing where the answer is still waited for."""
         now = asyncio.get_running_loop().time()
         if self._asking is not None and self._asking.done():
-            asked, self._asking = self._asking, None
-            result = None if asked.cancelled() else asked.result()
+            self._asking, result = None, self._found
             self._kept = None if self._keep == 0.0 or result is None else (now, result)
             return [] if result is None else [result]
         return [self._kept[1]] if self._kept is not None and now - self._kept[0] <= self._keep else []

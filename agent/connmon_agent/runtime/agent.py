@@ -42,7 +42,7 @@ from ..errors import ConnmonError, InvariantError, StoreError
 from ..platform_terms import SYSTEM_LOG
 from ..ports import Cluster, Forwards, Prober
 from ..settings import STOP_TIMEOUT
-from ..supervision import Tasks, cancel, report, supervise
+from ..supervision import Tasks, cancel, hear_threads, report, supervise
 from .announcing import Announcements
 from .blindness import Vigil, was_blind
 from .incidents import Incidents
@@ -427,29 +427,30 @@ class Agent:
 
     def _perform(self, step: Step) -> None:
         for effect in step.effects:
-            supervise(f"restart {effect.service}", partial(self._restart, effect), tasks=self._tasks, again=False)
+            work, lost = partial(self._restart, effect), partial(self._lose_restart, effect)
+            supervise(f"restart {effect.service}", work, tasks=self._tasks, again=False, failed=lost)
         for order in step.listens:
-            supervise(f"listen for {order.service}", partial(self._listen, order), tasks=self._tasks, again=False)
+            listen, lost = partial(self._listen, order), partial(self._lose_port, order)
+            supervise(f"listen for {order.service}", listen, tasks=self._tasks, again=False, failed=lost)
 
     async def _restart(self, effect: Restart) -> None:
-        try:
-            answer = await self._out.cluster.restart(effect, self._clock.now())
-        except Exception as error:  # a mistake of ours: the outcome is unknown, and the core knows what to do then
-            report(f"restart {effect.service}", error)
-            reason = f"internal error while asking for the restart: {error!r}"
-            answer = RestartAnswered(
-                self._clock.now(), effect.service, effect.token, Outcome.UNKNOWN, reason, kind="internal"
-            )
+        answer = await self._out.cluster.restart(effect, self._clock.now())
         self.take(structs.replace(answer, at=self._clock.now()))  # dated when it came
 
+    def _lose_restart(self, effect: Restart, error: BaseException) -> None:
+        """A mistake of ours: the outcome is unknown, and the core knows what to do then."""
+        reason = f"internal error while asking for the restart: {error!r}"
+        now = self._clock.now()
+        self.take(RestartAnswered(now, effect.service, effect.token, Outcome.UNKNOWN, reason, kind="internal"))
+
     async def _listen(self, order: Listen) -> None:
-        try:
-            answer = await self._out.forwards.listen(order, self._clock.now())
-        except Exception as error:  # a mistake of ours: the port counts as taken, and the others are tried
-            report(f"listen for {order.service}", error)
-            reason = f"not to be had: internal error: {error!r}"
-            answer = ListenAnswered(self._clock.now(), order.service, order.token, reason)
+        answer = await self._out.forwards.listen(order, self._clock.now())
         self.take(structs.replace(answer, at=self._clock.now()))  # dated when it came
+
+    def _lose_port(self, order: Listen, error: BaseException) -> None:
+        """A mistake of ours: the port counts as taken, and the others are tried."""
+        reason = f"not to be had: internal error: {error!r}"
+        self.take(ListenAnswered(self._clock.now(), order.service, order.token, reason))
 
     # Beginning and end.
 
@@ -478,12 +479,13 @@ class Agent:
 
     @contextmanager
     def _noting_errors(self) -> Iterator[None]:
-        """Within, whatever fails unforeseen on the loop is counted and logged."""
+        """Within, whatever fails unforeseen, on the loop or in a thread, is counted and logged."""
         loop = asyncio.get_running_loop()
         before = loop.get_exception_handler()
         loop.set_exception_handler(Incidents(now=self._clock.now, say=self._out.say, note=self._note_errors))
         try:
-            yield
+            with hear_threads(loop):
+                yield
         finally:
             loop.set_exception_handler(before)
 

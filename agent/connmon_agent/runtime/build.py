@@ -33,7 +33,7 @@ from ..store import DATABASE_FILE
 from ..store.journal import SqliteJournal
 from ..store.layout import files_of
 from ..store.threaded import JournalThread
-from ..supervision import Tasks, supervise
+from ..supervision import Tasks, supervise, watch_future
 from ..threads import DaemonExecutor
 from .agent import Agent
 from .announcing import NoAnnouncer
@@ -276,7 +276,8 @@ class Runner:
         )
 
     def _publish(self, world: World) -> None:
-        self._publisher.submit(self._endpoint_files.publish, world)
+        publishing = self._publisher.submit(self._endpoint_files.publish, world)
+        watch_future("publish the local ports", publishing, asyncio.get_running_loop())
 
     async def close(self) -> None:
         """Let the last words reach the disk, as far as the agent's time to end allows."""

@@ -17,7 +17,7 @@ from ..metrics.exposition import OPEN_METRICS_TYPE, TEXT_TYPE, wants_open_metric
 from ..metrics.health import Check, tell_health
 from ..metrics.http import HttpServer, Request, Response
 from ..sockets.owners import choose_owner, describe, find_owners
-from ..supervision import report
+from ..supervision import report_from_thread, supervise_thread
 from .loop_watch import LoopWatch
 
 # Seconds without a turn of the agent's loop after which it counts as hung.
@@ -85,15 +85,14 @@ class MonitoringServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Event | None = None
         self._ended = threading.Event()
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
+        self._stopped = threading.Event()
         self._tried = threading.Event()
         self._trouble: str | None = None
         self.port: int | None = None  # that is listened on; None: none is yet
 
     def start(self) -> None:
         """Begin to listen."""
-        self._thread.start()
+        supervise_thread("serve metrics", self._run, thread="metrics", loop=self._agent_loop, ended=self._stopped)
 
     async def find_trouble(self) -> str | None:
         """Why nothing is listened on now; None: it is, or whether it can be is not known within ``PATIENCE``."""
@@ -102,7 +101,7 @@ class MonitoringServer:
 
     async def stop(self) -> None:
         """End, within ``PATIENCE``."""
-        self._stopped = True
+        self._stopped.set()
         loop, ending = self._loop, self._ending
         if loop is not None and ending is not None and not loop.is_closed():
             try:
@@ -112,17 +111,17 @@ class MonitoringServer:
         await asyncio.to_thread(self._ended.wait, PATIENCE)
 
     def _run(self) -> None:
+        self._ended.clear()
         try:
             asyncio.run(self._serve())
-        except Exception as error:
-            self._report(error)
         finally:
+            self.port = None
             self._ended.set()
 
     async def _serve(self) -> None:
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_exception_handler(self._take_over)
-        if self._stopped:
+        if self._stopped.is_set():
             return
         endpoints = self._make(LoopWatch(self._agent_loop))
         own_host_only = ip_address(self._listen[0]).is_loopback
@@ -182,7 +181,7 @@ class MonitoringServer:
         self._report(context.get("exception") or RuntimeError(context["message"]))
 
     def _report(self, error: BaseException) -> None:
-        self._on_agent_loop(partial(report, "serve metrics", error))
+        report_from_thread(self._agent_loop, "serve metrics", error)
 
     def _on_agent_loop(self, call: Callable[[], object]) -> None:
         try:

@@ -105,7 +105,9 @@ class Log:
             _write(self._outlet, sentence)
             return
         while self._waiting and self._waiting[0].done():
-            self._waiting.popleft()
+            error = self._waiting.popleft().exception()
+            if error is not None:  # a mistake of ours, which cannot be reported where the report would be written
+                self._losses.add(f"internal error: {error!r}")
         if len(self._waiting) >= MOST_WAITING:
             self._dropped += 1
             self._losses.add("the terminal, the journal or the disk took nothing")
