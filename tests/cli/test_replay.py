@@ -140,14 +140,20 @@ def forge(folder: Path, *, event: int, old: str, new: str, mend_chain: bool) -> 
 
 def test_a_decision_that_is_taken_otherwise_now_ends_with_4_and_is_named(tmp_path: Path) -> None:
     live_through_an_outage(tmp_path)
-    forge(tmp_path, event=10, old="3 bad rounds", new="9 bad rounds", mend_chain=True)
+    forge(tmp_path, event=10, old="fall_reached", new="rise_reached", mend_chain=True)
     result = run(tmp_path, "replay", "--verify")
     assert result.exit_code == 4
     assert result.stderr.startswith("Error: event 10 is decided otherwise now: transitions\n  recorded: ")
     assert result.stderr.endswith("\nRun `connmon-agent explain 10` to see all that is recorded of event 10.\n")
     assert "Event 10" in run(tmp_path, "explain", "10").output
-    assert "9 bad rounds in a row" in result.stderr.splitlines()[1]
-    assert "3 bad rounds in a row" in result.stderr.splitlines()[2]
+    assert "rise_reached=True" in result.stderr.splitlines()[1]
+    assert "fall_reached=True" in result.stderr.splitlines()[2]
+
+
+def test_a_sentence_that_is_worded_otherwise_now_is_no_divergence(tmp_path: Path) -> None:
+    live_through_an_outage(tmp_path)
+    forge(tmp_path, event=10, old="3 bad rounds", new="9 bad rounds", mend_chain=True)
+    assert run(tmp_path, "replay", "--verify").exit_code == 0
 
 
 def test_an_event_that_was_changed_in_the_file_ends_with_4_and_is_named(tmp_path: Path) -> None:
@@ -160,7 +166,7 @@ def test_an_event_that_was_changed_in_the_file_ends_with_4_and_is_named(tmp_path
 
 def test_a_divergence_as_a_document(tmp_path: Path) -> None:
     live_through_an_outage(tmp_path)
-    forge(tmp_path, event=10, old="3 bad rounds", new="9 bad rounds", mend_chain=True)
+    forge(tmp_path, event=10, old="fall_reached", new="rise_reached", mend_chain=True)
     result = run(tmp_path, "replay", "--verify", "--json")
     document = json.loads(result.stdout)
     assert result.exit_code == 4

@@ -115,7 +115,7 @@ def a_plan(**changes: object) -> Plan:
 
 def live_through_a_hard_day(folder: Path) -> World:
     """Commit the day to a state file in ``folder``; returns the last world."""
-    return remember(folder, _day())
+    return remember(folder, events_of_a_hard_day())
 
 
 def _start(seconds: float, *, pid: int, boot: str = "boot-1", heartbeat: Moment | None = None) -> list[Event]:
@@ -124,7 +124,8 @@ def _start(seconds: float, *, pid: int, boot: str = "boot-1", heartbeat: Moment 
     return [begun, Configured(at(seconds), a_plan(), charts), EvidenceChanged(at(seconds), ROUTE)]
 
 
-def _day() -> Iterator[Event]:
+def events_of_a_hard_day() -> Iterator[Event]:
+    """What happens in it. Answers have yet to be given the tokens of their requests (``memories.with_token``)."""
     yield from _morning()
     yield from _first_outage()
     yield from _afternoon()

@@ -62,9 +62,9 @@ def remember(folder: Path, events: Iterable[Event | RestartAnswered]) -> World:
             journal.save_chart(name, chart.sha256, chart.text)
         for event in events:
             world = journal.load()
-            step = engine.step(world, _with_token(event, world))
+            step = engine.step(world, with_token(event, world))
             if step.changes(world):
-                journal.commit(_with_token(event, world), step)
+                journal.commit(with_token(event, world), step)
             if isinstance(event, RoundFinished):
                 journal.note_round(event.at, event.results, probed=event.results)
         return journal.load()
@@ -103,7 +103,7 @@ def _outage() -> Iterator[Event]:
         yield Inspected(at(223), name, HEALTHY)
 
 
-def _with_token(event: Event, world: World) -> Event:
+def with_token(event: Event, world: World) -> Event:
     """An answer with the token of the request that it answers, which only the engine knows; what is seen shows it.
 
     A workload that carries another token keeps it, as does one that "none" is to be seen on.

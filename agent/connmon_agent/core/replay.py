@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Protocol, TypeVar
 
 from .effects import Effect, Listen
 from .engine import Engine
 from .events import AgentStarted, Configured, Event
 from .steps import Resolution, Step, Transition
+from .unworded import PARTS, decide_alike, parts_of, without_sentences
 from .world import World
 
 
@@ -40,8 +40,6 @@ class RecordedStep(Protocol):
 
 R = TypeVar("R", bound=RecordedStep)
 
-_COMPARED = ("transitions", "effects", "resolutions", "notes", "refusal", "listens")
-_read_compared = attrgetter(*_COMPARED)
 _NAMING_CHARTS = (AgentStarted, Configured)
 
 # Gives the engine for the charts with these hashes; raises KeyError naming the one that is not kept.
@@ -74,17 +72,21 @@ def first_difference(
 ) -> Difference | None:
     """The first event that is decided otherwise now; None when all are decided as recorded.
 
+    An older version may have worded its reasons otherwise (``core.unworded``); where no reason differs, the final world
+    must be the same to the letter.
     ``final`` is the world that the journal keeps; the replayed one must end in it (None: it is not compared).
     ``follow`` is given each event with the step it causes now.
     """
-    seq, world = 0, World(store=store)
+    seq, world, reworded = 0, World(store=store), False
     for row, step in _decide_again(recorded, store=store, engine_for=engine_for):
         if (difference := _compare(row, step)) is not None:
-            return difference
+            if not decide_alike(row, step):
+                return difference
+            reworded = True
         if follow is not None:
             follow(row, step)
         seq, world = row.seq, step.world
-    if final is not None and world != final:
+    if final is not None and world != final and not (reworded and _is_alike(world, final)):
         return Difference(seq, "the world after it", _tell_unlike(final, world), _tell_unlike(world, final))
     return None
 
@@ -102,14 +104,18 @@ def _decide_again(recorded: Iterable[R], *, store: str, engine_for: EngineFor) -
         yield row, step
 
 
+def _is_alike(world: World, other: World) -> bool:
+    return without_sentences(world) == without_sentences(other)
+
+
 def _compare(row: RecordedStep, step: Step) -> Difference | None:
-    if _read_compared(row) == _read_compared(step):
+    if parts_of(row) == parts_of(step):
         return None
     if row.transitions != step.transitions:
         return Difference(
             row.seq, "transitions", _tell_transitions(row.transitions), _tell_transitions(step.transitions)
         )
-    for what in _COMPARED:
+    for what in PARTS:
         kept, now = getattr(row, what), getattr(step, what)
         if kept != now:
             return Difference(row.seq, what, repr(kept), repr(now))
