@@ -99,9 +99,9 @@ def test_check_lists_every_key_of_the_erps_file_and_no_secret_of_others(tmp_path
     assert result.stdout.splitlines()[1:] == [
         "  in force  ConnectionMonitor.Enabled = true",
         '  not used  ConnectionMonitor.ScriptPath = "a.ps1": connmon-agent runs in place of this script',
-        "  not used  ConnectionMonitor.Notify = ...: no key of connmon-agent; left alone",
-        "  not used  ConnectionMonitor.ApiKey = ...: no key of connmon-agent; left alone",
-        "  not used  Database = ...: another program's section; left alone",
+        "  not used  ConnectionMonitor.Notify = ...: no key of connmon-agent; skipped",
+        "  not used  ConnectionMonitor.ApiKey = ...: no key of connmon-agent; skipped",
+        "  not used  Database = ...: another program's section; skipped",
     ]
 
 

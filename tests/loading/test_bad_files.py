@@ -79,9 +79,9 @@ MESSAGES = {
         "(got [jaeger]); remove one of these dependencies",
     ],
     "damping": [
-        "3: link.damping.suppress: suppress, 6000, is above ceiling, 5000: restarts could never be damped "
+        "3: link.damping.suppress: suppress (6000) is above ceiling (5000): restarts could never be damped "
         "(got 6000); write suppress lower, or ceiling higher",
-        "4: link.damping.reuse: reuse, 6000, must be below suppress, 6000: damping would end where it begins "
+        "4: link.damping.reuse: reuse (6000) must be below suppress (6000): damping would end where it begins "
         "(got 6000); write reuse lower, or suppress higher",
     ],
     "damping-numbers": [
@@ -92,7 +92,7 @@ MESSAGES = {
         "7: link.damping.ceiling: must be a number (got lots); write a number from 1 to 1000000",
     ],
     "damping-out-of-reach": [
-        "3: link.damping.half_life: suppress, 6000, is out of reach: the fastest flapping adds up to 1610, "
+        "3: link.damping.half_life: suppress (6000) is out of reach: the fastest flapping adds up to 1610, "
         "so restarts could never be damped (got 1s); write suppress lower, half_life longer or penalty higher",
     ],
     "depends-on-twice": [
@@ -222,11 +222,11 @@ MESSAGES = {
         "7: link.quality.enter_latencey: unknown key; did you mean enter_latency?",
     ],
     "quorum": [
-        "2: link.quorum: is above the number of targets that count, 3: no round could be good (got 4); write a number "
+        "2: link.quorum: is above the number of counted targets, 3: no round could be good (got 4); write a number "
         "from 1 to 3, or add targets",
     ],
     "quorum-and-targets": [
-        "2: link.quorum: is above the number of targets that count, 2: no round could be good (got 9); write a number "
+        "2: link.quorum: is above the number of counted targets, 2: no round could be good (got 9); write a number "
         "from 1 to 2, or add targets",
         "5: link.targets[1].port: is out of range (got 0); write a whole number from 1 to 65535",
     ],

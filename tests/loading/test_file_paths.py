@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,11 @@ from hypothesis import strategies as st
 
 from connmon_agent.errors import ConfigurationError
 from connmon_agent.loading.configuration import load_settings
-from connmon_agent.loading.file_paths import PathRules, escape_path, file_path, windows_file_path
+from connmon_agent.loading.file_paths import PATH, escape_path, read_windows_path
 from connmon_agent.loading.nodes import ScalarNode
+from connmon_agent.loading.places import PathRules
 from connmon_agent.loading.problems import Problems
-from connmon_agent.loading.values import Rejected, Value, read_text
+from connmon_agent.loading.values import Rejected, Value
 from connmon_agent.settings import Settings
 
 ENVIRONMENT = {
@@ -93,8 +93,8 @@ def test_a_variable_in_a_key_without_effect_does_not_keep_the_agent_from_startin
 
 
 def read(text: str, rules: PathRules, *, windows_file: bool = False) -> Path | None:
-    value = Value(Problems("file"), "key", ScalarNode(text, text, 1, quoted=True))
-    return (windows_file_path(rules, read_text) if windows_file else file_path(rules))(value)
+    value = Value(Problems("file", paths=rules), "key", ScalarNode(text, text, 1, quoted=True))
+    return read_windows_path(value, text) if windows_file else PATH.read(value)
 
 
 @pytest.mark.linux_alone(reason="what the drives of a Windows path are where there are none")
@@ -126,7 +126,7 @@ def test_a_drive_without_a_directory_is_refused_on_windows(text: str) -> None:
     rules = PathRules(Path("/erp"), None, {"DRIVE": "D:"}, "win32")
     with pytest.raises(Rejected):
         read(text, rules)
-    read(text, replace(rules, platform="linux"))  # a strange name, and no more
+    read(text, rules._replace(platform="linux"))  # a strange name, and no more
 
 
 @given(st.text(st.sampled_from("$%{}(): envHOMEx")))

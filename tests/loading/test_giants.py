@@ -8,8 +8,9 @@ import pytest
 
 from connmon_agent.errors import ConfigurationError
 from connmon_agent.loading.configuration import load_settings
+from connmon_agent.loading.keys import MOST_ALTERNATIVES, MOST_SERVICES
 from connmon_agent.loading.problems import MOST_NAMED
-from connmon_agent.loading.services import MOST_ALTERNATIVES, MOST_CYCLES, MOST_SERVICES
+from connmon_agent.loading.services import MOST_CYCLES
 
 
 def refuse(path: Path, text: str) -> list[str]:

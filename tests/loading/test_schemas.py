@@ -13,10 +13,9 @@ from tests.fakes.wine import on_wine
 from tests.loading.test_descriptions import settings_of_all_kinds
 
 from connmon_agent.loading.configuration import load_settings
-from connmon_agent.loading.descriptions import describe_settings
+from connmon_agent.loading.descriptions import describe_settings, make_schema
 from connmon_agent.loading.documents import parse_document
 from connmon_agent.loading.nodes import ListNode, MappingNode, Node
-from connmon_agent.loading.schemas import make_schema
 from connmon_agent.settings import Settings
 
 if on_wine():
@@ -112,9 +111,11 @@ def test_what_the_readers_refuse_the_schema_refuses(tmp_path: Path, text: str) -
         load_settings(path, state_dir=tmp_path, environment={})
 
 
-def test_every_key_has_a_form() -> None:
-    """A reader that returns neither text nor a truth value nor a word of a list is described where it is written."""
-    assert [key for key, schema in list_keys(SCHEMA) if not schema] == []
+def test_every_key_has_a_form_and_says_what_it_means() -> None:
+    found = list(list_keys(SCHEMA))
+    assert len(found) > 80
+    assert [key for key, schema in found if not {"type", "anyOf", "enum", "const"} & schema.keys()] == []
+    assert [key for key, schema in found if not schema.get("description") or "](" in schema["description"]] == []
 
 
 def test_defaults_are_told_as_a_file_writes_them() -> None:

@@ -38,11 +38,11 @@ def test_every_key_of_the_erps_file_is_named_with_its_value_and_line(tmp_path: P
     )
     assert [(usage.key, usage.value, usage.line, usage.unused) for usage in settings.usages] == [
         ("ConnectionMonitor.checkinterval", '"5"', 1, None),
-        ("ConnectionMonitor.CheckIntervall", "...", 2, "no key of connmon-agent; left alone"),
-        ("ConnectionMonitor.Notify", "...", 2, "no key of connmon-agent; left alone"),
+        ("ConnectionMonitor.CheckIntervall", "...", 2, "no key of connmon-agent; skipped"),
+        ("ConnectionMonitor.Notify", "...", 2, "no key of connmon-agent; skipped"),
         ("Kubernetes.PortForwardConfig.grafana", "{Primary: 3000}", 3, None),
         ("Kubernetes.PortForwardConfig.other", "{Primary: 1}", 3, "not in ServicesToMonitor"),
-        ("Database", "...", 4, "another program's section; left alone"),
+        ("Database", "...", 4, "another program's section; skipped"),
         ("Loging", "...", 4, "did you mean Logging?"),
     ]
 

@@ -134,7 +134,7 @@ def import_(invocation: Invocation, system_config: Path | None, output: Path | N
 @config.command()
 def schema() -> None:
     """Print the JSON Schema of connmon.yaml, for editors with completion and checks."""
-    from ..loading.schemas import make_schema
+    from ..loading.descriptions import make_schema
 
     echo_json(make_schema())
 

@@ -12,8 +12,7 @@ from ..settings import BUILT_IN, KeyUsage, Settings
 from .connmon_files import read_connmon_file
 from .defaults import DEFAULTS, Contents
 from .documents import read_document
-from .file_paths import PathRules
-from .places import Surroundings, choose_state_dir, find_config
+from .places import PathRules, Surroundings, choose_state_dir, find_config
 from .system_configs import read_system_config
 
 

@@ -1,27 +1,29 @@
-"""Our own format, ``connmon.yaml``: one reader a section. The keys: docs/configuration.md."""
+"""Our own format, ``connmon.yaml``: what its sections say together. Their keys: ``keys``."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from ipaddress import ip_address
 
-from ..settings import MODES, JournalSettings, KubernetesSettings, LoggingSettings, StartSettings
-from .defaults import DEFAULTS, Contents
+from ..core.plan import RecoveryPlan
+from ..settings import (
+    ForwardingSettings,
+    JournalSettings,
+    KubernetesSettings,
+    LoggingSettings,
+    MetricsSettings,
+    StartSettings,
+    Transport,
+)
+from .defaults import Contents
 from .documents import Document
-from .file_paths import PathRules, file_path
-from .forwardings import read_forwarding
-from .links import SHORTEST, read_link
-from .monitoring import read_metrics
-from .recoveries import read_recovery
-from .registries import read_registries
+from .durations import format_duration
+from .keys import BACKOFF, FORWARDS, JOURNAL, KUBERNETES, LOGGING, METRICS, RECOVERY, ROOT, START
+from .links import read_link
+from .network_values import ENDPOINT, LOCALHOST
+from .places import PathRules
 from .sections import Section
 from .services import read_services
 from .usages import find_unused, list_usages, warn_of_disabled
-from .values import Reader, choice, duration, nullable, read_flag, read_label, read_text, whole_number
-
-MOST_MEGABYTES = 1_000_000
-LONGEST_KEEP = 10 * 365 * 86_400.0  # seconds
-MOST_FILES = 1000  # each is looked for whenever another one is begun
-LEVELS = ("debug", "info", "warning", "error")
 
 
 def read_connmon_file(document: Document, rules: PathRules) -> Contents:
@@ -29,25 +31,22 @@ def read_connmon_file(document: Document, rules: PathRules) -> Contents:
 
     Raises ConfigurationError with every mistake in it.
     """
+    document.problems.paths = rules
     root = Section(document.problems, "", document.root)
-    path = file_path(rules)
-    state_dir = root.take("state_dir", None, nullable(path))
-    stop_timeout = root.take("stop_timeout", DEFAULTS.stop_timeout, duration(1.0, LONGEST_STOP))
-    state_group = root.take("state_group", None, nullable(read_text))
+    values = {**ROOT.defaults, **ROOT.read_written(root)}
     start = _read_start(root.section("start"))
     link = read_link(root.section("link"))
-    recovery = read_recovery(root.section("recovery"))
-    kubernetes = _read_kubernetes(root.section("kubernetes"), path)
-    forwarding = read_forwarding(root.section("forwards"))
-    services = read_services(root, kubernetes.namespace, forwarding.transport)
-    logging = _read_logging(root.section("logging"), path)
-    journal = _read_journal(root.section("journal"))
-    metrics = read_metrics(root.section("metrics"))
+    recovery = _read_recovery(root.section("recovery"))
+    kubernetes = _read_kubernetes(root.section("kubernetes"))
+    forwarding, transport = _read_forwards(root.section("forwards"))
+    services = read_services(root, kubernetes.namespace, transport)
+    logging = LoggingSettings(**LOGGING.read_section(root.section("logging")))
+    journal = JournalSettings(**JOURNAL.read_section(root.section("journal")))
+    metrics = _read_metrics(root.section("metrics"))
     root.close()
     document.problems.raise_if_any()
     return Contents(
-        state_dir=state_dir,
-        state_group=state_group,
+        **values,
         link=link.plan,
         targets=link.targets,
         timeout=link.timeout,
@@ -55,63 +54,74 @@ def read_connmon_file(document: Document, rules: PathRules) -> Contents:
         kubernetes=kubernetes,
         services=services.plans,
         forwards=services.forwards,
-        forwarding=forwarding.settings,
+        forwarding=forwarding,
         logging=logging,
         journal=journal,
         metrics=metrics,
-        stop_timeout=stop_timeout,
         start=start,
         usages=list_usages(document.root, find_unused(start, has_ports=bool(services.forwards))),
         warnings=tuple(document.problems.warnings),
     )
 
 
-LONGEST_STOP = 80.0  # seconds; systemd kills what has not ended after 90 s
-
-
 def _read_start(section: Section) -> StartSettings:
-    default = DEFAULTS.start
-    settings = StartSettings(
-        enabled=section.take("enabled", default.enabled, read_flag),
-        autostart=section.take("autostart", default.autostart, read_flag),
-        mode=section.take("mode", default.mode, choice(*MODES)),
-    )
-    section.close()
+    settings = StartSettings(**START.read_section(section))
     warn_of_disabled(settings, section, "enabled")
     return settings
 
 
-def _read_kubernetes(section: Section, path: Reader[Path]) -> KubernetesSettings:
-    default = DEFAULTS.kubernetes
-    settings = KubernetesSettings(
-        kubeconfig=section.take("kubeconfig", None, nullable(path)),
-        context=section.take("context", None, nullable(read_text)),
-        namespace=section.take("namespace", default.namespace, read_label),
-        connect_timeout=section.take("connect_timeout", default.connect_timeout, duration(SHORTEST, 300)),
-        read_timeout=section.take("read_timeout", default.read_timeout, duration(SHORTEST, 300)),
-        registries=read_registries(section.section("registries")),
-    )
+def _read_recovery(section: Section) -> RecoveryPlan:
+    values = RECOVERY.read_section(section)
+    backoff, occasion = _read_backoff(section.section("backoff")), values.pop("when")
+    return RecoveryPlan(**values, **occasion._asdict(), backoff_first=backoff["first"], backoff_max=backoff["max"])
+
+
+def _read_backoff(section: Section) -> dict[str, float]:
+    """Where only one of both is written, the other gives way."""
+    written, default = BACKOFF.read_written(section), BACKOFF.defaults
+    longest = written.get("max", max(written.get("first", default["first"]), default["max"]))
+    first = written.get("first", default["first"] if section.has("first") else min(default["first"], longest))
     section.close()
+    if section.is_sound("first", "max") and first > longest:
+        limit = format_duration(longest)
+        section.report("first", f"must not be longer than max, {limit}", remedy=f"write at most {limit}")
+    return {"first": first, "max": longest}
+
+
+def _read_kubernetes(section: Section) -> KubernetesSettings:
+    values = KUBERNETES.read_section(section)
+    registries = section.section("registries")
+    found = {name: registries.take(name, None, ENDPOINT.read) for name in registries.names}
+    registries.close()
+    sound = {name: endpoint for name, endpoint in found.items() if endpoint is not None}
+    return KubernetesSettings(**{**values, "registries": sound})
+
+
+def _read_forwards(section: Section) -> tuple[ForwardingSettings, Transport]:
+    """What holds for all local ports, and the transport of every service that names none."""
+    values = FORWARDS.read_section(section)
+    transport = values.pop("transport")
+    settings = ForwardingSettings(**values)
+    remote = [address for address in settings.bind if not ip_address(address).is_loopback]
+    # Whoever opens the cluster's services to the network is to mean it.
+    if remote and not settings.allow_remote and section.is_sound("bind", "allow_remote"):
+        section.report(
+            "bind",
+            f"{', '.join(remote)} can be reached from other machines, and whoever reaches it reaches the services",
+            remedy=f"write allow_remote: true beside it if that is meant, or bind: {LOCALHOST}",
+        )
+    return settings, transport
+
+
+def _read_metrics(section: Section) -> MetricsSettings:
+    settings = MetricsSettings(**METRICS.read_section(section))
+    if settings.listen is None or ip_address(settings.listen[0]).is_loopback or settings.allow_remote:
+        return settings
+    # Names of workloads and targets, and when the site is down, are not for everybody.
+    if section.is_sound("listen", "allow_remote"):
+        section.report(
+            "listen",
+            f"{settings.listen[0]} can be reached from other machines, without a password or encryption",
+            remedy="write allow_remote: true beside it if that is meant, or listen: 127.0.0.1:9180",
+        )
     return settings
-
-
-def _read_logging(section: Section, path: Reader[Path]) -> LoggingSettings:
-    default = DEFAULTS.logging
-    settings = LoggingSettings(
-        dir=section.take("dir", None, nullable(path)),
-        level=section.take("level", default.level, choice(*LEVELS)),
-        format=section.take("format", default.format, choice("text", "json")),
-        console=section.take("console", default.console, read_flag),
-        journal=section.take("journal", default.journal, read_flag),
-        event_log=section.take("event_log", default.event_log, read_flag),
-        max_file_size=section.take("max_file_size", default.max_file_size, whole_number(1, MOST_MEGABYTES)),
-        max_files=section.take("max_files", default.max_files, whole_number(1, MOST_FILES)),
-    )
-    section.close()
-    return settings
-
-
-def _read_journal(section: Section) -> JournalSettings:
-    keep = section.take("rounds_keep", DEFAULTS.journal.rounds_keep, duration(0.0, LONGEST_KEEP))
-    section.close()
-    return JournalSettings(keep)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..core.plan import ServicePlan
 from ..errors import InvariantError
-from ..settings import ForwardSettings, LoggingSettings, Settings
+from ..settings import ForwardSettings, Settings
 from .configuration import assemble, load_settings
 from .connmon_files import read_connmon_file
-from .descriptions import quote_text, write_flag, write_path, write_seconds
+from .descriptions import list_values
 from .documents import parse_document
-from .file_paths import PathRules
-from .places import Surroundings, choose_state_dir
+from .file_paths import PATH
+from .keys import ROOT
+from .places import PathRules, Surroundings, choose_state_dir
+from .system_keys import SYSTEM_KEYS
+from .values import WholeNumber, quote_text
 
 _CARRIED_OVER = ("autostart", "mode")  # also where another key keeps them from having an effect
 _HEAD = """\
@@ -47,25 +51,27 @@ def _check(text: str, settings: Settings, output: Path, surroundings: Surroundin
 def _list_lines(settings: Settings, *, with_state_dir: bool) -> Iterator[str]:
     yield _HEAD.format(source=quote_text(settings.source))
     if with_state_dir:
-        yield f"state_dir: {write_path(settings.state_dir)}  # where the agent kept its state until now"
-    start, recovery = settings.start, settings.plan.recovery
-    yield "start:"
-    yield f"  enabled: {write_flag(start.enabled)}  # ConnectionMonitor.Enabled"
-    yield f"  autostart: {write_flag(start.autostart)}  # ConnectionMonitor.AutoStart"
-    yield f"  mode: {start.mode}  # ConnectionMonitor.Mode"
-    yield "link:"
-    yield f"  check_interval: {write_seconds(settings.plan.link.check_interval)}  # ConnectionMonitor.CheckInterval"
-    yield "recovery:"
-    yield f"  act: {write_flag(recovery.act)}  # Kubernetes.EnableAutoRestart"
-    yield f"  max_restart_attempts: {recovery.max_restart_attempts}  # ConnectionMonitor.MaxRestartAttempts"
-    yield "kubernetes:"
-    yield f"  namespace: {quote_text(settings.kubernetes.namespace)}  # Kubernetes.Namespace"
+        yield f"state_dir: {PATH.write(settings.state_dir)}  # where the agent kept its state until now"
+    values = list_values(settings)
+    for section in ("start", "link", "recovery", "kubernetes"):
+        yield from _list_section(section, values[section])
     yield "# ConnectionMonitor.ServicesToMonitor and Kubernetes.PortForwardConfig"
     yield "services:" if settings.plan.services else "services: {}"
     for service in settings.plan.services:
         yield _write_service(service, settings.forwards.get(service.name))
-    yield from _list_logging(settings.logging)
+    yield from _list_section("logging", values["logging"])
     yield from _list_left_out(settings)
+
+
+def _list_section(section: str, values: Mapping[str, Any]) -> Iterator[str]:
+    """The keys of ``section`` that the ERP's file has, too, each with that one's name."""
+    yield f"{section}:"
+    origins = {key.becomes: key.path for key in SYSTEM_KEYS}
+    for name, value in values.items():
+        if origin := origins.get(f"{section}.{name}"):
+            kind = ROOT.find(f"{section}.{name}").type
+            unit = f"{kind.unit}; " if isinstance(kind, WholeNumber) and kind.unit else ""
+            yield f"  {name}: {kind.write(value)}  # {unit}{origin}"
 
 
 def _write_service(service: ServicePlan, forward: ForwardSettings | None) -> str:
@@ -73,16 +79,6 @@ def _write_service(service: ServicePlan, forward: ForwardSettings | None) -> str
         return f"  {quote_text(service.name)}: {{}}"
     alternatives = ", ".join(map(str, forward.alternatives))
     return f"  {quote_text(service.name)}: {{port: {forward.port}, alternatives: [{alternatives}]}}"
-
-
-def _list_logging(logging: LoggingSettings) -> Iterator[str]:
-    yield "logging:"
-    yield f"  dir: {write_path(logging.dir)}  # Logging.LogDir"
-    yield f"  level: {logging.level}  # Logging.Level"
-    yield f"  console: {write_flag(logging.console)}  # Logging.EnableConsoleOutput"
-    yield f"  event_log: {write_flag(logging.event_log)}  # Logging.EnableEventLog"
-    yield f"  max_file_size: {logging.max_file_size}  # MB; Logging.MaxFileSize"
-    yield f"  max_files: {logging.max_files}  # Logging.MaxFiles"
 
 
 def _list_left_out(settings: Settings) -> Iterator[str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
-from .places import Surroundings, base_of
-from .values import Reader, Value, described, read_text, schema_of
+from ..errors import InvariantError
+from .places import PathRules
+from .values import Schema, Value, ValueType, quote_text, read_text
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _LONG_NAME = rf"{_NAME}(?:\(x86\))?"  # as in %ProgramFiles(x86)%
@@ -23,57 +22,64 @@ _VARIABLE = re.compile(
 _EXPRESSION = re.compile(r"\$[({]")
 
 
-@dataclass(frozen=True, slots=True)
-class PathRules:
-    """What a path of one configuration file means on this machine.
+class FilePath(ValueType[Path]):
+    """Absolute paths, and others by the rules of the file that holds them."""
 
-    Relative paths start at ``base``, ``~`` is ``home`` (None: this user has none), ``environment`` holds the variables,
-    and ``platform`` is as ``sys.platform``.
+    limits = "a path"
+
+    def schema(self) -> Schema:
+        return {"type": "string", "minLength": 1}
+
+    def read(self, value: Value) -> Path:
+        rules = rules_of(value)
+        return Path(os.path.normpath(rules.base / expand_path(rules, value, read_text(value))))
+
+    def write(self, found: Path) -> str:
+        """An absolute path, so that it means the same in every file."""
+        return quote_text(escape_path(found))
+
+
+def rules_of(value: Value) -> PathRules:
+    """What paths in the file of ``value`` mean. Raises InvariantError where the file was read without saying so."""
+    if value.problems.paths is None:
+        raise InvariantError("a path was read from a file without the rules for its paths")
+    return value.problems.paths
+
+
+def expand_path(rules: PathRules, value: Value, text: str) -> str:
+    """``text`` with its ``~`` and variables replaced. Raises Rejected where one of them has no value here,
+    and on Windows where the path names a drive and no directory on it.
     """
+    if text == "~" or text.startswith(("~/", "~\\")):
+        text = _find_home(rules, value) + text[1:]
+    if _EXPRESSION.search(_VARIABLE.sub("", text)):
+        value.reject("holds an expression that only a shell can evaluate", "write the path in full")
+    found = _VARIABLE.sub(lambda found: _find_variable(rules, value, found), text)
+    if rules.platform == "win32":
+        _refuse_drive_alone(value, PureWindowsPath(found))
+    return found
 
-    base: Path
-    home: Path | None
-    environment: Mapping[str, str]
-    platform: str
 
-    @classmethod
-    def of(cls, config: Path, surroundings: Surroundings) -> PathRules:
-        """The rules for paths in the file ``config``."""
-        base = base_of(config, surroundings.folder)
-        return cls(base, surroundings.home, surroundings.environment, surroundings.platform)
+def _find_home(rules: PathRules, value: Value) -> str:
+    if rules.home is None:
+        value.reject("this user has no home directory", "write the path in full")
+    return str(rules.home)
 
-    def expand(self, value: Value, text: str) -> str:
-        """``text`` with its ``~`` and variables replaced. Raises Rejected where one of them has no value here,
-        and on Windows where the path names a drive and no directory on it.
-        """
-        if text == "~" or text.startswith(("~/", "~\\")):
-            text = self._find_home(value) + text[1:]
-        if _EXPRESSION.search(_VARIABLE.sub("", text)):
-            value.reject("holds an expression that only a shell can evaluate", "write the path in full")
-        found = _VARIABLE.sub(lambda found: self._find_variable(value, found), text)
-        if self.platform == "win32":
-            _refuse_drive_alone(value, PureWindowsPath(found))
-        return found
 
-    def _find_home(self, value: Value) -> str:
-        if self.home is None:
-            value.reject("this user has no home directory", "write the path in full")
-        return str(self.home)
-
-    def _find_variable(self, value: Value, found: re.Match[str]) -> str:
-        name = next((name for name in found.groups() if name), None)
-        if name is None:
-            return found[0][0]
-        windows = self.platform == "win32"  # its variables have no case; os.environ holds them in capitals
-        content = self.environment.get(name) or (self.environment.get(name.upper()) if windows else None)
-        if content is None and name == "HOME" and self.home is not None:
-            return str(self.home)
-        if not content:
-            remedy = "set it for the user who runs connmon-agent, or write the path in full"
-            value.reject(f"the environment variable {name} is not set", remedy)
-        if not content.isprintable():
-            value.reject(f"the environment variable {name} holds a character that cannot be printed", "correct it")
-        return content
+def _find_variable(rules: PathRules, value: Value, found: re.Match[str]) -> str:
+    name = next((name for name in found.groups() if name), None)
+    if name is None:
+        return found[0][0]
+    windows = rules.platform == "win32"  # its variables have no case; os.environ holds them in capitals
+    content = rules.environment.get(name) or (rules.environment.get(name.upper()) if windows else None)
+    if content is None and name == "HOME" and rules.home is not None:
+        return str(rules.home)
+    if not content:
+        remedy = "set it for the user who runs connmon-agent, or write the path in full"
+        value.reject(f"the environment variable {name} is not set", remedy)
+    if not content.isprintable():
+        value.reject(f"the environment variable {name} holds a character that cannot be printed", "correct it")
+    return content
 
 
 def _refuse_drive_alone(value: Value, path: PureWindowsPath) -> None:
@@ -89,29 +95,15 @@ def escape_path(path: Path) -> str:
     return str(path).replace("%", "%%").replace("$", "$$")
 
 
-def file_path(rules: PathRules) -> Reader[Path]:
-    """A reader of absolute paths, as ``rules`` say."""
-
-    @described(lambda: schema_of(read_text))
-    def read(value: Value) -> Path:
-        return Path(os.path.normpath(rules.base / rules.expand(value, read_text(value))))
-
-    return read
-
-
-def windows_file_path(rules: PathRules, read: Reader[str]) -> Reader[Path | None]:
-    """A reader of paths that a Windows program wrote, as ``rules`` say; None for an empty text."""
-
-    def read_path(value: Value) -> Path | None:
-        text = read(value)
-        if not text:
-            return None
-        expanded = rules.expand(value, text)
-        if expanded != text and rules.platform != "win32":
-            expanded = rules.expand(value, text.replace("\\", "/"))  # behind what a variable holds here
-        return resolve_windows_path(expanded, rules.base, rules.platform)
-
-    return read_path
+def read_windows_path(value: Value, text: str) -> Path | None:
+    """The path that a Windows program wrote as ``text``, which ``value`` holds; None for an empty text."""
+    if not text:
+        return None
+    rules = rules_of(value)
+    expanded = expand_path(rules, value, text)
+    if expanded != text and rules.platform != "win32":
+        expanded = expand_path(rules, value, text.replace("\\", "/"))  # behind what a variable holds here
+    return resolve_windows_path(expanded, rules.base, rules.platform)
 
 
 def resolve_windows_path(text: str, base: Path, platform: str) -> Path:
@@ -124,3 +116,6 @@ def resolve_windows_path(text: str, base: Path, platform: str) -> Path:
         return Path(os.path.normpath(base / text))
     path = PureWindowsPath(text)
     return Path(os.path.normpath(base.joinpath(*path.parts[1:] if path.anchor else path.parts)))
+
+
+PATH = FilePath()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ..presence import LOCK_FILE
 
@@ -38,6 +39,25 @@ class Surroundings:
         home = environment.get("USERPROFILE" if sys.platform == "win32" else "HOME")
         superuser = sys.platform != "win32" and os.geteuid() == 0
         return cls(environment, sys.platform, superuser, Path(home) if home else None, Path.cwd())
+
+
+class PathRules(NamedTuple):
+    """What a path of one configuration file means on this machine.
+
+    Relative paths start at ``base``, ``~`` is ``home`` (None: this user has none), ``environment`` holds the variables,
+    and ``platform`` is as ``sys.platform``.
+    """
+
+    base: Path
+    home: Path | None
+    environment: Mapping[str, str]
+    platform: str
+
+    @classmethod
+    def of(cls, config: Path, surroundings: Surroundings) -> PathRules:
+        """The rules for paths in the file ``config``."""
+        base = base_of(config, surroundings.folder)
+        return cls(base, surroundings.home, surroundings.environment, surroundings.platform)
 
 
 def list_config_candidates(surroundings: Surroundings) -> list[Path]:

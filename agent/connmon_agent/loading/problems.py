@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..errors import ConfigurationError, Problem
 from .nodes import Node, ScalarNode, show_node
+from .places import PathRules
 
 MOST_NAMED = 100  # mistakes; whoever has more has one that repeats itself
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A key that a reader asks for. ``read`` None: it holds keys, which are asked for by themselves."""
-
-    key: str
-    read: Callable[[Any], object] | None
-    default: object = None
-    needed: bool = False
 
 
 @dataclass(slots=True)
@@ -35,7 +24,7 @@ class Problems:
     found: list[Problem] = field(default_factory=list)  # the first MOST_NAMED
     count: int = 0  # of all
     warnings: list[Problem] = field(default_factory=list)
-    asked: list[Question] | None = None  # what is read of the file, for who wants to know it; None: nobody does
+    paths: PathRules | None = None  # what its paths mean; None: nothing reads one
 
     def add(
         self, message: str, *, line: int | None, key: str = "", value: str | None = None, remedy: str | None = None

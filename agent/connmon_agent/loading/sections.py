@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from .nodes import Entry, MappingNode, Node, ScalarNode, show_node
-from .problems import Problems, Question
+from .problems import Problems
 from .values import Reader, Rejected, Value, find_nearest
 
 T = TypeVar("T")
@@ -76,6 +77,10 @@ class Section:
         """None of these keys was found wrong; without names: no key of this section was."""
         return self._wrong.isdisjoint(names) if names else not self._wrong
 
+    def expect(self, names: Iterable[str]) -> None:
+        """These are the keys of this section: what else is written in it is not known."""
+        self._known += [name for name in names if name not in self._known]
+
     def find(self, name: str) -> Value | None:
         """The value of a key, which is thereby known; None when the file does not hold it."""
         if name not in self._known:
@@ -85,14 +90,6 @@ class Section:
 
     def take(self, name: str, default: D, read: Reader[T]) -> T | D:
         """What ``read`` makes of a key; ``default`` when the file does not hold it, or holds a mistake."""
-        self._note(Question(self.path_of(name), read, default))
-        return self._take(name, default, read)
-
-    def _note(self, question: Question) -> None:
-        if self.problems.asked is not None:
-            self.problems.asked.append(question)
-
-    def _take(self, name: str, default: D, read: Reader[T]) -> T | D:
         value = self.find(name)
         if value is None:
             return default
@@ -106,15 +103,13 @@ class Section:
         """Like ``take``, but a missing key is a mistake, which closing notes. Only a section that is not sound holds
         the placeholder.
         """
-        self._note(Question(self.path_of(name), read, needed=True))
         if not self.has(name):
             self._missing.append(name)
             self._wrong.add(name)
-        return self._take(name, placeholder, read)
+        return self.take(name, placeholder, read)
 
     def section(self, name: str) -> Section:
         """The mapping under a key; an empty one when there is none, or nothing but comments in it."""
-        self._note(Question(self.path_of(name), None))
         value = self.find(name)
         if value is None:
             return Section(self.problems, self.path_of(name), None, line=self.line, ignore_case=self._ignore_case)

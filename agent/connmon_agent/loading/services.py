@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from ..core.plan import Kind, ServicePlan, find_cycle, with_stages
 from ..core.urls import variable_of
 from ..settings import ForwardSettings, Transport
 from .defaults import PORTS, default_forwards, services_of
-from .forwardings import read_check, read_transport
+from .keys import MOST_SERVICES, SERVICE
 from .nodes import MappingNode, ScalarNode
 from .sections import Section, open_section
-from .values import (
-    Rejected,
-    Value,
-    described,
-    find_nearest,
-    list_of,
-    nullable,
-    read_label,
-    read_object_name,
-    read_port,
-    read_text,
-)
+from .values import Rejected, Value, find_nearest, read_object_name
 
-MOST_SERVICES = 300  # three times the largest site that is measured; a chain of that many still fits the stack
-MOST_ALTERNATIVES = 100  # ports; each is looked for whenever the ports are given out
+FORWARD_KEYS = ("port", "service", "alternatives", "target", "check", "transport")
 MOST_CYCLES = 10  # that are named; to mend one often mends others
-_KINDS = {
+KINDS = {
     "deployment": Kind.DEPLOYMENT,
     "statefulset": Kind.STATEFUL_SET,
     "daemonset": Kind.DAEMON_SET,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(NamedTuple):
     """What the section says."""
 
     plans: tuple[ServicePlan, ...]
     forwards: dict[str, ForwardSettings]
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(NamedTuple):
     """One service whose relations to the others are not checked yet."""
 
     plan: ServicePlan
@@ -103,56 +90,38 @@ def _read_name(section: Section, name: str) -> None:
 
 
 def _read_service(name: str, section: Section, namespace: str, transport: Transport) -> _Candidate:
-    kind_key = _choose_kind(section)
+    written = SERVICE.read_written(section)
+    kind = _choose_kind(section)
+    values = {**SERVICE.defaults, "namespace": namespace, "service": name, "transport": transport, **written}
     plan = ServicePlan(
         name=name,
-        kind=_KINDS[kind_key],
-        namespace=section.take("namespace", namespace, read_label),
-        workload=section.take(kind_key, name, read_object_name),
-        depends_on=section.take("depends_on", (), list_of(read_text, most=MOST_SERVICES)),
+        kind=KINDS[kind],
+        namespace=values["namespace"],
+        workload=values.get(kind, name),
+        depends_on=values["depends_on"],
     )
-    forward = _read_forward(name, section, transport)
+    forward = _make_forward(section, values)
     section.close()
     return _Candidate(plan, forward, section)
 
 
 def _choose_kind(section: Section) -> str:
-    given = [key for key in _KINDS if section.find(key) is not None]
+    given = [key for key in KINDS if section.has(key)]
     for key in given[1:]:
         section.report(key, f"a service is one workload, and {given[0]} names it already", remedy="keep one of them")
     return given[0] if given else "deployment"
 
 
-def _read_forward(name: str, section: Section, transport: Transport) -> ForwardSettings | None:
-    port = section.take("port", None, read_port)
-    alternatives = section.take("alternatives", (), list_of(read_port, most=MOST_ALTERNATIVES))
-    forward = ForwardSettings(
-        service=section.take("service", name, read_label),
-        port=port or 0,
-        alternatives=alternatives,
-        target=section.take("target", None, _read_target_port),
-        check=section.take("check", None, nullable(read_check)),
-        transport=section.take("transport", transport, read_transport),
-    )
+def _make_forward(section: Section, values: Mapping[str, Any]) -> ForwardSettings | None:
     if not section.has("port"):
-        for key in ("service", "alternatives", "target", "check", "transport"):
+        for key in FORWARD_KEYS:
             if section.has(key):
                 section.report(key, "has no effect without port", remedy="add port, or remove this key")
-    if port is None:
+    if "port" not in values:
         return None
-    check_alternatives(section, "alternatives", port=port, alternatives=alternatives)
+    forward = ForwardSettings(**{name: values[name] for name in FORWARD_KEYS})
+    check_alternatives(section, "alternatives", port=forward.port, alternatives=forward.alternatives)
     return forward
-
-
-@described({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1, "maximum": 65535}, {"type": "null"}]})
-def _read_target_port(value: Value) -> str | None:
-    node = value.node
-    if isinstance(node, ScalarNode) and node.is_null:
-        return None
-    if isinstance(node, ScalarNode) and node.text.isdecimal():
-        number = Value(value.problems, value.key, ScalarNode(int(node.text[:9]), node.text, node.line))
-        return str(read_port(number))
-    return read_text(value)
 
 
 def check_alternatives(section: Section, key: str, *, port: int, alternatives: Sequence[int]) -> None:
@@ -181,7 +150,7 @@ def _check_variables(candidates: Sequence[_Candidate]) -> None:
         owner = owners.setdefault(variable_of(name), name)
         if owner != name:
             message = f"{variable_of(name)}_URL in endpoints.env would be {owner}'s too"
-            key = next(word for word, kind in _KINDS.items() if kind is candidate.plan.kind)
+            key = next(word for word, kind in KINDS.items() if kind is candidate.plan.kind)
             remedy = f"rename one of the two here, and keep what it stands for with {key}: and service:"
             candidate.section.report("port", message, remedy=remedy)
 
@@ -193,7 +162,7 @@ def _check_workloads(candidates: Sequence[_Candidate]) -> None:
         owner = owners.setdefault((plan.kind, plan.namespace, plan.workload), plan.name)
         if owner != plan.name:
             message = f"{plan.kind} {plan.namespace}/{plan.workload} belongs to {owner} already"
-            key = next(name for name, kind in _KINDS.items() if kind is plan.kind)
+            key = next(name for name, kind in KINDS.items() if kind is plan.kind)
             candidate.section.report(key, message, remedy="name each workload once: it would be restarted twice")
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from ..errors import ConfigurationError
 from .documents import decode_text, read_bytes
-from .file_paths import PathRules, file_path
+from .file_paths import PATH
 from .nodes import MappingNode, Node
-from .places import Surroundings
+from .places import PathRules, Surroundings
 from .problems import Problems
 from .sections import Section
-from .values import nullable
+from .values import OrNull
 from .yaml_nodes import parse_yaml
 
 _KEY = re.compile(r"""(["']?)state_dir\1\s*:""")
@@ -30,10 +30,10 @@ def find_state_dir(config: Path, surroundings: Surroundings) -> Path | None:
     data = read_bytes(config)
     if config.suffix.lower() == ".json":
         return None
-    problems = Problems(str(config))
+    problems = Problems(str(config), paths=PathRules.of(config, surroundings))
     root = _parse(data, problems.file)
     section = Section(problems, "", root if isinstance(root, MappingNode) else None)
-    found = section.take("state_dir", None, nullable(file_path(PathRules.of(config, surroundings))))
+    found = section.take("state_dir", None, OrNull(PATH).read)
     problems.raise_if_any()
     return found
 

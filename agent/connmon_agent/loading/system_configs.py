@@ -1,4 +1,4 @@
-"""The ERP's ``system_config.json``: its three sections that concern us, mapped to ours.
+"""The ERP's ``system_config.json``: its three sections that concern us, mapped to ours. Its keys: ``system_keys``.
 
 The file has other owners: other sections, and keys in these three that we do not know, are left alone. Keys are
 compared as PowerShell compares them, in any case. What has no effect here (the script) is checked.
@@ -6,34 +6,27 @@ compared as PowerShell compares them, in any case. What has no effect here (the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from msgspec import structs
 
-from ..core.plan import LinkPlan, RecoveryPlan
-from ..settings import MODES, ForwardSettings, KubernetesSettings, LoggingSettings, StartSettings
-from .connmon_files import MOST_FILES, MOST_MEGABYTES
+from ..core.plan import LinkPlan
+from ..settings import ForwardSettings, KubernetesSettings
 from .defaults import DEFAULTS, PORTS, Contents, default_forwards, services_of
 from .documents import Document
-from .file_paths import PathRules, windows_file_path
-from .links import HOUR, SHORTEST, count_votes, default_confirm, default_offline, default_timeout
-from .powershell_values import loose_list, not_cut_off, read_loose_flag, seconds, whole
-from .qualities import Pace, default_quality
-from .recoveries import MOST_ATTEMPTS
+from .key_tables import NO_DEFAULT
+from .links import Pace, default_quality, fit_defaults
+from .places import PathRules
 from .sections import Section, open_section
-from .services import MOST_ALTERNATIVES, check_alternatives, check_primaries
-from .system_config_usages import list_system_config_usages
-from .usages import warn_of_disabled
-from .values import Value, find_nearest, join_choices, nullable, read_label, read_object_name
+from .services import check_alternatives, check_primaries
+from .system_keys import SYSTEM_KEYS, not_cut_off, read_alternatives, read_port
+from .targets import count_votes
+from .usages import list_system_config_usages, warn_of_disabled
+from .values import Reader, Value, find_nearest
 
 _SECTIONS = ("ConnectionMonitor", "Kubernetes", "Logging")
-_LEVELS = {  # as .NET, PowerShell and Serilog name them
-    **dict.fromkeys(("verbose", "trace", "debug"), "debug"),
-    **dict.fromkeys(("info", "information"), "info"),
-    **dict.fromkeys(("warn", "warning"), "warning"),
-    **dict.fromkeys(("error", "critical", "fatal"), "error"),
-}
 
 
 def read_system_config(document: Document, rules: PathRules) -> Contents:
@@ -41,78 +34,51 @@ def read_system_config(document: Document, rules: PathRules) -> Contents:
 
     Raises ConfigurationError with every mistake in our sections.
     """
+    document.problems.paths = rules
     root = Section(document.problems, "", document.root, ignore_case=True)
     if not any(root.has(name) for name in _SECTIONS):
         message = f"none of the sections {', '.join(_SECTIONS)} is in this file"
         document.problems.add(message, line=None, remedy="name the ERP's system_config.json, or write a connmon.yaml")
-    monitor, kubernetes, logging = (root.section(name) for name in _SECTIONS)
-    settings = KubernetesSettings(namespace=kubernetes.take("Namespace", DEFAULTS.kubernetes.namespace, read_label))
-    names = monitor.take("ServicesToMonitor", tuple(PORTS), _read_names)
-    link = _read_link(monitor)
-    start = _read_start(monitor)
-    contents = Contents(
-        link=link,
-        timeout=default_timeout(link.check_interval),
-        recovery=_read_recovery(monitor, kubernetes),
-        kubernetes=settings,
-        services=services_of(names, settings.namespace),
-        forwards=_read_forwards(kubernetes, names),
-        logging=_read_logging(logging, rules),
-        start=start,
-    )
-    # Not expanded: a variable of Windows in a key that has no effect must not keep the agent from starting.
-    monitor.take("ScriptPath", None, nullable(_read_string))
-    _warn(root, monitor, kubernetes, logging, names)
+    sections = {name: root.section(name) for name in _SECTIONS}
+    written = {key.path: _take(sections[key.section], key.name, key.reader) for key in SYSTEM_KEYS}
+    names = written["ConnectionMonitor.ServicesToMonitor"]
+    contents = _make_contents(written, tuple(PORTS) if names is NO_DEFAULT else names, sections["Kubernetes"])
+    warn_of_disabled(contents.start, sections["ConnectionMonitor"], "Enabled")
+    _warn(root, sections, [service.name for service in contents.services])
     document.problems.raise_if_any()
-    usages = list_system_config_usages(root, (monitor, kubernetes, logging), contents)
+    usages = list_system_config_usages(root, sections, contents)
     return replace(contents, usages=tuple(usages), warnings=tuple(document.problems.warnings))
 
 
-def _read_start(monitor: Section) -> StartSettings:
-    default = DEFAULTS.start
-    start = StartSettings(
-        enabled=monitor.take("Enabled", default.enabled, read_loose_flag),
-        autostart=monitor.take("AutoStart", default.autostart, read_loose_flag),
-        mode=monitor.take("Mode", default.mode, _read_mode),
+def _take(section: Section, name: str, read: Reader[Any]) -> Any:
+    return section.take(name, NO_DEFAULT, read)
+
+
+def _make_contents(written: Mapping[str, Any], names: tuple[str, ...], kubernetes: Section) -> Contents:
+    ours: dict[str, dict[str, Any]] = {}
+    for key in SYSTEM_KEYS:
+        section, _, name = key.becomes.partition(".")
+        values = ours.setdefault(section, {})
+        if written[key.path] is not NO_DEFAULT:
+            values[name] = written[key.path]
+    settings: KubernetesSettings = replace(DEFAULTS.kubernetes, **ours["kubernetes"])
+    return Contents(
+        **_fit_link(ours["link"]),
+        recovery=structs.replace(DEFAULTS.recovery, **ours["recovery"]),
+        kubernetes=settings,
+        services=services_of(names, settings.namespace),
+        forwards=_read_forwards(kubernetes, names),
+        logging=replace(DEFAULTS.logging, **ours["logging"]),
+        start=replace(DEFAULTS.start, **ours["start"]),
     )
-    warn_of_disabled(start, monitor, "Enabled")
-    return start
 
 
-def _read_link(monitor: Section) -> LinkPlan:
-    check_interval = monitor.take("CheckInterval", DEFAULTS.link.check_interval, seconds(SHORTEST, HOUR))
-    pace = Pace(check_interval, default_timeout(check_interval), count_votes(DEFAULTS.targets))
-    return structs.replace(
-        DEFAULTS.link,
-        check_interval=check_interval,
-        confirm_interval=default_confirm(check_interval),
-        offline_interval=default_offline(check_interval),
-        quality=default_quality(pace),
-    )
-
-
-def _read_recovery(monitor: Section, kubernetes: Section) -> RecoveryPlan:
-    default = DEFAULTS.recovery
-    attempts = monitor.take("MaxRestartAttempts", default.max_restart_attempts, _read_attempts)
-    act = kubernetes.take("EnableAutoRestart", default.act, read_loose_flag)
-    return structs.replace(default, act=act, max_restart_attempts=attempts)
-
-
-def _read_attempts(value: Value) -> int:
-    attempts = whole(0, MOST_ATTEMPTS)(value)
-    if attempts == 0:
-        value.reject(
-            "would restart nothing", f'write "EnableAutoRestart": false to restart nothing, or 1 to {MOST_ATTEMPTS}'
-        )
-    return attempts
-
-
-def _read_names(value: Value) -> tuple[str, ...]:
-    names = loose_list(read_object_name)(value)
-    repeated = {name for index, name in enumerate(names) if name in names[:index]}
-    if repeated:
-        value.reject(f"{', '.join(sorted(repeated))} is here twice", "name each service once")
-    return names
+def _fit_link(written: Mapping[str, Any]) -> dict[str, Any]:
+    """What holds of the link: the built-in values, as far as they fit ``written``."""
+    values = {**fit_defaults(written), **written}
+    targets, timeout = values.pop("targets"), values.pop("timeout")
+    quality = default_quality(Pace(values["check_interval"], timeout, count_votes(targets)))
+    return {"link": LinkPlan(**values, quality=quality), "targets": targets, "timeout": timeout}
 
 
 def _read_forwards(kubernetes: Section, names: Sequence[str]) -> dict[str, ForwardSettings]:
@@ -131,8 +97,8 @@ def _read_entry(value: Value) -> Section:
 
 
 def _read_forward(name: str, section: Section) -> ForwardSettings | None:
-    port = section.need("Primary", None, _read_port)
-    alternatives = section.take("Alternatives", (), loose_list(_read_port, most=MOST_ALTERNATIVES))
+    port = section.need("Primary", None, read_port)
+    alternatives = section.take("Alternatives", (), read_alternatives)
     section.warn_of_typos()
     section.close_leniently()
     if port is None:
@@ -141,24 +107,10 @@ def _read_forward(name: str, section: Section) -> ForwardSettings | None:
     return ForwardSettings(service=name, port=port, alternatives=alternatives)
 
 
-def _read_logging(section: Section, rules: PathRules) -> LoggingSettings:
-    return replace(
-        DEFAULTS.logging,
-        dir=section.take("LogDir", None, nullable(windows_file_path(rules, _read_string))),
-        level=section.take("Level", DEFAULTS.logging.level, _read_level),
-        console=section.take("EnableConsoleOutput", DEFAULTS.logging.console, read_loose_flag),
-        event_log=section.take("EnableEventLog", DEFAULTS.logging.event_log, read_loose_flag),
-        max_file_size=section.take("MaxFileSize", DEFAULTS.logging.max_file_size, whole(1, MOST_MEGABYTES)),
-        max_files=section.take("MaxFiles", DEFAULTS.logging.max_files, whole(1, MOST_FILES)),
-    )
-
-
-_read_port = whole(1, 65535)
-
-
-def _warn(root: Section, monitor: Section, kubernetes: Section, logging: Section, names: Sequence[str]) -> None:
+def _warn(root: Section, sections: Mapping[str, Section], names: Sequence[str]) -> None:
     """Note the keys and services of the file that nearly are what was looked for."""
-    for section in (root, monitor, kubernetes, logging):
+    monitor, kubernetes = sections["ConnectionMonitor"], sections["Kubernetes"]
+    for section in (root, *sections.values()):
         section.warn_of_typos()
     for name in names:
         meant = None if name in PORTS else find_nearest(name, list(PORTS))
@@ -174,29 +126,3 @@ def _warn(root: Section, monitor: Section, kubernetes: Section, logging: Section
         if meant is not None and not ports.has(meant):
             line, remedy = ports.line_of(name), f"did you mean {meant}?"
             root.problems.warn("is in no service's name", line=line, key=ports.path_of(name), remedy=remedy)
-
-
-def _read_string(value: Value) -> str:
-    scalar = value.scalar("text")
-    if not isinstance(scalar.value, str):
-        value.reject("must be text", f'put it in quotes: "{scalar.text}"')
-    if any("\ud800" <= character <= "\udfff" for character in scalar.value):
-        value.reject("is not UTF-8 text", "save the file as UTF-8")
-    if scalar.value and not scalar.value.isprintable():
-        value.reject("holds a character that cannot be printed", r"write each backslash twice: C:\\ERP\\logs")
-    return scalar.value
-
-
-def _read_mode(value: Value) -> str:
-    return _read_word(value, {mode: mode for mode in MODES}, [mode.title() for mode in MODES])
-
-
-def _read_level(value: Value) -> str:
-    return _read_word(value, _LEVELS, ("Debug", "Info", "Warning", "Error"))
-
-
-def _read_word(value: Value, meanings: dict[str, str], shown: Sequence[str]) -> str:
-    text = value.scalar("a word").text
-    if text.lower() not in meanings:
-        value.reject("is none of the choices", f"write {join_choices(shown)}")
-    return meanings[text.lower()]

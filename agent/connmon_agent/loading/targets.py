@@ -1,181 +1,219 @@
-"""The link's targets, one reader a kind. A new kind is one reader and one line of ``_READERS``."""
+"""The link's targets: the keys of each kind, and how they become a target. A new kind is one line of ``KINDS``."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_address
-from typing import NoReturn
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from ..settings import Target
+from ..settings import (
+    EVIDENCE_TARGETS,
+    DnsTarget,
+    GatewayTarget,
+    HttpTarget,
+    IcmpTarget,
+    InterfaceTarget,
+    Target,
+    TcpTarget,
+)
 from .defaults import FAMILIES, dns_target, gateway_target, http_target, icmp_target, interface_target, tcp_target
-from .nodes import ScalarNode
+from .key_tables import Key, KeyTable
+from .network_values import ADDRESS, DOMAIN, HOST, NO_PROXY, PROXY, URL, Body, is_address
+from .nodes import ListNode, MappingNode, Node, ScalarNode
 from .sections import Section, open_section
-from .values import Rejected, Value, choice, described, join_choices, nullable, read_port, read_text, whole_number
-
-_HOST_LABEL = r"[A-Za-z0-9_](?:[-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?"
-_HOST = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*\.?")
-_DOTTED_NUMBERS = re.compile(r"[0-9.]+")
-NO_PROXY = "none"
-_UNUSED = ""  # stands for a needed value that is missing; its section is not sound, so nothing is built from it
+from .values import PORT, TEXT, Choice, ListOf, OrNull, Rejected, Schema, Value, ValueType, WholeNumber, join_choices
 
 
-def read_target(value: Value) -> Target:
-    """One target: a mapping with ``kind`` and that kind's keys. Raises Rejected."""
-    section = open_section(value)
-    kind = section.take("kind", _UNUSED, choice(*_READERS))
-    if not section.has("kind"):
-        section.report("kind", "is missing", remedy=f"write kind: {join_choices(list(_READERS))}")
-    if not kind:
-        raise Rejected
-    target = _READERS[kind](section)
-    section.close()
-    if not section.is_sound():
-        raise Rejected
-    return target
+class TargetKind(NamedTuple):
+    """A kind of target: its keys beside ``kind``, and ``answers``, which says when it counts as reached.
+
+    ``make`` takes the fields of ``target``; ``fields`` names those that have another name than the key.
+    """
+
+    target: type[Target]
+    keys: KeyTable
+    make: Callable[..., Target]
+    answers: str
+    fields: Mapping[str, str] = {}
+
+    @property
+    def votes(self) -> bool:
+        """It counts for the quorum."""
+        return self.target not in EVIDENCE_TARGETS
+
+    def values_of(self, target: Target) -> dict[str, Any]:
+        """What a file says of ``target``, by the keys' names."""
+        found = {name: getattr(target, self.fields.get(name, name)) for name in self.keys.keys}
+        return {name: value for name, value in found.items() if value is not None or self._takes_null(name)}
+
+    def _takes_null(self, name: str) -> bool:
+        return isinstance(self.keys.keys[name].type, OrNull)
 
 
-def _read_tcp(section: Section) -> Target:
-    host, port = section.need("host", _UNUSED, _read_host), section.need("port", 0, read_port)
-    return tcp_target(host, port, _read_family(section, host))
+_HOST = Key("host", HOST, "the host to reach", needed=True)
+_FAMILY = Key(
+    "family", OrNull(Choice(*FAMILIES)), "the version of IP to use; `null`: what the name has, whichever answers first"
+)
 
-
-def _read_dns(section: Section) -> Target:
-    return dns_target(
-        section.need("server", _UNUSED, _read_address),
-        section.need("name", _UNUSED, _read_domain),
-        section.take("port", 53, read_port),
-        record=section.take("record", "A", choice("A", "AAAA")),
-        transport=section.take("transport", "udp", choice("udp", "tcp")),
-    )
-
-
-def _read_http(section: Section) -> Target:
-    url = section.need("url", _UNUSED, _read_url)
-    proxy = section.take("proxy", None, nullable(_read_proxy))
-    family = _read_family(section, urlsplit(url).hostname or "")
-    if family is not None and proxy not in (None, NO_PROXY):
-        section.report("family", "has no effect through a proxy", remedy="remove it, or write proxy: none")
-    status = section.take("status", 200, whole_number(100, 599))
-    return http_target(url, status, section.take("body", None, _read_body), proxy=proxy, family=family)
-
-
-def _read_icmp(section: Section) -> Target:
-    host = section.need("host", _UNUSED, _read_host)
-    return icmp_target(host, _read_family(section, host))
-
-
-def _read_gateway(section: Section) -> Target:
-    return gateway_target()
-
-
-def _read_interface(section: Section) -> Target:
-    return interface_target(section.take("name", None, nullable(read_text)))
-
-
-_READERS: dict[str, Callable[[Section], Target]] = {
-    "tcp": _read_tcp,
-    "dns": _read_dns,
-    "http": _read_http,
-    "icmp": _read_icmp,
-    "gateway": _read_gateway,
-    "interface": _read_interface,
+KINDS: Mapping[str, TargetKind] = {
+    "tcp": TargetKind(
+        TcpTarget,
+        KeyTable(_HOST, Key("port", PORT, "the TCP port", needed=True), _FAMILY, defaults=tcp_target("", 0)),
+        tcp_target,
+        "the connection is accepted",
+    ),
+    "dns": TargetKind(
+        DnsTarget,
+        KeyTable(
+            Key("server", ADDRESS, "the name server", needed=True),
+            Key("name", DOMAIN, "the name to look up", needed=True),
+            Key("port", PORT, "the port of the name server"),
+            Key("record", Choice("A", "AAAA"), "the record to look up"),
+            Key(
+                "transport",
+                Choice("udp", "tcp"),
+                "`udp` repeats only a truncated answer over TCP",
+            ),
+            defaults=dns_target("", ""),
+        ),
+        dns_target,
+        "the server answers with an address",
+        fields={"name": "query"},
+    ),
+    "http": TargetKind(
+        HttpTarget,
+        KeyTable(
+            Key("url", URL, "what to GET; redirects are not followed", needed=True),
+            Key("status", WholeNumber(100, 599), "the status that is expected"),
+            Key("body", Body(), "the exact body that is expected", usual="any"),
+            Key("proxy", OrNull(PROXY), "the proxy to use; `null`: what the environment says"),
+            _FAMILY,
+            defaults=http_target(""),
+        ),
+        http_target,
+        "this status and exactly this body come back",
+    ),
+    "icmp": TargetKind(
+        IcmpTarget, KeyTable(_HOST, _FAMILY, defaults=icmp_target("")), icmp_target, "an echo comes back as it was sent"
+    ),
+    "gateway": TargetKind(GatewayTarget, KeyTable(), gateway_target, "the default route's gateway is there"),
+    "interface": TargetKind(
+        InterfaceTarget,
+        KeyTable(
+            Key("name", OrNull(TEXT), "the interface; `null`: that of the default route", default=None),
+        ),
+        interface_target,
+        "the interface is up and has an address",
+        fields={"name": "interface"},
+    ),
 }
-EVIDENCE_KINDS = frozenset({"gateway", "interface"})  # of settings.EVIDENCE_TARGETS, as a file names them
 
 
-def _read_family(section: Section, host: str) -> str | None:
-    """The IP version that a target is held to; None: either. It must be that of an address that is spelt out."""
-    family = section.take("family", None, nullable(choice(*FAMILIES)))
-    if family is not None and _is_address(host) and family != f"ipv{ip_address(host).version}":
+class OneTarget(ValueType[Target]):
+    """A mapping with ``kind`` and that kind's keys."""
+
+    def schema(self) -> Schema:
+        return {"oneOf": [_describe_kind(word, kind.keys.schema()) for word, kind in KINDS.items()]}
+
+    def read(self, value: Value) -> Target:
+        section = open_section(value)
+        word = section.take("kind", "", Choice(*KINDS).read)
+        if not section.has("kind"):
+            section.report("kind", "is missing", remedy=f"write kind: {join_choices(list(KINDS))}")
+        if not word:
+            raise Rejected
+        kind = KINDS[word]
+        values = {**kind.keys.defaults, **kind.keys.read_written(section)}
+        _check_family(section, values)
+        section.close()
+        if not section.is_sound():
+            raise Rejected
+        return kind.make(**{kind.fields.get(name, name): found for name, found in values.items()})
+
+    def write(self, found: Target) -> str:
+        word, kind = next(item for item in KINDS.items() if item[1].target is type(found))
+        lines = [f"kind: {word}", *kind.keys.write_keys(kind.values_of(found))]
+        return f"{{{', '.join(lines)}}}"
+
+
+def _describe_kind(word: str, keys: Schema) -> Schema:
+    properties, required = keys["properties"], keys.get("required", [])
+    assert isinstance(properties, dict) and isinstance(required, list)
+    properties = {"kind": {"const": word, "description": KINDS[word].answers}, **properties}
+    return {**keys, "type": "object", "properties": properties, "required": ["kind", *required]}
+
+
+def _check_family(section: Section, values: Mapping[str, Any]) -> None:
+    """The version of IP must be that of an address that is spelt out, and a proxy chooses its own."""
+    family = values.get("family")
+    if family is None:
+        return
+    host = values.get("host") or urlsplit(values.get("url", "")).hostname or ""
+    if is_address(host) and family != f"ipv{ip_address(host).version}":
         section.report("family", f"is not that of {host}", remedy="remove it: the address says it already")
-    return family
+    if values.get("proxy") not in (None, NO_PROXY):
+        section.report("family", "has no effect through a proxy", remedy="remove it, or write proxy: none")
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+class Targets(ValueType[tuple[Target, ...]]):
+    """The targets of the link: at least one of them shows the internet, and none comes twice."""
+
+    limits = "at least one with a vote"
+
+    def schema(self) -> Schema:
+        return {"type": "array", "minItems": 1, "items": _TARGET.schema()}
+
+    def read(self, value: Value) -> tuple[Target, ...]:
+        targets = ListOf(_TARGET).read(value)
+        if not targets:
+            value.reject("must hold one target at least", "add one, or remove the key to use the defaults")
+        if not count_votes(targets):
+            remedy = (
+                "add one of kind tcp, dns, http or icmp: an interface or a gateway answers while the internet is gone"
+            )
+            value.reject("must hold one target at least that shows the internet", remedy)
+        repeated = list(_find_repeated(target.name for target in targets))
+        for index, first in repeated:
+            message = f"is the same target as {value.key}[{first}]: {targets[index].name}"
+            line = value.node.items[index].line if isinstance(value.node, ListNode) else value.node.line
+            value.problems.add(message, line=line, key=f"{value.key}[{index}]", remedy="remove one of them")
+        if repeated:
+            raise Rejected
+        return targets
+
+    def write_lines(self, name: str, found: tuple[Target, ...]) -> Iterator[str]:
+        yield f"{name}:"
+        yield from (f"  - {_TARGET.write(target)}" for target in found)
 
 
-def _is_host(text: str) -> bool:
-    # What looks like an IPv4 address must be one: 1.1.1 and 1.1.1.256 would be looked up as names.
-    return _is_address(text) or (
-        len(text) <= 253 and _HOST.fullmatch(text) is not None and not _DOTTED_NUMBERS.fullmatch(text)
-    )
+def count_votes(targets: Iterable[Target]) -> int:
+    """How many targets count for the quorum; an interface and a gateway only tell where a fault is."""
+    return sum(not isinstance(target, EVIDENCE_TARGETS) for target in targets)
 
 
-def _read_host(value: Value) -> str:
-    text = read_text(value)
-    if not _is_host(text):
-        value.reject("must be a host name or an IP address", "write the host alone, without scheme, port or brackets")
-    return text
+def most_votes(section: Section, targets: Iterable[Target]) -> int:
+    """How many targets count for the quorum, once those with mistakes in them are mended; 0: it cannot be known."""
+    if section.is_sound("targets"):
+        return count_votes(targets)
+    value = section.find("targets")
+    nodes = value.node.items if value is not None and isinstance(value.node, ListNode) else []
+    return sum(not _is_evidence(node) for node in nodes)
 
 
-def _read_address(value: Value) -> str:
-    text = read_text(value)
-    if not _is_address(text):
-        value.reject("must be an IP address", "a name server's name could not be looked up without a name server")
-    return text
+def _is_evidence(node: Node) -> bool:
+    kind = node.entries.get("kind") if isinstance(node, MappingNode) else None
+    word = kind.node.text if kind is not None and isinstance(kind.node, ScalarNode) else ""
+    return word in KINDS and not KINDS[word].votes
 
 
-def _read_domain(value: Value) -> str:
-    text = read_text(value)
-    if _is_address(text) or not _is_host(text):
-        value.reject("must be a domain name", "write a name that has an A record, such as example.com")
-    return text
+def _find_repeated(names: Iterator[str]) -> Iterator[tuple[int, int]]:
+    """The index of every name that came before, with the index at which it came first."""
+    first: dict[str, int] = {}
+    for index, name in enumerate(names):
+        if first.setdefault(name, index) != index:
+            yield index, first[name]
 
 
-@described({"type": "string"})
-def _read_body(value: Value) -> str:
-    scalar = value.scalar("text")
-    # An empty body, and one of several lines, can be what a server answers.
-    if isinstance(scalar, ScalarNode) and scalar.quoted:
-        return scalar.text
-    return read_text(value)
-
-
-def _read_url(value: Value) -> str:
-    """An http or https URL with a host. Raises Rejected."""
-    text = read_text(value)
-    parts, port = _split_url(value, text, "write it as http://host/path")
-    if parts.scheme not in ("http", "https") or not _is_host(parts.hostname or "") or port == 0:
-        value.reject("must be an http or https URL", "write it as http://host/path")
-    if parts.username is not None:
-        reject_login(value, "remove it: a target is asked without one")
-    if parts.fragment or not text.isascii() or " " in text:
-        value.reject("must be a plain URL", "remove # and all behind it; write %20 for a blank, xn-- for umlauts")
-    return text
-
-
-def _read_proxy(value: Value) -> str:
-    """``none``, or the URL of an HTTP proxy. Raises Rejected."""
-    text = read_text(value)
-    if text == NO_PROXY:
-        return text
-    remedy = "write it as http://host:port, or none to go past the environment's"
-    parts, port = _split_url(value, text, remedy)
-    if parts.username is not None:
-        reject_login(value, "remove it; a proxy that wants one is named in the agent's environment, as http_proxy")
-    if parts.scheme != "http" or not _is_host(parts.hostname or "") or port == 0 or not text.isascii():
-        value.reject("must be the URL of an HTTP proxy", remedy)
-    if parts.path not in ("", "/") or parts.query or parts.fragment:
-        value.reject("must be the URL of an HTTP proxy", remedy)
-    return text
-
-
-def _split_url(value: Value, text: str, remedy: str) -> tuple[SplitResult, int | None]:
-    try:
-        parts = urlsplit(text)
-        return parts, parts.port
-    except ValueError as error:
-        value.reject(f"is no URL: {error}", remedy)
-
-
-def reject_login(value: Value, remedy: str) -> NoReturn:
-    # Not echoed: a password does not belong into a terminal or a log.
-    value.problems.add("holds a user name or password", line=value.node.line, key=value.key, remedy=remedy)
-    raise Rejected
+_TARGET = OneTarget()
+TARGETS = Targets()

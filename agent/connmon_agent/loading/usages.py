@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 
 from ..settings import KeyUsage, StartSettings
+from .defaults import Contents
 from .nodes import Entry, MappingNode, show_node
 from .sections import Section
 
 Unused = Callable[[str], str | None]  # why the key of this dotted path has no effect; None: it is in force
+
+
+_OTHERS = "no key of connmon-agent; skipped"
 
 
 def list_usages(root: MappingNode, unused: Unused) -> tuple[KeyUsage, ...]:
@@ -57,3 +62,54 @@ def warn_of_disabled(start: StartSettings, section: Section, name: str) -> None:
         message = "is false: start refuses, autostart does nothing, a running agent continues"
         key, line = section.path_of(name), section.line_of(name)
         section.problems.warn(message, line=line, key=key, remedy="write true to allow it")
+
+
+def list_system_config_usages(
+    root: Section, sections: Mapping[str, Section], contents: Contents, *, platform: str = sys.platform
+) -> Iterator[KeyUsage]:
+    """Every key of the three sections, in the order of the file, and each section of others in one piece.
+
+    ``sections`` are these by their names, read to ``contents`` without a mistake.
+    """
+    reasons = _find_reasons(contents, platform)
+    for entry, known in root.list_entries():
+        if known is None:
+            meant = root.find_meant(entry)
+            reason = f"did you mean {meant}?" if meant else "another program's section; skipped"
+            yield use_of(entry, entry.key, reason, ours=False)
+        else:
+            yield from _list_section(sections[known], reasons, contents)
+
+
+def _find_reasons(contents: Contents, platform: str) -> Mapping[str, str | None]:
+    start = contents.start
+    started = {
+        name: why_not_started(start, name.lower(), enabled="Enabled", autostart="AutoStart")
+        for name in ("AutoStart", "Mode")
+    }
+    lacks = contents.logging.event_log and platform != "win32"
+    event = "this system has no Windows event log; connmon-agent writes log files" if lacks else None
+    return {
+        **started,
+        "ScriptPath": "connmon-agent runs in place of this script",
+        "EnableEventLog": event,
+    }
+
+
+def _list_section(section: Section, reasons: Mapping[str, str | None], contents: Contents) -> Iterator[KeyUsage]:
+    for entry, known in section.list_entries():
+        if known == "PortForwardConfig" and isinstance(entry.node, MappingNode) and entry.node.entries:
+            yield from _list_ports(section.section(known), contents)
+        elif known is not None:
+            yield use_of(entry, section.path_of(entry.key), reasons.get(known))
+        else:
+            meant = section.find_meant(entry)
+            reason = f"did you mean {meant}?" if meant else _OTHERS
+            yield use_of(entry, section.path_of(entry.key), reason, ours=meant is not None)
+
+
+def _list_ports(ports: Section, contents: Contents) -> Iterator[KeyUsage]:
+    watched = {name.casefold() for name in contents.forwards}
+    for entry, _ in ports.list_entries():
+        reason = None if entry.key.casefold() in watched else "not in ServicesToMonitor"
+        yield use_of(entry, ports.path_of(entry.key), reason)

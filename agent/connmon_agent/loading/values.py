@@ -1,26 +1,24 @@
-"""Readers: each turns one node of a file into one typed value, or notes why it cannot and raises Rejected."""
+"""The types of values: how each is read from a file, written into one, and described to an editor and to people."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
-from enum import StrEnum
-from inspect import isfunction
-from typing import NoReturn, TypeVar, get_type_hints
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Generic, NamedTuple, NoReturn, TypeVar
 
 from .durations import DURATION_PATTERN, format_duration, parse_duration
-from .nodes import TRAPS, ListNode, Node, ScalarNode, show_node
+from .nodes import TRAPS, ListNode, Node, ScalarNode, interpret_plain, show_node
 from .problems import Problems
 
 T = TypeVar("T")
+Chosen = TypeVar("Chosen", bound=str)
 
 # RFC 1123, as Kubernetes applies it: objects are named by a subdomain, namespaces and Services by a label.
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _PLAIN_LABEL = re.compile(_LABEL)
 MOST_ITEMS = 300  # of a list that says nothing else; no honest one has more
+_SAFE_WORD = re.compile(r"[A-Za-z/][-A-Za-z0-9_./]*")
 _DURATION_REMEDY = "write it as 500ms, 5s, 10m, 1h or 1h30m, or as a number of seconds"
 
 
@@ -28,8 +26,7 @@ class Rejected(Exception):
     """The value cannot be used; why is among the problems already. A signal between readers that no user meets."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """One value of a file and the dotted path of its key."""
 
     problems: Problems
@@ -51,38 +48,235 @@ class Value:
 
 
 Reader = Callable[[Value], T]
-Schema = Mapping[str, object]  # a JSON Schema of what a reader takes
+Schema = Mapping[str, object]  # a JSON Schema
 
 
-def described(schema: Schema | Callable[[], Schema]) -> Callable[[Reader[T]], Reader[T]]:
-    """Give a reader the schema of what it takes, where the type that it returns does not say it.
+class ValueType(Generic[T]):
+    """What may stand at a key: read from a file, written into one, and described twice.
 
-    As a function it is made when it is asked for, which reading a file does not.
+    ``limits`` is what the documentation says is allowed; empty: the key's help says it.
     """
 
-    def describe(read: Reader[T]) -> Reader[T]:
-        read.schema = schema  # type: ignore[attr-defined]
-        return read
+    limits: str = ""
 
-    return describe
+    def schema(self) -> Schema:
+        """What an editor can check of it."""
+        raise NotImplementedError
+
+    def read(self, value: Value) -> T:
+        """What ``value`` means. Raises Rejected, with the mistake noted."""
+        raise NotImplementedError
+
+    def write(self, found: T) -> str:
+        """``found`` as YAML that reads as the same."""
+        return str(found)
+
+    def write_lines(self, name: str, found: T) -> Iterator[str]:
+        """The lines of YAML that give the key ``name`` the value ``found``."""
+        yield f"{name}: {self.write(found)}"
 
 
-def schema_of(read: Reader[object]) -> Schema:
-    """What ``read`` takes: as it is described, else by the type that it returns. Empty: anything."""
-    schema: Schema | Callable[[], Schema] | None = getattr(read, "schema", None)
-    if schema is not None:
-        return schema() if callable(schema) else schema
-    returned = get_type_hints(read).get("return") if isfunction(read) else None
-    if isinstance(returned, type) and issubclass(returned, StrEnum):
-        return {"enum": [member.value for member in returned]}
-    return _BY_TYPE.get(returned, {}) if isinstance(returned, type) else {}
+class Flag(ValueType[bool]):
+    """``true`` or ``false``, and none of YAML 1.1's other spellings."""
+
+    limits = "`true`, `false`"
+
+    def schema(self) -> Schema:
+        return {"type": "boolean"}
+
+    def read(self, value: Value) -> bool:
+        scalar = value.scalar("true or false")
+        if not isinstance(scalar.value, bool):
+            meant = {**TRAPS, "true": True, "false": False}.get(scalar.text.lower())
+            remedy = None if meant is None else f"write {str(meant).lower()}, without quotes"
+            value.reject("must be true or false", remedy)
+        return scalar.value
+
+    def write(self, found: bool) -> str:
+        return "true" if found else "false"
 
 
-_BY_TYPE: Mapping[type, Schema] = {bool: {"type": "boolean"}, str: {"type": "string", "minLength": 1}}
+class WholeNumber(ValueType[int]):
+    """Whole numbers from ``low`` to ``high``, both included, of so many ``unit``."""
+
+    def __init__(self, low: int, high: int, unit: str = "") -> None:
+        self.low, self.high, self.unit = low, high, unit
+        self.limits = f"{low} to {high} {unit}".strip()
+
+    def schema(self) -> Schema:
+        return {"type": "integer", "minimum": self.low, "maximum": self.high}
+
+    def read(self, value: Value) -> int:
+        remedy = f"write a whole number from {self.low} to {self.high}"
+        scalar = value.scalar("a whole number")
+        if isinstance(scalar.value, bool) or not isinstance(scalar.value, int):
+            value.reject("must be a whole number", "remove the quotes" if scalar.is_quoted_number else remedy)
+        if not self.low <= scalar.value <= self.high:
+            value.reject("is out of range", remedy)
+        return scalar.value
+
+
+class Number(ValueType[float]):
+    """Numbers, whole or with a fraction, from ``low`` to ``high``, both included."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
+        self.limits = f"{low:.7g} to {high:.7g}"
+
+    def schema(self) -> Schema:
+        return {"type": "number", "minimum": self.low, "maximum": self.high}
+
+    def read(self, value: Value) -> float:
+        remedy = f"write a number from {self.limits}"
+        scalar = value.scalar("a number")
+        if isinstance(scalar.value, bool) or not isinstance(scalar.value, int | float):
+            value.reject("must be a number", "remove the quotes" if scalar.is_quoted_number else remedy)
+        if not self.low <= scalar.value <= self.high:
+            value.reject("is out of range", remedy)
+        return float(scalar.value)
+
+    def write(self, found: float) -> str:
+        return repr(found).removesuffix(".0")
+
+
+class Duration(ValueType[float]):
+    """Durations from ``low`` to ``high`` seconds, both included: with units, or as a number of seconds."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
+        self.limits = f"{format_duration(low)} to {format_duration(high)}"
+
+    def schema(self) -> Schema:
+        seconds = {"type": "number", "minimum": self.low, "maximum": self.high}
+        return {"anyOf": [{"type": "string", "pattern": DURATION_PATTERN}, seconds]}
+
+    def read(self, value: Value) -> float:
+        seconds = self._read_seconds(value, value.scalar("a duration"))
+        if not self.low <= seconds <= self.high:
+            value.reject("is out of range", f"write a duration from {self.limits}")
+        return seconds
+
+    def _read_seconds(self, value: Value, scalar: ScalarNode) -> float:
+        if isinstance(scalar.value, bool):
+            value.reject("must be a duration", _DURATION_REMEDY)
+        if isinstance(scalar.value, int | float):
+            return float(scalar.value)
+        try:
+            return parse_duration(scalar.text)
+        except ValueError:
+            value.reject("must be a duration", _DURATION_REMEDY)
+
+    def write(self, found: float) -> str:
+        """With units where that says exactly the same, else the number of seconds."""
+        text = format_duration(found)
+        return text if parse_duration(text) == found else repr(found)
+
+
+class FlagOr(ValueType[bool | None]):
+    """``true``, ``false`` or ``word``, which is None."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+        self.limits = f"`{word}`, `true`, `false`"
+
+    def schema(self) -> Schema:
+        return {"enum": [self.word, True, False]}
+
+    def read(self, value: Value) -> bool | None:
+        scalar = value.scalar(f"{self.word}, true or false")
+        if scalar.value == self.word:
+            return None
+        if not isinstance(scalar.value, bool):
+            value.reject("is none of the choices", f"write {self.word}, true or false, without quotes")
+        return scalar.value
+
+    def write(self, found: bool | None) -> str:
+        return self.word if found is None else FLAG.write(found)
+
+
+class Choice(ValueType[Chosen]):
+    """One of ``choices``: words, or the members of an enumeration of words."""
+
+    def __init__(self, *choices: Chosen) -> None:
+        self.choices = choices
+        self.limits = ", ".join(f"`{choice}`" for choice in choices)
+
+    def schema(self) -> Schema:
+        return {"enum": [str(choice) for choice in self.choices]}
+
+    def read(self, value: Value) -> Chosen:
+        text = value.scalar("a word").text
+        choice = next((choice for choice in self.choices if choice == text), None)
+        if choice is None:
+            value.reject("is none of the choices", f"write {join_choices(self.choices)}")
+        return choice
+
+
+class Text(ValueType[str]):
+    """Text of which ``read`` takes what it allows; ``limits`` says what that is. ``quoted``: written in quotes."""
+
+    def __init__(self, read: Reader[str], limits: str = "", *, quoted: bool = False) -> None:
+        self._read, self.limits, self._quoted = read, limits, quoted
+
+    def schema(self) -> Schema:
+        return {"type": "string", "minLength": 1}
+
+    def read(self, value: Value) -> str:
+        return self._read(value)
+
+    def write(self, found: str) -> str:
+        return quote_text(found, always=self._quoted)
+
+
+class OrNull(ValueType[T | None]):
+    """What ``type`` takes, or ``null``, which is None."""
+
+    def __init__(self, type: ValueType[T]) -> None:
+        self.type = type
+        self.limits = f"{type.limits}, `null`" if type.limits else ""
+
+    def schema(self) -> Schema:
+        return {"anyOf": [self.type.schema(), {"type": "null"}]}
+
+    def read(self, value: Value) -> T | None:
+        return None if isinstance(value.node, ScalarNode) and value.node.is_null else self.type.read(value)
+
+    def write(self, found: T | None) -> str:
+        return "null" if found is None else self.type.write(found)
+
+
+class ListOf(ValueType[tuple[T, ...]]):
+    """Lists of at most ``most`` items of ``type``. All items are read before the list is rejected for one of them."""
+
+    def __init__(self, type: ValueType[T], *, most: int = MOST_ITEMS) -> None:
+        self.type, self.most = type, most
+        self.limits = f"a list, each {type.limits}" if type.limits else "a list"
+
+    def schema(self) -> Schema:
+        return {"type": "array", "items": self.type.schema(), "maxItems": self.most}
+
+    def read(self, value: Value) -> tuple[T, ...]:
+        if not isinstance(value.node, ListNode):
+            example = '["a", "b"]' if value.problems.json else "[a, b] or as lines that begin with a dash"
+            value.reject("must be a list", f"write it as {example}")
+        if len(value.node.items) > self.most:
+            value.reject(f"has {len(value.node.items)} items", f"write at most {self.most}")
+        items, rejected = [], False
+        for index, node in enumerate(value.node.items):
+            try:
+                items.append(self.type.read(Value(value.problems, f"{value.key}[{index}]", node)))
+            except Rejected:
+                rejected = True
+        if rejected:
+            raise Rejected
+        return tuple(items)
+
+    def write(self, found: Sequence[T]) -> str:
+        return f"[{', '.join(map(self.type.write, found))}]"
 
 
 def read_text(value: Value) -> str:
-    """Printable text that is not empty."""
+    """Printable text that is not empty. Raises Rejected."""
     scalar = value.scalar("text")
     if scalar.is_trap:
         value.reject("programs disagree whether this is a word or a truth value", f'put it in quotes: "{scalar.text}"')
@@ -95,139 +289,13 @@ def read_text(value: Value) -> str:
     return scalar.value
 
 
-def read_flag(value: Value) -> bool:
-    """``true`` or ``false``, and none of YAML 1.1's other spellings."""
-    scalar = value.scalar("true or false")
-    if not isinstance(scalar.value, bool):
-        meant = {**TRAPS, "true": True, "false": False}.get(scalar.text.lower())
-        value.reject("must be true or false", None if meant is None else f"write {str(meant).lower()}, without quotes")
-    return scalar.value
-
-
-def whole_number(low: int, high: int) -> Reader[int]:
-    """A reader of whole numbers from ``low`` to ``high``, both included."""
-    remedy = f"write a whole number from {low} to {high}"
-
-    @described({"type": "integer", "minimum": low, "maximum": high})
-    def read(value: Value) -> int:
-        scalar = value.scalar("a whole number")
-        if isinstance(scalar.value, bool) or not isinstance(scalar.value, int):
-            value.reject("must be a whole number", "remove the quotes" if scalar.is_quoted_number else remedy)
-        if not low <= scalar.value <= high:
-            value.reject("is out of range", remedy)
-        return scalar.value
-
-    return read
-
-
-read_port = whole_number(1, 65535)
-
-
-def number(low: float, high: float) -> Reader[float]:
-    """A reader of numbers, whole or with a fraction, from ``low`` to ``high``, both included."""
-    remedy = f"write a number from {low:.7g} to {high:.7g}"
-
-    @described({"type": "number", "minimum": low, "maximum": high})
-    def read(value: Value) -> float:
-        scalar = value.scalar("a number")
-        if isinstance(scalar.value, bool) or not isinstance(scalar.value, int | float):
-            value.reject("must be a number", "remove the quotes" if scalar.is_quoted_number else remedy)
-        if not low <= scalar.value <= high:
-            value.reject("is out of range", remedy)
-        return float(scalar.value)
-
-    return read
-
-
-def duration(low: float, high: float) -> Reader[float]:
-    """A reader of durations from ``low`` to ``high`` seconds, both included."""
-    remedy = f"write a duration from {format_duration(low)} to {format_duration(high)}"
-    seconds_schema = {"type": "number", "minimum": low, "maximum": high}
-
-    @described({"anyOf": [{"type": "string", "pattern": DURATION_PATTERN}, seconds_schema]})
-    def read(value: Value) -> float:
-        seconds = _read_seconds(value, value.scalar("a duration"))
-        if not low <= seconds <= high:
-            value.reject("is out of range", remedy)
-        return seconds
-
-    return read
-
-
-def _read_seconds(value: Value, scalar: ScalarNode) -> float:
-    if isinstance(scalar.value, bool):
-        value.reject("must be a duration", _DURATION_REMEDY)
-    if isinstance(scalar.value, int | float):
-        return float(scalar.value)
-    try:
-        return parse_duration(scalar.text)
-    except ValueError:
-        value.reject("must be a duration", _DURATION_REMEDY)
-
-
-def choice(*names: str) -> Reader[str]:
-    """A reader of one of ``names``."""
-
-    @described({"enum": [str(name) for name in names]})
-    def read(value: Value) -> str:
-        text = value.scalar("a word").text
-        if text not in names:
-            value.reject("is none of the choices", f"write {join_choices(names)}")
-        return text
-
-    return read
-
-
-def join_choices(names: Sequence[str]) -> str:
-    """``a, b or c``."""
-    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
-def find_nearest(word: str, names: Sequence[str]) -> str | None:
-    """The one of ``names`` most like ``word``; None when none is like it."""
-    return next(iter(get_close_matches(word, names, n=1)), None)
-
-
-def nullable(read: Reader[T]) -> Reader[T | None]:
-    """A reader that also takes ``null``, as None."""
-
-    @described(lambda: {"anyOf": [schema, {"type": "null"}]} if (schema := schema_of(read)) else {})
-    def read_or_none(value: Value) -> T | None:
-        return None if isinstance(value.node, ScalarNode) and value.node.is_null else read(value)
-
-    return read_or_none
-
-
-def list_of(read: Reader[T], *, most: int = MOST_ITEMS) -> Reader[tuple[T, ...]]:
-    """A reader of lists of at most ``most`` items. It goes through all before it rejects the list for one of them."""
-
-    @described(lambda: {"type": "array", "items": schema_of(read), "maxItems": most})
-    def read_list(value: Value) -> tuple[T, ...]:
-        if not isinstance(value.node, ListNode):
-            example = '["a", "b"]' if value.problems.json else "[a, b] or as lines that begin with a dash"
-            value.reject("must be a list", f"write it as {example}")
-        if len(value.node.items) > most:
-            value.reject(f"has {len(value.node.items)} items", f"write at most {most}")
-        items, rejected = [], False
-        for index, node in enumerate(value.node.items):
-            try:
-                items.append(read(Value(value.problems, f"{value.key}[{index}]", node)))
-            except Rejected:
-                rejected = True
-        if rejected:
-            raise Rejected
-        return tuple(items)
-
-    return read_list
-
-
 def read_object_name(value: Value) -> str:
-    """The name of a Kubernetes object: an RFC 1123 subdomain."""
+    """The name of a Kubernetes object: an RFC 1123 subdomain. Raises Rejected."""
     return _check_name(value, read_text(value), pattern=_SUBDOMAIN, longest=253)
 
 
 def read_label(value: Value) -> str:
-    """The name of a Kubernetes namespace or Service: an RFC 1123 label."""
+    """The name of a Kubernetes namespace or Service: an RFC 1123 label. Raises Rejected."""
     return _check_name(value, read_text(value), pattern=_PLAIN_LABEL, longest=63)
 
 
@@ -239,3 +307,39 @@ def _check_name(value: Value, name: str, *, pattern: re.Pattern[str] = _SUBDOMAI
         allowed = "a-z, 0-9, hyphens and dots" if pattern is _SUBDOMAIN else "a-z, 0-9 and hyphens"
         value.reject("is not a Kubernetes name by RFC 1123", f"use {allowed}, a letter or digit at both ends")
     return name
+
+
+def join_choices(names: Sequence[str]) -> str:
+    """``a, b or c``."""
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def find_nearest(word: str, names: Sequence[str]) -> str | None:
+    """The one of ``names`` most like ``word``; None when none is like it."""
+    from difflib import get_close_matches  # only where a file holds a slip
+
+    return next(iter(get_close_matches(word, names, n=1)), None)
+
+
+def quote_text(text: str, *, always: bool = False) -> str:
+    """``text`` as a YAML scalar that reads as this text: bare where every YAML reader sees a word, else in quotes."""
+    node = interpret_plain(text, 0)
+    if not always and _SAFE_WORD.fullmatch(text) and isinstance(node.value, str) and not node.is_trap:
+        return text
+    return f'"{"".join(map(_escape, text))}"'
+
+
+def _escape(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\U{code:08x}" if code > 0xFFFF else f"\\u{code:04x}"
+
+
+FLAG = Flag()
+TEXT = Text(read_text)
+LABEL = Text(read_label, "a Kubernetes name")
+OBJECT_NAME = Text(read_object_name, "a Kubernetes name")
+PORT = WholeNumber(1, 65535)
