@@ -84,10 +84,11 @@ class TestFetch:
             (
                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
                 "protocol",
-                "sent a chunk that begins with b'x'",
+                "sent malformed HTTP",
             ),
             (b"220 mail.example.com\r\n\r\n", "protocol", "sent what is no HTTP answer: '220 mail.example.com'"),
-            (b"x" * 100_000, "protocol", "its head has no end"),
+            (b"HTTP/1.1 200 " + b"x" * 100_000, "protocol", "sent an answer with a head of more than 64 KiB"),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "protocol", "a transfer coding that was not asked"),
             (http(b"<html>", content_type="text/html"), "protocol", "where Kubernetes would have sent PodList"),
             (http(b" " * (MAX_BODY + 1)), "protocol", "sent an answer of more than 16 MiB"),
         ],
@@ -99,6 +100,17 @@ class TestFetch:
 
         error = asyncio.run(scenario())
         assert (error.kind, words in str(error)) == (kind, True), error
+
+    @pytest.mark.parametrize("token", ["a\r\nX-Remote-User: root", "a\u20ac"])
+    def test_a_token_is_no_way_to_send_other_fields(self, tmp_path: Path, token: str) -> None:
+        async def scenario() -> ClusterError:
+            async with serve_tcp(speak(http(b"{}"))) as port:
+                kubeconfig = write_kubeconfig(tmp_path / "c", local(port), token=token)
+                async with streams_of(kubeconfig) as streams:
+                    return await fail_to_fetch(streams)
+
+        error = asyncio.run(scenario())
+        assert (error.kind, "Correct the server or the token" in str(error)) == ("credentials", True), error
 
     def test_nobody_listens(self, tmp_path: Path) -> None:
         async def scenario(port: int) -> ClusterError:

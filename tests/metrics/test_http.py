@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connmon_agent.metrics import http
-from connmon_agent.metrics.http import HttpServer, Refusal, Request, Response, is_own_host, parse_head
+from connmon_agent.metrics.http import HttpServer, Request, Response, is_own_host
 
 Ask = Callable[[bytes], Awaitable[bytes]]
 
@@ -72,12 +72,13 @@ def test_a_get_is_answered_and_a_head_without_the_body() -> None:
     [
         (get("/", method="POST"), 405),
         (get("/", method="DELETE"), 405),
-        (b"GET / HTTP/2.0\r\n\r\n", 505),
+        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
         (b"GET /\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\r\n\r\n", 400),  # TLS is not spoken here
         (b"GET / HTTP/1.1\r\nno header\r\n\r\n", 400),
-        (b"GET http://[/ HTTP/1.1\r\n\r\n", 400),
-        (b"GET /?" + b"&".join(b"a=1" for _ in range(99)) + b" HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://[/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),  # RFC 9112, section 3.2: a Host is due
+        (b"GET /?" + b"&".join(b"a=1" for _ in range(99)) + b" HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nX: " + b"x" * (3 * http.LONGEST_HEAD) + b"\r\n\r\n", 431),
         (get("/broken"), 500),
     ],
@@ -147,14 +148,23 @@ def test_a_browser_on_a_foreign_page_cannot_ask(host: str, own: bool) -> None:
     serve(story, own_host_only=True)
 
 
-@given(st.binary(max_size=200))
-def test_no_bytes_are_too_odd_to_be_refused(head: bytes) -> None:
-    try:
-        request = parse_head(head)
-    except Refusal as refusal:
-        assert 400 <= refusal.status.value < 600
-    else:
-        assert request.method in ("GET", "HEAD")
+@given(st.lists(st.binary(max_size=200) | st.sampled_from([get("/"), b"\r\n", b"GET / HTTP/1.1\r\n"]), max_size=4))
+def test_no_bytes_are_too_odd_to_be_refused(pieces: list[bytes]) -> None:
+    async def story(ask: Ask, port: int) -> None:
+        sent = b"".join(pieces)
+        answer = await ask(sent + b"\r\n\r\n")
+        assert answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 4", b"HTTP/1.1 505")) or not sent.strip()
+
+    assert serve(story) == []
+
+
+@pytest.mark.parametrize("head", [get("/", "evil.example", "HEAD"), get("/broken", method="HEAD")])
+def test_a_head_has_no_body_even_where_it_is_refused(head: bytes) -> None:
+    async def story(ask: Ask, port: int) -> None:
+        answer = await ask(head)
+        assert answer.endswith(b"\r\n\r\n") and b"\r\n\r\n" not in answer[:-4]
+
+    serve(story, own_host_only=True)
 
 
 @pytest.mark.parametrize("reuse", [False, True])

@@ -29,8 +29,9 @@ from tests.fakes.virtual_time import let_pass, run_held, run_virtually
 from tests.fakes.wine import on_wine
 
 from connmon_agent.core.sightings import Failure, ProbeResult
+from connmon_agent.http1 import Head
 from connmon_agent.probes.failures import ProbeFailure, WrongAnswer
-from connmon_agent.probes.http import Head, build_request, check_response, judge_status
+from connmon_agent.probes.http import build_request, check_response, judge_status
 from connmon_agent.probes.prober import TargetProber
 from connmon_agent.settings import HttpTarget
 
@@ -77,6 +78,12 @@ def test_the_expected_text_is_good(answer: bytes) -> None:
 
     assert (result.kind, result.ok, result.reason) == ("http", True, None)
     assert result.latency_ms is not None
+
+
+def test_another_protocol_is_known_by_its_first_line_while_it_waits() -> None:
+    result = asyncio.run(get(answer_and_hold(b"SSH-2.0-OpenSSH_9.2\r\n")))
+
+    assert (result.reason, result.failure) == ("the answer is not HTTP", Failure.DECLINED)
 
 
 def test_an_answer_in_pieces_is_put_together() -> None:
@@ -145,19 +152,23 @@ WRONG = {
     ),
     "a length beyond the limit": (text_answer("Content-Length: 65537"), "the answer is longer than 64 KiB"),
     "a chunk beyond the limit": (
-        text_answer("Transfer-Encoding: chunked", body=b"ffffffff\r\n"),
+        text_answer("Transfer-Encoding: chunked", body=b"ffffffff\r\n" + b"x" * 65 * KIB),
         "the answer is longer than 64 KiB",
     ),
     "chunks beyond the limit": (
-        text_answer("Transfer-Encoding: chunked", body=b"400\r\n" + b"x" * KIB + b"\r\n" + b"ffff\r\n"),
+        text_answer(
+            "Transfer-Encoding: chunked", body=b"400\r\n" + b"x" * KIB + b"\r\n" + b"ffff\r\n" + b"x" * 65 * KIB
+        ),
         "the answer is longer than 64 KiB",
     ),
     "a text beyond the limit": (text_answer(body=b"x" * 65 * KIB), "the answer is longer than 64 KiB"),
     "a line beyond the limit": (
         b"HTTP/1.1 200 " + b"x" * 20 * KIB + b"\r\n\r\n",
-        "the answer has a line longer than 16 KiB",
+        "the answer's head is longer than 16 KiB",
     ),
-    "a line without an end": (b"x" * 20 * KIB, "the answer has a line longer than 16 KiB"),
+    "a line without an end": (b"HTTP/1.1 " + b"x" * 20 * KIB, "the answer's head is longer than 16 KiB"),
+    "no line of HTTP, without an end": (b"x" * 20 * KIB, "the answer is not HTTP"),
+    "an upgrade that was not asked for": (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", MALFORMED),
     "a head beyond the limit": (text_answer(*["X: " + "x" * 97] * 200), "the answer's head is longer than 16 KiB"),
     "interim answers without end": (
         b"HTTP/1.1 102 Processing\r\nX: yes\r\n\r\n" * 500,
@@ -227,7 +238,7 @@ def test_a_portal_is_told_from_a_web_server(status: str, fields: tuple[str, ...]
 def test_a_portal_may_bear_the_name_that_was_asked(
     status: int, location: str, target: dict[str, Any], failure: Failure
 ) -> None:
-    head = Head(status, {b"location": location.encode()})
+    head = Head(status, {"location": location})
     assert judge_status(head, HttpTarget(f"http://{HOST}/check", "web", **target)) is failure
 
 
@@ -324,7 +335,7 @@ def test_a_request_of_a_url(url: str, host: str, port: int, line: str, field: st
     request = build_request(url)
 
     assert (request.host, request.port, request.secure) == (host, port, url.startswith("https"))
-    assert request.text.decode().split("\r\n")[:2] == [line, field]
+    assert request.exchange.request.decode().split("\r\n")[:2] == [line, field]
 
 
 @pytest.mark.parametrize(
@@ -424,7 +435,8 @@ def read_answer(answer: bytes) -> None:
         reader.feed_data(answer)
         reader.feed_eof()
         with contextlib.suppress(WrongAnswer):
-            await check_response(reader, HttpTarget("http://example.com/", "web", body=TEXT))
+            exchange = build_request("http://example.com/").exchange
+            await check_response(reader, exchange, HttpTarget("http://example.com/", "web", body=TEXT))
 
     asyncio.run(read())
 
@@ -447,4 +459,5 @@ def test_no_fields_break_the_parser(rest: bytes) -> None:
 def test_no_url_breaks_the_request(url: str) -> None:
     with contextlib.suppress(ProbeFailure):
         request = build_request(url)
-        assert request.text.count(b"\r\n\r\n") == 1 and request.text.count(b"\n") == 8
+        text = request.exchange.request
+        assert text.count(b"\r\n\r\n") == 1 and text.count(b"\n") == 8

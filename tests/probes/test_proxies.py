@@ -165,7 +165,7 @@ def test_a_proxy_that_cannot_get_through_is_no_portal(status: int, failure: Fail
         (b"HTTP/1.1 2", "hung up before the answer was complete", Failure.REFUSED),
         (b"", "hung up before the answer was complete", Failure.REFUSED),
         (b"SSH-2.0\r\n", "the answer is not HTTP", Failure.DECLINED),
-        (b"HTTP/1.1 200 " + b"x" * 20_000 + b"\r\n\r\n", "the answer has a line longer than 16 KiB", Failure.DECLINED),
+        (b"HTTP/1.1 200 " + b"x" * 20_000 + b"\r\n\r\n", "the answer's head is longer than 16 KiB", Failure.DECLINED),
     ],
     ids=[
         "no way",

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from typing import Any
 
 from .. import __version__
+from ..http1 import BadAnswer, Exchange
 from .clients import reset
 from .forward import Forward
 from .visits import Visit
 
 GRACE = 0.4  # seconds in which a pod that refuses is heard of, after the way to it is open
 PATIENCE = 15.0  # seconds for a whole check; a port that holds clients for long holds the check, too
-ANSWER = 5.0  # seconds for the first line of an HTTP answer
-LINE = 4096  # bytes of it that are looked at
+ANSWER = 5.0  # seconds for the head of an HTTP answer
+PIECE = 4096  # bytes that are read at once
 
 Trouble = tuple[str, bool]  # in words, and whether it is lasting
 
@@ -65,25 +67,32 @@ async def _listen(client: socket.socket, visit: Visit) -> str | None:
 
 async def _ask(client: socket.socket, visit: Visit, path: str) -> str | None:
     """What is wrong with the answer to a GET of ``path``; None: nothing."""
-    head = (f"GET {path} HTTP/1.1", "Host: localhost", f"User-Agent: connmon-agent/{__version__}", "Connection: close")
-    await asyncio.get_running_loop().sock_sendall(client, "\r\n".join((*head, "", "")).encode())
-    reading = asyncio.create_task(_first_line(client))
+    agent = f"connmon-agent/{__version__}"
+    try:
+        exchange = Exchange("GET", path, (("Host", "localhost"), ("User-Agent", agent), ("Connection", "close")))
+    except ValueError as error:
+        return f"GET {path} cannot be asked: {error}"
+    await asyncio.get_running_loop().sock_sendall(client, exchange.request)
+    reading = asyncio.create_task(_read_answer(client, exchange))
     opened = asyncio.create_task(visit.connected.wait())
     try:
         await asyncio.wait({reading, opened}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({reading}, timeout=ANSWER)
         if not reading.done():
             return f"GET {path} was not answered within {ANSWER:g} s"
-        return _judge(path, reading.result())
+        return reading.result() and f"GET {path} {reading.result()}"
     finally:
         await _cancel(reading, opened)
 
 
-def _judge(path: str, line: bytes) -> str | None:
-    parts = line.split(None, 2)
-    if len(parts) < 2 or not parts[0].startswith(b"HTTP/") or not parts[1].isdigit():
-        return f"GET {path} was not answered with HTTP" if line else f"GET {path} was not answered"
-    return None if int(parts[1]) < 400 else f"GET {path} was answered with {parts[1].decode()}"
+async def _read_answer(client: socket.socket, exchange: Exchange) -> str | None:
+    """What is wrong with the answer's head; None: nothing."""
+    try:
+        while (head := exchange.read_head()) is None:
+            exchange.feed(await _first_bytes(client))
+    except BadAnswer as bad:
+        return "was not answered with HTTP" if bad.begins else "was not answered"
+    return None if head.status < 400 else f"was answered with {head.status}"
 
 
 async def _explain(visit: Visit, said: str | None) -> Trouble | None:
@@ -99,19 +108,12 @@ async def _explain(visit: Visit, said: str | None) -> Trouble | None:
 async def _first_bytes(client: socket.socket) -> bytes:
     """Empty at the end of the connection, however it comes."""
     try:
-        return await asyncio.get_running_loop().sock_recv(client, LINE)
+        return await asyncio.get_running_loop().sock_recv(client, PIECE)
     except OSError:
         return b""
 
 
-async def _first_line(client: socket.socket) -> bytes:
-    line = b""
-    while b"\n" not in line and len(line) < LINE and (data := await _first_bytes(client)):
-        line += data
-    return line.partition(b"\n")[0]
-
-
-async def _cancel(*tasks: asyncio.Task[bytes] | asyncio.Task[bool]) -> None:
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -287,9 +287,9 @@ class SpdyConnection:
         return ClusterError("unreachable", f"{self._server} {words}")
 
 
-def upgrade_request(target: str, host: str, protocol: str, headers: dict[str, str]) -> bytes:
-    """The HTTP request that asks for SPDY. As client-go does it (transport/spdy)."""
-    fields = {
+def upgrade_fields(host: str, protocol: str, headers: dict[str, str]) -> dict[str, str]:
+    """The fields of the POST that asks for SPDY. As client-go does it (transport/spdy)."""
+    return {
         "Host": host,
         "Connection": "Upgrade",
         "Upgrade": "SPDY/3.1",
@@ -297,5 +297,3 @@ def upgrade_request(target: str, host: str, protocol: str, headers: dict[str, st
         "Content-Length": "0",
         **headers,
     }
-    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")

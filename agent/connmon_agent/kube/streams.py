@@ -23,20 +23,21 @@ from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from ..errors import ClusterError
+from ..http1 import Exchange, Head, ask_for_tunnel
 from .answers import Answer, read_answer
 from .backoffs import Backoff
 from .calls import Calls
 from .certificates import blame_certificate
 from .client import OF_THE_SERVER, USER_AGENT
-from .downloads import Download, Head
+from .downloads import HEAD, Download
 from .kubeconfig import Access, refuse
 from .limits import MAX_BODY, MAX_EVENT, check_values, too_long
 from .proxies import choose_proxy
 from .requests import Json, Request, get
 from .spdy import SpdyConnection
-from .spdy import upgrade_request as spdy_request
+from .spdy import upgrade_fields as spdy_fields
 from .tls import build_context, explain_tls
-from .websockets import ApiSocket, upgrade_request
+from .websockets import ApiSocket, upgrade_fields
 from .wires import Buffers, Wire
 
 WITHOUT_SPDY = 300.0  # seconds for which a server that did not take SPDY is not asked again
@@ -215,22 +216,22 @@ class ApiStreams:
 
     async def _upgrade(self, way: _Way, target: str, protocol: str, timeout: float) -> ApiSocket:
         server, path = way.access.server, way.server.path.rstrip("/") + target
-        request = upgrade_request(path, way.server.netloc, protocol, way.headers)
-        async with self._asking(way, request, timeout) as (wire, head, download):
+        exchange = _prepare(way, "GET", path, upgrade_fields(way.server.netloc, protocol, way.headers))
+        async with self._asking(way, exchange, timeout) as (wire, head, download):
             if head.status != 101:
                 body = await _read_all(download, server)
                 if head.status == 400 and _UPGRADE_REQUIRED in body:
                     raise _explain_lost_upgrade(server)
                 _read(way, get(target.partition("?")[0], None), head, body)
-            if head.status != 101 or head.headers.get("sec-websocket-protocol") != protocol:
+            if head.status != 101 or head.fields.get("sec-websocket-protocol") != protocol:
                 raise ClusterError("protocol", f"{server} does not speak {protocol}", delivered=False)
             return ApiSocket(wire, server, download.detach())
 
     async def _upgrade_to_spdy(self, way: _Way, target: str, protocol: str, timeout: float) -> SpdyConnection | None:
         server, path = way.access.server, way.server.path.rstrip("/") + target
-        request = spdy_request(path, way.server.netloc, protocol, way.headers)
+        exchange = _prepare(way, "POST", path, spdy_fields(way.server.netloc, protocol, way.headers))
         try:
-            async with self._asking(way, request, timeout) as (wire, head, download):
+            async with self._asking(way, exchange, timeout) as (wire, head, download):
                 if head.status == 101:
                     if not _takes_spdy(head, protocol):
                         raise _NoSpdy
@@ -255,14 +256,16 @@ class ApiStreams:
         return connection
 
     @contextlib.asynccontextmanager
-    async def _asking(self, way: _Way, request: bytes, timeout: float) -> AsyncIterator[tuple[Wire, Head, Download]]:
-        """A wire of its own and the head of the answer to ``request``, within ``timeout`` seconds. Where the block
+    async def _asking(
+        self, way: _Way, exchange: Exchange, timeout: float
+    ) -> AsyncIterator[tuple[Wire, Head, Download]]:
+        """A wire of its own and the head of the answer to ``exchange``, within ``timeout`` seconds. Where the block
         fails the wire is closed. Raises ClusterError.
         """
         wire = Wire(self._buffers)
         try:
             async with asyncio.timeout(timeout):
-                head, download = await self._open(way, wire, request)
+                head, download = await self._open(way, wire, exchange)
                 yield wire, head, download
         except BaseException as error:
             wire.abort()
@@ -275,16 +278,15 @@ class ApiStreams:
     async def _ask(self, way: _Way, request: Request) -> AsyncIterator[tuple[Head, Download]]:
         """The answer to ``request``, for as long as the block runs."""
         fields = {"Host": way.server.netloc, "Accept": "application/json", "Connection": "close", **way.headers}
-        lines = [f"GET {way.server.path.rstrip('/')}{request.target} HTTP/1.1"]
-        lines += [f"{name}: {value}" for name, value in fields.items()]
-        wire, text = Wire(self._buffers), "\r\n".join([*lines, "", ""]).encode("latin-1")
+        exchange = _prepare(way, "GET", f"{way.server.path.rstrip('/')}{request.target}", fields)
+        wire = Wire(self._buffers)
         try:
-            yield await _in_time(self._open(way, wire, text), self.connect_timeout, way.access.server)
+            yield await _in_time(self._open(way, wire, exchange), self.connect_timeout, way.access.server)
         finally:
             wire.abort()
             await wire.closed()
 
-    async def _open(self, way: _Way, wire: Wire, request: bytes) -> tuple[Head, Download]:
+    async def _open(self, way: _Way, wire: Wire, exchange: Exchange) -> tuple[Head, Download]:
         """Connect, ask, and return the head of the answer. Raises what it meets."""
         first = way.proxy or way.server
         name = first.hostname or ""
@@ -296,8 +298,8 @@ class ApiStreams:
             await _pass_proxy(wire, way.proxy, way.server)
         if way.context is not None:
             await wire.secure(way.context, way.access.server_name or way.server.hostname or "", way.session)
-        download = Download(wire, way.access.server)
-        head = await download.ask(request)
+        download = Download(wire, way.access.server, exchange)
+        head = await download.ask()
         way.session = wire.session or way.session
         way.verified_address = _verify(way, wire.peer)
         return head, download
@@ -308,14 +310,26 @@ async def _pass_proxy(wire: Wire, proxy: SplitResult, server: SplitResult) -> No
     name = f"{proxy.hostname}:{_port_of(proxy)}"
     if proxy.scheme != "http":
         raise refuse(f"the proxy {name} is reached by {proxy.scheme}, which streams cannot pass", "Use an http proxy")
-    target = f"{server.hostname}:{_port_of(server)}"
-    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
+    authorization = None
     if proxy.username:
         pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-        lines.append(f"Proxy-Authorization: Basic {base64.b64encode(pair.encode()).decode()}")
-    head = await Download(wire, f"the proxy {name}").ask("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    exchange = ask_for_tunnel(server.hostname or "", _port_of(server), authorization, user_agent=USER_AGENT, limit=HEAD)
+    download = Download(wire, f"the proxy {name}", exchange)
+    head = await download.ask()
     if not 200 <= head.status < 300:
         raise ClusterError("unreachable", f"the proxy {name} answered with {head.status}", hint="Correct HTTPS_PROXY")
+    if download.detach():  # a server that speaks TLS, or HTTP, does not speak first
+        raise ClusterError("protocol", f"the proxy {name} sent more than its answer", hint="Correct HTTPS_PROXY")
+
+
+def _prepare(way: _Way, method: str, target: str, fields: Mapping[str, str]) -> Exchange:
+    """Raises ClusterError (credentials) where the kubeconfig's values are none that HTTP can carry."""
+    try:
+        return Exchange(method, target, fields.items(), limit=HEAD)
+    except ValueError as error:
+        words = f"{way.access.server} cannot be asked: {error}"
+        raise refuse(words, "Correct the server or the token in the kubeconfig") from error
 
 
 def _verify(way: _Way, peer: str | None) -> str | None:
@@ -331,8 +345,8 @@ def _explain_lost_upgrade(server: str) -> ClusterError:
 
 
 def _takes_spdy(head: Head, protocol: str) -> bool:
-    chosen = head.headers.get("x-stream-protocol-version", protocol)
-    return head.headers.get("upgrade", "").lower() == "spdy/3.1" and chosen == protocol
+    chosen = head.fields.get("x-stream-protocol-version", protocol)
+    return head.fields.get("upgrade", "").lower() == "spdy/3.1" and chosen == protocol
 
 
 def _is_answer(head: Head, body: bytes) -> bool:
@@ -343,7 +357,7 @@ def _is_answer(head: Head, body: bytes) -> bool:
 
 
 def _is_json(head: Head) -> bool:
-    return head.headers.get("content-type", "").startswith("application/json")
+    return head.fields.get("content-type", "").startswith("application/json")
 
 
 def _is_address(name: str) -> bool:
@@ -360,7 +374,7 @@ def _port_of(url: SplitResult) -> int:
 
 
 def _read(way: _Way, request: Request, head: Head, body: bytes) -> Json:
-    answer = Answer(head.status, head.headers, body)
+    answer = Answer(head.status, head.fields, body)
     try:
         return read_answer(answer, request, server=way.access.server)
     except ClusterError as error:

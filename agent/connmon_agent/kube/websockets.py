@@ -30,9 +30,9 @@ _FINAL, _MASKED = 0x80, 0x80
 _NO_MASK = bytes(4)
 
 
-def upgrade_request(target: str, host: str, protocol: str, headers: dict[str, str]) -> bytes:
-    """The HTTP request that asks for a WebSocket."""
-    fields = {
+def upgrade_fields(host: str, protocol: str, headers: dict[str, str]) -> dict[str, str]:
+    """The fields of the GET that asks for a WebSocket."""
+    return {
         "Host": host,
         "Connection": "Upgrade",
         "Upgrade": "websocket",
@@ -41,8 +41,6 @@ def upgrade_request(target: str, host: str, protocol: str, headers: dict[str, st
         "Sec-WebSocket-Protocol": protocol,
         **headers,
     }
-    lines = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 class ApiSocket:

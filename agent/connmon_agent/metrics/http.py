@@ -1,6 +1,7 @@
 """The smallest server that Prometheus, a kubelet and a person's curl need: GET and HEAD, one request a connection.
 
-What it reads of others is bounded: the head's bytes, the seconds for it and for the answer, the connections at a time.
+h11 reads the requests and writes the answers. What is read of others is bounded: the head's bytes, the seconds for it
+and for the answer, the connections at a time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import h11
+
 from ..accepting import Server, make_listener, serve_streams
 from ..supervision import Tasks, cancel, supervise
 
@@ -22,7 +25,7 @@ PATIENCE = 5.0  # seconds for a client to say what it wants, and again to take t
 MOST_CONNECTIONS = 32  # at a time; Prometheus needs one
 
 _PLAIN = "text/plain; charset=utf-8"
-_HEADERS = "Connection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+_FIELDS = (("Connection", "close"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +58,20 @@ class Refusal(Exception):
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-def parse_head(head: bytes) -> Request:
-    """The request that ``head`` is, up to the empty line. Raises Refusal."""
+def read_request(asked: h11.Request) -> Request:
+    """What is asked for. Raises Refusal."""
     try:
-        first, *lines = head.decode("ascii").rstrip("\r\n").split("\r\n")
-        method, target, version = first.split(" ")
-        path, query = urlsplit(target).path, urlsplit(target).query
-        headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines)}
-        parameters = parse_qs(query, keep_blank_values=True, max_num_fields=32)
+        target = urlsplit(asked.target.decode("ascii"))
+        parameters = parse_qs(target.query, keep_blank_values=True, max_num_fields=32)
     except ValueError as error:
         raise Refusal(HTTPStatus.BAD_REQUEST, "this is no HTTP request") from error
-    if not version.startswith("HTTP/1."):
+    if not asked.http_version.startswith(b"1."):
         raise Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP/1.1 is spoken here")
+    method = asked.method.decode("ascii")
     if method not in ("GET", "HEAD"):
         raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD are answered")
-    return Request(method, unquote(path), parameters, headers)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in asked.headers}
+    return Request(method, unquote(target.path), parameters, headers)
 
 
 def is_own_host(host: str) -> bool:
@@ -122,34 +124,32 @@ class HttpServer:
         try:
             async with asyncio.timeout(3 * PATIENCE):
                 await self._exchange(reader, writer)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        except (OSError, TimeoutError, EOFError):
             pass  # a client that breaks off or keeps silent
         except Exception as error:
             self._report(error)
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        method = "GET"
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=LONGEST_HEAD)
+        asked: h11.Request | None = None
         try:
+            if len(self._serving) > MOST_CONNECTIONS:
+                raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
             async with asyncio.timeout(PATIENCE):
-                request = await self._read(reader)
-            response, method = await self._respond(request), request.method
+                asked = await _read_head(reader, connection)
+            response = await self._respond(self._admit(asked))
         except Refusal as refusal:
             response = Response(refusal.status, f"{refusal}\n")
-        writer.write(_write(response, with_body=method != "HEAD"))
+        writer.write(_write(response, connection, with_body=asked is None or asked.method != b"HEAD"))
         writer.write_eof()
         async with asyncio.timeout(PATIENCE):
             await writer.drain()
             # Closing while bytes are unread would reset the connection, and the client might lose the answer.
             await _discard(reader)
 
-    async def _read(self, reader: asyncio.StreamReader) -> Request:
-        if len(self._serving) > MOST_CONNECTIONS:
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.LimitOverrunError as error:
-            raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request is too large") from error
-        request = parse_head(head)
+    def _admit(self, asked: h11.Request) -> Request:
+        """Raises Refusal."""
+        request = read_request(asked)
         if self._own_host_only and not is_own_host(request.headers.get("host", "")):
             raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, "ask for this server by its IP address or as localhost")
         return request
@@ -162,14 +162,31 @@ class HttpServer:
             return Response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error, see the agent's log\n")
 
 
-def _write(response: Response, *, with_body: bool) -> bytes:
+async def _read_head(reader: asyncio.StreamReader, connection: h11.Connection) -> h11.Request:
+    """Raises Refusal, and EOFError where the client closes before its request is complete."""
+    try:
+        while (event := connection.next_event()) is h11.NEED_DATA:
+            data = await reader.read(LONGEST_HEAD)
+            if not data:
+                raise EOFError
+            connection.receive_data(data)
+    except h11.RemoteProtocolError as error:
+        if error.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+            raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request is too large") from error
+        raise Refusal(HTTPStatus.BAD_REQUEST, "this is no HTTP request") from error
+    assert isinstance(event, h11.Request)
+    return event
+
+
+def _write(response: Response, connection: h11.Connection, *, with_body: bool) -> bytes:
     body = response.body.encode()
-    allow = "Allow: GET, HEAD\r\n" if response.status == HTTPStatus.METHOD_NOT_ALLOWED else ""
-    head = (
-        f"HTTP/1.1 {response.status.value} {response.status.phrase}\r\nContent-Type: {response.type}\r\n"
-        f"Content-Length: {len(body)}\r\n{allow}{_HEADERS}\r\n"
-    )
-    return head.encode("ascii") + (body if with_body else b"")
+    fields = [("Content-Type", response.type), ("Content-Length", str(len(body)))]
+    if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        fields.append(("Allow", "GET, HEAD"))
+    reason = response.status.phrase.encode()
+    head = h11.Response(status_code=response.status.value, reason=reason, headers=[*fields, *_FIELDS])
+    written = connection.send(head), connection.send(h11.Data(data=body if with_body else b""))
+    return b"".join(part for part in written if part)
 
 
 async def _discard(reader: asyncio.StreamReader) -> None:

@@ -20,9 +20,10 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from ..core.sightings import Failure, Reach, RegistryAnswer
+from ..http1 import Head
 from ..settings import NOT_ASKED
 from .failures import ProbeFailure, WrongAnswer, classify_error, explain_error, word_seconds
-from .http import Head, get_head
+from .http import get_head
 from .lookups import Lookup, Resolve
 from .network import Network
 
@@ -198,12 +199,12 @@ def read_retry_after(head: Head) -> float | None:
 
     A date is held against the answer's own, never against this machine's clock.
     """
-    text = head.fields.get(b"retry-after", b"").decode("latin-1").strip()
+    text = head.fields.get("retry-after", "").strip()
     if text.isascii() and text.isdigit() and len(text) <= 9:
         return float(text)
     try:
         until = parsedate_to_datetime(text)
-        said = parsedate_to_datetime(head.fields.get(b"date", b"").decode("latin-1"))
+        said = parsedate_to_datetime(head.fields.get("date", ""))
         return max(0.0, (until - said).total_seconds())
     except (TypeError, ValueError, OverflowError):
         return None
