@@ -202,13 +202,20 @@ class MetricsSettings:
 
 
 ROUNDS_KEEP = 90 * 86_400.0  # seconds
+JOURNAL_KEEP = 400 * 86_400.0  # seconds
+JOURNAL_MAX_SIZE = 200  # megabytes
+MEGABYTE = 1024 * 1024  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class JournalSettings:
-    """What the state file keeps. ``rounds_keep``: seconds for which each round of probes is; 0: none is."""
+    """What the state file keeps. ``rounds_keep``: seconds for which each round of probes is; 0: none is. ``keep``:
+    seconds for which events are; ``max_size``: megabytes from which on the oldest go, however old they are.
+    """
 
     rounds_keep: float = ROUNDS_KEEP
+    keep: float = JOURNAL_KEEP
+    max_size: int = JOURNAL_MAX_SIZE
 
 
 BUILT_IN = "built-in defaults"  # the source of a configuration that comes from no file

@@ -45,7 +45,7 @@ def test_an_ordered_recovery_has_nothing_to_be_done_about() -> None:
 
 def test_no_outage_is_said() -> None:
     assert render_history([], now=NOW) == "No outage has been recorded."
-    assert history_document([]) == {"schema": 1, "outages": []}
+    assert history_document([]) == {"schema": 1, "outages": [], "note": None}
 
 
 def test_blind_time_is_told_apart_from_the_outage() -> None:

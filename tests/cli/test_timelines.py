@@ -92,7 +92,7 @@ def test_no_line_is_wider_than_asked_for(moves: list[Transition], note: str, wid
 def test_a_timeline_as_a_document() -> None:
     document = timeline_document(journal_of_an_outage(), outage=OUTAGE)
     assert json.loads(json.dumps(document)) == document
-    assert document.keys() == {"schema", "outage", "events", "services"}
+    assert document.keys() == {"schema", "outage", "events", "services", "note"}
     assert document["schema"] == 1
     assert document["outage"]["result"] == "gave up: grafana"
     assert [event["seq"] for event in document["events"]] == list(range(1, 10))

@@ -17,6 +17,7 @@ from tests.fakes.mornings import at
 from tests.fakes.statefiles import opened
 
 from connmon_agent.cli import connmon_agent
+from connmon_agent.store import checkpoints
 from connmon_agent.store.ledger import TABLES
 
 FILLED = ("outage", "intent")  # the tables in which this outage leaves rows
@@ -31,7 +32,9 @@ def verify(folder: Path) -> Result:
 def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state file after an outage, with nothing left in its log."""
     folder = tmp_path_factory.mktemp("memory")
-    live_through_an_outage(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "EVERY", 10)
+        live_through_an_outage(folder)
     with opened(folder / "connmon.db") as journal:
         for second in range(300, 2000, 50):  # enough for blocks of the round log
             journal.note_round(at(second), UP, probed=UP)
@@ -48,7 +51,7 @@ def read_text_columns(path: Path) -> list[tuple[object, ...]] | None:
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             statements = ("SELECT * FROM event", "SELECT sha256, text FROM chart", "SELECT world FROM snapshot")
-            statements += ("SELECT * FROM round_block", "SELECT * FROM round_tail")
+            statements += ("SELECT * FROM round_block", "SELECT * FROM round_tail", "SELECT * FROM checkpoint")
             return [row for statement in statements for row in connection.execute(statement)]
     except (sqlite3.Error, UnicodeError):
         return None

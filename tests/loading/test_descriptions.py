@@ -219,7 +219,14 @@ def settings_of_all_kinds(draw: st.DrawFn) -> Settings:
         ),
         forwards=ports,
         forwarding=shared,
-        journal=draw(st.builds(JournalSettings, seconds(0.0, 315_360_000.0))),
+        journal=draw(
+            st.builds(
+                JournalSettings,
+                seconds(0.0, 315_360_000.0),
+                seconds(86_400.0, 315_360_000.0),
+                st.integers(10, 1_000_000),
+            )
+        ),
         metrics=draw(
             st.builds(
                 MetricsSettings,

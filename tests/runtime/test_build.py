@@ -174,9 +174,9 @@ def test_other_settings_are_taken_over_while_it_runs(settings: Settings) -> None
     assert seen == [["jobs"]]
 
 
-def test_how_long_rounds_are_kept_is_taken_over_too(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_long_the_journal_is_kept_is_taken_over_too(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[float] = []
-    monkeypatch.setattr(JournalThread, "keep_rounds", lambda journal, seconds: kept.append(seconds))
+    monkeypatch.setattr(JournalThread, "keep", lambda journal, settings: kept.append(settings.rounds_keep))
 
     async def reload(agent: Agent, runner: Runner) -> None:
         await runner.reload(replace(settings, journal=JournalSettings(rounds_keep=77.0)))

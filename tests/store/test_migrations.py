@@ -1,6 +1,7 @@
 """A state file of the first schema, as an agent of that time left it, is read as it is and opened by today's.
 
-``memory-of-schema-1.sql`` is ``sqlite3 connmon.db .dump`` of that agent's morning with one outage.
+``memory-of-schema-1.sql`` is ``sqlite3 connmon.db .dump`` of that agent's morning with one outage. In
+``memory-of-schema-6.sql`` the first 40 events of 75 were removed, and a checkpoint follows every 20.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import pytest
 from tests.fakes.mornings import at
 from tests.fakes.statefiles import opened
 
+from connmon_agent.cli.decisions import verify_journal
 from connmon_agent.core.moments import Moment
+from connmon_agent.store import opening
 from connmon_agent.store.layout import SCHEMA_VERSION
 from connmon_agent.store.reading import Reader
 
@@ -54,6 +57,43 @@ def test_a_writer_migrates_and_loses_nothing(old_memory: Path) -> None:
         assert list(reader.recorded()) == events
         assert reader.verify_chain() is None
         assert reader.outages()[0].blind == 0.0
+
+
+@pytest.mark.parametrize("schema", [1, 5, 6])
+def test_the_file_of_an_old_agent_can_get_shorter_from_its_first_opening_on(tmp_path: Path, schema: int) -> None:
+    path = tmp_path / "connmon.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(DUMP.with_name(f"memory-of-schema-{schema}.sql").read_text(encoding="utf-8"))
+        assert connection.execute("PRAGMA auto_vacuum").fetchone() == (0,)
+    with Reader(path) as reader:
+        before = list(reader.recorded())
+    for _ in range(2):
+        with opened(path) as journal:
+            assert journal.set_aside is None
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    with Reader(path) as reader:
+        assert list(reader.recorded()) == before
+        assert reader.verify_chain() is None
+
+
+def test_a_long_file_of_an_old_agent_is_not_rewritten_while_the_start_waits(
+    old_memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "LONGEST_REWRITTEN", 10_000)
+    with opened(old_memory), closing(sqlite3.connect(old_memory)) as connection:
+        assert connection.execute("PRAGMA auto_vacuum").fetchone() == (0,)
+
+
+def test_a_journal_that_was_cut_is_verified_from_where_it_begins(tmp_path: Path) -> None:
+    path = tmp_path / "connmon.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(DUMP.with_name("memory-of-schema-6.sql").read_text(encoding="utf-8"))
+    with Reader(path) as reader:
+        assert [mark.seq for mark in reader.segments().marks] == [40, 60]
+        assert verify_journal(reader).events == 35
 
 
 def test_the_last_sign_of_life_of_an_old_agent_is_known(old_memory: Path) -> None:

@@ -14,7 +14,19 @@ from connmon_agent.errors import InvariantError
 from connmon_agent.store.layout import APPLICATION_ID, SCHEMA_VERSION
 from connmon_agent.store.schema import MIGRATIONS, migrate
 
-OURS = {"agent", "chart", "event", "forward", "intent", "latest_round", "latest_traffic", "listen", "meta", "outage"}
+OURS = {
+    "agent",
+    "chart",
+    "checkpoint",
+    "event",
+    "forward",
+    "intent",
+    "latest_round",
+    "latest_traffic",
+    "listen",
+    "meta",
+    "outage",
+}
 OURS |= {"round_block", "round_tail", "snapshot", "timer"}
 
 

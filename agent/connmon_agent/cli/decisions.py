@@ -18,11 +18,13 @@ from ..core.world import World
 from ..errors import ConnmonError, Divergence, NothingRecorded, StoreError
 from ..loading.charts import VOCABULARIES
 from ..presence import find_agent
+from ..store.checkpoints import Mark, Segments
 from ..store.foreign_logs import is_log_foreign
 from ..store.layout import log_of
 from ..store.ledger import Ledger, Rows
 from ..store.reading import Reader
 from ..store.records import Recorded
+from .kept import document_mark
 
 # Looks at a file that an agent goes on writing, until two of its parts are of the same instant.
 LOOKS = 10
@@ -35,12 +37,14 @@ class Verification:
     """What came of deciding ``events`` events again.
 
     ``broken`` is the first event that is not as it was written (None: the chain of hashes stands), ``difference`` the
-    first that is decided otherwise now (None: none is).
+    first that is decided otherwise now (None: none is). ``kept_after`` is the checkpoint at which the journal begins
+    (None: with its first event).
     """
 
     events: int
     broken: int | None = None
     difference: Difference | None = None
+    kept_after: Mark | None = None
 
     def as_document(self) -> dict[str, Any]:
         """The result as JSON values."""
@@ -49,6 +53,7 @@ class Verification:
             "events": self.events,
             "broken": self.broken,
             "difference": None if self.difference is None else asdict(self.difference),
+            "kept_after": document_mark(self.kept_after),
         }
 
     def raise_if_failed(self) -> None:
@@ -74,21 +79,32 @@ def verify_journal(reader: Reader) -> Verification:
             f"{log_of(reader.path).name} is the log of another state file",
             hint="Put the database and the log of the same copy together",
         )
+    for _ in range(LOOKS):
+        segments = reader.segments()
+        verification = _verify(reader, segments)
+        failed = verification.broken is not None or verification.difference is not None
+        if not failed or reader.segments().kept_after == segments.kept_after:
+            break  # otherwise an agent has removed the oldest events meanwhile
+    if not failed:
+        _check_charts(reader)
+        _check_rounds(reader)
+    return verification
+
+
+def _verify(reader: Reader, segments: Segments) -> Verification:
     broken = reader.verify_chain()
     newest, world, kept = _look(reader)
+    events = newest - segments.kept_after
     if broken is not None:
-        return Verification(newest, broken=broken)
+        return Verification(events, broken=broken)
     if not newest:
         raise NothingRecorded(
             f"no event is recorded in {reader.path}: nothing can be verified", hint="Start the agent first"
         )
     if isinstance(world, StoreError):
-        return Verification(newest, difference=Difference(newest, "the world after it", str(world), "it can be read"))
-    difference = _decide_again(reader, newest, world, kept)
-    if difference is None:
-        _check_charts(reader)
-        _check_rounds(reader)
-    return Verification(newest, difference=difference)
+        return Verification(events, difference=Difference(newest, "the world after it", str(world), "it can be read"))
+    difference = _decide_again(reader, segments, newest, world, kept)
+    return Verification(events, difference=difference, kept_after=segments.start)
 
 
 def _check_charts(reader: Reader) -> None:
@@ -114,14 +130,21 @@ def _check_rounds(reader: Reader) -> None:
         )
 
 
-def _decide_again(reader: Reader, newest: int, world: World, kept: Rows) -> Difference | None:
+def _decide_again(reader: Reader, segments: Segments, newest: int, world: World, kept: Rows) -> Difference | None:
     """The first event that is decided otherwise now, or whose traces in the other tables are others."""
-    rows = takewhile(lambda row: row.seq <= newest, reader.recorded())
-    with closing(Ledger()) as ledger:
+    begun = None if segments.start is None else reader.checkpoint(segments.start)
+    rows = takewhile(lambda row: row.seq <= newest, reader.recorded(after_seq=segments.kept_after))
+    marks = {mark.seq: mark for mark in segments.marks}
+    with closing(Ledger(begun, segments.kept_after)) as ledger:
         try:
-            shelf = EngineShelf(reader)
             difference = first_difference(
-                rows, store=world.store, engine_for=shelf.take, final=world, follow=ledger.add
+                rows,
+                store=world.store,
+                engine_for=EngineShelf(reader).take,
+                start=None if begun is None else begun.world,
+                final=world,
+                kept=lambda seq: reader.checkpoint(marks[seq]).world if seq in marks else None,
+                follow=ledger.add,
             )
         except KeyError as error:
             raise _undecidable(error) from error
@@ -131,13 +154,17 @@ def _decide_again(reader: Reader, newest: int, world: World, kept: Rows) -> Diff
     return Difference(mismatch.seq or newest, f"its row in {mismatch.table}", mismatch.kept, mismatch.made)
 
 
-def refold_journal(reader: Reader, rows: Iterable[Recorded]) -> Iterator[tuple[Recorded, World]]:
-    """Each of ``rows``, which begin with the first event, with the world after it. Raises ConnmonError."""
+def refold_journal(
+    reader: Reader, rows: Iterable[Recorded], start: World | None = None
+) -> Iterator[tuple[Recorded, World]]:
+    """Each of ``rows`` with the world after it. ``start`` is the world before the first of them; None: they begin with
+    the first event of all. Raises ConnmonError.
+    """
     world = reader.world()
     if world is None:
         return
     try:
-        yield from refold(rows, store=world.store, engine_for=EngineShelf(reader).take)
+        yield from refold(rows, store=world.store, engine_for=EngineShelf(reader).take, start=start)
     except KeyError as error:
         raise _undecidable(error) from error
 
@@ -181,14 +208,14 @@ class EngineShelf:
 def _look(reader: Reader) -> tuple[int, World | StoreError, Rows]:
     """The newest event's number, the world after it or why it cannot be read, and the rows that follow from events."""
     for _ in range(LOOKS):
-        newest, kept = reader.counts()[0], reader.derived_rows()
+        newest, kept = reader.newest(), reader.derived_rows()
         try:
             world: World | StoreError = reader.world() or StoreError("it is missing")
             if isinstance(world, World) and not reader.world_is_as_written(world):
                 world = StoreError("it has a key that no agent writes")
         except StoreError as error:
             world = error
-        if reader.counts()[0] == newest:
+        if reader.newest() == newest:
             return newest, world, kept
     raise ConnmonError("the agent writes faster than its journal can be read", hint="Try again, or read a copy")
 

@@ -21,6 +21,7 @@ from . import screens
 from .completion import complete_explained
 from .decisions import EngineShelf, refold_journal
 from .invocations import Invocation
+from .kept import require_kept
 from .outputs import echo_json
 from .rendering.explanation_document import event_document, link_document, service_document
 from .rendering.explanation_text import render_event, render_link, render_service
@@ -50,7 +51,7 @@ def explain(invocation: Invocation, what: str, json: bool) -> None:
         raise ConnmonError("nothing has been recorded yet", hint="Run `connmon-agent start`")
     with Reader(invocation.database()) as reader:
         if what.isascii() and what.isdecimal():
-            document, text = _explain_event(reader, snapshot, int(what))
+            document, text = _explain_event(reader, int(what))
         elif what.lower() == NOW:
             document, text = _explain_link(reader, snapshot)
         else:
@@ -73,19 +74,23 @@ def _explain_service(reader: Reader, snapshot: Snapshot, name: str) -> tuple[dic
         raise ConnmonError(
             f"no service {name!r}; the services are: {known}", hint="Run `connmon-agent explain now` to see the link"
         )
-    seen = _last_seen(reader, snapshot.events, world.services[name])
+    seen = _last_seen(reader, reader.newest(), world.services[name])
     explanation = explain_service(world, _charts_of(reader, world), _now(snapshot), name=name, seen=seen)
     text = render_service(explanation, snapshot, width=screens.width_of_output(), paint=screens.painter())
     return service_document(explanation), text
 
 
-def _explain_event(reader: Reader, snapshot: Snapshot, seq: int) -> tuple[dict[str, Any], str]:
-    if not 1 <= seq <= snapshot.events:
+def _explain_event(reader: Reader, seq: int) -> tuple[dict[str, Any], str]:
+    newest, segments = reader.newest(), reader.segments()
+    if not 1 <= seq <= newest:
         raise ConnmonError(
-            f"no event {seq}; there are {count_of(snapshot.events, 'event')}",
+            f"no event {seq}; there are {count_of(newest, 'event')}",
             hint="Run `connmon-agent replay --since 1d --json` to list the numbers",
         )
-    steps = refold_journal(reader, takewhile(lambda row: row.seq <= seq, reader.recorded()))
+    require_kept(segments, seq)
+    mark = segments.find_before(seq)
+    after, start = (0, None) if mark is None else (mark.seq, reader.checkpoint(mark).world)
+    steps = refold_journal(reader, takewhile(lambda row: row.seq <= seq, reader.recorded(after_seq=after)), start)
     row, world = deque(steps, maxlen=1)[0]
     charts = EngineShelf(reader).read_charts({**world.charts, **row.charts})
     later = islice(reader.recorded(after_seq=seq), LOOK_AHEAD)

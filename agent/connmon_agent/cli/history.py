@@ -10,6 +10,7 @@ from ..store.reading import Reader
 from . import screens
 from .instants import FORMS, read_option
 from .invocations import Invocation
+from .kept import tell_kept
 from .outputs import echo_data, echo_json
 from .rendering.outage_tables import history_csv, history_document, render_history
 
@@ -44,12 +45,14 @@ def history(
 def _show_outages(reader: Reader, *, json: bool, csv: bool) -> None:
     outages = reader.outages()
     if json:
-        echo_json(history_document(outages))
+        echo_json(history_document(outages, note=tell_kept(reader.segments())))
     elif csv:
         echo_data(history_csv(outages))
     else:
         text = render_history(outages, now=time.time(), width=screens.width_of_output(), paint=screens.painter())
         click.echo(text)
+        if (note := tell_kept(reader.segments())) is not None:
+            click.echo(f"\n{note}")
 
 
 def _show_rounds(reader: Reader, since: float | None, until: float | None, *, json: bool, csv: bool) -> None:

@@ -11,6 +11,7 @@ from . import screens
 from .completion import complete_outages
 from .instants import FORMS, read_option
 from .invocations import Invocation
+from .kept import HINT, tell_kept
 from .outputs import echo_json
 from .rendering.status_document import status_document
 from .rendering.status_text import render_status
@@ -68,7 +69,8 @@ def replay(
         if at is not None:
             _show_state(reader, at, json=json)
         elif spanned:
-            _show_timeline(list(reader.recorded(since=since, until=until)), None, json=json)
+            note = _tell_removed(reader, since)
+            _show_timeline(list(reader.recorded(since=since, until=until)), None, note, json=json)
         elif asked or not verify:
             _show_outage(reader, outage or None, json=json)
 
@@ -76,9 +78,18 @@ def replay(
 def _show_outage(reader: Reader, number: int | None, *, json: bool) -> None:
     row = _find_outage(reader, number)
     if row is not None or json:
-        _show_timeline([] if row is None else _events_of(reader, row), row, json=json)
+        note = None if row is None else _tell_removed(reader, row.started.wall)
+        _show_timeline([] if row is None else _events_of(reader, row), row, note, json=json)
     else:
         click.echo("No outage is recorded. Use --since 1d to see other events of the last day.")
+
+
+def _tell_removed(reader: Reader, since: float | None) -> str | None:
+    """That events from ``since`` on (Unix seconds; None: from the first one on) were removed; None: none was."""
+    segments = reader.segments()
+    if since is not None and segments.start is not None and since > segments.start.at.wall:
+        return None
+    return tell_kept(segments)
 
 
 def _find_outage(reader: Reader, number: int | None) -> OutageRow | None:
@@ -106,19 +117,30 @@ def _events_of(reader: Reader, outage: OutageRow) -> list[Recorded]:
     return before + events
 
 
-def _show_timeline(rows: list[Recorded], outage: OutageRow | None, *, json: bool) -> None:
+def _show_timeline(rows: list[Recorded], outage: OutageRow | None, note: str | None, *, json: bool) -> None:
     if json:
-        echo_json(timeline_document(rows, outage=outage))
+        echo_json(timeline_document(rows, outage=outage, note=note))
     else:
         click.echo(render_timeline(rows, outage=outage, width=screens.width_of_output()))
+        if note is not None:
+            click.echo(f"\n{note}")
 
 
 def _show_state(reader: Reader, at: float, *, json: bool) -> None:
     # The engine, which only this and --verify need, takes longer to import than the journal to read.
     from .decisions import refold_journal
-    from .rendering.past import snapshot_at
+    from .rendering.past import Traces, snapshot_at
 
-    snapshot = snapshot_at(refold_journal(reader, reader.recorded()), at=at, path=str(reader.path))
+    segments = reader.segments()
+    mark = segments.find_at(at)
+    if mark is None and segments.start is not None:
+        since = say_date_and_time(segments.start.at.wall, zone=None)
+        raise ConnmonError(f"that time is before what is kept: the journal begins on {since}", hint=HINT)
+    begun = None if mark is None else reader.checkpoint(mark)
+    rows = reader.recorded(after_seq=0 if mark is None else mark.seq)
+    steps = refold_journal(reader, rows, None if begun is None else begun.world)
+    traces = None if mark is None or begun is None else Traces(mark.seq, begun.world, begun.agent, begun.round)
+    snapshot = snapshot_at(steps, at=at, path=str(reader.path), start=traces)
     if snapshot is None:
         raise ConnmonError(
             "nothing had been recorded at that time",
@@ -141,3 +163,5 @@ def _verify(reader: Reader, *, json: bool, alone: bool) -> None:
     verification.raise_if_failed()
     if alone and not json:
         click.echo(f"{count_of(verification.events, 'event')} decided again: all as recorded.")
+        if (note := tell_kept(reader.segments())) is not None:
+            click.echo(note)

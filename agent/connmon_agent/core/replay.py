@@ -56,9 +56,14 @@ class Difference:
     replayed: str
 
 
-def refold(recorded: Iterable[R], *, store: str, engine_for: EngineFor) -> Iterator[tuple[R, World]]:
-    """Each event from the first one on, with the world after it. ``store`` is the database's random name."""
-    for row, step in _decide_again(recorded, store=store, engine_for=engine_for):
+def refold(
+    recorded: Iterable[R], *, store: str, engine_for: EngineFor, start: World | None = None
+) -> Iterator[tuple[R, World]]:
+    """Each event with the world after it. ``store`` is the database's random name.
+
+    ``start`` is the world before the first of them; None: they begin with the first event of all.
+    """
+    for row, step in _decide_again(recorded, start or World(store=store), engine_for):
         yield row, step.world
 
 
@@ -67,7 +72,9 @@ def first_difference(
     *,
     store: str,
     engine_for: EngineFor,
+    start: World | None = None,
     final: World | None = None,
+    kept: Callable[[int], World | None] = lambda seq: None,
     follow: Callable[[R, Step], None] | None = None,
 ) -> Difference | None:
     """The first event that is decided otherwise now; None when all are decided as recorded.
@@ -75,10 +82,11 @@ def first_difference(
     An older version may have worded its reasons otherwise (``core.unworded``); where no reason differs, the final world
     must be the same to the letter.
     ``final`` is the world that the journal keeps; the replayed one must end in it (None: it is not compared).
-    ``follow`` is given each event with the step it causes now.
+    ``kept`` gives the world that the journal keeps after the event of that number (None: it keeps none).
+    ``follow`` is given each event with the step it causes now. ``start`` as for ``refold``.
     """
-    seq, world, reworded = 0, World(store=store), False
-    for row, step in _decide_again(recorded, store=store, engine_for=engine_for):
+    seq, world, reworded = 0, start or World(store=store), False
+    for row, step in _decide_again(recorded, world, engine_for):
         if (difference := _compare(row, step)) is not None:
             if not decide_alike(row, step):
                 return difference
@@ -86,13 +94,21 @@ def first_difference(
         if follow is not None:
             follow(row, step)
         seq, world = row.seq, step.world
-    if final is not None and world != final and not (reworded and _is_alike(world, final)):
-        return Difference(seq, "the world after it", _tell_unlike(final, world), _tell_unlike(world, final))
+        if (there := kept(seq)) is not None and not _is_kept(there, world, reworded):
+            return _compare_worlds(seq, "the checkpoint after it", kept=there, made=world)
+    if final is not None and not _is_kept(final, world, reworded):
+        return _compare_worlds(seq, "the world after it", kept=final, made=world)
     return None
 
 
-def _decide_again(recorded: Iterable[R], *, store: str, engine_for: EngineFor) -> Iterator[tuple[R, Step]]:
-    world, engine, charts = World(store=store), None, None
+def _compare_worlds(seq: int, what: str, *, kept: World, made: World) -> Difference:
+    """The difference of two worlds that should be alike, after event ``seq``."""
+    return Difference(seq, what, _tell_unlike(kept, made), _tell_unlike(made, kept))
+
+
+def _decide_again(recorded: Iterable[R], start: World, engine_for: EngineFor) -> Iterator[tuple[R, Step]]:
+    world, charts = start, start.charts
+    engine = engine_for(charts) if charts else None
     for row in recorded:
         event = row.event
         if isinstance(event, _NAMING_CHARTS) and event.charts and event.charts != charts:
@@ -104,8 +120,8 @@ def _decide_again(recorded: Iterable[R], *, store: str, engine_for: EngineFor) -
         yield row, step
 
 
-def _is_alike(world: World, other: World) -> bool:
-    return without_sentences(world) == without_sentences(other)
+def _is_kept(kept: World, made: World, reworded: bool) -> bool:
+    return made == kept or (reworded and without_sentences(made) == without_sentences(kept))
 
 
 def _compare(row: RecordedStep, step: Step) -> Difference | None:

@@ -50,6 +50,8 @@ MOST_CONNECTIONS = 20_000  # through one port: with two descriptors each, what a
 MOST_SERVICES = 300  # three times the largest site that is measured; a chain of that many still fits the stack
 MOST_ALTERNATIVES = 100  # ports; each is looked for whenever the ports are given out
 MOST_MEGABYTES = 1_000_000
+FEWEST_MEGABYTES = 10  # of the state file: the newest outages of a large site fit in
+SHORTEST_KEEP = DAY
 MOST_FILES = 1000  # each is looked for whenever another one is begun
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
@@ -368,6 +370,17 @@ JOURNAL = KeyTable(
         "how long each round of probes is kept in the [state file](state-file.md), for `history --rounds` and later "
         "questions: which targets were asked, how each answered, and in what time. 0 keeps none, and removes those "
         "that are there",
+    ),
+    Key(
+        "keep",
+        Duration(SHORTEST_KEEP, YEARS),
+        "how long events, outages and restarts are kept. Whole [segments](state-file.md#how-long-it-is-kept) of the "
+        "journal are removed, the oldest first. The newest outage and open restarts stay, however old they are",
+    ),
+    Key(
+        "max_size",
+        WholeNumber(FEWEST_MEGABYTES, MOST_MEGABYTES, "MB"),
+        "size of the state file above which the oldest events and rounds are removed, however young they are",
     ),
     defaults=DEFAULTS.journal,
 )

@@ -222,7 +222,7 @@ class Runner:
         self._calls = _open_calls(settings.kubernetes, memory.folder)
         self._registries = RegistryAsker(settings.kubernetes.registries)
         self._journal = JournalThread(memory.journal)
-        self._journal.keep_rounds(settings.journal.rounds_keep)
+        self._journal.keep(settings.journal)
         self._publisher = DaemonExecutor(1, "endpoints")
         self._endpoint_files = EndpointFiles(memory.folder, complain=self._complain)
         surroundings = self._open_surroundings(store)
@@ -313,7 +313,7 @@ class Runner:
             stop_timeout=settings.stop_timeout,
         )
         self._settings = settings
-        self._journal.keep_rounds(settings.journal.rounds_keep)
+        self._journal.keep(settings.journal)
         await self.monitoring.follow(settings.metrics)
 
     def _complain(self, text: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..core.events import Event
+from ..core.events import AgentStarted, Configured, Event
 from ..core.moments import Moment
 from ..core.sightings import InternalErrors, LineUsage, LogLoss, ProbeResult, QualitySight, Traffic
 from ..core.steps import Step
@@ -27,14 +27,17 @@ from ..core.tallies import (
 )
 from ..core.world import World
 from ..errors import CommitError, InvariantError, StoreError
-from ..settings import ROUNDS_KEEP
-from . import tallying, writes
+from ..settings import JOURNAL_KEEP, JOURNAL_MAX_SIZE, MEGABYTE, ROUNDS_KEEP
+from . import checkpoints, retention, tallying, writes
+from .checkpoints import FIND_BORN
 from .failures import commit_error, is_damage, store_error
 from .layout import EVENTS, LOG_LOSS, LOG_LOSSES, STEPS, UNVERIFIED, EventRow, StepBody
 from .opening import OpenedStore, Progress, Trace, open_store, require_full_sync
+from .retention import Limits
 from .round_log import Tail, log_round
 from .snapshots import SnapshotWriter
 
+TIDY_AFTER = 10  # rounds; while there is something to remove, each removes some of it
 COPY_AFTER = 250  # transactions; a quiet round writes three pages of 4 KiB, a decision about seven
 
 
@@ -52,7 +55,8 @@ class SqliteJournal:
     is left of the older log, or was torn, is never taken for a commit.
 
     ``set_aside`` is where a damaged file was moved when this one was opened, and ``damage`` says what ailed it; both
-    are None when the file was sound. ``rounds_keep`` may be set in any thread: seconds for which rounds are kept.
+    are None when the file was sound. ``rounds_keep``, seconds for which rounds are kept, and ``limits``, which say what
+    of the events is, may be set in any thread.
     """
 
     set_aside: Path | None
@@ -64,6 +68,9 @@ class SqliteJournal:
     _in_order: bool  # False: a transaction's outcome is unknown
     _counted: tuple[Tallies, LineTallies]
     _rounds: Tail
+    _charts: Mapping[str, str] | None  # by which the agent that writes decides; None: it has not said yet
+    _checkpoint: tuple[int, float] | None  # the newest: after which event, and when (steady seconds); None: none is
+    _untidied: int  # rounds since it was looked whether anything is to be removed
     _uncopied: int  # transactions since the log was copied into the database, or the file was opened
 
     def __init__(
@@ -83,6 +90,7 @@ class SqliteJournal:
         self._wall = wall
         self._trace = trace
         self.rounds_keep = ROUNDS_KEEP
+        self.limits = Limits(JOURNAL_KEEP, JOURNAL_MAX_SIZE * MEGABYTE)
         self._snapshots = SnapshotWriter()
         self._abandoned = False
         self._suspect = True  # the file may have been damaged since it was looked through
@@ -139,6 +147,9 @@ class SqliteJournal:
             writes.write_sign_of_life(connection, event)
             if counted is not tallies:
                 tallying.write_tallies(connection, counted)
+            charts = event.charts or self._charts if isinstance(event, AgentStarted | Configured) else self._charts
+            checkpoint = self._make_checkpoint(connection, row, step.world, charts)
+        self._charts, self._checkpoint = charts, checkpoint
         self._counted = counted, lines
         self._world, self._seq, self._hash = step.world, row.seq, row.hash
         return row.seq
@@ -169,6 +180,7 @@ class SqliteJournal:
             tallying.write_line_tallies(connection, lines)
             rounds = log_round(connection, self._rounds, at, probed, keep=self.rounds_keep)
         self._counted, self._rounds = (tallies, lines), rounds
+        self._tidy(at)
 
     def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
         """Remember what went through the local ports, without waiting for the disk. Raises StoreError."""
@@ -215,7 +227,7 @@ class SqliteJournal:
 
     def born(self) -> float | None:
         """When the first event was recorded, in Unix seconds; None: none was. Raises StoreError."""
-        row = self._fetch("SELECT wall FROM event WHERE seq = 1", doing="read the first event")
+        row = self._fetch(FIND_BORN, doing="read the first event")
         return None if row is None else float(row[0])
 
     def note_log_loss(self, loss: LogLoss) -> None:
@@ -267,8 +279,10 @@ class SqliteJournal:
         self._rounds = opened.remembered.rounds
         self.set_aside = opened.set_aside
         self.damage = opened.damage
+        self._charts = None
+        self._checkpoint = opened.remembered.checkpoint
         self._in_order = True
-        self._uncopied = 0
+        self._untidied = self._uncopied = 0
 
     def _begin_counting(self) -> None:
         """Go on with the counters that the file holds, or anew where a power cut may have taken the newest of them."""
@@ -301,6 +315,48 @@ class SqliteJournal:
             return row._replace(hash=row.expected_hash()), self._snapshots.to_text(step.world)
         except ValueError as error:
             raise InvariantError(f"the {type(event).__name__} {self._seq + 1} cannot be written: {error}") from error
+
+    def _make_checkpoint(
+        self, connection: sqlite3.Connection, row: EventRow, world: World, charts: Mapping[str, str] | None
+    ) -> tuple[int, float] | None:
+        """Make a checkpoint where one is due; returns the newest. From it decisions are made again by the charts that
+        the world names: so there is none where the agent decides by others, as until it has read its configuration.
+        """
+        seq, steady = self._checkpoint or (0, row.steady)
+        due = row.seq - seq >= checkpoints.EVERY or (row.seq > seq and row.steady - steady >= checkpoints.LONGEST)
+        if not due or not charts or charts != world.charts:
+            return seq, steady
+        checkpoints.write_checkpoint(connection, row, world)
+        return row.seq, row.steady
+
+    def _tidy(self, at: Moment) -> None:
+        """Do the next step of removing what is no longer to be kept; where nothing is, look again some rounds later.
+
+        Raises StoreError.
+        """
+        self._untidied += 1
+        if self._untidied < TIDY_AFTER:
+            return
+        try:
+            step = retention.find_step(self._connection, at, self.limits)
+        except sqlite3.Error as error:
+            raise store_error(error, doing="look for what is to be removed", path=self.path) from error
+        if step is None:
+            self._untidied = 0
+            return
+        self._require_references(False)  # rows that stay name events that go
+        try:
+            with self._unsynced("remove what is too old"):
+                step()
+        finally:
+            self._in_order = self._in_order and self._require_references(True)
+
+    def _require_references(self, on: bool) -> bool:
+        """Check the references between tables, or do not; whether that was done."""
+        with suppress(sqlite3.Error):
+            self._connection.execute(f"PRAGMA foreign_keys = {'ON' if on else 'OFF'}")
+            return bool(self._connection.execute("PRAGMA foreign_keys").fetchone()[0]) is on
+        return False
 
     def _require_order(self) -> None:
         if not self._in_order:

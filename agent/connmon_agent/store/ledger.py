@@ -13,6 +13,7 @@ from ..core.unworded import parts_of
 from ..core.world import World
 from ..errors import InvariantError
 from . import writes
+from .checkpoints import Body
 from .json_text import renew
 from .records import Recorded
 
@@ -20,6 +21,8 @@ from .records import Recorded
 TABLES = {"timer": None, "outage": "opened_seq", "intent": "seq", "listen": "seq"}
 # The columns with sentences, which an older version may have worded otherwise.
 SENTENCES = frozenset({"detail", "result", "reason", "answer"})
+# The column that numbers the event which ended what the row tells of; nothing changes it afterwards.
+_ENDED_BY = {"outage": "closed_seq", "intent": "settled_seq", "listen": "settled_seq"}
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -35,15 +38,34 @@ class Mismatch:
 
 
 class Ledger:
-    """The tables in memory, written by the very statements that the journal writes them by."""
+    """The tables in memory, written by the very statements that the journal writes them by.
 
-    def __init__(self) -> None:
+    ``start`` is the checkpoint after event ``after`` that the journal begins with; None: with the first event.
+    """
+
+    def __init__(self, start: Body | None = None, after: int = 0) -> None:
         from .schema import migrate  # sqlite-utils costs memory, and only a verification needs it here
 
         self._connection = sqlite3.connect(":memory:", isolation_level=None)
         migrate(self._connection)
         self._world = World(store="")
         self._reworded = False
+        self._after = after
+        if start is not None:
+            self._world = start.world
+            writes.write_timers(self._connection, {}, start.world.timers)
+            for table, rows in start.rows.items():
+                for row in rows:
+                    self._insert(table, row)
+
+    def _insert(self, table: str, row: dict[str, Any]) -> None:
+        columns = [name for name in row if name in self._columns(table)]  # a newer agent may have added some
+        marks = ", ".join("?" * len(columns))
+        values = [row[name] for name in columns]
+        self._connection.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", values)
+
+    def _columns(self, table: str) -> set[str]:
+        return {str(row[1]) for row in self._connection.execute(f"PRAGMA table_info({table})")}
 
     def add(self, row: Recorded, step: Step) -> None:
         """One event with the step it caused. Events come in their order."""
@@ -63,12 +85,19 @@ class Ledger:
         """The first row of ``kept`` that is not as it was made here, or is missing; None: all are alike."""
         for table, numbered_by in TABLES.items():
             made = read_table(self._connection, table)
-            for one, other in _pair(kept.get(table, []), made):
+            for one, other in _pair(self._verifiable(table, kept.get(table, [])), self._verifiable(table, made)):
                 if one != other and not (self._reworded and _without_sentences(one) == _without_sentences(other)):
                     source = other or one or {}
                     seq = source.get(numbered_by) if numbered_by else None
                     return Mismatch(seq, table, _tell(one, other), _tell(other, one))
         return None
+
+    def _verifiable(self, table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Without what had ended where the journal begins: what made it is no longer kept."""
+        column = _ENDED_BY.get(table)
+        if column is None:
+            return rows
+        return [row for row in rows if row[column] is None or row[column] > self._after]
 
     def close(self) -> None:
         """Let go of the memory."""

@@ -17,7 +17,9 @@ from ..platform_terms import advise_on_read_only
 from ..private_files import open_private, take_back
 from ..replacing import replace_file
 from ..wall_times import in_utc
-from .failures import is_damage, store_error
+from . import retention
+from .checkpoints import read_kept_after, read_newest
+from .failures import is_damage, primary_code, store_error
 from .layout import (
     EVENT_COLUMNS,
     GENESIS,
@@ -36,6 +38,7 @@ from .tallying import recall_tallies
 BUSY_TIMEOUT = 5.0  # seconds; only a reader that rebuilds the log's index after a crash holds a lock, for a moment
 LONGEST_LOG = 2000  # pages of 4 KiB, 8 MB, from which SQLite itself copies the log, without a word where it cannot
 LOG_KEPT = 10_000_000  # bytes to which a log is cut that a reader kept from being written again
+LONGEST_REWRITTEN = 64_000_000  # bytes of a file that is written anew to let it shrink, which takes about a second
 FULL = 2  # what PRAGMA synchronous answers
 
 PROGRESS = 10_000  # steps of SQLite's machine between two calls of ``Progress``; some hundred pages each
@@ -58,6 +61,7 @@ class Remembered:
     tallies: Tallies = field(default_factory=Tallies)
     lines: LineTallies = field(default_factory=LineTallies)
     rounds: Tail = ()
+    checkpoint: tuple[int, float] | None = None  # see checkpoints.read_newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,8 @@ def _open(path: Path, trace: Trace | None, check: bool, progress: Progress | Non
             _watch(connection, progress)
             _prepare(connection, path)
             tallies, lines = recall_tallies(connection)
-            remembered = replace(_recall(connection), tallies=tallies, lines=lines, rounds=_recall_rounds(connection))
+            rounds, newest = _recall_rounds(connection), read_newest(connection)
+            remembered = replace(_recall(connection), tallies=tallies, lines=lines, rounds=rounds, checkpoint=newest)
             _watch(connection, None)
             return OpenedStore(connection, remembered)
         except BaseException:
@@ -174,6 +179,22 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
         migrate(connection)
         _sync_directory(path.parent)
+    _let_shrink(connection)
+
+
+def _let_shrink(connection: sqlite3.Connection) -> None:
+    """Write the file of an older agent anew, once, so that it can get shorter; not a long one, for which the start
+    would have to wait. Until then what is removed makes room for what is written next.
+    """
+    if connection.execute("PRAGMA auto_vacuum").fetchone()[0] or retention.count_bytes(connection) > LONGEST_REWRITTEN:
+        return
+    try:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("VACUUM")  # all of it or nothing
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.OperationalError as error:
+        if primary_code(error) != sqlite3.SQLITE_FULL:  # it needs as much room again
+            raise
 
 
 def require_full_sync(connection: sqlite3.Connection, path: Path) -> None:
@@ -215,7 +236,10 @@ def _recall(connection: sqlite3.Connection) -> Remembered:
     if snapshot is None or not tail or snapshot[0] != tail[0][0]:
         raise Damaged("the world and the last event do not belong together")
     last = EventRow(*tail[0])
-    before = EventRow(*tail[1]).hash if len(tail) == 2 else GENESIS
+    if len(tail) == 2:
+        before = EventRow(*tail[1]).hash
+    else:  # all before it may have been removed
+        before = last.previous if last.seq == read_kept_after(connection) else GENESIS
     if last.previous != before or last.hash != last.expected_hash():
         raise Damaged(f"the chain of events is broken at event {last.seq}")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from ..core.moments import Moment
 from ..core.sightings import InternalErrors, LineUsage, LogLoss, QualitySight, Traffic
 from ..core.world import World
 from ..errors import StoreError
+from .checkpoints import FIND_BORN, Body, Mark, Segments, read_body, read_segments
 from .failures import damaged_text, store_error
 from .layout import (
     ERRORS,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from ..core.tallies import LineTallies, Tallies
 
 PAGE = 500  # events a query: a long one would keep the writer from shortening its log
+LOOKS = 5  # at a chain of which the oldest part is removed meanwhile
 ALIKE = 1024  # decoded steps kept by a reader: two of three events cause the very step of an earlier one
 
 # Older agents did not write the end of a recovery that the next outage overtook: it is that outage's beginning.
@@ -140,7 +143,7 @@ class Reader:
 
     def born(self) -> float | None:
         """When the first event was recorded, in Unix seconds; None: none was."""
-        row = self._first("SELECT wall FROM event WHERE seq = 1")
+        row = self._first(FIND_BORN)
         return None if row is None else float(row[0])
 
     def log_loss(self) -> LogLoss | None:
@@ -198,9 +201,22 @@ class Reader:
         first, last = self._span(outage)
         low = float("-inf") if since is None else since
         high = float("inf") if until is None else until
-        for row in self._events(max(after_seq, first - 1), last):
-            if low <= row.wall <= high:
-                yield self._recorded(row)
+        for after, end in self.segments().find_spans(low, high):
+            for row in self._events(max(after, after_seq, first - 1), last if end is None else min(last, end)):
+                if low <= row.wall <= high:
+                    yield self._recorded(row)
+
+    def segments(self) -> Segments:
+        """How the chain of events is cut, and where it begins."""
+        if not self._has("checkpoint"):  # an older agent's
+            return Segments(0, ())
+        with self._told("read the checkpoints"):
+            return read_segments(self._opened.connection)
+
+    def checkpoint(self, mark: Mark) -> Body:
+        """What the checkpoint holds. Raises Divergence: it is not as it was written."""
+        with self._told("read a checkpoint"):
+            return read_body(self._opened.connection, mark.seq)
 
     def rounds(self, *, since: float | None = None, until: float | None = None) -> Iterator[RecordedRound]:
         """The rounds that the round log holds, oldest first; none in a file of an older agent.
@@ -249,31 +265,52 @@ class Reader:
         """The SHA-256 under which each chart is kept, and its text. Raises StoreError."""
         return [(str(sha256), str(text)) for sha256, text in self._rows("SELECT sha256, text FROM chart")]
 
+    def newest(self) -> int:
+        """The number of the newest event; 0: there is none."""
+        row = self._first("SELECT coalesce(max(seq), 0) FROM event")
+        return 0 if row is None else int(row[0])
+
     def counts(self) -> tuple[int, int]:
-        """How many events there are, and how many bytes the database and its log take on the disk."""
+        """How many events are kept, and how many bytes the database and its log take on the disk."""
         row = self._first("SELECT max(seq), min(seq) FROM event")  # no gaps, and count(*) would read every page
-        events = 0 if row is None or row[0] is None else row[0] - row[1] + 1
+        newest, oldest = (0, 1) if row is None or row[0] is None else row
+        events = newest - max(oldest - 1, self.segments().kept_after)
         return events, size_of(self.path) + size_of(log_of(self.path))
 
     def derived_rows(self) -> Rows:
         """The tables whose rows follow from the events. Raises StoreError."""
-        try:
-            present = [table for table in TABLES if self._has(table)]
+        present = [table for table in TABLES if self._has(table)]
+        with self._told("read the memory"):
             return {table: read_table(self._opened.connection, table) for table in present}
-        except sqlite3.Error as error:
-            raise store_error(error, doing="read the memory", path=self.path) from error
-        except UnicodeDecodeError as error:
-            raise damaged_text(error, self.path) from error
 
     def verify_chain(self) -> int | None:
-        """The number of the first event that is not as it was written, or is missing; None: all of them stand."""
+        """The number of the first event that is not as it was written, or is missing; None: all that are kept stand.
+
+        Raises Divergence: the checkpoint at which they begin is not as it was written.
+        """
+        for _ in range(LOOKS):
+            segments = self.segments()
+            broken = self._verify_chain(segments)
+            if broken is None or self.segments().kept_after == segments.kept_after:
+                return broken
+        return broken  # an agent removed the oldest of them meanwhile, again and again
+
+    def _verify_chain(self, segments: Segments) -> int | None:
         # First: an agent may add events while they are read, and a snapshot must not be of one that came later.
         snapshot = self._first("SELECT seq FROM snapshot")
-        number, before = 0, GENESIS
+        hashes = {mark.seq: mark.hash for mark in segments.marks}
+        number, before = segments.kept_after, GENESIS
+        if number:
+            if segments.start is None:
+                return number
+            self.checkpoint(segments.start)
+            before = segments.start.hash
         try:
-            for row in self._events(0, _NO_MORE):
+            for row in self._events(number, _NO_MORE):
                 number += 1
                 if row.seq != number or row.previous != before or row.hash != row.expected_hash():
+                    return number
+                if hashes.get(number, row.hash) != row.hash:
                     return number
                 before = row.hash
         except (StoreError, UnicodeError):  # SQLite cannot read it, or it is no text
@@ -346,14 +383,20 @@ class Reader:
         rows = self._rows(sql, *parameters)
         return rows[0] if rows else None
 
-    def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Every row at once: a half-read result would be a long transaction."""
+    @contextmanager
+    def _told(self, doing: str) -> Iterator[None]:
+        """Within, what SQLite says is a StoreError."""
         try:
-            return self._opened.connection.execute(sql, parameters).fetchall()
+            yield
         except sqlite3.Error as error:
-            raise store_error(error, doing="read the memory", path=self.path) from error
+            raise store_error(error, doing=doing, path=self.path) from error
         except UnicodeDecodeError as error:
             raise damaged_text(error, self.path) from error
+
+    def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Every row at once: a half-read result would be a long transaction."""
+        with self._told("read the memory"):
+            return self._opened.connection.execute(sql, parameters).fetchall()
 
 
 def _moment(pair: tuple[float | None, float | None]) -> Moment | None:

@@ -222,6 +222,41 @@ def m005_rounds(db: Database) -> None:
         db.execute(statement)
 
 
+_SEGMENTS = (
+    """
+    CREATE TABLE checkpoint (
+        seq INTEGER PRIMARY KEY,
+        steady REAL NOT NULL,
+        wall REAL NOT NULL,
+        earliest_wall REAL NOT NULL,
+        latest_wall REAL NOT NULL,
+        hash TEXT NOT NULL CHECK (length(hash) = 64),
+        body BLOB NOT NULL,
+        seal TEXT NOT NULL CHECK (length(seal) = 64)
+    ) STRICT
+    """,
+    # The event that the journal begins after stays, too: it is the end of the chain that the next one is tied to.
+    "DROP TRIGGER event_is_never_deleted",
+    """
+    CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event
+    WHEN OLD.seq >= coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'kept_after'), 0)
+    BEGIN SELECT RAISE(ABORT, 'events are append-only: no event of a segment that is kept is ever deleted'); END
+    """,
+    """
+    CREATE TRIGGER journal_begins_at_a_checkpoint BEFORE INSERT ON meta
+    WHEN NEW.key = 'kept_after' AND NOT EXISTS (SELECT 1 FROM checkpoint WHERE seq = CAST(NEW.value AS INTEGER))
+    BEGIN SELECT RAISE(ABORT, 'the journal begins at a checkpoint'); END
+    """,
+)
+
+
+@MIGRATIONS()
+def m006_segments(db: Database) -> None:
+    """Checkpoints cut the chain of events, so that its oldest segments can be removed."""
+    for statement in _SEGMENTS:
+        db.execute(statement)
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the tables up to date and name the database, all in one transaction. Raises ``sqlite3.Error``."""
     connection.execute("BEGIN IMMEDIATE")

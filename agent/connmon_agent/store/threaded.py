@@ -18,8 +18,10 @@ from ..core.sightings import InternalErrors, LineUsage, LogLoss, ProbeResult, Qu
 from ..core.steps import Step
 from ..core.tallies import COMMITS, Durations, LineTallies, Tallies
 from ..core.world import World
+from ..settings import MEGABYTE, JournalSettings
 from .journal import SqliteJournal
 from .layout import log_of, size_of
+from .retention import Limits
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,9 +60,10 @@ class JournalThread:
         """How many commits took how long, by ``core.tallies.COMMITS``, and seconds of them all. For any thread."""
         return self._commits.so_far
 
-    def keep_rounds(self, seconds: float) -> None:
-        """Keep rounds for so many seconds from the next one on; 0: keep none. May be called in any thread."""
-        self._journal.rounds_keep = seconds
+    def keep(self, settings: JournalSettings) -> None:
+        """Keep so much from the next round on. May be called in any thread."""
+        self._journal.rounds_keep = settings.rounds_keep
+        self._journal.limits = Limits(settings.keep, settings.max_size * MEGABYTE)
 
     def size(self) -> int:
         """Bytes of the state file and its log. May be called in any thread."""

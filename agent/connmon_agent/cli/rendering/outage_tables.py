@@ -43,9 +43,9 @@ def render_history(
     return "\n".join([paint(head, Tone.QUIET), *told, *_advice(newest_first, width)])
 
 
-def history_document(outages: Sequence[OutageRow]) -> dict[str, Any]:
-    """The outages as JSON values, the oldest first."""
-    return {"schema": SCHEMA, "outages": [outage_document(outage) for outage in outages]}
+def history_document(outages: Sequence[OutageRow], *, note: str | None = None) -> dict[str, Any]:
+    """The outages as JSON values, the oldest first. ``note`` says that older ones were removed; None: none were."""
+    return {"schema": SCHEMA, "outages": [outage_document(outage) for outage in outages], "note": note}
 
 
 def outage_document(outage: OutageRow) -> dict[str, Any]:

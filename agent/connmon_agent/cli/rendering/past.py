@@ -12,8 +12,8 @@ from .snapshots import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class _Traces:
-    """What the events so far say besides the world. ``seq`` is the newest event's number."""
+class Traces:
+    """What the events so far say, and the world after them. ``seq`` is the newest event's number."""
 
     seq: int = 0
     world: World | None = None
@@ -21,12 +21,15 @@ class _Traces:
     round: LatestRound | None = None
 
 
-def snapshot_at(steps: Iterable[tuple[Recorded, World]], *, at: float, path: str) -> Snapshot | None:
+def snapshot_at(
+    steps: Iterable[tuple[Recorded, World]], *, at: float, path: str, start: Traces | None = None
+) -> Snapshot | None:
     """The state at ``at`` (Unix seconds); None: nothing had been recorded then.
 
-    ``steps`` are the events from the first one on, each with the world after it, at least up to one after ``at``.
+    ``steps`` are the events after ``start`` (None: from the first one on), each with the world after it, at least up to
+    one after ``at``.
     """
-    traces, killed = _Traces(), False
+    traces, killed = start or Traces(), False
     for row, world in steps:
         if row.at.wall > at:
             # Nothing else tells of a kill -9: the next life begins without the last one having ended.
@@ -44,7 +47,7 @@ def snapshot_at(steps: Iterable[tuple[Recorded, World]], *, at: float, path: str
     return Snapshot(at, path, traces.world, pid, agent, traces.round, events=traces.seq, bytes=0)
 
 
-def _follow(traces: _Traces, row: Recorded, world: World) -> _Traces:
+def _follow(traces: Traces, row: Recorded, world: World) -> Traces:
     event, agent, latest = row.event, traces.agent, traces.round
     if isinstance(event, AgentStarted):
         agent = AgentRow(event.pid, event.version, started=row.at, heartbeat=row.at, stopped=None)
@@ -52,7 +55,7 @@ def _follow(traces: _Traces, row: Recorded, world: World) -> _Traces:
         agent = replace(agent, heartbeat=row.at, stopped=row.at if isinstance(event, AgentStopped) else None)
     if isinstance(event, RoundFinished):
         latest = _round_of(event)
-    return _Traces(row.seq, world, agent, latest)
+    return Traces(row.seq, world, agent, latest)
 
 
 def _round_of(event: RoundFinished) -> LatestRound:

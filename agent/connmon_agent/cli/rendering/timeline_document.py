@@ -15,14 +15,18 @@ from .summaries import Summary, summarise
 SCHEMA = 1
 
 
-def timeline_document(rows: Sequence[Recorded], *, outage: OutageRow | None) -> dict[str, Any]:
-    """The timeline as JSON values. ``outage`` None: the rows are of a span of time, not of an outage."""
+def timeline_document(rows: Sequence[Recorded], *, outage: OutageRow | None, note: str | None = None) -> dict[str, Any]:
+    """The timeline as JSON values. ``outage`` None: the rows are of a span of time, not of an outage.
+
+    ``note`` says that events of it were removed; None: none were.
+    """
     sentences = _sentences_by_event(rows)
     return {
         "schema": SCHEMA,
         "outage": None if outage is None else outage_document(outage),
         "events": [_event(row, sentences.get(row.seq, [])) for row in rows],
         "services": [_summary(summary) for summary in summarise(rows)],
+        "note": note,
     }
 
 

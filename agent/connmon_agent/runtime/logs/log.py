@@ -16,7 +16,7 @@ from ...core.moments import Moment
 from ...errors import ConnmonError
 from ...files import refuse_special
 from ...private_files import PUBLIC_FOLDER, make_folder
-from ...settings import LoggingSettings
+from ...settings import MEGABYTE, LoggingSettings
 from ...threads import DaemonExecutor
 from ..sentences import Sentence
 from .disk import Disk, LocalDisk
@@ -32,7 +32,6 @@ from .throttle import Throttle
 
 MOST_WAITING = 10_000  # lines that wait to be written; what comes then is dropped, and counted
 FAREWELL = 2.0  # seconds for them at the end
-MEGABYTE = 1024 * 1024  # bytes
 MOST_STARTS = 20  # logs of single runs
 
 
