@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connmon_agent.http1 import HEAD_LIMIT, BadAnswer, Exchange, Flaw, Head, ask_for_tunnel
+from connmon_agent.http1 import HEAD_LIMIT, BadAnswer, Flaw, Head, HttpExchange, ask_for_tunnel
 
 
-def ask(method: str = "GET", **fields: str) -> Exchange:
-    return Exchange(method, "/", {"Host": "a", **fields}.items())
+def ask(method: str = "GET", **fields: str) -> HttpExchange:
+    return HttpExchange(method, "/", {"Host": "a", **fields}.items())
 
 
-def read(exchange: Exchange, *pieces: bytes) -> tuple[Head, bytes]:
+def read(exchange: HttpExchange, *pieces: bytes) -> tuple[Head, bytes]:
     """The answer that comes in these pieces, after which the other side closes."""
     waiting = [*pieces, b""]
     while (head := exchange.read_head()) is None:
@@ -55,7 +55,7 @@ def test_a_request_is_written_as_it_was_given() -> None:
 )
 def test_nothing_is_smuggled_into_a_request(target: str, fields: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="not a request"):
-        Exchange("GET", target, {"Host": "a", **fields}.items())
+        HttpExchange("GET", target, {"Host": "a", **fields}.items())
 
 
 @pytest.mark.parametrize("size", [1, 3, 10_000])

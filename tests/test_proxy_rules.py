@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connmon_agent.proxy_rules import is_exempt, is_local, name_proxy
+from connmon_agent.proxy_rules import Proxy, ProxyError, is_exempt, is_local, name_proxy, parse_proxy
 
 PROXY = "http://proxy.example:3128"
 
@@ -83,3 +85,38 @@ def test_this_machine_is_reached_without_one(host: str) -> None:
 @given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
 def test_no_text_breaks_the_rule(host: str, value: str, no_proxy: str) -> None:
     name_proxy("https", host, 443, {"HTTPS_PROXY": value, "NO_PROXY": no_proxy})
+
+
+@pytest.mark.parametrize(
+    ("text", "proxy"),
+    [
+        ("http://proxy.example:8080", Proxy("proxy.example", 8080)),
+        ("http://proxy.example:8080/", Proxy("proxy.example", 8080)),
+        ("proxy.example:8080", Proxy("proxy.example", 8080)),
+        ("http://proxy.example", Proxy("proxy.example", 80)),
+        ("https://proxy.example", Proxy("proxy.example", 443, None, "https")),
+        ("http://[2001:db8::1]:80", Proxy("2001:db8::1", 80)),
+        ("http://ada:se%20cret@proxy.example:80", Proxy("proxy.example", 80, "Basic YWRhOnNlIGNyZXQ=")),
+    ],
+)
+def test_a_proxy_that_is_named(text: str, proxy: Proxy) -> None:
+    assert parse_proxy(text, "http_proxy") == proxy
+
+
+@pytest.mark.parametrize("text", ["socks5://u:secret@a", "ftp://a", "http://", "http://[::1", "x:99999", "x:0", "\xfc"])
+def test_what_is_no_proxy_is_refused_without_its_password(text: str) -> None:
+    with pytest.raises(ProxyError, match=r"^http_proxy names (no HTTP|a SOCKS) proxy$"):
+        parse_proxy(text, "http_proxy")
+
+
+def test_a_password_is_never_shown() -> None:
+    proxy = parse_proxy("http://ada:secret@proxy.example:80", "http_proxy")
+
+    assert (str(proxy), proxy.url) == ("proxy.example:80", "http://proxy.example:80")
+    assert str(Proxy("::1", 80)) == "[::1]:80"
+
+
+@given(st.text(max_size=30))
+def test_no_text_breaks_the_reading(text: str) -> None:
+    with contextlib.suppress(ProxyError):
+        assert parse_proxy(text, "http_proxy").host

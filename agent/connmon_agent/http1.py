@@ -44,7 +44,7 @@ class Head:
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
-class Exchange:
+class HttpExchange:
     """A request of ``method`` for ``target`` with ``fields`` (Host first), and its answer.
 
     ``limit``: bytes of the answer's head at most. Raises ValueError where these are no request.
@@ -122,13 +122,13 @@ class Exchange:
         return Flaw.NO_HTTP if "status line" in str(error) else Flaw.MALFORMED
 
 
-def ask_for_tunnel(host: str, port: int, authorization: str | None, *, user_agent: str, limit: int) -> Exchange:
+def ask_for_tunnel(host: str, port: int, authorization: str | None, *, user_agent: str, limit: int) -> HttpExchange:
     """Ask a proxy to connect to ``host`` (RFC 9110, section 9.3.6). ``authorization``: the field that it wants."""
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     fields = [("Host", place), ("User-Agent", user_agent)]
     if authorization is not None:
         fields.append(("Proxy-Authorization", authorization))
-    return Exchange("CONNECT", place, fields, limit=limit)
+    return HttpExchange("CONNECT", place, fields, limit=limit)
 
 
 def _read_head(event: h11.Response | h11.InformationalResponse) -> Head:

@@ -6,12 +6,73 @@ https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config. Nothing but text is l
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import unquote, urlsplit
 
+_DEFAULT_PORTS = {"http": 80, "https": 443}  # by which the proxy itself is reached; curl would take SOCKS' 1080
 _VARIABLES = {"http": ("http_proxy", "HTTP_PROXY"), "https": ("https_proxy", "HTTPS_PROXY")}
 _FOR_ALL = ("all_proxy", "ALL_PROXY")
 _CGI = "REQUEST_METHOD"  # in a CGI's environment HTTP_PROXY is the client's header "Proxy:" (httpoxy)
+
+
+class ProxyError(ValueError):
+    """What is named is no proxy that HTTP can pass. The message names the ``source`` and shows no password.
+
+    ``socks``: it is a SOCKS proxy.
+    """
+
+    def __init__(self, source: str, *, socks: bool = False) -> None:
+        super().__init__(f"{source} names {'a SOCKS' if socks else 'no HTTP'} proxy")
+        self.source = source
+        self.socks = socks
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Where the proxy listens, and by which ``scheme`` (http or https) it is reached.
+
+    ``authorization`` is the field Proxy-Authorization that it wants (None: none); it is never shown.
+    """
+
+    host: str
+    port: int
+    authorization: str | None = None
+    scheme: str = "http"
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Its URL, without a password."""
+        return f"{self.scheme}://{self}"
+
+
+def find_proxy(scheme: str, host: str, port: int, environment: Mapping[str, str]) -> Proxy | None:
+    """The proxy for ``scheme`` (http or https), ``host`` and ``port``; None: there is none. Raises ProxyError."""
+    named = name_proxy(scheme, host, port, environment)
+    return None if named is None else parse_proxy(named[1], named[0])
+
+
+def parse_proxy(text: str, source: str) -> Proxy:
+    """The proxy that a URL, or host:port alone, names. Raises ProxyError."""
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ProxyError(source) from None
+    if parts.scheme.startswith("socks"):
+        raise ProxyError(source, socks=True)
+    if parts.scheme not in _DEFAULT_PORTS or not host or port == 0 or not host.isascii():
+        raise ProxyError(source)
+    authorization = None
+    if parts.username is not None:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+        authorization = f"Basic {base64.b64encode(login).decode('ascii')}"
+    return Proxy(host, port or _DEFAULT_PORTS[parts.scheme], authorization, parts.scheme)
 
 
 def name_proxy(scheme: str, host: str, port: int, environment: Mapping[str, str]) -> tuple[str, str] | None:

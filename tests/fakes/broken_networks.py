@@ -92,9 +92,12 @@ class BrokenNetwork(VirtualLoop):
         super().__init__()
         self._choose = choose
         self.attempts: list[float] = []
+        self._met: dict[Any, Fault] = {}  # by the sockets that are connected
 
     async def create_connection(self, factory: Any, host: Any = None, port: Any = None, **options: Any) -> Any:
-        fault = await self._meet(str(host), int(port))
+        sock = options["sock"]
+        fault = self._met.pop(sock)
+        sock.close()
         protocol = factory()
         transport = _Transport(self, protocol, fault)
         protocol.connection_made(transport)
@@ -109,7 +112,7 @@ class BrokenNetwork(VirtualLoop):
         return done
 
     async def sock_connect(self, sock: Any, address: Any) -> None:
-        await self._meet(str(address[0]), int(address[1]))
+        self._met[sock] = await self._meet(str(address[0]), int(address[1]))
 
     async def _meet(self, host: str, port: int) -> Fault:
         self.attempts.append(self.time())

@@ -151,7 +151,7 @@ def test_what_was_never_sent_was_never_delivered(tmp_path: Path) -> None:
     with closed_port() as port:
         refused = asyncio.run(scenario(local(port)))
     assert failure(refused) == ("unreachable", False)
-    assert str(refused).startswith(f"{local(port)} cannot be reached: Connection refused. Is the cluster running?")
+    assert str(refused).startswith(f"{local(port)} cannot be reached: connection refused. Is the cluster running?")
     with silent_port() as port:
         assert failure(asyncio.run(scenario(local(port), 0.05))) == ("timeout", False)
     unresolved = asyncio.run(scenario("http://[fe80::1%25nosuch0]:6443"))
@@ -195,6 +195,26 @@ def test_a_request_carries_what_the_api_server_wants_to_know(tmp_path: Path) -> 
         "Accept: application/json",
         "Content-Type: application/json-patch+json",
     } <= set(lines)
+
+
+def test_a_proxy_gets_the_login_that_its_url_holds(tmp_path: Path) -> None:
+    """urllib3 takes none from a URL: every request was refused with 407, while watches passed."""
+    heads: list[bytes] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await read_request(reader))
+        writer.write(FINE)
+
+    async def scenario() -> Json | ClusterError:
+        async with serve_tcp(handle) as port:
+            proxied = {"proxy-url": f"http://ada:s3cret@127.0.0.1:{port}"}
+            async with calls_of(write_kubeconfig(tmp_path / "c", "http://api.example", cluster=proxied)) as calls:
+                return await ask(calls)
+
+    assert asyncio.run(scenario()) == {"gitVersion": "v1.30.0"}
+    lines = heads[0].decode().split("\r\n")
+    assert lines[0].startswith("GET http://api.example/")
+    assert "Proxy-Authorization: Basic YWRhOnMzY3JldA==" in lines
 
 
 def test_connections_are_kept_open(tmp_path: Path) -> None:

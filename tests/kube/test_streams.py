@@ -298,4 +298,4 @@ def test_the_proxy_is_the_environments_but_never_to_this_machine(
     server: str, environment: dict[str, str], proxy: str | None
 ) -> None:
     chosen = choose_proxy(Access(origin="a test", server=server), environment)
-    assert (None if chosen is None else chosen.geturl()) == proxy
+    assert (None if chosen is None else chosen.url) == proxy

@@ -14,9 +14,10 @@ from connmon_agent.platform_terms import HOSTS_FILE
 from connmon_agent.probes.failures import WrongAnswer
 from connmon_agent.probes.http import naming_this_machine
 from connmon_agent.probes.lookups import Address, Lookup, is_name
-from connmon_agent.probes.network import Network, connect_first, find_own_address, interleave_families
+from connmon_agent.probes.network import Network, find_own_address
 from connmon_agent.probes.prober import TargetProber
 from connmon_agent.settings import HttpTarget, IcmpTarget, Target, TcpTarget
+from connmon_agent.staggered import connect_first, interleave_families
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 LONG = 600.0  # seconds; so long that a test which waits for it fails

@@ -475,7 +475,7 @@ def test_an_api_that_cannot_be_reached_is_the_last_thing_told(tmp_path: Path) ->
         findings = asyncio.run(gather(examine_cluster(settings_for(tmp_path, WEB, kubeconfig=kubeconfig))))
     assert list(findings) == ["kubernetes API"]
     assert findings["kubernetes API"].health == "problem"
-    assert findings["kubernetes API"].text.endswith("cannot be reached: Connection refused")
+    assert findings["kubernetes API"].text.endswith("cannot be reached: connection refused")
 
 
 def test_a_missing_kubeconfig_is_a_problem(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import socket
 from typing import Any
 
 from .. import __version__
-from ..http1 import BadAnswer, Exchange
+from ..connection_failures import explain_failure
+from ..http1 import BadAnswer, HttpExchange
 from .clients import reset
 from .forward import Forward
 from .visits import Visit
@@ -31,7 +32,7 @@ async def check_forward(forward: Forward) -> Trouble | None:
     except TimeoutError:
         return f"nothing came of a connection within {PATIENCE:g} s", False
     except OSError as error:
-        return f"its own port cannot be reached: {error.strerror or error}", False
+        return f"its own port cannot be reached: {explain_failure(error).words}", False
 
 
 async def _check(forward: Forward) -> Trouble | None:
@@ -69,7 +70,7 @@ async def _ask(client: socket.socket, visit: Visit, path: str) -> str | None:
     """What is wrong with the answer to a GET of ``path``; None: nothing."""
     agent = f"connmon-agent/{__version__}"
     try:
-        exchange = Exchange("GET", path, (("Host", "localhost"), ("User-Agent", agent), ("Connection", "close")))
+        exchange = HttpExchange("GET", path, (("Host", "localhost"), ("User-Agent", agent), ("Connection", "close")))
     except ValueError as error:
         return f"GET {path} cannot be asked: {error}"
     await asyncio.get_running_loop().sock_sendall(client, exchange.request)
@@ -85,7 +86,7 @@ async def _ask(client: socket.socket, visit: Visit, path: str) -> str | None:
         await _cancel(reading, opened)
 
 
-async def _read_answer(client: socket.socket, exchange: Exchange) -> str | None:
+async def _read_answer(client: socket.socket, exchange: HttpExchange) -> str | None:
     """What is wrong with the answer's head; None: nothing."""
     try:
         while (head := exchange.read_head()) is None:

@@ -11,11 +11,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from ..errors import ClusterError
 from ..kube.backends import Backend, Backends
 from ..kube.backoffs import Backoff, TooEarly
 from ..settings import Transport
+from ..staggered import Start, race
 from .seeking import Astray, Destination, Seeker
 from .transports import Transports
 from .ways import Stream
@@ -129,50 +131,24 @@ class Connector:
         """The first of several tries that succeeds. Raises the ClusterError of the last one where none does, or of an
         earlier one where it is too early for any.
         """
-        tries: dict[asyncio.Task[Stream], Backend] = {}
-        failure: ClusterError | None = None
+        tries = _Tries(self, self._gate, backends)
         self._gate.waiting += 1
         try:
-            while True:
-                if not tries or self._wants_company(tries):
-                    failure = self._begin(backends, tries) or failure
-                if not tries:
-                    raise failure or ClusterError("unreachable", "no backend can be tried now", delivered=False)
-                for task in await self._await_some(tries):
-                    end = tries[task]
-                    if (error := task.exception()) is None:
-                        del tries[task]
-                        return Connected(task.result(), end)
-                    del tries[task]
-                    failure = _expect_cluster_error(error)
+            return await race(tries, expected=(ClusterError,), drop=_abort, choose=tries.choose_failure)
         finally:
             self._gate.waiting -= 1
-            await _give_up(tries)
 
-    def _wants_company(self, tries: dict[asyncio.Task[Stream], Backend]) -> bool:
-        return self._gate.waiting <= CALM and len(tries) < PARALLEL_TRIES
+    def admit(self, end: Backend) -> ClusterError | None:
+        """Why ``end`` may not be tried now; None: it may."""
+        try:
+            if (backoff := self._backoffs.get(end.key)) is not None:
+                backoff.admit()
+        except ClusterError as error:
+            return error
+        return None
 
-    async def _await_some(self, tries: dict[asyncio.Task[Stream], Backend]) -> set[asyncio.Task[Stream]]:
-        """Those that have ended; none where it is time for another one."""
-        timeout = STAGGER if self._wants_company(tries) else None
-        done, _ = await asyncio.wait(tries, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        return done
-
-    def _begin(self, backends: Backends, tries: dict[asyncio.Task[Stream], Backend]) -> ClusterError | None:
-        """Try the best backend that may be tried now. Returns why none may; None: one is tried."""
-        refusal: ClusterError | None = None
-        for end in self._order(backends.ends, tries.values()):
-            try:
-                if (backoff := self._backoffs.get(end.key)) is not None:
-                    backoff.admit()
-            except ClusterError as error:
-                refusal = refusal or error
-            else:
-                tries[asyncio.create_task(self._try(backends, end))] = end
-                return None
-        return refusal
-
-    async def _try(self, backends: Backends, end: Backend) -> Stream:
+    async def try_one(self, backends: Backends, end: Backend) -> Connected:
+        """One try of one backend, in its turn. Raises ClusterError."""
         async with self._gate.turns:
             began = self._now()
             try:
@@ -188,9 +164,9 @@ class Connector:
                 self._noted(str(error))
                 raise
             self._patience = min(max(SHORTEST_TRY, 4 * (self._now() - began)), LONGEST_TRY)
-            return stream
+            return Connected(stream, end)
 
-    def _order(self, ends: Sequence[Backend], tried: Collection[Backend]) -> list[Backend]:
+    def order(self, ends: Sequence[Backend], tried: Collection[Backend]) -> list[Backend]:
         """The best first; those that have just failed, and those that are being tried, come later."""
         now, busy = self._now(), Counter(end.key for end in tried)
         self._shunned = {key: until for key, until in self._shunned.items() if until > now}
@@ -203,19 +179,51 @@ class Connector:
         return asyncio.get_running_loop().time()
 
 
-async def _give_up(tries: dict[asyncio.Task[Stream], Backend]) -> None:
-    """End the tries that are not wanted any more; what one of them still opened is closed."""
-    for task in tries:
-        task.cancel()
-    for outcome in await asyncio.gather(*tries, return_exceptions=True):
-        if not isinstance(outcome, BaseException):
-            await outcome.abort()
+class _Tries:
+    """The tries of one client: the best backends first, and company for what is silent while not much is under way."""
+
+    def __init__(self, connector: Connector, gate: Gate, backends: Backends) -> None:
+        self._connector = connector
+        self._gate = gate
+        self._backends = backends
+        self._tried: list[Backend] = []  # by the tries that are under way
+        self._refusal: ClusterError | None = None  # why none could be begun when that was last asked; None: one could
+
+    def begin(self, running: int, failed: int) -> Start[Connected] | None:
+        """See ``staggered.Attempts``."""
+        if running and not self._wants_company(running):
+            return None
+        refusal: ClusterError | None = None
+        for end in self._connector.order(self._backends.ends, self._tried):
+            refused = self._connector.admit(end)
+            if refused is None:
+                return partial(self._try, end)
+            refusal = refusal or refused
+        self._refusal = refusal or self._refusal
+        return None
+
+    def patience(self, running: int) -> float | None:
+        """See ``staggered.Attempts``."""
+        return STAGGER if self._wants_company(running) else None
+
+    def choose_failure(self, failures: Sequence[Exception]) -> Exception:
+        """Of those of the tries, or of what none could be begun for."""
+        last = self._refusal or (failures[-1] if failures else None)
+        return last or ClusterError("unreachable", "no backend can be tried now", delivered=False)
+
+    def _wants_company(self, running: int) -> bool:
+        return self._gate.waiting <= CALM and running < PARALLEL_TRIES
+
+    async def _try(self, end: Backend) -> Connected:
+        self._tried.append(end)
+        try:
+            return await self._connector.try_one(self._backends, end)
+        finally:
+            self._tried.remove(end)
 
 
-def _expect_cluster_error(error: BaseException) -> ClusterError:
-    if isinstance(error, ClusterError):
-        return error
-    raise error
+async def _abort(late: Connected) -> None:
+    await late.stream.abort()
 
 
 def _explain(error: ClusterError) -> Astray:

@@ -7,10 +7,12 @@ import contextlib
 import socket
 from typing import Protocol
 
+from ..connection_failures import explain_failure
 from ..errors import ClusterError
 from ..kube.client import list_socket_options
 from ..kube.pod_failures import PodBroke, PodRefused
 from ..kube.pod_frames import HEADROOM
+from ..staggered import connect_address
 
 CHUNK = 64 * 1024  # bytes read at once
 
@@ -100,24 +102,24 @@ class DirectStream:
         self._socket.close()
 
     def _broke(self, error: OSError) -> PodBroke:
-        return PodBroke("unreachable", f"the connection to {self._name} broke: {error.strerror or error}")
+        return PodBroke("unreachable", f"the connection to {self._name} broke: {explain_failure(error).words}")
 
 
 async def dial(address: str, port: int, *, timeout: float) -> DirectStream:
     """Connect to an IP address within ``timeout`` seconds. Raises PodRefused, or ClusterError when nothing answers."""
     name = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    dialled = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        dialled.setblocking(False)
-        for option in list_socket_options():
-            dialled.setsockopt(*option)
         async with asyncio.timeout(timeout):
-            await asyncio.get_running_loop().sock_connect(dialled, (address, port))
-    except BaseException as error:
-        dialled.close()
-        if isinstance(error, TimeoutError):
-            raise ClusterError("timeout", f"{name} did not accept a connection within {timeout:g} s") from error
-        if isinstance(error, OSError):
-            raise PodRefused("unreachable", f"{name} cannot be reached: {error.strerror or error}") from error
-        raise
+            dialled = await connect_address((family, (address, port)), prepare=_set_options)
+    except TimeoutError as error:
+        raise ClusterError("timeout", f"{name} did not accept a connection within {timeout:g} s") from error
+    except OSError as error:
+        words = explain_failure(error).words
+        raise PodRefused("unreachable", f"{name} cannot be reached: {words}") from error
     return DirectStream(dialled, name)
+
+
+def _set_options(made: socket.socket) -> None:
+    for option in list_socket_options():
+        made.setsockopt(*option)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .. import __version__
+from ..connection_failures import explain_failure
 from ..errors import ClusterError
 from ..settings import KubernetesSettings
 from .answers import Answer, read_answer
@@ -288,8 +289,9 @@ def _explain_failure(
         return failed("timeout", "did not answer completely in time")
     if tls := _find_cause(error, ssl.SSLError):
         return failed(*explain_tls(tls))
-    if isinstance(error, failures.NameResolutionError):
-        return failed("unreachable", "cannot be reached: its name cannot be resolved", "Is the name server reachable?")
+    if unresolved := _find_cause(error, socket.gaierror):
+        words = f"cannot be reached: {explain_failure(unresolved).words}"
+        return failed("unreachable", words, "Is the name server reachable?")
     refused = isinstance(error, failures.NewConnectionError)  # for urllib3 that is a kind of timeout, too
     if isinstance(error, failures.ConnectTimeoutError) and not refused:
         return failed("timeout", f"did not accept a connection within {timeout[0]:g} s", "Is the machine reachable?")
@@ -312,9 +314,9 @@ _Cause = TypeVar("_Cause", bound=BaseException)
 
 def _explain_os_error(error: OSError, failed: _Failed, *, sent: bool) -> ClusterError:
     if sent:
-        return failed("unreachable", f"broke the connection off: {error.strerror or error}")
+        return failed("unreachable", f"broke the connection off: {explain_failure(error).words}")
     hint = "Is the cluster running? (minikube start, systemctl status k3s)"
-    return failed("unreachable", f"cannot be reached: {error.strerror or error}", hint)
+    return failed("unreachable", f"cannot be reached: {explain_failure(error).words}", hint)
 
 
 def _find_cause(error: BaseException, sort: type[_Cause]) -> _Cause | None:
@@ -348,7 +350,9 @@ def _build_rest(access: Access, environment: Mapping[str, str], *, temp_dir: Pat
     configuration_class, rest_class = _import_library()
     configuration = configuration_class(host=access.server, retries=False, verify_ssl=access.verify)
     proxy = choose_proxy(access, environment)
-    configuration.proxy = None if proxy is None else proxy.geturl()
+    configuration.proxy = None if proxy is None else proxy.url
+    if proxy is not None and proxy.authorization is not None:  # which urllib3 does not take from a URL
+        configuration.proxy_headers = {"Proxy-Authorization": proxy.authorization}
     configuration.no_proxy = None  # by our own rule the proxy is chosen already
     configuration.tls_server_name = access.server_name
     configuration.socket_options = list_socket_options()

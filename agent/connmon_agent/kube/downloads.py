@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..errors import ClusterError
-from ..http1 import BadAnswer, Exchange, Flaw, Head
+from ..http1 import BadAnswer, Flaw, Head, HttpExchange
 from .wires import Wire
 
 HEAD = 64 * 1024  # bytes of an answer's head
@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 class Download:
     """The answer to one request. ``server`` is for messages. Every method raises ClusterError or OSError."""
 
-    def __init__(self, wire: Wire, server: str, exchange: Exchange) -> None:
+    def __init__(self, wire: Wire, server: str, exchange: HttpExchange) -> None:
         self._wire = wire
         self._server = server
         self._exchange = exchange

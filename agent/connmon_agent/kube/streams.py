@@ -8,22 +8,23 @@ take 10 MiB, and 256 KiB more for each connection.
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import ipaddress
 import json
 import os
-import socket
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from ..connection_failures import explain_failure
 from ..errors import ClusterError
-from ..http1 import Exchange, Head, ask_for_tunnel
+from ..http1 import Head, HttpExchange, ask_for_tunnel
+from ..proxy_rules import Proxy
+from ..staggered import connect_host
 from .answers import Answer, read_answer
 from .backoffs import Backoff
 from .calls import Calls
@@ -43,7 +44,6 @@ from .wires import Buffers, Wire
 WITHOUT_SPDY = 300.0  # seconds for which a server that did not take SPDY is not asked again
 PROOF = 1.0  # seconds for the first SPDY connection to answer
 FRESH = 1.0  # seconds for which nobody asks whether the kubeconfig has changed
-HAPPY_EYEBALLS = 0.25  # seconds that one address is given before the next is tried beside it; RFC 8305
 _NOT_UPGRADED = (405, 426, 501)  # statuses of a server, or a proxy, that does not know what is asked of it
 _UPGRADE_REQUIRED = b"pgrade request required"  # the API server, where a proxy took the wish out of the request
 
@@ -58,7 +58,7 @@ class _Way:
 
     access: Access
     context: ssl.SSLContext | None  # None: it speaks no TLS
-    proxy: SplitResult | None
+    proxy: Proxy | None
     session: ssl.SSLSession | None = None
     verified_address: str | None = None
 
@@ -257,7 +257,7 @@ class ApiStreams:
 
     @contextlib.asynccontextmanager
     async def _asking(
-        self, way: _Way, exchange: Exchange, timeout: float
+        self, way: _Way, exchange: HttpExchange, timeout: float
     ) -> AsyncIterator[tuple[Wire, Head, Download]]:
         """A wire of its own and the head of the answer to ``exchange``, within ``timeout`` seconds. Where the block
         fails the wire is closed. Raises ClusterError.
@@ -286,14 +286,15 @@ class ApiStreams:
             wire.abort()
             await wire.closed()
 
-    async def _open(self, way: _Way, wire: Wire, exchange: Exchange) -> tuple[Head, Download]:
+    async def _open(self, way: _Way, wire: Wire, exchange: HttpExchange) -> tuple[Head, Download]:
         """Connect, ask, and return the head of the answer. Raises what it meets."""
-        first = way.proxy or way.server
-        name = first.hostname or ""
-        delay = None if _is_address(name) else HAPPY_EYEBALLS
-        await asyncio.get_running_loop().create_connection(
-            lambda: wire, name, _port_of(first), happy_eyeballs_delay=delay
-        )
+        first = (way.server.hostname or "", _port_of(way.server))
+        connected = await connect_host(*((way.proxy.host, way.proxy.port) if way.proxy is not None else first))
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: wire, sock=connected)
+        except BaseException:
+            connected.close()
+            raise
         if way.proxy is not None:
             await _pass_proxy(wire, way.proxy, way.server)
         if way.context is not None:
@@ -305,28 +306,24 @@ class ApiStreams:
         return head, download
 
 
-async def _pass_proxy(wire: Wire, proxy: SplitResult, server: SplitResult) -> None:
+async def _pass_proxy(wire: Wire, proxy: Proxy, server: SplitResult) -> None:
     """Ask an HTTP proxy for a tunnel to ``server``. Raises ClusterError."""
-    name = f"{proxy.hostname}:{_port_of(proxy)}"
     if proxy.scheme != "http":
-        raise refuse(f"the proxy {name} is reached by {proxy.scheme}, which streams cannot pass", "Use an http proxy")
-    authorization = None
-    if proxy.username:
-        pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-        authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    exchange = ask_for_tunnel(server.hostname or "", _port_of(server), authorization, user_agent=USER_AGENT, limit=HEAD)
-    download = Download(wire, f"the proxy {name}", exchange)
+        raise refuse(f"the proxy {proxy} is reached by {proxy.scheme}, which streams cannot pass", "Use an http proxy")
+    host, port = server.hostname or "", _port_of(server)
+    exchange = ask_for_tunnel(host, port, proxy.authorization, user_agent=USER_AGENT, limit=HEAD)
+    download = Download(wire, f"the proxy {proxy}", exchange)
     head = await download.ask()
     if not 200 <= head.status < 300:
-        raise ClusterError("unreachable", f"the proxy {name} answered with {head.status}", hint="Correct HTTPS_PROXY")
+        raise ClusterError("unreachable", f"the proxy {proxy} answered with {head.status}", hint="Correct HTTPS_PROXY")
     if download.detach():  # a server that speaks TLS, or HTTP, does not speak first
-        raise ClusterError("protocol", f"the proxy {name} sent more than its answer", hint="Correct HTTPS_PROXY")
+        raise ClusterError("protocol", f"the proxy {proxy} sent more than its answer", hint="Correct HTTPS_PROXY")
 
 
-def _prepare(way: _Way, method: str, target: str, fields: Mapping[str, str]) -> Exchange:
+def _prepare(way: _Way, method: str, target: str, fields: Mapping[str, str]) -> HttpExchange:
     """Raises ClusterError (credentials) where the kubeconfig's values are none that HTTP can carry."""
     try:
-        return Exchange(method, target, fields.items(), limit=HEAD)
+        return HttpExchange(method, target, fields.items(), limit=HEAD)
     except ValueError as error:
         words = f"{way.access.server} cannot be asked: {error}"
         raise refuse(words, "Correct the server or the token in the kubeconfig") from error
@@ -358,15 +355,6 @@ def _is_answer(head: Head, body: bytes) -> bool:
 
 def _is_json(head: Head) -> bool:
     return head.fields.get("content-type", "").startswith("application/json")
-
-
-def _is_address(name: str) -> bool:
-    """Whether there is nothing to choose between."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _port_of(url: SplitResult) -> int:
@@ -433,10 +421,5 @@ def _explain(error: OSError, server: str) -> ClusterError:
     if isinstance(error, ssl.SSLError):
         kind, words, hint = explain_tls(error)
         return ClusterError(kind, f"{server} {words}", hint=hint)
-    if isinstance(error, socket.gaierror):
-        return ClusterError("unreachable", f"{server} cannot be reached: its name cannot be resolved", delivered=False)
-    # asyncio has words of its own for a connection that fails, and its own error where several addresses were tried
-    words = os.strerror(error.errno) if error.errno else str(error) or "the connection was closed"
-    if getattr(error, "winerror", None):  # one of Windows' own numbers, of which the errno says nothing
-        words = error.strerror or words
+    words = explain_failure(error).words
     return ClusterError("unreachable", f"{server} cannot be reached: {words}", delivered=False)

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from ..authorities import trust_this_machines
+from ..connection_failures import FailureKind, explain_failure
 from .kubeconfig import Access, refuse
 
 # A PEM file may hold words of people around its blocks, in whatever encoding, which kubectl passes over.
@@ -26,15 +27,16 @@ def explain_tls(error: ssl.SSLError) -> tuple[str, str, str | None]:
     The peer's early end is ``unreachable``, whether TLS was told of it or not: an API server behind a TLS terminator is
     down. A refused or untrusted certificate is ``credentials``.
     """
-    reason = error.reason or ""
-    if isinstance(error, ssl.SSLCertVerificationError):
+    found = explain_failure(error)
+    if found.kind in (FailureKind.UNTRUSTED, FailureKind.OUT_OF_DATE):
         hint = "Renew the kubeconfig: its certificate authority is not the cluster's, or the clock is wrong"
-        return "credentials", f"is not trusted: {error.verify_message}", hint
-    if "ALERT" in reason:
-        return "credentials", f"refused our certificate: {reason}", "Renew the kubeconfig"
-    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or "EOF" in f"{reason} {error}":
+        return "credentials", f"is not trusted: {found.detail}", hint
+    if found.kind is FailureKind.ALERT:
+        return "credentials", f"refused our certificate: {found.detail}", "Renew the kubeconfig"
+    if found.kind is FailureKind.CLOSED:
         return "unreachable", "broke the connection off", "Is the API server running behind this address?"
-    return "protocol", f"does not speak TLS: {reason or error}", "Is this address the Kubernetes API?"
+    words = f"does not speak TLS: {found.detail}" if found.kind is FailureKind.NO_TLS else found.words
+    return "protocol", words, "Is this address the Kubernetes API?"
 
 
 def build_context(access: Access, temp_dir: Path) -> ssl.SSLContext:

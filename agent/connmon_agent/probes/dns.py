@@ -10,9 +10,10 @@ from functools import partial
 
 from ..core.sightings import Failure
 from ..settings import DnsTarget
+from ..staggered import Address
 from .costs import count_connection, count_datagrams
 from .failures import ProbeFailure, WrongAnswer, classify_error, explain_error
-from .lookups import Address, name_family, parse_address
+from .lookups import name_family, parse_address
 from .network import Network, report_errors
 
 _HEADER = struct.Struct("!6H")  # id, flags, then how many questions, answers, authorities, additionals

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..staggered import Address
 from .costs import ICMP, count_datagrams
 from .failures import WrongAnswer
-from .lookups import FAMILIES, Address
+from .lookups import FAMILIES
 from .network import Network, report_errors
 
 _HEADER = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence

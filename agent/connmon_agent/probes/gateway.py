@@ -7,11 +7,12 @@ from ipaddress import ip_address
 
 from ..core.sightings import Failure
 from ..settings import GatewayTarget
+from ..staggered import Address, connect_address, run_staggered
 from .default_routes import DefaultRoute, choose_routes, read_default_routes
 from .echoes import find_obstacle, send_echo
 from .failures import ProbeFailure
-from .lookups import Address, name_family, parse_address
-from .network import Network, connect_address, run_staggered
+from .lookups import name_family, parse_address
+from .network import ERRORS, Network, spare_packets
 
 # What routers of small sites have open, or refuse at once: their name server and their page.
 PORTS = (53, 80)
@@ -30,7 +31,7 @@ async def ask_gateway(gateway: str, network: Network, *, ping: bool, ports: tupl
     starts = [partial(_knock, _parse(gateway, port)) for port in ports]
     if ping:
         starts.insert(0, partial(send_echo, _parse(gateway), network))
-    await run_staggered(starts, delay=network.timeout * SHARE)
+    await run_staggered(starts, delay=network.timeout * SHARE, expected=ERRORS)
 
 
 def find_gateway(routes: list[DefaultRoute]) -> str:
@@ -54,7 +55,7 @@ def find_gateway_obstacle(target: GatewayTarget) -> str | None:
 
 async def _knock(address: Address) -> None:
     try:
-        (await connect_address(address)).close()
+        (await connect_address(address, prepare=spare_packets)).close()
     except ConnectionRefusedError:
         return  # it is there to refuse
 

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from ..core.sightings import Failure
-from ..http1 import HEAD_LIMIT, BadAnswer, Exchange, Flaw, Head, ask_for_tunnel
+from ..http1 import HEAD_LIMIT, BadAnswer, Flaw, Head, HttpExchange, ask_for_tunnel
+from ..proxy_rules import Proxy
 from ..settings import HttpTarget
 from .costs import count_connection
 from .failures import ProbeFailure, WrongAnswer, explain_error
 from .lookups import encode_host
 from .network import Network
-from .proxies import Proxy, choose_proxy
+from .proxies import choose_proxy
 
 BODY_LIMIT = 64 * 1024  # bytes
 
@@ -41,8 +42,8 @@ class Request:
     host: str
     port: int
     secure: bool
-    exchange: Exchange
-    tunnel: Exchange | None = None
+    exchange: HttpExchange
+    tunnel: HttpExchange | None = None
 
 
 async def probe_http(target: HttpTarget, network: Network) -> None:
@@ -66,7 +67,7 @@ async def get_head(url: str, network: Network) -> Head:
 @asynccontextmanager
 async def _asked(
     url: str, network: Network, *, proxy: str | None = None, family: str | None = None, abroad: bool = False
-) -> AsyncIterator[tuple[tuple[asyncio.StreamReader, Exchange], bool]]:
+) -> AsyncIterator[tuple[tuple[asyncio.StreamReader, HttpExchange], bool]]:
     """Where the answer to a GET of ``url`` can be read, and whether a proxy may answer in its place.
 
     ``abroad``: its host is to be on the internet, so that this machine is not meant.
@@ -175,14 +176,14 @@ def build_request(url: str, proxy: Proxy | None = None) -> Request:
         "Connection": "close",
     }
     try:
-        exchange = Exchange("GET", f"{path}{query}", fields.items())
+        exchange = HttpExchange("GET", f"{path}{query}", fields.items())
     except ValueError:
         raise ProbeFailure(f'"{url}" is not a URL that can be asked for') from None
     return Request(name, port or _DEFAULT_PORTS[parts.scheme], secure, exchange, tunnel)
 
 
 async def check_response(
-    reader: asyncio.StreamReader, exchange: Exchange, target: HttpTarget, *, proxied: bool = False
+    reader: asyncio.StreamReader, exchange: HttpExchange, target: HttpTarget, *, proxied: bool = False
 ) -> None:
     """Read the answer as far as ``target`` asks and compare. ``proxied``: a proxy may answer in the target's place.
 
@@ -238,7 +239,7 @@ def _compare_body(body: bytes, expected: bytes) -> None:
         raise WrongAnswer(f"answered another text than expected: {shown}")
 
 
-async def _read_head(reader: asyncio.StreamReader, exchange: Exchange) -> Head:
+async def _read_head(reader: asyncio.StreamReader, exchange: HttpExchange) -> Head:
     try:
         while (head := exchange.read_head()) is None:
             exchange.feed(await reader.read(HEAD_LIMIT))
@@ -247,7 +248,7 @@ async def _read_head(reader: asyncio.StreamReader, exchange: Exchange) -> Head:
     return head
 
 
-async def _read_body(reader: asyncio.StreamReader, exchange: Exchange, head: Head) -> bytes:
+async def _read_body(reader: asyncio.StreamReader, exchange: HttpExchange, head: Head) -> bytes:
     length = head.fields.get("content-length", "0")
     if head.status not in _WITHOUT_BODY and "transfer-encoding" not in head.fields and int(length) > BODY_LIMIT:
         raise _oversized()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from ..settings import IcmpTarget
+from ..staggered import ATTEMPT_DELAY, run_staggered
 from .echoes import find_obstacle, send_echo
-from .network import ATTEMPT_DELAY, Network, run_staggered
+from .network import ERRORS, Network
 
 
 async def probe_icmp(target: IcmpTarget, network: Network) -> None:
@@ -15,7 +16,8 @@ async def probe_icmp(target: IcmpTarget, network: Network) -> None:
     if len(addresses) == 1:
         await network.ask_again(partial(send_echo, addresses[0], network))
     else:
-        await run_staggered([partial(send_echo, address, network) for address in addresses], delay=ATTEMPT_DELAY)
+        starts = [partial(send_echo, address, network) for address in addresses]
+        await run_staggered(starts, delay=ATTEMPT_DELAY, expected=ERRORS)
 
 
 def find_icmp_obstacle(target: IcmpTarget) -> str | None:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
+from ..connection_failures import word_lookup
 from ..core.sightings import Failure
 from ..platform_terms import HOSTS_FILE
+from ..staggered import Address, parse_literal
 from .failures import ProbeFailure
 
-Address = tuple[socket.AddressFamily, tuple[Any, ...]]  # the family and the address as sockets take it
 Resolve = Callable[..., Iterable[tuple[socket.AddressFamily, Any, int, str, tuple[Any, ...]]]]  # as getaddrinfo
 _Found = list[Address] | Exception
 
@@ -23,13 +24,7 @@ FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 
 def parse_address(host: str, port: int) -> Address | None:
     """The address that ``host`` spells out, an IPv6 zone included; None when it is a name."""
-    try:
-        found = socket.getaddrinfo(
-            encode_host(host), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-        )
-    except socket.gaierror:
-        return None
-    return found[0][0], found[0][4]
+    return parse_literal(encode_host(host), port)
 
 
 def encode_host(host: str) -> bytes:
@@ -106,7 +101,7 @@ class Lookup:
         # Shielded: a probe's deadline ends the waiting, not the lookup.
         found = await asyncio.shield(self._pending)
         if isinstance(found, OSError):
-            raise ProbeFailure(_explain_lookup(host, found), Failure.NAME) from found
+            raise ProbeFailure(f'the name "{host}" {word_lookup(found)}', Failure.NAME) from found
         if isinstance(found, Exception):
             raise found
         return found
@@ -131,11 +126,3 @@ class Lookup:
         self._pending = None
         if not future.done():
             future.set_result(found)
-
-
-def _explain_lookup(host: str, error: OSError) -> str:
-    if error.errno == socket.EAI_AGAIN:
-        return f'the name "{host}" cannot be looked up: no name server answers'
-    if error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)):
-        return f'the name "{host}" is not known'
-    return f'the name "{host}" cannot be looked up: {(error.strerror or str(error)).lower()}'

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 import struct
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
-from itertools import zip_longest
 from typing import Any, TypeVar
 
 from ..core.sightings import Failure
+from ..staggered import Address, connect_address, connect_first, interleave_families, run_staggered
 from .costs import count_attempts, count_lookup
 from .failures import ProbeFailure
-from .lookups import FAMILIES, Address, Lookup, is_name, name_family, refuse_loopback
+from .lookups import FAMILIES, Lookup, is_name, name_family, refuse_loopback
 
 T = TypeVar("T")
 
-# RFC 8305, section 5: the next address gets its turn when the one before has been silent for 250 ms.
-ATTEMPT_DELAY = 0.25
+ERRORS = (OSError, ProbeFailure)  # that an attempt of a probe may fail with
 # How often one address is asked in the time of a probe. Linux sends a lost SYN again after 1 s (RFC 6298), which is the
 # whole timeout: with one attempt, three targets and 20 % loss each way a link would be called OFFLINE 46 times an hour,
 # with three of them once in 2000 hours.
@@ -96,9 +94,11 @@ class Network:
         answered = 0
         try:
             if len(addresses) == 1:
-                sock = await self.ask_again(partial(connect_address, addresses[0]), drop=socket.socket.close)
+                sock = await self.ask_again(
+                    partial(connect_address, addresses[0], prepare=spare_packets), drop=socket.socket.close
+                )
             else:  # a silent one may be the broken one of two IP versions, and no packet that was lost
-                sock = await connect_first(addresses * 2)
+                sock = await connect_first(addresses * 2, prepare=spare_packets)
             answered = 1
         finally:
             self.bytes += count_attempts(addresses[0][0], self.attempts - answered)
@@ -108,7 +108,7 @@ class Network:
         return sock
 
     async def ask_again(
-        self, ask: Callable[[], Coroutine[Any, Any, T]], *, drop: Callable[[T], object] = lambda result: None
+        self, ask: Callable[[], Coroutine[Any, Any, T]], *, drop: Callable[[T], None] = lambda result: None
     ) -> T:
         """The first result of ``ask``, which is begun again while it is silent: a lost packet is no lost link.
 
@@ -121,17 +121,11 @@ class Network:
 
         attempts = [partial(attempt, number) for number in range(1, ATTEMPTS + 1)]
         delay = self.timeout / ATTEMPTS
-        number, result = await run_staggered(attempts, delay=delay, drop=lambda late: drop(late[1]), eager=False)
+        number, result = await run_staggered(
+            attempts, delay=delay, expected=ERRORS, drop=lambda late: drop(late[1]), eager=False
+        )
         self.attempts = number  # an answer that is late is no lost packet, though it was asked for again meanwhile
         return result
-
-
-def interleave_families(addresses: Iterable[Address]) -> list[Address]:
-    """IPv6 and IPv4 by turns, the preferred family first (RFC 8305, section 4): a broken family costs one delay."""
-    families: dict[socket.AddressFamily, list[Address]] = {}
-    for address in addresses:
-        families.setdefault(address[0], []).append(address)
-    return [address for turn in zip_longest(*families.values()) for address in turn if address is not None]
 
 
 def find_own_address(sock: socket.socket) -> str | None:
@@ -162,68 +156,3 @@ def spare_packets(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_FAREWELL)
     if sys.platform == "linux":
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
-
-
-async def connect_first(addresses: list[Address], *, delay: float = ATTEMPT_DELAY) -> socket.socket:
-    """Connect to whichever address accepts first, ``delay`` seconds after one another.
-
-    Raises the OSError of the one that failed first when all of them do.
-    """
-    if len(addresses) == 1:
-        return await connect_address(addresses[0])
-    starts = [partial(connect_address, address) for address in addresses]
-    return await run_staggered(starts, delay=delay, drop=socket.socket.close)
-
-
-async def connect_address(address: Address) -> socket.socket:
-    """A new TCP connection to this address, the caller's to close. Raises OSError."""
-    family, place = address
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        spare_packets(sock)
-        await asyncio.get_running_loop().sock_connect(sock, place)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-async def run_staggered(
-    starts: Iterable[Callable[[], Coroutine[Any, Any, T]]],
-    *,
-    delay: float,
-    drop: Callable[[T], object] = lambda result: None,
-    eager: bool = True,
-) -> T:
-    """The result of whichever attempt is first to have one, begun ``delay`` seconds after one another.
-
-    ``eager``: an attempt that fails gives the next its turn at once; otherwise there is no next one when all that were
-    begun have failed. ``drop`` lets go of a result that came too late. Raises what the first one to fail did.
-    """
-    waiting = list(starts)
-    running: set[asyncio.Task[T]] = set()
-    failures: list[OSError | ProbeFailure] = []
-    try:
-        while running or (waiting and (eager or not failures)):
-            if waiting:
-                running.add(asyncio.create_task(waiting.pop(0)()))
-            limit = delay if waiting else None
-            done, _ = await asyncio.wait(running, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-            for attempt in done:
-                running.discard(attempt)
-                try:
-                    return attempt.result()
-                except (OSError, ProbeFailure) as failure:
-                    failures.append(failure)
-        raise failures[0]
-    finally:
-        await _drop_attempts(running, drop)
-
-
-async def _drop_attempts(attempts: Iterable[asyncio.Task[T]], drop: Callable[[T], object]) -> None:
-    for attempt in attempts:
-        attempt.cancel()
-    for attempt in attempts:
-        with contextlib.suppress(OSError, ProbeFailure, asyncio.CancelledError):
-            drop(await attempt)
