@@ -183,7 +183,7 @@ def test_with_an_api_that_refuses_connections_it_watches_the_link(agent: LocalAg
     document["clusters"][0]["cluster"]["server"] = "http://127.0.0.1:1"
     file.write_text(json.dumps(document))
     agent.start()
-    agent.until_said("web: UNKNOWN: http://127.0.0.1:1 cannot be reached: Connection refused")
+    agent.until_said("web: UNKNOWN: http://127.0.0.1:1 cannot be reached: connection refused")
     agent.until_link("ONLINE")
 
 

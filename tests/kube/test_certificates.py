@@ -52,7 +52,7 @@ def test_an_early_end_is_the_certificates_fault_once_it_has_expired() -> None:
         (BROKEN, PEM, False),
         (BROKEN, None, True),
         (BROKEN, "no certificate", True),
-        (ClusterError("unreachable", "https://a cannot be reached: Connection refused"), PEM, True),
+        (ClusterError("unreachable", "https://a cannot be reached: connection refused"), PEM, True),
         (ClusterError("timeout", "https://a broke the connection off"), PEM, True),
     ],
 )

@@ -513,7 +513,7 @@ def test_nobody_listens(tmp_path: Path) -> None:
     seen, answered = asyncio.run(scenario())
     assert isinstance(seen, Unseen)
     assert seen.kind == "unreachable"
-    assert "Connection refused" in seen.reason
+    assert "connection refused" in seen.reason
     assert (answered.outcome, answered.kind) == (Outcome.UNKNOWN, "unreachable")
 
 
