@@ -7,10 +7,13 @@ from pathlib import Path
 from socket import socket
 from typing import Protocol
 
+from msgspec import UNSET, UnsetType
+
 from .core.effects import Listen, Restart
 from .core.events import Event, ForwardChecked, ListenAnswered, RestartAnswered
 from .core.moments import Moment
 from .core.plan import ServicePlan
+from .core.round_counts import RoundCounts
 from .core.sightings import (
     Evidence,
     InternalErrors,
@@ -200,10 +203,12 @@ class Journal(Protocol):
         sight: QualitySight | None = None,
         usage: LineUsage | None = None,
         probed: Sequence[ProbeResult] = (),
+        counts: RoundCounts | UnsetType = UNSET,
     ) -> None:
         """Remember the newest round, the quality up to it and what the rounds took on the line (None: not known), and
         the heartbeat, without waiting for the disk. ``results`` are what is known of all targets, ``probed`` what this
-        round found, which is counted. Raises StoreError.
+        round found, which is counted; ``counts`` is what rounds have changed in the link since the last event. Raises
+        StoreError.
         """
 
     async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:

@@ -54,6 +54,10 @@ NAMES = {
     ("MeteredSeen", "source"),
     ("Ordered", "services"),
     ("Traffic", "service"),
+    # What an event found in the link: another text would not be what it was decided with.
+    ("RoundCounts", "cause"),
+    ("RoundCounts", "detail"),
+    ("RoundCounts", "answering"),
 }
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import UNSET, UnsetType
+
 from connmon_agent.core.events import Event
 from connmon_agent.core.moments import Moment
+from connmon_agent.core.round_counts import RoundCounts
 from connmon_agent.core.sightings import InternalErrors, LineUsage, LogLoss, ProbeResult, QualitySight, Traffic
 from connmon_agent.core.steps import Step
 from connmon_agent.core.world import World
@@ -40,8 +43,9 @@ class DirectJournal:
         sight: QualitySight | None = None,
         usage: LineUsage | None = None,
         probed: Sequence[ProbeResult] = (),
+        counts: RoundCounts | UnsetType = UNSET,
     ) -> None:
-        self._journal.note_round(at, results, sight, usage, probed)
+        self._journal.note_round(at, results, sight, usage, probed, counts)
 
     async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
         self._journal.note_traffic(at, traffic)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 from tests.fakes.announcers import FakeAnnouncer
 from tests.fakes.charts import real_charts
@@ -23,6 +24,7 @@ from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import AgentStarted, AgentStopped, Event, Outcome, RestartAnswered, RoundFinished
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import Kind, Plan, ServicePlan, with_stages
+from connmon_agent.core.round_counts import RoundCounts
 from connmon_agent.core.sightings import (
     Evidence,
     Failure,
@@ -423,6 +425,7 @@ class FakeDisk:
         sight: QualitySight | None = None,
         usage: LineUsage | None = None,
         probed: Sequence[ProbeResult] = (),
+        counts: RoundCounts | UnsetType = UNSET,
     ) -> None:
         if self.dead:
             return

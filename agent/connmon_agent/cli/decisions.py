@@ -210,7 +210,7 @@ def _look(reader: Reader) -> tuple[int, World | StoreError, Rows]:
     for _ in range(LOOKS):
         newest, kept = reader.newest(), reader.derived_rows()
         try:
-            world: World | StoreError = reader.world() or StoreError("it is missing")
+            world: World | StoreError = reader.recorded_world() or StoreError("it is missing")
             if isinstance(world, World) and not reader.world_is_as_written(world):
                 world = StoreError("it has a key that no agent writes")
         except StoreError as error:

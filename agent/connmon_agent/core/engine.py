@@ -39,6 +39,7 @@ from .port_decisions import PortDecisions
 from .progress import note_progress
 from .quality import is_poor
 from .replacements import is_replaced, note_undoing
+from .round_counts import apply_counts
 from .rounds import ROUND_TRIGGERS, forget_rounds, note_cluster, note_news, note_quality, note_round
 from .sightings import Sighting, Unseen
 from .steps import Resolution, Step, Transition
@@ -83,6 +84,7 @@ class Engine:
 
     def step(self, world: World, event: Event) -> Step:
         """What ``event`` makes of ``world``."""
+        world = apply_counts(world, event.counts)
         draft = Draft(world, event.at)
         self._handlers[type(event)](draft, event)
         self._run(draft, LinkContext(draft))

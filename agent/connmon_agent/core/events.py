@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from .bounds import Words
 from .moments import Moment
 from .plan import Plan
+from .round_counts import RoundCounts
 from .sightings import Evidence, ProbeResult, QualitySight, Sighting, Unseen
 
 
-class EventBase(Struct, frozen=True, tag_field="is", tag=True):
+class WithCounts(Struct, frozen=True, kw_only=True):
+    """``counts``: what rounds that only counted have changed since the event before; it is decided on with that."""
+
+    counts: RoundCounts | UnsetType = UNSET
+
+
+class EventBase(WithCounts, frozen=True, tag_field="is", tag=True):
     """What is common to all events. Written down, each names its class under ``is``, a word no field can have."""
 
     at: Moment

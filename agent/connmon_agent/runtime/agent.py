@@ -35,6 +35,7 @@ from ..core.events import (
 from ..core.moments import Moment
 from ..core.plan import Plan
 from ..core.port_demands import services_held
+from ..core.round_counts import collect_counts, only_counts, with_counts
 from ..core.sightings import InternalErrors, ProbeResult, Traffic
 from ..core.steps import Step
 from ..core.world import World
@@ -68,8 +69,9 @@ MOST_UNRECORDED = 10_000
 class Agent:
     """Observers -> event -> step -> commit -> effects. One instance runs once.
 
-    Events are decided on one at a time, in the order in which they came. The world is what is durable: while the disk
-    takes its time, what is seen waits for its turn, and everything else on the loop goes on.
+    Events are decided on one at a time, in the order in which they came. The world is what is durable, and what rounds
+    have counted since: while the disk takes its time, what is seen waits for its turn, and everything else on the loop
+    goes on.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Agent:
         self._turn = 0  # how often another configuration was taken over
         self._stop_by: float | None = None  # the loop's time at which everything must have ended; None: it is to go on
         self.world = surroundings.journal.load()
+        self._recorded = self.world.link  # as the state file has it, or will have once what waits can be recorded
         self.last_round: Moment | None = None  # when the newest one of this agent ended; None: none has
         self.internal_errors = 0  # since its start
         self._vigil = Vigil(self._clock)
@@ -269,6 +272,10 @@ class Agent:
         step = self._engine.step(self.world, event)
         if not step.changes(self.world):
             return step
+        if isinstance(event, RoundFinished) and only_counts(self.world, step):
+            self._go_on(event, step)
+            return step
+        event = with_counts(event, self._recorded, self.world.link)
         if self._trouble is not None:
             self._go_on_blindly(event, step)
             return step
@@ -289,6 +296,7 @@ class Agent:
 
     def _act_on(self, event: Event, step: Step, seq: int) -> None:
         self._renew_suspects(step.world)
+        self._recorded = step.world.link
         before, self.world = self.world, step.world
         for sentence in self._teller.tell(event, step, before, seq):
             self._out.say(sentence)
@@ -296,6 +304,14 @@ class Agent:
         if step.world.forwards is not before.forwards:
             self._out.forwards.retain(services_held(step.world))
             self._out.publish(step.world)
+        self._announce()
+        self._nudge()
+
+    def _go_on(self, event: Event, step: Step) -> None:
+        """Take over what need not be durable, or cannot be."""
+        before, self.world = self.world, step.world
+        for sentence in self._teller.tell(event, step, before):
+            self._out.say(sentence)
         self._announce()
         self._nudge()
 
@@ -363,7 +379,7 @@ class Agent:
             world = await self._record(world, self._unrecorded[0])
             del self._unrecorded[0]
             self._doubted = None
-        self.world, self._trouble = world, None
+        self.world, self._recorded, self._trouble = world, world.link, None
 
     async def _record(self, world: World, event: Event) -> World:
         """The world that ``event`` makes of ``world``, which the state file holds. People were told at the time."""
@@ -382,12 +398,10 @@ class Agent:
     def _go_on_blindly(self, event: Event, step: Step) -> None:
         """Go on watching the link and telling of it; the cluster is left alone."""
         if isinstance(event, WATCHED):
-            before, self.world = self.world, step.world
             if len(self._unrecorded) < MOST_UNRECORDED:
                 self._unrecorded.append(event)
-            for sentence in self._teller.tell(event, step, before):
-                self._out.say(sentence)
-            self._announce()
+                self._recorded = step.world.link  # once that event is
+            self._go_on(event, step)
 
     def _renew_suspects(self, world: World) -> None:
         """A kind of probe that has become suspect begins anew: the fault may lie in what it has kept."""
@@ -401,7 +415,8 @@ class Agent:
     async def _see_round(self, at: Moment, results: tuple[ProbeResult, ...], known: tuple[ProbeResult, ...]) -> None:
         self.last_round = at
         sight, usage = self._quality.see(at, results), self._usage.see(at, results)
-        await self._note(lambda: self._out.journal.note_round(at, known, sight, usage, results))
+        counts = collect_counts(self._recorded, self.world.link)
+        await self._note(lambda: self._out.journal.note_round(at, known, sight, usage, results, counts))
         self._announcements.see_round(self.world, self._trouble)
 
     def _note_traffic(self, at: Moment, traffic: tuple[Traffic, ...]) -> None:

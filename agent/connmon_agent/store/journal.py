@@ -9,10 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from ..core.events import AgentStarted, Configured, Event
 from ..core.moments import Moment
+from ..core.round_counts import RoundCounts
 from ..core.sightings import InternalErrors, LineUsage, LogLoss, ProbeResult, QualitySight, Traffic
 from ..core.steps import Step
 from ..core.tallies import (
@@ -70,6 +72,7 @@ class SqliteJournal:
     _rounds: Tail
     _charts: Mapping[str, str] | None  # by which the agent that writes decides; None: it has not said yet
     _checkpoint: tuple[int, float] | None  # the newest: after which event, and when (steady seconds); None: none is
+    _counts: RoundCounts | UnsetType  # as the file has them for the newest event
     _untidied: int  # rounds since it was looked whether anything is to be removed
     _uncopied: int  # transactions since the log was copied into the database, or the file was opened
 
@@ -149,7 +152,7 @@ class SqliteJournal:
                 tallying.write_tallies(connection, counted)
             charts = event.charts or self._charts if isinstance(event, AgentStarted | Configured) else self._charts
             checkpoint = self._make_checkpoint(connection, row, step.world, charts)
-        self._charts, self._checkpoint = charts, checkpoint
+        self._charts, self._checkpoint, self._counts = charts, checkpoint, UNSET
         self._counted = counted, lines
         self._world, self._seq, self._hash = step.world, row.seq, row.hash
         return row.seq
@@ -161,9 +164,10 @@ class SqliteJournal:
         sight: QualitySight | None = None,
         usage: LineUsage | None = None,
         probed: Sequence[ProbeResult] = (),
+        counts: RoundCounts | UnsetType = UNSET,
     ) -> None:
-        """Remember the newest round, the quality up to it, what rounds took on the line, and the heartbeat; count what
-        was ``probed`` in it. Raises StoreError.
+        """Remember the newest round, the quality up to it, what rounds took on the line, the heartbeat, and the
+        ``counts`` that no event holds yet; count what was ``probed`` in it. Raises StoreError.
 
         It does not wait for the disk: a later commit makes them durable too, and losing them to a power cut loses a
         heartbeat, never a decision.
@@ -179,7 +183,9 @@ class SqliteJournal:
             tallying.write_tallies(connection, tallies)
             tallying.write_line_tallies(connection, lines)
             rounds = log_round(connection, self._rounds, at, probed, keep=self.rounds_keep)
-        self._counted, self._rounds = (tallies, lines), rounds
+            if counts != self._counts:
+                writes.write_counts(connection, self._seq, counts)
+        self._counted, self._rounds, self._counts = (tallies, lines), rounds, counts
         self._tidy(at)
 
     def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
@@ -279,7 +285,7 @@ class SqliteJournal:
         self._rounds = opened.remembered.rounds
         self.set_aside = opened.set_aside
         self.damage = opened.damage
-        self._charts = None
+        self._charts, self._counts = None, UNSET
         self._checkpoint = opened.remembered.checkpoint
         self._in_order = True
         self._untidied = self._uncopied = 0

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from ..core.effects import Effect, Listen, Restart
 from ..core.events import Event
+from ..core.round_counts import RoundCounts
 from ..core.sightings import InternalErrors, LineUsage, LogLoss, ProbeResult, QualitySight, Traffic
 from ..core.steps import Resolution, Step, Transition
 from ..core.world import Forward, World
@@ -58,8 +59,19 @@ LOG_LOSSES: JsonText[LogLoss] = JsonText(LogLoss)
 UNVERIFIED = "unverified_api"  # the key in ``meta`` of the API server whose certificate is not verified; empty: none
 ERRORS = "internal_errors"  # the key in the table ``meta`` of what failed in the agent that wrote last
 LOG_LOSS = "log_loss"  # the key in the table ``meta`` of the lines that the log of the agent that wrote last lost
+COUNTS = "counts"  # of what rounds have changed in the link since the newest event, and after which event that was
 QUALITY = "quality"  # the key in the table ``meta`` of the quality up to the newest round
 USAGE = "line_usage"  # of what the rounds took on the line up to it
+
+
+class CountsSince(Struct, frozen=True):
+    """What rounds have changed in the link since event ``seq``; it is void once another event has followed."""
+
+    seq: int
+    counts: RoundCounts
+
+
+COUNTS_SINCE: JsonText[CountsSince] = JsonText(CountsSince)
 
 
 class EventRow(NamedTuple):

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.moments import Moment
+from ..core.round_counts import apply_counts
 from ..core.sightings import InternalErrors, LineUsage, LogLoss, QualitySight, Traffic
 from ..core.world import World
 from ..errors import StoreError
 from .checkpoints import FIND_BORN, Body, Mark, Segments, read_body, read_segments
 from .failures import damaged_text, store_error
 from .layout import (
+    COUNTS,
+    COUNTS_SINCE,
     ERRORS,
     EVENT_COLUMNS,
     EVENTS,
@@ -87,16 +90,33 @@ class Reader:
         self._opened.close()
 
     def world(self) -> World | None:
+        """The world as the agent knows it: as it was last committed, with what rounds have counted since. None before
+        the first event.
+        """
+        world, seq, counts = self._read_world()
+        if world is None or counts is None:
+            return world
+        since = self._decoded("what rounds have counted", COUNTS_SINCE.from_text, counts)
+        return apply_counts(world, since.counts) if since.seq == seq else world
+
+    def recorded_world(self) -> World | None:
         """The world as it was last committed; None before the first event."""
-        # One statement: what it reads is of one commit. JSON holds no raw newline.
+        return self._read_world()[0]
+
+    def _read_world(self) -> tuple[World | None, int, str | None]:
+        """The world as it was last committed, the number of its event, and what rounds have counted since some event.
+
+        One statement: what it reads is of one commit.
+        """
+        # JSON holds no raw newline.
         forwards = "(SELECT group_concat(body, char(10)) FROM forward)" if self._has("forward") else "NULL"
-        row = self._first(f"SELECT world, {forwards} FROM snapshot")
+        counts = f"(SELECT value FROM meta WHERE key = '{COUNTS}')"
+        row = self._first(f"SELECT world, seq, {counts}, {forwards} FROM snapshot")
         if row is None:
-            return None
-        decoded: World = self._decoded(
-            "the world", lambda text: read_world(text, row[1].split("\n") if row[1] else ()), row[0]
-        )
-        return decoded
+            return None, 0, None
+        ports = row[3].split("\n") if row[3] else ()
+        world: World = self._decoded("the world", lambda text: read_world(text, ports), row[0])
+        return world, row[1], row[2]
 
     def world_is_as_written(self, world: World) -> bool:
         """Whether the snapshot has nothing in it that was passed over when it was read as ``world``."""

@@ -12,8 +12,11 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
+from msgspec import UNSET, UnsetType
+
 from ..core.events import Event
 from ..core.moments import Moment
+from ..core.round_counts import RoundCounts
 from ..core.sightings import InternalErrors, LineUsage, LogLoss, ProbeResult, QualitySight, Traffic
 from ..core.steps import Step
 from ..core.tallies import COMMITS, Durations, LineTallies, Tallies
@@ -89,8 +92,9 @@ class JournalThread:
         sight: QualitySight | None = None,
         usage: LineUsage | None = None,
         probed: Sequence[ProbeResult] = (),
+        counts: RoundCounts | UnsetType = UNSET,
     ) -> None:
-        await self._do(self._journal.note_round, at, results, sight, usage, probed)
+        await self._do(self._journal.note_round, at, results, sight, usage, probed, counts)
 
     async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
         await self._do(self._journal.note_traffic, at, traffic)

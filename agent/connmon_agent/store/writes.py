@@ -5,15 +5,20 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec import UNSET, UnsetType
+
 from ..core.effects import LISTEN_TOKEN, Effect, Listen
 from ..core.events import AgentStarted, AgentStopped, Event, RoundFinished
 from ..core.moments import Moment
+from ..core.round_counts import RoundCounts
 from ..core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySight, Traffic
 from ..core.steps import Resolution
 from ..core.world import Forward, Outage, ServiceState, World
 from ..errors import InvariantError
 from ..texts import make_encodable
 from .layout import (
+    COUNTS,
+    COUNTS_SINCE,
     ERRORS,
     EVENT_COLUMNS,
     FORWARDS,
@@ -25,6 +30,7 @@ from .layout import (
     TRAFFIC,
     USAGE,
     USAGES,
+    CountsSince,
     EventRow,
 )
 
@@ -211,6 +217,14 @@ def write_round(connection: sqlite3.Connection, at: Moment, results: Sequence[Pr
     latency = sum(latencies) / len(latencies) if latencies else None
     connection.execute(_UPSERT_ROUND, (*at, RESULTS.to_text(tuple(results)), loss, latency))
     connection.execute(_BEAT, at)
+
+
+def write_counts(connection: sqlite3.Connection, seq: int, counts: RoundCounts | UnsetType) -> None:
+    """What rounds have changed in the link since event ``seq``; UNSET: nothing."""
+    if counts is UNSET:
+        connection.execute("DELETE FROM meta WHERE key = ?", (COUNTS,))
+    else:
+        connection.execute(_SET_META, (COUNTS, COUNTS_SINCE.to_text(CountsSince(seq, counts))))
 
 
 def write_traffic(connection: sqlite3.Connection, at: Moment, traffic: Sequence[Traffic]) -> None:
