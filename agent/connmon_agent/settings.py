@@ -5,17 +5,18 @@ Durations are seconds here; the file writes them as ``500ms``, ``5s``, ``10m`` o
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from .core.plan import Plan, Reclaim
 from .errors import Problem
 
 
-@dataclass(frozen=True, slots=True)
-class TcpTarget:
+class TcpTarget(Struct, frozen=True):
     """A TCP connection to ``host``:``port`` that is accepted. ``family`` "ipv4" or "ipv6"; None: whatever there is."""
 
     host: str
@@ -24,8 +25,7 @@ class TcpTarget:
     family: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DnsTarget:
+class DnsTarget(Struct, frozen=True):
     """A DNS query for the ``record`` ("A" or "AAAA") of ``query``, sent to ``server`` (an IP address), that is answered
     with one. ``transport`` is "udp", where only a truncated answer is asked for again over TCP, or "tcp"."""
 
@@ -37,8 +37,7 @@ class DnsTarget:
     transport: str = "udp"
 
 
-@dataclass(frozen=True, slots=True)
-class HttpTarget:
+class HttpTarget(Struct, frozen=True):
     """A GET of ``url`` answered with exactly ``status`` and, unless None, exactly ``body``. No redirect is followed.
 
     ``proxy`` is the URL of an HTTP proxy, or "none"; None: what the environment says (http_proxy, https_proxy,
@@ -53,8 +52,7 @@ class HttpTarget:
     family: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InterfaceTarget:
+class InterfaceTarget(Struct, frozen=True):
     """An OS link that is up and has an address. ``interface`` None: the one of the default route; the default route
     must then exist. A named interface must be up and, where the OS tells, hold a default route."""
 
@@ -62,8 +60,7 @@ class InterfaceTarget:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class IcmpTarget:
+class IcmpTarget(Struct, frozen=True):
     """An ICMP echo that ``host`` sends back. ``family`` "ipv4" or "ipv6"; None: whatever there is."""
 
     host: str
@@ -71,8 +68,7 @@ class IcmpTarget:
     family: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayTarget:
+class GatewayTarget(Struct, frozen=True):
     """A gateway, which is there: it sends back an echo, or accepts or refuses a connection.
 
     ``address`` None: the default route's; else as the operating system tells it, with the zone where it needs one.
@@ -82,8 +78,7 @@ class GatewayTarget:
     address: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ApiTarget:
+class ApiTarget(Struct, frozen=True):
     """The cluster's API server, which accepts a TCP connection. The agent's own: no configuration names it."""
 
     host: str
@@ -110,8 +105,7 @@ class Transport(StrEnum):
     PORT_FORWARD = "port-forward"  # through the API server and the kubelet
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardSettings:
+class ForwardSettings(Struct, frozen=True):
     """The local port on which a service is to be reached, and what is behind it."""
 
     service: str  # the Kubernetes Service; default: the service's name
@@ -122,8 +116,7 @@ class ForwardSettings:
     transport: Transport = Transport.AUTO
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardingSettings:
+class ForwardingSettings(Struct, frozen=True):
     """What holds for all local ports. Durations in seconds."""
 
     bind: tuple[str, ...] = LOOPBACK
@@ -133,8 +126,7 @@ class ForwardingSettings:
     max_connections: int = 1000  # through one local port at a time
 
 
-@dataclass(frozen=True, slots=True)
-class KubernetesSettings:
+class KubernetesSettings(Struct, frozen=True):
     """How to reach the cluster.
 
     ``kubeconfig`` None: $KUBECONFIG, else ~/.kube/config, else k3s' own file, else the pod's service account;
@@ -150,8 +142,7 @@ class KubernetesSettings:
     registries: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class LoggingSettings:
+class LoggingSettings(Struct, frozen=True):
     """``dir`` None: no file. ``level``: debug, info, warning or error. ``format``: text or json."""
 
     dir: Path | None = None
@@ -167,8 +158,7 @@ class LoggingSettings:
 MODES = ("foreground", "background", "task", "service", "ports")
 
 
-@dataclass(frozen=True, slots=True)
-class StartSettings:
+class StartSettings(Struct, frozen=True):
     """Whether and how the agent is started.
 
     ``enabled`` False: `start` refuses and `autostart` starts nothing. ``autostart`` False: only `autostart` starts
@@ -180,8 +170,7 @@ class StartSettings:
     mode: str = "background"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyUsage:
+class KeyUsage(Struct, frozen=True):
     """One key of a configuration file and whether it is in force. ``value`` as written, ``line`` counts from 1.
 
     ``unused`` is why the key has no effect; None: it is in force.
@@ -193,8 +182,7 @@ class KeyUsage:
     unused: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MetricsSettings:
+class MetricsSettings(Struct, frozen=True):
     """Where metrics and health are served. ``listen``: an IP address and a port; None: they are not."""
 
     listen: tuple[str, int] | None = None
@@ -207,8 +195,7 @@ JOURNAL_MAX_SIZE = 200  # megabytes
 MEGABYTE = 1024 * 1024  # bytes
 
 
-@dataclass(frozen=True, slots=True)
-class JournalSettings:
+class JournalSettings(Struct, frozen=True):
     """What the state file keeps. ``rounds_keep``: seconds for which each round of probes is; 0: none is. ``keep``:
     seconds for which events are; ``max_size``: megabytes from which on the oldest go, however old they are.
     """
@@ -222,7 +209,7 @@ BUILT_IN = "built-in defaults"  # the source of a configuration that comes from 
 STOP_TIMEOUT = 5.0  # seconds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration, checked."""
 
@@ -234,11 +221,12 @@ class Settings:
     kubernetes: KubernetesSettings
     forwards: dict[str, ForwardSettings]  # by the service's name; a service without a port has none
     logging: LoggingSettings
-    forwarding: ForwardingSettings = field(default_factory=ForwardingSettings)
+    forwarding: ForwardingSettings = dataclasses.field(default_factory=ForwardingSettings)
     state_group: str | None = None  # the group that may read the state; None: the agent's user alone
     warnings: tuple[Problem, ...] = ()  # what is probably not meant as it is written
-    metrics: MetricsSettings = field(default_factory=MetricsSettings)
-    journal: JournalSettings = field(default_factory=JournalSettings)
+    metrics: MetricsSettings = dataclasses.field(default_factory=MetricsSettings)
+    journal: JournalSettings = dataclasses.field(default_factory=JournalSettings)
     stop_timeout: float = STOP_TIMEOUT  # seconds from SIGTERM to the end of the process, whatever hangs
-    start: StartSettings = field(default_factory=StartSettings)
-    usages: tuple[KeyUsage, ...] = field(default=(), compare=False)  # of every key of the file, in its order
+    start: StartSettings = dataclasses.field(default_factory=StartSettings)
+    # Of every key of the file, in its order. No difference between two configurations.
+    usages: tuple[KeyUsage, ...] = dataclasses.field(default=(), compare=False)

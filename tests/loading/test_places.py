@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from connmon_agent.loading.places import Surroundings, base_of, choose_state_dir, find_config, list_config_candidates
 from connmon_agent.presence import LOCK_FILE

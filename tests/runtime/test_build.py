@@ -43,7 +43,7 @@ def settings(tmp_path: Path) -> Settings:
     erp = built_in_settings(tmp_path / "deep" / "state")
     targets = (TcpTarget("127.0.0.1", 1, "one"), TcpTarget("127.0.0.1", 1, "two"))
     services = (ServicePlan("web", Kind.DEPLOYMENT, "shop", "web"),)
-    kubernetes = replace(erp.kubernetes, kubeconfig=tmp_path / "none")
+    kubernetes = structs.replace(erp.kubernetes, kubeconfig=tmp_path / "none")
     return replace(erp, plan=structs.replace(erp.plan, services=services), targets=targets, kubernetes=kubernetes)
 
 
@@ -162,7 +162,7 @@ def test_other_settings_are_taken_over_while_it_runs(settings: Settings) -> None
     other = replace(
         settings,
         plan=structs.replace(settings.plan, services=(jobs,)),
-        kubernetes=replace(settings.kubernetes, context="other"),
+        kubernetes=structs.replace(settings.kubernetes, context="other"),
     )
     seen: list[list[str]] = []
 

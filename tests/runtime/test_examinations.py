@@ -288,7 +288,7 @@ async def look_at_cluster(
         api.create(manifest or manifests.deployment("web", "shop"))
         prepare(api)
         settings = settings_for(folder, service, kubeconfig=api.write_kubeconfig(folder / "kubeconfig"))
-        settings = replace(settings, kubernetes=replace(settings.kubernetes, registries=registries or {}))
+        settings = replace(settings, kubernetes=structs.replace(settings.kubernetes, registries=registries or {}))
         while True:
             findings = await gather(examine_cluster(settings))
             if not healthy or "0 of 1" not in str(findings.get(f"service {service.name}")):
@@ -311,7 +311,9 @@ def test_a_server_whose_certificate_is_not_verified_is_named(tmp_path: Path) -> 
 
 def settings_for(folder: Path, *services: ServicePlan, kubeconfig: Path) -> Settings:
     settings = built_in_settings(folder)
-    kubernetes = replace(settings.kubernetes, kubeconfig=kubeconfig, connect_timeout=PATIENT, read_timeout=PATIENT)
+    kubernetes = structs.replace(
+        settings.kubernetes, kubeconfig=kubeconfig, connect_timeout=PATIENT, read_timeout=PATIENT
+    )
     return replace(settings, plan=structs.replace(settings.plan, services=services), kubernetes=kubernetes)
 
 

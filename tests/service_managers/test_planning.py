@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from connmon_agent.errors import ConnmonError
 from connmon_agent.kube.kubeconfig import Places
@@ -81,7 +82,7 @@ def test_files_that_it_names_are_handed_over_with_it(tmp_path: Path, plan: Plan)
 
 def test_a_kubeconfig_of_the_configuration_needs_no_variable(tmp_path: Path, settings: Settings, plan: Plan) -> None:
     named = kubeconfig(tmp_path / "own")
-    kubernetes = replace(settings.kubernetes, kubeconfig=named)
+    kubernetes = structs.replace(settings.kubernetes, kubeconfig=named)
     installation, _ = plan(replace(settings, kubernetes=kubernetes))
     assert (installation.kubeconfig, installation.credentials) == (None, (named,))
 
@@ -139,7 +140,7 @@ def test_pings_that_the_kernel_forbids_are_said(
 
 
 def test_an_instance_has_a_kubeconfig_of_its_name(tmp_path: Path, settings: Settings, plan: Plan) -> None:
-    kubernetes = replace(settings.kubernetes, kubeconfig=kubeconfig(tmp_path / "own"))
+    kubernetes = structs.replace(settings.kubernetes, kubeconfig=kubeconfig(tmp_path / "own"))
     with pytest.raises(ConnmonError, match=rf"/etc/connmon-agent/b\.kubeconfig, not from .*ln -s {tmp_path}/own"):
         plan(replace(settings, kubernetes=kubernetes), instance="b")
     kubeconfig(tmp_path / "k3s.yaml")

@@ -147,7 +147,7 @@ def _furnish(api: EmbeddedKubernetes, internet: LoopbackInternet, folder: Path, 
         api.create(manifests.deployment(service.workload, service.namespace))
         api.create(manifests.service(service.workload, service.namespace))
     api.workloads.fail_rollouts("Deployment", erp.plan.service(STUBBORN).namespace, STUBBORN, times=1)
-    kubernetes = replace(erp.kubernetes, kubeconfig=api.write_kubeconfig(folder / "kubeconfig"))
+    kubernetes = structs.replace(erp.kubernetes, kubeconfig=api.write_kubeconfig(folder / "kubeconfig"))
     plan = _with_ports_that_are_left(_at_pace(erp.plan, pace))
     return replace(erp, plan=plan, targets=internet.targets(), timeout=pace.timeout, kubernetes=kubernetes)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ..core.plan import ForwardPlan, Kind, LinkPlan, RecoveryPlan, ServicePlan
@@ -108,8 +108,7 @@ def default_forwards() -> dict[str, ForwardSettings]:
     return {name: ForwardSettings(name, ports[0], ports[1:]) for name, ports in PORTS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """What a configuration file says. The fields' defaults are the built-in configuration.
 
     ``state_dir`` None: the file names none, and the rules of ``places`` choose. ``warnings``: what can be used and is
@@ -118,19 +117,19 @@ class Contents:
 
     state_dir: Path | None = None
     state_group: str | None = None
-    link: LinkPlan = field(default_factory=LinkPlan)
+    link: LinkPlan = LinkPlan()
     targets: tuple[Target, ...] = TARGETS
     timeout: float = 1.0  # seconds; one probe
-    recovery: RecoveryPlan = field(default_factory=RecoveryPlan)
-    kubernetes: KubernetesSettings = field(default_factory=lambda: KubernetesSettings(namespace=NAMESPACE))
+    recovery: RecoveryPlan = RecoveryPlan()
+    kubernetes: KubernetesSettings = KubernetesSettings(namespace=NAMESPACE)
     services: tuple[ServicePlan, ...] = services_of(tuple(PORTS), NAMESPACE)
     forwards: dict[str, ForwardSettings] = field(default_factory=default_forwards)
-    forwarding: ForwardingSettings = field(default_factory=ForwardingSettings)
-    logging: LoggingSettings = field(default_factory=LoggingSettings)
-    journal: JournalSettings = field(default_factory=JournalSettings)
-    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    forwarding: ForwardingSettings = ForwardingSettings()
+    logging: LoggingSettings = LoggingSettings()
+    journal: JournalSettings = JournalSettings()
+    metrics: MetricsSettings = MetricsSettings()
     stop_timeout: float = STOP_TIMEOUT  # seconds
-    start: StartSettings = field(default_factory=StartSettings)
+    start: StartSettings = StartSettings()
     usages: tuple[KeyUsage, ...] = ()
     warnings: tuple[Problem, ...] = ()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import codecs
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from ..errors import ConfigurationError
 from ..files import NotAFile, TooLarge, read_file
@@ -19,8 +20,7 @@ ANSI = "mbcs" if sys.platform == "win32" else None
 MAX_BYTES = 1_000_000  # a hundred times the largest honest configuration
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A file whose top is a mapping. ``problems`` holds what was wrong already (duplicate keys, tags); add to it."""
 
     root: MappingNode

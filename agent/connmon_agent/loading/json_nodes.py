@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from .nodes import MAX_DEPTH, Entry, ListNode, MappingNode, Node, ScalarNode
 from .problems import Problems, refuse_file
@@ -53,8 +54,7 @@ def _advise(error: json.JSONDecodeError, text: str) -> str:
     return "look at this line and the one before it: a missing or superfluous comma, quote or bracket"
 
 
-@dataclass(slots=True)
-class _Walker:
+class _Walker(Struct):
     """Goes through text that is known to be JSON, only to learn where each value stands."""
 
     text: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..core.plan import AfterBlind, Reclaim, When
-from ..settings import MODES, Transport
+from ..settings import MODES, ForwardSettings, Transport
 from .defaults import DEFAULTS
 from .file_paths import PATH
 from .key_tables import Key, KeyTable, MappingOf
@@ -286,6 +286,7 @@ FORWARDS = KeyTable(
     defaults=DEFAULTS.forwarding,
 )
 
+_FORWARD = ForwardSettings("", 0)
 _WORKLOAD = "the workload; a service names one kind of the three"
 SERVICE = KeyTable(
     Key("deployment", OBJECT_NAME, _WORKLOAD, usual="a Deployment of the service's name"),
@@ -303,20 +304,20 @@ SERVICE = KeyTable(
         "alternatives",
         ListOf(PORT, most=MOST_ALTERNATIVES),
         "local ports to use, in this order, while `port` is taken",
-        default=(),
+        default=_FORWARD.alternatives,
     ),
     Key("service", LABEL, "the Kubernetes Service behind the port", usual="the service's name"),
     Key(
         "target",
         OrNull(TargetPort()),
         "the Service's port; `null`: its only one, the one with the number of `port`, or the one named like a web page",
-        default=None,
+        default=_FORWARD.target,
     ),
     Key(
         "check",
         OrNull(REQUEST_PATH),
         "a path that answers HTTP with a status below 400; `null`: a TCP connection is enough",
-        default=None,
+        default=_FORWARD.check,
     ),
     Key(
         "transport", Choice(*Transport), "how connections get to the pods of this service", usual="`forwards.transport`"

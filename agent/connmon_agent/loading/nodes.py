@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from ..redaction import redact
 from ..texts import LONGEST_READ
@@ -22,8 +23,7 @@ _WHOLE_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]{1,3})?")
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarNode:
+class ScalarNode(Struct, frozen=True):
     """One word, number, truth value or null.
 
     ``text`` is what the file says, without quotes; ``quoted`` tells text that was meant as text.
@@ -50,8 +50,7 @@ class ScalarNode:
         return self.quoted and self.text.isdecimal()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One key of a mapping with its value. ``line`` is the key's."""
 
     key: str
@@ -59,20 +58,18 @@ class Entry:
     node: Node
 
 
-@dataclass(slots=True)
-class ListNode:
+class ListNode(Struct):
     """A list. Built piece by piece by its reader, and never changed afterwards."""
 
     line: int
-    items: list[Node] = field(default_factory=list)
+    items: list[Node] = []
 
 
-@dataclass(slots=True)
-class MappingNode:
+class MappingNode(Struct):
     """Keys and values in the order of the file; of a key that was written twice, the first one."""
 
     line: int
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, Entry] = {}
 
 
 Node = ScalarNode | ListNode | MappingNode

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from ..presence import LOCK_FILE
 
@@ -23,8 +24,7 @@ MACHINE_STATE_DIRS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What the choice of a place depends on. ``platform`` as ``sys.platform``; ``home`` None: this user has none."""
 
     environment: Mapping[str, str]

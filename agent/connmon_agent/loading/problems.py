@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 from ..errors import ConfigurationError, Problem
 from .nodes import Node, ScalarNode, show_node
@@ -11,8 +11,7 @@ from .places import PathRules
 MOST_NAMED = 100  # mistakes; whoever has more has one that repeats itself
 
 
-@dataclass(slots=True)
-class Problems:
+class Problems(Struct):
     """A growing list of mistakes in ``file``, which is named as the user named it.
 
     ``json``: what a remedy tells the user to write is JSON, not YAML. ``warnings`` is what can be used and is probably
@@ -21,9 +20,9 @@ class Problems:
 
     file: str
     json: bool = False
-    found: list[Problem] = field(default_factory=list)  # the first MOST_NAMED
+    found: list[Problem] = []  # the first MOST_NAMED
     count: int = 0  # of all
-    warnings: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = []
     paths: PathRules | None = None  # what its paths mean; None: nothing reads one
 
     def add(

@@ -7,10 +7,9 @@ compared as PowerShell compares them, in any case. What has no effect here (the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from ..core.plan import LinkPlan
 from ..settings import ForwardSettings, KubernetesSettings
@@ -64,7 +63,7 @@ def _make_contents(written: Mapping[str, Any], names: tuple[str, ...], kubernete
     settings: KubernetesSettings = replace(DEFAULTS.kubernetes, **ours["kubernetes"])
     return Contents(
         **_fit_link(ours["link"]),
-        recovery=structs.replace(DEFAULTS.recovery, **ours["recovery"]),
+        recovery=replace(DEFAULTS.recovery, **ours["recovery"]),
         kubernetes=settings,
         services=services_of(names, settings.namespace),
         forwards=_read_forwards(kubernetes, names),

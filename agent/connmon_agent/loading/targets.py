@@ -44,11 +44,7 @@ class TargetKind(NamedTuple):
 
     def values_of(self, target: Target) -> dict[str, Any]:
         """What a file says of ``target``, by the keys' names."""
-        found = {name: getattr(target, self.fields.get(name, name)) for name in self.keys.keys}
-        return {name: value for name, value in found.items() if value is not None or self._takes_null(name)}
-
-    def _takes_null(self, name: str) -> bool:
-        return isinstance(self.keys.keys[name].type, OrNull)
+        return {name: getattr(target, self.fields.get(name, name)) for name in self.keys.keys}
 
 
 _HOST = Key("host", HOST, "the host to reach", needed=True)
@@ -86,7 +82,7 @@ KINDS: Mapping[str, TargetKind] = {
         KeyTable(
             Key("url", URL, "what to GET; redirects are not followed", needed=True),
             Key("status", WholeNumber(100, 599), "the status that is expected"),
-            Key("body", Body(), "the exact body that is expected", usual="any"),
+            Key("body", OrNull(Body()), "the exact body that is expected; `null`: any"),
             Key("proxy", OrNull(PROXY), "the proxy to use; `null`: what the environment says"),
             _FAMILY,
             defaults=http_target(""),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from ..errors import ConfigurationError
 from .nodes import MAX_DEPTH, Entry, ListNode, MappingNode, Node, ScalarNode, interpret_plain
@@ -54,8 +54,7 @@ def _translate(error: yaml.MarkedYAMLError, text: str, file: str) -> Configurati
     return refuse_file(file, f"this is not YAML: {context}{error.problem}", line=line, remedy=remedy)
 
 
-@dataclass(slots=True)
-class _Level:
+class _Level(Struct):
     """A list or mapping that is still open. ``entry_key`` waits for its value."""
 
     node: ListNode | MappingNode
@@ -63,14 +62,13 @@ class _Level:
     entry_key: ScalarNode | None = None
 
 
-@dataclass(slots=True)
-class _Builder:
+class _Builder(Struct):
     """Turns parser events into nodes without recursion, so that no depth can exhaust the stack."""
 
     problems: Problems
     root: Node | None = None
-    levels: list[_Level] = field(default_factory=list)
-    anchors: dict[str, Node] = field(default_factory=dict)
+    levels: list[_Level] = []
+    anchors: dict[str, Node] = {}
     documents: int = 0
 
     def take(self, event: yaml.Event) -> None:

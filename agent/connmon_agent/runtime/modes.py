@@ -6,6 +6,8 @@ import os
 from dataclasses import replace
 from enum import StrEnum
 
+from msgspec import structs
+
 from ..presence import Signature
 from ..settings import BUILT_IN, Settings
 from .logs import log_folder
@@ -34,7 +36,7 @@ def fit_logging(settings: Settings, *, silent: bool) -> Settings:
     """``settings`` without the lines on stderr where it has no reader (``silent``)."""
     if not silent:
         return settings
-    return replace(settings, logging=replace(settings.logging, console=False))
+    return replace(settings, logging=structs.replace(settings.logging, console=False))
 
 
 def sign(settings: Settings, mode: Mode) -> Signature:
