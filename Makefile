@@ -53,7 +53,7 @@ $(VENV)/pip.stamp:
 	@touch $@
 
 $(VENV)/run.stamp: $(VENV)/pip.stamp pyproject.toml setup.cfg
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp pyproject.toml

@@ -1,5 +1,7 @@
 """The demo: the whole story, told faster."""
 
+import sys
+import tomllib
 from pathlib import Path
 
 import click
@@ -7,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from tests.fakes.wine import on_wine
 
+from connmon_agent.__main__ import main
 from connmon_agent.cli import connmon_agent
 from connmon_agent.cli.demo import Pace, demo, run_demo
 from connmon_agent.store import DATABASE_FILE
@@ -27,6 +30,28 @@ FAST = Pace(
     refuse=True,
 )
 LEAST = 8  # restarts: one of each of the seven services, and grafana's second
+
+
+def test_without_what_its_cluster_needs_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not one module of the demo's may be imported before that: their own errors are for nobody."""
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    monkeypatch.setattr(sys, "argv", ["connmon-agent", "demo", "--keep", str(tmp_path / "kept")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr().err
+    assert (ended.value.code, "connmon-agent[demo]" in told, "Traceback" in told) == (1, True, False), told
+    assert not (tmp_path / "kept").exists()
+
+
+def test_nothing_but_the_demo_needs_the_packages_of_its_extra() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    extra = project["project"]["optional-dependencies"]["demo"]
+    assert set(extra) <= set(project["dependency-groups"]["test"])
+    assert not {name.split(">")[0] for name in extra} & {
+        name.split(">")[0] for name in project["project"]["dependencies"]
+    }
 
 
 def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

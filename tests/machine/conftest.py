@@ -31,7 +31,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
         _set_version(source, version)
         pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(source))
     ours = next(folder.glob(f"connmon_agent-{OLDER}-*.whl"))
-    pip("download", "--only-binary=:all:", "--python-version", PYTHON, "--dest", str(folder), str(ours))
+    pip("download", "--only-binary=:all:", "--python-version", PYTHON, "--dest", str(folder), f"{ours}[demo]")
     return folder
 
 

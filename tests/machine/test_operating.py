@@ -94,9 +94,8 @@ def hold_the_ports(machine: Machine, command: str) -> None:
 
 def test_it_is_installed_from_readme(machine: Machine) -> None:
     machine.run("python3 -m venv /opt/connmon-agent")
-    machine.run(
-        f"/opt/connmon-agent/bin/pip install --quiet --no-index --find-links /root/wheels connmon-agent=={OLDER}"
-    )
+    package = f"'connmon-agent[demo]=={OLDER}'"  # with the extra for the site that it is to watch (site.py)
+    machine.run(f"/opt/connmon-agent/bin/pip install --quiet --no-index --find-links /root/wheels {package}")
     machine.run("ln -sf /opt/connmon-agent/bin/connmon-agent /usr/local/bin/")
     machine.write("/etc/systemd/system/site.service", SITE)
     machine.run("systemctl daemon-reload && systemctl enable --now --quiet site.service")

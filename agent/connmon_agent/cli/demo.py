@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import tempfile
 import textwrap
 import time
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import structs
 
+from ..errors import ConnmonError
 from ..store import DATABASE_FILE
 from . import screens
 from .invocations import Invocation
@@ -84,6 +86,8 @@ def demo(ctx: click.Context, keep: Path | None) -> None:
     Probes use loopback sockets, restarts use HTTP to an embedded Kubernetes API, and the state is a real state file. At
     the end it prints `status` and `replay`.
     """
+    if importlib.util.find_spec("aiohttp") is None:  # only the demo's Kubernetes API needs it
+        raise ConnmonError("the demo needs aiohttp", hint="Run: pip install 'connmon-agent[demo]'")
     if keep is not None:
         if (keep / DATABASE_FILE).exists():  # the story needs a beginning, and a real agent's memory is no playground
             raise click.BadParameter(f"{keep} holds a state file already; name a new directory", param_hint="--keep")
