@@ -10,7 +10,7 @@ def main() -> None:
     interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not so behind nohup or `&`
     if interruptible:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from .cli import main as run_command
+    from .cli import main as run_command  # Ctrl-C must not meet a half imported program
 
     if interruptible:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -37,6 +37,6 @@ def quote_argument(text: str, *, platform: str = sys.platform) -> str:
     """One argument of a command to type: for sh; on Windows, whose paths hold no quotes, for cmd.exe and PowerShell."""
     if platform == "win32":
         return text if re.fullmatch(r"[\w\\/:.~-]+", text) else f'"{text}"'
-    import shlex
+    import shlex  # `status` need not pay for it
 
     return shlex.quote(text)

@@ -33,7 +33,7 @@ def make_folder(folder: Path, mode: int = FOLDER) -> None:
     missing = not folder.exists()
     folder.mkdir(mode=mode, exist_ok=True)
     if sys.platform == "win32" and missing and mode == FOLDER:
-        from .windows_api.access_lists import describe_folder
+        from .windows_api.access_lists import describe_folder  # Windows alone has it
 
         _close_to_others(folder, describe_folder)
 
@@ -51,7 +51,7 @@ def open_private(path: Path, flags: int) -> int:
 def take_back(path: Path) -> None:
     """Leave the owner's rights on the file ``path`` and the group's right to read, and no other."""
     if sys.platform == "win32":
-        from .windows_api.access_lists import describe_file
+        from .windows_api.access_lists import describe_file  # Windows alone has it
 
         _close_to_others(path, describe_file)
         return
@@ -64,7 +64,7 @@ def take_back(path: Path) -> None:
 def is_open_to_anybody(path: Path) -> bool:
     """Whether Windows lets every user of the machine at ``path``. False elsewhere, and where it does not tell."""
     if sys.platform == "win32":
-        from .windows_api.access_lists import admits_anybody
+        from .windows_api.access_lists import admits_anybody  # Windows alone has it
         from .windows_api.security import read_access
 
         with contextlib.suppress(OSError):
@@ -75,7 +75,7 @@ def is_open_to_anybody(path: Path) -> bool:
 def find_group(name: str) -> int:
     """The id of the group ``name``. Raises ConnmonError where this machine has none of that name."""
     if sys.platform != "win32":
-        import grp
+        import grp  # not on Windows
 
         with contextlib.suppress(KeyError):
             return grp.getgrnam(name).gr_gid
@@ -118,7 +118,7 @@ def forbid_writing(path: Path) -> None:
 def _close_to_others(path: Path, describe: Callable[[str], str]) -> None:
     """Give ``path`` the list that ``describe`` makes for a user, unless only those are let in who were meant to be."""
     if sys.platform == "win32":
-        from .windows_api.security import current_user, write_access
+        from .windows_api.security import current_user, write_access  # Windows alone has it
 
         with contextlib.suppress(OSError):  # another user's, or a drive without access lists
             if is_open_to_anybody(path):

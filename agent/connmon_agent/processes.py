@@ -48,7 +48,7 @@ def find_birth(pid: int) -> str | None:
     """
     if sys.platform == "linux":
         return _find_birth_in_proc(pid)
-    import psutil
+    import psutil  # costs memory, and Linux has /proc
 
     with contextlib.suppress(psutil.Error, OSError, ValueError):
         process = psutil.Process(pid)
@@ -75,7 +75,7 @@ def find_user(pid: int) -> int | None:
         with contextlib.suppress(OSError):
             return os.stat(f"/proc/{pid:d}").st_uid
     elif sys.platform != "win32":
-        import psutil
+        import psutil  # costs memory, and Linux has /proc
 
         with contextlib.suppress(psutil.Error):
             return int(psutil.Process(pid).uids().effective)
@@ -85,7 +85,7 @@ def find_user(pid: int) -> int | None:
 def find_other_user(pid: int) -> str | None:
     """As whom the process ``pid`` runs where that is another user than this process's; None: the same, or not known."""
     if sys.platform == "win32":
-        import psutil
+        import psutil  # costs memory, and Linux has /proc
 
         with contextlib.suppress(psutil.Error, OSError):
             other, own = psutil.Process(pid).username(), psutil.Process().username()
@@ -102,7 +102,7 @@ def has_open(pid: int, path: Path) -> bool:
         if sys.platform == "linux":
             opened = [f"/proc/{pid:d}/fd/{number}" for number in os.listdir(f"/proc/{pid:d}/fd")]
         else:
-            import psutil
+            import psutil  # costs memory, and Linux has /proc
 
             opened = [file.path for file in psutil.Process(pid).open_files()]
     except Exception:  # psutil's, and those of the systems that it asks

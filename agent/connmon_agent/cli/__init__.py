@@ -80,7 +80,7 @@ def main() -> None:
     """Run the command line of this process."""
     prepare_outputs()
     if "_CONNMON_AGENT_COMPLETE" in os.environ:
-        from .completion import answer
+        from .completion import answer  # only where a shell completes
 
         answer(connmon_agent)
     connmon_agent(prog_name="connmon-agent")

@@ -20,7 +20,7 @@ def autostart(ctx: click.Context) -> None:
 
     If Enabled or AutoStart is false, or an agent is already running, it prints one line and exits with 0.
     """
-    from ..presence import find_agent
+    from ..presence import find_agent  # not for --help
 
     invocation: Invocation = ctx.obj
     settings = invocation.settings()
@@ -47,22 +47,22 @@ def start_in(ctx: click.Context, mode: str) -> None:
     A service is started by its manager: a process beside it could not be restarted by that.
     """
     if mode in ("background", "task"):
-        from .background import start_in_background
+        from .background import start_in_background  # not for --help
 
         start_in_background(ctx.obj, mode)
     elif mode == "service":
-        from .service import start_installed
+        from .service import start_installed  # not for --help
 
         click.echo("\n".join(f"{line}." for line in start_installed()) or "The service is already running.")
     else:
-        from .start import start
+        from .start import start  # not for --help
 
         ctx.invoke(start, mode=mode)
 
 
 def find_erp_settings(invocation: Invocation, settings: Settings) -> list[Settings]:
     """What the file of ``find_erp_file`` says; empty: there is none. Raises ConfigurationError."""
-    from ..loading.configuration import load_settings
+    from ..loading.configuration import load_settings  # not for --help
 
     path = find_erp_file(settings)
     if path is None:
@@ -75,7 +75,7 @@ def find_erp_file(settings: Settings) -> Path | None:
 
     It lies beside the file in force or in the working directory. None: there is none, or it is the one in force.
     """
-    from ..loading.places import ERP_FILE
+    from ..loading.places import ERP_FILE  # not for --help
 
     if settings.source.lower().endswith(".json"):
         return None
@@ -104,7 +104,7 @@ def _names_mode(settings: Settings) -> bool:
 
 def _tell(settings: Settings, text: str) -> None:
     """Say it, and add it to the launcher's log where that is kept already: doing nothing makes no folder."""
-    from ..runtime.logs.launcher import LauncherLog
+    from ..runtime.logs.launcher import LauncherLog  # not for --help
     from ..runtime.logs.places import log_folder
     from .stop import is_own
 

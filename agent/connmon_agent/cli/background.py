@@ -38,7 +38,7 @@ def start_in_background(invocation: Invocation, mode: str) -> None:
     ``mode`` is the one that the agent runs in, "background" or "task". Its process id and its log are printed. Where it
     fails, its own reason is printed and its exit code is this command's; raises ConnmonError where it gave none.
     """
-    from ..processes import spawn_detached
+    from ..processes import spawn_detached  # not for --help
     from ..runtime.starter_pipe import Failed, wait_for_start
 
     process = spawn_detached(_command(invocation, mode), _environment(os.environ, Path.cwd()))
@@ -78,9 +78,9 @@ def _environment(environment: Mapping[str, str], folder: Path) -> dict[str, str]
 
 def _explain(failed: Failed, mode: str) -> NoReturn:
     """Pass on what the agent said, which is an error as the commands write it, else say what is known."""
-    from click.exceptions import Exit
+    from click.exceptions import Exit  # not for --help
 
-    from ..runtime.logs import LauncherLog
+    from ..runtime.logs import LauncherLog  # not for --help
 
     if failed.words:
         click.echo(failed.words, err=True)

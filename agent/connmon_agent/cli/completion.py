@@ -83,7 +83,7 @@ def complete_explained(ctx: click.Context, param: click.Parameter, incomplete: s
 
 def complete_charts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The names of the statecharts."""
-    from ..loading.charts import find_charts_folder
+    from ..loading.charts import find_charts_folder  # not for --help
 
     with contextlib.suppress(Exception):
         names = sorted(path.stem for path in find_charts_folder().glob("*.yaml"))
@@ -100,7 +100,7 @@ def _read(ctx: click.Context, find: Callable[[Reader], list[T]]) -> list[T]:
     """What ``find`` finds in the state file that the line before the cursor means; nothing where there is none."""
     given = ctx.find_root().params
     with contextlib.suppress(Exception):
-        from ..store.reading import Reader
+        from ..store.reading import Reader  # not for --help
 
         invocation = Invocation(given.get("config_path"), given.get("state_dir"))
         with Reader(invocation.database()) as reader:

@@ -63,7 +63,7 @@ def check(invocation: Invocation, keys: bool) -> None:
 
 def _list_other_files(settings: Settings) -> list[str]:
     """The ERP's file beside ours, of which little counts."""
-    from .autostart import find_erp_file
+    from .autostart import find_erp_file  # not for --help
 
     path = find_erp_file(settings)
     if path is None or path.parent != Path(settings.source).parent:
@@ -110,7 +110,7 @@ def import_(invocation: Invocation, system_config: Path | None, output: Path | N
     SYSTEM_CONFIG defaults to the file of --config, else config/system_config.json. It is not changed. A connmon.yaml
     beside it is used instead of it from then on.
     """
-    from ..generated_files import holds, write_file
+    from ..generated_files import holds, write_file  # not for --help
     from ..loading.conversions import convert_system_config
 
     source = system_config or invocation.system_config()
@@ -134,7 +134,7 @@ def import_(invocation: Invocation, system_config: Path | None, output: Path | N
 @config.command()
 def schema() -> None:
     """Print the JSON Schema of connmon.yaml, for editors with completion and checks."""
-    from ..loading.descriptions import make_schema
+    from ..loading.descriptions import make_schema  # not for --help
 
     echo_json(make_schema())
 
@@ -158,7 +158,7 @@ def list_missing_targets(settings: Settings) -> list[str]:
 
     It is read from the state file; the cluster is not asked. Empty where no agent has looked yet.
     """
-    from ..kube.backends import SET_TARGET
+    from ..kube.backends import SET_TARGET  # not for --help
     from ..store import DATABASE_FILE
     from ..store.reading import Reader
 

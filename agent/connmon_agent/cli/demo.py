@@ -100,7 +100,7 @@ def demo(ctx: click.Context, keep: Path | None) -> None:
 
 def run_demo(ctx: click.Context, folder: Path, pace: Pace) -> None:
     """Tell the story at this pace; ``folder`` becomes the state directory. Raises what ``run_agent`` raises."""
-    from ..embedded import kubernetes
+    from ..embedded import kubernetes  # not for --help
     from ..runtime.loops import run
 
     calendar = _Calendar()
@@ -112,7 +112,7 @@ def run_demo(ctx: click.Context, folder: Path, pace: Pace) -> None:
 async def _tell_story(
     ctx: click.Context, api: EmbeddedKubernetes, calendar: _Calendar, folder: Path, pace: Pace
 ) -> None:
-    from ..embedded.internet import Cut, LoopbackInternet
+    from ..embedded.internet import Cut, LoopbackInternet  # not for --help
 
     internet = LoopbackInternet()
     async with AsyncExitStack() as ending:
@@ -141,7 +141,7 @@ async def _tell_story(
 
 def _furnish(api: EmbeddedKubernetes, internet: LoopbackInternet, folder: Path, pace: Pace) -> Settings:
     """Put the ERP's services into the cluster, and give the agent the times of the story."""
-    from ..embedded.kubernetes import manifests
+    from ..embedded.kubernetes import manifests  # not for --help
     from ..loading.configuration import built_in_settings
 
     erp = built_in_settings(folder)
@@ -158,7 +158,7 @@ def _furnish(api: EmbeddedKubernetes, internet: LoopbackInternet, folder: Path, 
 
 def _with_ports_that_are_left(plan: Plan) -> Plan:
     """On a machine where all ports of a service are taken the story goes on without its port."""
-    from ..core.allocation import allocate
+    from ..core.allocation import allocate  # not for --help
     from ..sockets.examining import find_obstacles
 
     wishes = {service.name: service.forward for service in plan.services if service.forward is not None}
@@ -193,7 +193,7 @@ def _at_pace(plan: Plan, pace: Pace) -> Plan:
 
 
 async def _start(settings: Settings) -> tuple[Agent, asyncio.Future[None]]:
-    from ..runtime.build import run_agent
+    from ..runtime.build import run_agent  # not for --help
 
     ready: asyncio.Future[Agent] = asyncio.get_running_loop().create_future()
 
@@ -222,7 +222,7 @@ def _all_in(agent: Agent, state: str) -> bool:
 
 def _show(ctx: click.Context, folder: Path, command: str) -> None:
     """What the user would see of the same state."""
-    from . import connmon_agent
+    from . import connmon_agent  # not for --help
 
     shown = connmon_agent.get_command(ctx, command)
     assert shown is not None
@@ -237,7 +237,7 @@ def _print_sentence(sentence: Sentence) -> None:
 
 
 def _local_time(wall: float) -> str:
-    from ..wall_times import in_zone
+    from ..wall_times import in_zone  # not for --help
 
     return f"{in_zone(wall):%H:%M:%S}"
 

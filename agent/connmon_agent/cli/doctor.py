@@ -33,7 +33,7 @@ def doctor(ctx: click.Context, json: bool, role: bool) -> None:
     It probes the targets once, reads the cluster's permissions and services, and changes nothing. Exits with 1 if there
     is a problem.
     """
-    from ..runtime.loops import run
+    from ..runtime.loops import run  # not for --help
 
     invocation: Invocation = ctx.obj
     settings = invocation.settings()
@@ -50,7 +50,7 @@ def doctor(ctx: click.Context, json: bool, role: bool) -> None:
 
 
 async def _examine(settings: Settings, *, quiet: bool) -> list[Finding]:
-    from ..runtime.examinations import examine
+    from ..runtime.examinations import examine  # not for --help
 
     findings: list[Finding] = []
     alike: list[Finding] = []  # the newest, all with one remedy, which is shown below the last of them
@@ -94,7 +94,7 @@ def _document(findings: list[Finding]) -> dict[str, object]:
 
 
 def _print_role(settings: Settings) -> None:
-    from ..kube.permissions import list_permissions, role_manifest
+    from ..kube.permissions import list_permissions, role_manifest  # not for --help
 
     subject = {"kind": "ServiceAccount", "name": "connmon-agent", "namespace": settings.kubernetes.namespace}
     click.echo(role_manifest(list_permissions(settings.plan.services), subject=subject), nl=False)

@@ -42,7 +42,7 @@ class LazyGroup(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Names of commands, which are not imported for it: a shell waits for the answer."""
-        from click.shell_completion import CompletionItem
+        from click.shell_completion import CompletionItem  # only where a shell completes
 
         names = [name for name in (*self.commands, *self._lazy) if name.startswith(incomplete)]
         return [*map(CompletionItem, names), *click.Command.shell_complete(self, ctx, incomplete)]

@@ -56,7 +56,7 @@ def _show_outages(reader: Reader, *, json: bool, csv: bool) -> None:
 
 
 def _show_rounds(reader: Reader, since: float | None, until: float | None, *, json: bool, csv: bool) -> None:
-    from .rendering.round_tables import render_rounds, rounds_csv, rounds_document
+    from .rendering.round_tables import render_rounds, rounds_csv, rounds_document  # not for --help
 
     if since is None:
         since = (time.time() if until is None else until) - RECENT

@@ -23,7 +23,7 @@ def integrate(invocation: Invocation, directory: Path, force: bool) -> None:
     starter) and connection_monitor, each as .ps1 and .sh. They call this connmon-agent with the current configuration.
     Files from another source are never changed, and edited scripts only with --force; otherwise nothing is written.
     """
-    from ..generated_files import holds, refuse_others, write_file
+    from ..generated_files import holds, refuse_others, write_file  # not for --help
     from .wrappers import BY, make_wrappers
 
     if not directory.is_dir():

@@ -44,7 +44,7 @@ class Invocation:
 
         Raises ConnmonError where there is none.
         """
-        from ..loading.places import ERP_FILE
+        from ..loading.places import ERP_FILE  # not for --help
 
         if self.config_path is not None and self.config_path.suffix.lower() == ".json":
             return self.config_path
@@ -55,14 +55,14 @@ class Invocation:
 
     def config_of_this_place(self) -> Path | None:
         """The file of ``--config``, else the one that is found in the working directory; None: neither is there."""
-        from ..loading.places import Surroundings, find_config
+        from ..loading.places import Surroundings, find_config  # not for --help
 
         found = self.config_path or find_config(Surroundings.of_this_process(self.environment))
         return found if found is None or found == self.config_path or not found.is_absolute() else None
 
     def pinned(self) -> Invocation:
         """The same call, whatever the working directory becomes: with the files that it means now, in full."""
-        from ..loading.places import Surroundings, find_config
+        from ..loading.places import Surroundings, find_config  # not for --help
 
         surroundings = Surroundings.of_this_process(self.environment)
         config = self.config_path or find_config(surroundings)
@@ -79,7 +79,7 @@ class Invocation:
 
     def config_candidates(self) -> list[Path]:
         """The files that are looked for when ``--config`` is not given, the first one that is there being meant."""
-        from ..loading.places import Surroundings, list_config_candidates
+        from ..loading.places import Surroundings, list_config_candidates  # not for --help
 
         surroundings = Surroundings.of_this_process(self.environment)
         return [surroundings.folder / candidate for candidate in list_config_candidates(surroundings)]
@@ -91,13 +91,13 @@ class Invocation:
         """
         if self.state_dir is not None:
             return self.state_dir
-        from ..loading.places import Surroundings, choose_state_dir, find_config
+        from ..loading.places import Surroundings, choose_state_dir, find_config  # not for --help
 
         surroundings = Surroundings.of_this_process(self.environment)
         config = self.config_path or find_config(surroundings)
         named = None
         if config is not None and _may_name_state_dir(config):
-            from ..loading.state_dirs import find_state_dir
+            from ..loading.state_dirs import find_state_dir  # not for --help
 
             named = find_state_dir(config, surroundings)
         return choose_state_dir(None, named, config, surroundings)

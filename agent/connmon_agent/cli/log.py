@@ -21,7 +21,7 @@ def log() -> None:
 
 
 def _read_level(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    from ..runtime.logs.levels import LEVELS
+    from ..runtime.logs.levels import LEVELS  # not for --help
     from ..runtime.sentences import AREAS
 
     levels = {}
@@ -35,7 +35,7 @@ def _read_level(ctx: click.Context, param: click.Parameter, values: tuple[str, .
 
 
 def _read_time(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    from ..loading.durations import parse_duration
+    from ..loading.durations import parse_duration  # not for --help
     from ..runtime.logs.levels import LONGEST
 
     if value is None:
@@ -63,7 +63,7 @@ def level(invocation: Invocation, levels: Mapping[str, str], seconds: float | No
     """
     if seconds is not None and not levels:
         raise click.UsageError("--for needs a level: connmon-agent log level probes=debug --for 10m")
-    from ..runtime.control import ask_agent
+    from ..runtime.control import ask_agent  # not for --help
     from ..runtime.logs.level_requests import LOG_LEVEL
 
     arguments: dict[str, object] = {"levels": dict(levels), "reset": reset}
@@ -75,7 +75,7 @@ def level(invocation: Invocation, levels: Mapping[str, str], seconds: float | No
 
 
 def _render(document: dict[str, Any]) -> str:
-    from ..loading.durations import format_duration
+    from ..loading.durations import format_duration  # not for --help
     from .rendering.tables import lay_out
 
     rows = []

@@ -20,7 +20,7 @@ def man(ctx: click.Context, directory: Path | None, force: bool) -> None:
 
     Pages of an earlier version are replaced; files from another source are not.
     """
-    from .manual_pages import make_manual
+    from .manual_pages import make_manual  # not for --help
 
     root = ctx.find_root().command
     assert isinstance(root, click.Group)
@@ -38,7 +38,7 @@ def _install(pages: dict[str, str], directory: Path, *, force: bool) -> int:
     Raises ConnmonError where a file of another origin, or an edited page and not ``force``, has such a name; then
     nothing is written.
     """
-    from ..generated_files import find_owner, holds, refuse_others, write_file
+    from ..generated_files import find_owner, holds, refuse_others, write_file  # not for --help
     from ..seals import Ownership
     from .manual_pages import BY
 

@@ -51,7 +51,7 @@ def metrics(ctx: click.Context, textfile: Path | None, openmetrics: bool) -> Non
 
 def observe(database: Path) -> Observed:
     """What the state file tells. Raises StoreError."""
-    from .status import take_snapshot
+    from .status import take_snapshot  # not for --help
 
     snapshot = take_snapshot(database)
     if snapshot.events == 0 and snapshot.agent is None:

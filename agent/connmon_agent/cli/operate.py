@@ -24,7 +24,7 @@ PAUSE = 0.05  # seconds between two attempts
 @click.pass_obj
 def pause(invocation: Invocation) -> None:
     """Pause restarts until `resume`. The link and restarts in progress are still watched."""
-    from ..core.events import Order
+    from ..core.events import Order  # not for --help
 
     running = _give(invocation, Order.PAUSE, ())
     _tell("Paused. Nothing is restarted until `connmon-agent resume`.", running=running)
@@ -34,7 +34,7 @@ def pause(invocation: Invocation) -> None:
 @click.pass_obj
 def resume(invocation: Invocation) -> None:
     """End `pause`. A waiting recovery continues."""
-    from ..core.events import Order
+    from ..core.events import Order  # not for --help
 
     running = _give(invocation, Order.RESUME, ())
     _tell("Resumed.", running=running)
@@ -48,7 +48,7 @@ def recover(invocation: Invocation, services: tuple[str, ...]) -> None:
 
     During a recovery it skips the rest of the hold. It is refused while the link is down.
     """
-    from ..core.events import Order
+    from ..core.events import Order  # not for --help
 
     running = _give(invocation, Order.RECOVER, services)
     _tell("Ordered. `connmon-agent status --watch` shows how it goes.", running=running)
@@ -62,7 +62,7 @@ def rearm(invocation: Invocation, services: tuple[str, ...]) -> None:
 
     During a recovery they are restarted again; otherwise run `recover`.
     """
-    from ..core.events import Order
+    from ..core.events import Order  # not for --help
 
     running = _give(invocation, Order.REARM, services)
     names = " ".join(services)
@@ -82,14 +82,14 @@ def _give(invocation: Invocation, order: Order, services: tuple[str, ...]) -> bo
 
 
 def _give_now(folder: Path, order: Order, services: tuple[str, ...]) -> bool:
-    from ..presence import find_agent
+    from ..presence import find_agent  # not for --help
 
     if find_agent(folder) is not None:
-        from ..runtime.control import send_order
+        from ..runtime.control import send_order  # not for --help
 
         send_order(folder, order, services)
         return True
-    from ..runtime.control_transports import name_sender
+    from ..runtime.control_transports import name_sender  # not for --help
     from ..runtime.order_recording import record_order
 
     damage = record_order(folder, order, services, by=name_sender())

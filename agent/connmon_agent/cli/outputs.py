@@ -55,7 +55,7 @@ def prepare_outputs() -> None:
 def choose_encoding(stream: io.TextIOWrapper, environment: Mapping[str, str]) -> str | None:
     """The encoding of the console in which a pipe is read, on Windows; None: Python's choice is good."""
     if sys.platform == "win32" and not sys.flags.utf8_mode and not environment.get("PYTHONIOENCODING"):
-        from ..windows_api.consoles import output_code_page
+        from ..windows_api.consoles import output_code_page  # Windows alone has it
 
         with contextlib.suppress(OSError, ValueError, LookupError):  # no descriptor, no console
             if stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):

@@ -31,7 +31,7 @@ def ports(ctx: click.Context, json: bool) -> None:
     It checks this machine and reads the state file; neither the agent nor the cluster has to run. Root sees all
     processes. It changes nothing. Exits with 1 if a service has no port.
     """
-    from .rendering.port_tables import ports_document, render_ports
+    from .rendering.port_tables import ports_document, render_ports  # not for --help
 
     invocation: Invocation = ctx.obj
     services = look_at_ports(invocation.settings())
@@ -45,7 +45,7 @@ def ports(ctx: click.Context, json: bool) -> None:
 
 def look_at_ports(settings: Settings) -> list[ServiceView]:
     """The ports of every service that has some, as they are now."""
-    from ..sockets.examining import find_obstacles
+    from ..sockets.examining import find_obstacles  # not for --help
     from .rendering.port_views import view_services
 
     plans = _plans(settings)
@@ -61,7 +61,7 @@ def _plans(settings: Settings) -> dict[str, ForwardPlan]:
 
 def _recall(state_dir: Path) -> Mapping[str, Forward] | None:
     """What the state file knows of the ports; None: there is none, or none that this user can read."""
-    from ..store import DATABASE_FILE
+    from ..store import DATABASE_FILE  # not for --help
     from ..store.reading import Reader
 
     try:

@@ -155,7 +155,7 @@ def _show_state(reader: Reader, at: float, *, json: bool) -> None:
 
 def _verify(reader: Reader, *, json: bool, alone: bool) -> None:
     """Decide everything again; what is shown besides (``alone``: nothing) keeps the output to itself."""
-    from .decisions import verify_journal
+    from .decisions import verify_journal  # not for --help
 
     verification = verify_journal(reader)
     if alone and json:

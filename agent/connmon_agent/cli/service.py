@@ -66,7 +66,7 @@ def install(
 
     Files that were edited, or written by something else, are not changed.
     """
-    from ..service_managers.installing import install as install_unit
+    from ..service_managers.installing import install as install_unit  # not for --help
 
     chosen = _choose(manager)
     installation, notes = _plan(invocation, chosen, user=user, instance=instance, account=account)
@@ -89,7 +89,7 @@ def install(
 @_options
 def uninstall(invocation: Invocation, user: bool, manager: str | None, instance: str | None) -> None:
     """Stop the agent and remove the unit. State and logs are kept."""
-    from ..service_managers.installing import uninstall as uninstall_unit
+    from ..service_managers.installing import uninstall as uninstall_unit  # not for --help
 
     outcome = uninstall_unit(_choose(manager), _bare(user=user, instance=instance))
     for line in outcome.done:
@@ -115,7 +115,7 @@ def status(ctx: click.Context, invocation: Invocation, user: bool, manager: str 
 
     `connmon-agent status` shows the state of the link and the services.
     """
-    from ..service_managers.installing import inspect
+    from ..service_managers.installing import inspect  # not for --help
 
     chosen = _choose(manager)
     unit = chosen.unit(_bare(user=user, instance=instance))
@@ -136,7 +136,7 @@ def start_installed() -> list[str]:
     """Start what `service install` has installed, of the machine for root, else of this user; what was done, in
     sentences. Raises ConnmonError where nothing is installed.
     """
-    from ..service_managers.installing import inspect
+    from ..service_managers.installing import inspect  # not for --help
 
     chosen = _choose(None)
     unit = chosen.unit(_bare(user=not _host().superuser, instance=None))
@@ -148,7 +148,7 @@ def start_installed() -> list[str]:
 
 
 def _tell(ownership: Ownership) -> str:
-    from ..seals import Ownership
+    from ..seals import Ownership  # not for --help
 
     return {
         Ownership.ABSENT: "not installed. Run `connmon-agent service install`",
@@ -159,13 +159,13 @@ def _tell(ownership: Ownership) -> str:
 
 
 def _choose(name: str | None, *, absent: bool = False) -> ServiceManager:
-    from ..service_managers.registry import choose_manager
+    from ..service_managers.registry import choose_manager  # not for --help
 
     return choose_manager(sys.platform, _host(), name, absent=absent)
 
 
 def _host() -> Host:
-    from ..service_managers.interface import Host
+    from ..service_managers.interface import Host  # not for --help
 
     home = os.environ.get("USERPROFILE" if sys.platform == "win32" else "HOME")
     number = os.geteuid() if hasattr(os, "geteuid") else 0
@@ -180,7 +180,7 @@ def _host() -> Host:
 
 def _is_superuser() -> bool:
     if sys.platform == "win32":
-        from ..windows_api.security import is_administrator
+        from ..windows_api.security import is_administrator  # Windows alone has it
 
         return is_administrator()
     return os.geteuid() == 0
@@ -188,7 +188,7 @@ def _is_superuser() -> bool:
 
 def _ask_password(manager: ServiceManager, account: str | None) -> str | None:
     """The password of a user's account, which Windows keeps; None: none is needed."""
-    from ..service_managers.windows_accounts import needs_password
+    from ..service_managers.windows_accounts import needs_password  # not for --help
 
     if manager.name != "windows-service" or account is None or not needs_password(account):
         return None
@@ -204,14 +204,14 @@ def _find_program(name: str) -> str | None:
 def _plan(
     invocation: Invocation, manager: ServiceManager, *, user: bool, instance: str | None, account: str | None = None
 ) -> tuple[Installation, list[str]]:
-    from ..kube.kubeconfig import Places
+    from ..kube.kubeconfig import Places  # not for --help
     from ..loading.places import Surroundings
     from ..loading.state_dirs import find_state_dir
     from ..runtime.logs import LAUNCHER_LOG, log_folder
     from ..service_managers.planning import plan_installation, require_config
 
     if instance is not None and invocation.config_path is None and sys.platform != "win32":
-        from ..service_managers.systemd_units import instance_files
+        from ..service_managers.systemd_units import instance_files  # not for --help
 
         invocation = replace(invocation, config_path=instance_files(instance)[0])
     settings = invocation.settings()
@@ -243,7 +243,7 @@ def _plan(
 
 def _find_agent(invocation: Invocation, manager: ServiceManager, installation: Installation) -> int | None:
     """The agent that runs where the installed one is to run; None: none does, or this user may not know."""
-    from ..presence import find_agent
+    from ..presence import find_agent  # not for --help
 
     try:
         return find_agent(_folder_of(invocation, manager, installation))
@@ -253,7 +253,7 @@ def _find_agent(invocation: Invocation, manager: ServiceManager, installation: I
 
 def _end_agent(invocation: Invocation, manager: ServiceManager, installation: Installation) -> None:
     """End the agent that runs where the installed one is to run. Raises ConnmonError where it cannot be ended."""
-    from .stop import describe, stop_running
+    from .stop import describe, stop_running  # not for --help
 
     with suppress(NotRunning):  # it has just ended
         click.echo(describe(stop_running(_folder_of(invocation, manager, installation), force=True)))
@@ -261,7 +261,7 @@ def _end_agent(invocation: Invocation, manager: ServiceManager, installation: In
 
 def _folder_of(invocation: Invocation, manager: ServiceManager, installation: Installation) -> Path:
     """The state directory of the installed agent."""
-    from ..service_managers.planning import find_state_dir
+    from ..service_managers.planning import find_state_dir  # not for --help
 
     sandboxed = manager.sandboxed and not installation.user
     return find_state_dir(installation) if sandboxed else invocation.state_directory()
@@ -269,7 +269,7 @@ def _folder_of(invocation: Invocation, manager: ServiceManager, installation: In
 
 def _bare(*, user: bool, instance: str | None) -> Installation:
     """Enough to find the unit by, however broken the configuration is."""
-    from ..service_managers.interface import Installation
+    from ..service_managers.interface import Installation  # not for --help
     from ..service_managers.systemd_units import CONFIG_FOLDER, instance_files
 
     config = CONFIG_FOLDER / "connmon.yaml" if instance is None else instance_files(instance)[0]

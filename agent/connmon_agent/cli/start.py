@@ -48,7 +48,7 @@ def start(ctx: click.Context, mode: str, detached: bool, service: str | None) ->
     mistakes, the previous one stays in force.
     """
     if mode == "ports":
-        from .ports import ports
+        from .ports import ports  # not for --help
 
         ctx.invoke(ports)
         return
@@ -63,11 +63,11 @@ def start_in_mode(invocation: Invocation, mode: str, *, detached: bool = False) 
     ``mode`` is one of ``settings.MODES`` but "ports". ``detached``: this is the process in the background. Raises
     ConfigurationError, Disabled where the configuration says not to start, AlreadyRunning and other ConnmonErrors.
     """
-    from ..runtime.modes import Mode
+    from ..runtime.modes import Mode  # not for --help
 
     chosen = Mode(mode)
     if chosen is Mode.BACKGROUND and not detached:
-        from .background import start_in_background
+        from .background import start_in_background  # not for --help
 
         start_in_background(invocation, mode)
         return 0
@@ -85,7 +85,7 @@ def start_in_mode(invocation: Invocation, mode: str, *, detached: bool = False) 
 
 def _serve(invocation: Invocation, name: str) -> int:
     """Run the agent as the service ``name`` of Windows' service control manager."""
-    from ..runtime.logs import LauncherLog
+    from ..runtime.logs import LauncherLog  # not for --help
     from ..runtime.modes import Mode
     from ..service_managers.windows_process import serve
 
@@ -102,7 +102,7 @@ def _serve(invocation: Invocation, name: str) -> int:
 
 
 def _run_here(invocation: Invocation, mode: Mode, *, detached: bool, process: ServiceProcess | None = None) -> int:
-    from ..runtime.build import make_state_dir
+    from ..runtime.build import make_state_dir  # not for --help
     from ..runtime.logs import LauncherLog, Log, log_folder
     from ..runtime.loops import run
     from ..runtime.modes import fit_logging
@@ -147,10 +147,10 @@ class _Starter:
 def _find_starter(folder: Path | None, *, detached: bool) -> _Starter:
     """Whoever started this process. ``folder`` is the logs'."""
     if detached:
-        from ..runtime.starter_pipe import StarterPipe
+        from ..runtime.starter_pipe import StarterPipe  # not for --help
 
         return _Starter(StarterPipe(folder))
-    from ..service_managers.joining import join_manager
+    from ..service_managers.joining import join_manager  # not for --help
 
     manager = join_manager(os.environ, os.getpid())
     return _Starter() if manager is None else _Starter(manager.announcer, manager.store)
@@ -158,7 +158,7 @@ def _find_starter(folder: Path | None, *, detached: bool) -> _Starter:
 
 async def _run(invocation: Invocation, settings: Settings, mode: Mode, log: Log, starter: _Starter) -> int:
     """Run the agent to its end; returns the exit code."""
-    from ..runtime.build import run_agent
+    from ..runtime.build import run_agent  # not for --help
     from ..runtime.ending import Ending
     from ..runtime.modes import fit_logging, sign
     from ..runtime.reloading import Reloads, warn

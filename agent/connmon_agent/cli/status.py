@@ -57,7 +57,7 @@ def status(ctx: click.Context, json: bool, watch: bool, check: bool) -> None:
 
 def check_state(invocation: Invocation) -> int:
     """Print the line of a monitoring plugin; returns its exit code. Raises nothing: what fails is UNKNOWN."""
-    from .rendering.plugin_line import Severity, check_line, write_text
+    from .rendering.plugin_line import Severity, check_line, write_text  # not for --help
 
     try:
         severity, line = check_line(take_snapshot(invocation.database()))

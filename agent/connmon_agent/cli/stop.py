@@ -70,7 +70,7 @@ def restart(ctx: click.Context, force: bool, mode: str | None) -> None:
     restarted by that manager. One in a terminal continues in this terminal, any other one in the background. Exits with
     3 if no agent is running and --mode is not given.
     """
-    from ..runtime.stopping import find_running
+    from ..runtime.stopping import find_running  # not for --help
 
     invocation: Invocation = ctx.obj
     folder = invocation.state_directory()
@@ -103,7 +103,7 @@ def reload(invocation: Invocation) -> None:
 
     Exits with 2 if it is refused; the previous configuration stays in force. Exits with 3 if no agent is running.
     """
-    from ..runtime.control import ask_agent
+    from ..runtime.control import ask_agent  # not for --help
     from ..runtime.stopping import find_running
 
     folder = invocation.state_directory()
@@ -157,7 +157,7 @@ def stop_running(folder: Path, *, force: bool, again: bool = False) -> Stopped:
 
     ``again``: its service manager starts it again.
     """
-    from ..runtime.logs import LauncherLog
+    from ..runtime.logs import LauncherLog  # not for --help
     from ..runtime.stopping import find_running, stop_agent
 
     logs = find_running(folder).signature.logs
@@ -183,7 +183,7 @@ def is_own(folder: Path) -> bool:
 
 def _refuse_other_user(holder: Holder) -> None:
     """Raise ConnmonError where the agent runs as another user: started by this one it would own the state."""
-    from ..processes import find_other_user
+    from ..processes import find_other_user  # not for --help
 
     user = find_other_user(holder.pid)
     if user is not None:
@@ -202,7 +202,7 @@ def describe(stopped: Stopped) -> str:
 
 def _start(invocation: Invocation, mode: str) -> int:
     """Start an agent in that mode; returns the exit code."""
-    from .background import start_in_background
+    from .background import start_in_background  # not for --help
     from .start import start_in_mode
 
     if mode == "task":  # its scheduler may start it only at the next boot
@@ -213,7 +213,7 @@ def _start(invocation: Invocation, mode: str) -> int:
 
 def _warn_of_restart(folder: Path) -> None:
     """Raises ConnmonError where the service manager has started another agent since."""
-    from ..presence import find_agent
+    from ..presence import find_agent  # not for --help
 
     until = time.monotonic() + STARTED_AGAIN
     while time.monotonic() < until:
@@ -227,7 +227,7 @@ def _warn_of_restart(folder: Path) -> None:
 
 def _warn_of_scheduler() -> None:
     """Say how it stays down where `service install` made a scheduled task."""
-    from ..service_managers.interface import NAME, run_command
+    from ..service_managers.interface import NAME, run_command  # not for --help
     from ..service_managers.scheduled_tasks import KEPT_DOWN, is_registered
 
     with suppress(ConnmonError):
@@ -241,7 +241,7 @@ def _find_helper(pid: int) -> Callable[[], None] | None:
     """
     if sys.platform != "win32":
         return None
-    from ..service_managers.windows_services import find_service, start_stopped, this_machine
+    from ..service_managers.windows_services import find_service, start_stopped, this_machine  # not for --help
 
     door = this_machine()
     name = find_service(pid, door)
@@ -253,7 +253,7 @@ def _await_manager(folder: Path, before: Holder, help_along: Callable[[], None] 
 
     ``help_along`` is called when it has not begun to in ``MANAGER_PATIENCE``.
     """
-    from ..presence import find_holder
+    from ..presence import find_holder  # not for --help
     from ..runtime.control import ask_agent
 
     began = time.monotonic()

@@ -17,7 +17,7 @@ ENOUGH = 65536  # where the system sets no limit
 def raise_limit() -> int:
     """Have as many as this user may, and return for how many clients there is room then."""
     try:
-        import resource
+        import resource  # not on Windows
     except ImportError:  # Windows has no such limit
         return ENOUGH
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

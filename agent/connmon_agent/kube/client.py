@@ -276,7 +276,7 @@ def _explain_failure(
     error: Exception, *, server: str, timeout: tuple[float, float], exchange: Exchange
 ) -> ClusterError | None:
     """What went wrong instead of an answer, in words; None: it is no failure of the exchange, but a mistake of ours."""
-    from urllib3 import exceptions as failures
+    from urllib3 import exceptions as failures  # loaded with the library, which only a request needs
 
     delivered = None if exchange.sent else False
 
@@ -378,7 +378,7 @@ def _import_library() -> tuple[Any, Any]:
     with ExitStack() as stack:
         for package in ("kubernetes", "kubernetes.utils"):
             stack.enter_context(_left_unrun(package))
-        from kubernetes.client.configuration import Configuration
+        from kubernetes.client.configuration import Configuration  # see above: not before a request needs it
         from kubernetes.client.rest import RESTClientObject
     return Configuration, RESTClientObject
 
@@ -398,13 +398,14 @@ def _left_unrun(package: str) -> Iterator[None]:
 
 def _accept_unverified() -> None:
     """The kubeconfig says so (insecure-skip-tls-verify); urllib3 would write a warning for every request."""
-    import urllib3
+    import urllib3  # loaded with the library, which only a request needs
 
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
 def _build_pools(current: threading.local) -> dict[str, Any]:
     """urllib3's connection pools, with connections that tell the thread's Exchange when a request goes out."""
+    # Loaded with the library, which only a request needs.
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 

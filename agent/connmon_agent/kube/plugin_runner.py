@@ -99,7 +99,7 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 def _kill_family(process: subprocess.Popen[bytes]) -> None:
     """Windows has no process groups to end: what was started by whom is looked up while the leader lives."""
-    import psutil
+    import psutil  # costs memory, and only an end on Windows needs it
 
     family: list[psutil.Process] = []
     with contextlib.suppress(psutil.Error, OSError):

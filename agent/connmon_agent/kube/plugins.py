@@ -93,7 +93,7 @@ def _write_line(command: str, arguments: list[str], base: Path, environment: Map
     """What the system is asked to run. Raises OSError where it is certain that it cannot."""
     if sys.platform != "win32":
         return [str(base / command) if _is_path(command) else command, *arguments]
-    from . import windows_programs
+    from . import windows_programs  # Windows alone has it
 
     program = windows_programs.find_program(command, base, environment)
     if program is None:

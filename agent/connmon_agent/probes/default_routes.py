@@ -44,7 +44,7 @@ def read_file(path: str) -> str | None:
 def read_default_routes(read: Callable[[str], str | None] = read_file) -> list[DefaultRoute] | None:
     """The default routes of the main tables; None where the OS does not tell."""
     if sys.platform == "win32":
-        from ..windows_api import iphlpapi
+        from ..windows_api import iphlpapi  # Windows alone has it
         from .windows_routes import read_table
 
         return read_table(iphlpapi)

@@ -35,7 +35,7 @@ def find_obstacle(family: str | None) -> str | None:
     """Why this user can send no echo here in ``family`` ("ipv6", else IPv4), with the remedy; None: he can."""
     version = FAMILIES[family or "ipv4"]
     if sys.platform == "win32":
-        from ..windows_api import icmp
+        from ..windows_api import icmp  # Windows alone has it
 
         possible = icmp.can_send(six=version == socket.AF_INET6)
         return None if possible else "Windows lets this user send no echoes (IcmpCreateFile)"
@@ -57,7 +57,7 @@ def _read_range() -> str:
 async def send_echo(address: Address, network: Network) -> None:
     """Send an echo to ``address`` over a socket of its own and check what comes back. Raises OSError, WrongAnswer."""
     if sys.platform == "win32":
-        from ..windows_api import icmp
+        from ..windows_api import icmp  # Windows alone has it
 
         await send_by_function(address, network, icmp.send_echo)
         return

@@ -15,7 +15,7 @@ from .views import SystemView, read_portably
 def open_link_watch(platform: str = sys.platform, *, connect: Callable[[], socket.socket] = open_socket) -> LinkWatch:
     """The best watch that this system has. Never raises: where changes are not told there is a look every second."""
     if sys.platform == "win32" and platform == "win32":
-        from ..windows_api import iphlpapi
+        from ..windows_api import iphlpapi  # Windows alone has it
         from .windows import open_windows_watch
 
         return open_windows_watch(iphlpapi, iphlpapi.subscribe)

@@ -47,7 +47,7 @@ def _places() -> Places:
 
 def _find_service() -> tuple[str, str] | None:
     if sys.platform == "win32":
-        from ..windows_api.services import query_configuration
+        from ..windows_api.services import query_configuration  # Windows alone has it
 
         try:
             found = query_configuration(NAME)

@@ -29,7 +29,7 @@ class Anchor:
 def boottime() -> float:
     """Seconds since the machine booted, or any time before, sleep included."""
     if sys.platform == "win32":
-        from ..windows_api import clocks
+        from ..windows_api import clocks  # Windows alone has it
 
         return clocks.since_boot()
     if hasattr(time, "CLOCK_BOOTTIME"):
@@ -44,7 +44,7 @@ def awaketime() -> float:
     (mach_absolute_time).
     """
     if sys.platform == "win32":
-        from ..windows_api import clocks
+        from ..windows_api import clocks  # Windows alone has it
 
         return clocks.awake()
     return time.monotonic()
@@ -58,7 +58,7 @@ def walltime() -> float:
 def boot_id() -> str:
     """A name of this boot of the machine, another one after each boot."""
     if sys.platform == "win32":
-        from ..windows_api import clocks
+        from ..windows_api import clocks  # Windows alone has it
 
         number = clocks.boot_number()
         return _name_by_clocks() if number is None else f"boot-{number}"

@@ -176,7 +176,7 @@ def lacks_inodes(folder: Path) -> bool:
 def file_system_of(folder: Path, mounts: Path = MOUNTS) -> str | None:
     """The type of the file system under ``folder``; None where the system does not tell."""
     if sys.platform == "win32":
-        from ..windows_api.drives import is_remote
+        from ..windows_api.drives import is_remote  # Windows alone has it
 
         return NETWORK_DRIVE if is_remote(os.path.abspath(folder)) else None
     try:

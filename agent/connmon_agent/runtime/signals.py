@@ -34,7 +34,7 @@ def calling(do: Callable[..., object]) -> Callable[..., None]:
 if sys.platform == "win32":
 
     def _listen_on_windows(end: Callable[[str], None]) -> None:
-        from ..windows_api.endings import listen_to_console, listen_to_session
+        from ..windows_api.endings import listen_to_console, listen_to_session  # Windows alone has it
 
         ask = calling(end)
         # Nobody else can send it: what ends another process by its id on Windows kills it.

@@ -50,7 +50,7 @@ def needs_password(account: str) -> bool:
 def list_unreadable(account: str, files: Iterable[Path]) -> list[Path]:
     """Those of ``files`` that a service with this account cannot read. What cannot be looked up counts as readable."""
     if sys.platform == "win32":
-        from ..windows_api.security import find_identifier, read_access
+        from ..windows_api.security import find_identifier, read_access  # Windows alone has it
 
         users: tuple[str, ...] = _IDENTIFIERS.get(account, ())
         unreadable = []
@@ -101,7 +101,7 @@ def grant_folders(folders: Sequence[Path], account: str) -> list[str]:
     """
     done: list[str] = []
     if sys.platform == "win32":
-        from ..windows_api.security import find_identifier
+        from ..windows_api.security import find_identifier  # Windows alone has it
 
         for folder in folders:
             try:
@@ -121,7 +121,7 @@ def _admit(folder: Path, user: str) -> bool:
     """Whether anything had to be changed."""
     changed = False
     if sys.platform == "win32":
-        from ..windows_api.security import read_access, write_access
+        from ..windows_api.security import read_access, write_access  # Windows alone has it
 
         for path in (folder, *folder.rglob("*")):
             before = read_access(path)

@@ -170,7 +170,7 @@ def serve(name: str) -> Iterator[ServiceProcess]:
 
 def _connect(name: str) -> ServiceProcess:
     if sys.platform == "win32":
-        from ..windows_api.service_host import Connection
+        from ..windows_api.service_host import Connection  # Windows alone has it
 
         service = ServiceProcess(Connection(name))
         try:

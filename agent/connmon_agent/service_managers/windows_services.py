@@ -285,7 +285,7 @@ class WindowsServices:
 def this_machine() -> Door:
     """This machine's service control manager. Raises ConnmonError where it has none."""
     if sys.platform == "win32":
-        from ..windows_api import services
+        from ..windows_api import services  # Windows alone has it
 
         return services
     raise ConnmonError("this is not Windows", hint="Use another --manager")
@@ -317,7 +317,7 @@ def _service_of(unit: Unit) -> Service:
 def _register_events() -> None:
     """Let the Event Viewer show the agent's entries, which its account may not arrange; a convenience."""
     if sys.platform == "win32":
-        from ..windows_api.event_log import let_be_shown
+        from ..windows_api.event_log import let_be_shown  # Windows alone has it
 
         let_be_shown(NAME)
 

@@ -35,7 +35,7 @@ class Hop:
 def find_hop(address: str) -> Hop | None:
     """The first step to the IP address ``address``; None: there is none, or the operating system does not tell."""
     if sys.platform == "win32":
-        from ..windows_api import iphlpapi
+        from ..windows_api import iphlpapi  # Windows alone has it
 
         return read_hop(address, iphlpapi.find_route, iphlpapi.find_interface)
     if sys.platform == "linux":

@@ -118,7 +118,7 @@ def _open_copy(path: Path) -> Opened:
 
 def _copy_at_rest(path: Path, copy: Path) -> None:
     """Copy database and log as they were at one instant: neither changed meanwhile. Raises StoreError."""
-    import shutil
+    import shutil  # costs every cold `status` some milliseconds, and copies are rare
 
     log = log_of(path)
     for _ in range(COPY_ATTEMPTS):
@@ -144,6 +144,6 @@ def _stamps(*files: Path) -> list[tuple[int, int, int]]:
 
 
 def _remove(directory: Path) -> None:
-    import shutil
+    import shutil  # costs every cold `status` some milliseconds, and copies are rare
 
     shutil.rmtree(directory, ignore_errors=True)

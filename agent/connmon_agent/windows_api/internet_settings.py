@@ -24,7 +24,7 @@ def read_settings() -> InternetSettings | None:
     """
     if sys.platform != "win32":
         return None
-    import winreg
+    import winreg  # Windows alone has it
 
     found: dict[str, object] = {}
     try:

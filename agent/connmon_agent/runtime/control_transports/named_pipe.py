@@ -203,7 +203,7 @@ def _left(until: float) -> int:
 
 
 def _name_process(pid: int) -> str:
-    import psutil
+    import psutil  # costs memory, and orders are rare
 
     try:
         return f"{psutil.Process(pid).username()} (pid {pid})"

@@ -106,7 +106,7 @@ def name_sender() -> str:
 def name_operator(uid: int, pid: int) -> str:
     """Who gave an order: ``root (pid 4711)``."""
     try:
-        import pwd
+        import pwd  # not on every system
 
         return f"{pwd.getpwuid(uid).pw_name} (pid {pid})"
     except (ImportError, KeyError):

@@ -59,7 +59,7 @@ def text_of(sentence: Sentence) -> str:
 def make_sink() -> EventLogSink | None:
     """The sink of this machine; None: it has no such log."""
     if sys.platform == "win32":
-        from ...windows_api.event_log import EventSource, let_be_shown
+        from ...windows_api.event_log import EventSource, let_be_shown  # Windows alone has it
 
         def open_source() -> EventSource:
             let_be_shown(SOURCE)

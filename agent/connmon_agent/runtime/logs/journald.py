@@ -120,7 +120,7 @@ class JournalSocket:
 
 def _seal(data: bytes) -> int:
     """A descriptor of memory that holds ``data`` and cannot be changed any more, as the journal demands."""
-    import fcntl
+    import fcntl  # not on Windows
 
     descriptor = os.memfd_create("connmon-agent-journal", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
     try:
