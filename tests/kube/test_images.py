@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.sightings import Pull
+from connmon_agent.errors import ClusterError
 from connmon_agent.kube.images import (
+    KEPT,
     MOST_REGISTRIES,
+    NodeImages,
     find_pulls,
     images_of_nodes,
     images_of_pods,
@@ -135,3 +140,42 @@ def test_a_pod_has_the_images_of_the_containers_that_were_pulled() -> None:
         },
     }
     assert images_of_pods([pod, {}]) == {NGINX, "docker.io/library/alpine:3"}
+
+
+def test_who_asks_at_once_or_soon_after_is_answered_by_one_request() -> None:
+    asked = 0
+
+    async def ask() -> frozenset[str]:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.5)
+        return frozenset({str(asked)})
+
+    async def story() -> None:
+        nodes = NodeImages(ask)
+        assert set(await asyncio.gather(*(nodes.images() for _ in range(40)))) == {frozenset({"1"})}
+        await asyncio.sleep(KEPT - 1)
+        assert await nodes.images() == {"1"}
+        await asyncio.sleep(1)
+        assert await nodes.images() == {"2"}
+
+    run_virtually(story())
+
+
+def test_a_failure_is_raised_and_not_remembered() -> None:
+    answers = [ClusterError("timeout", "no answer"), None]
+
+    async def ask() -> frozenset[str] | None:
+        answer = answers.pop(0)
+        if answer is not None:
+            raise answer
+        return None
+
+    async def story() -> None:
+        nodes = NodeImages(ask)
+        with pytest.raises(ClusterError):
+            await nodes.images()
+        assert await nodes.images() is None
+        assert await nodes.images() is None  # what the role withholds is remembered too
+
+    run_virtually(story())

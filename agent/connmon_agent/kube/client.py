@@ -27,7 +27,6 @@ from ..errors import ClusterError
 from ..settings import KubernetesSettings
 from .answers import Answer, read_answer
 from .backoffs import Backoff, TooEarly
-from .certificates import blame_certificate
 from .exchanges import Exchange, GivenUp
 from .handed_files import advise_restart
 from .kubeconfig import Access, Places, read_access, refuse
@@ -36,7 +35,7 @@ from .plugin_runner import PluginRunner
 from .plugins import ask_plugin
 from .proxies import choose_proxy
 from .requests import Json, Request
-from .tls import build_context, explain_tls
+from .tls import blame_certificate, build_context, explain_tls
 
 CONNECTIONS = 8  # kept open between requests
 PLUGIN_PAUSE, LONGEST_PLUGIN_PAUSE = 1.0, 10.0  # seconds between runs of a credential plugin that fails

@@ -19,11 +19,17 @@ from ..settings import KubernetesSettings
 from .annotations import TOKEN
 from .calls import Calls
 from .client import KubernetesClient
-from .disruption import choose_version, discover_policy, find_blocking, list_budgets
-from .images import find_pulls, images_of_nodes, images_of_pods, list_nodes, needs_nodes
+from .disruption import (
+    choose_version,
+    discover_policy,
+    find_blocking,
+    list_budgets,
+    most_unavailable,
+    replaces_first,
+)
+from .images import NodeImages, find_pulls, images_of_nodes, images_of_pods, list_nodes, needs_nodes
 from .last_words import LastWords
 from .lists import Page, read_first_page, read_list
-from .node_images import NodeImages
 from .object_events import Silent, find_silent, list_warnings, tell_newest
 from .pods import identify_current, identify_running, list_pods
 from .requests import FINISHED, Json, Request, get, workload_path
@@ -32,7 +38,6 @@ from .revisions import find_newest, find_owners, find_revision, list_revisions
 from .rollouts import digest_template, read_template, read_workload
 from .spec_generations import SpecGenerations
 from .standstills import add_pods, join_troubles
-from .strategies import most_unavailable, replaces_first
 
 # The server answered that it did not do it, and the same request would be answered the same.
 _FINAL = ("conflict", "denied", "invalid", "forbidden", "not-found")

@@ -1,20 +1,25 @@
-"""PodDisruptionBudgets: which one allows no disruption of a workload's pods now.
+"""Whether a rollout disrupts a workload: how many working pods it takes away, and which budget allows none now.
 
-Controllers are not bound by these budgets when they roll out a new template, so the agent asks before it restarts:
+How many it takes away before their successors run is decided by the controllers: kubernetes
+pkg/controller/deployment/util/deployment_util.go (ResolveFenceposts), pkg/controller/daemon/update.go; a StatefulSet
+deletes a pod before it makes the next one. A rollout that takes none away has no budget to ask. Controllers are not
+bound by PodDisruptionBudgets when they roll out a new template, so the agent asks before it restarts:
 https://kubernetes.io/docs/concepts/workloads/pods/disruptions/
-Only a rollout that takes working pods away (``strategies``) has to be asked about.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
+from ..core.plan import Kind
 from .requests import Json, Request, get, list_by_selector, list_path
 from .rollouts import read_template
 from .selectors import match_labels
 
 # policy/v1 exists since Kubernetes 1.21, policy/v1beta1 ended with 1.25.
 VERSIONS = ("v1", "v1beta1")
+_DEPLOYMENT_DEFAULT = "25%"  # of maxSurge and of maxUnavailable, by the API
 
 
 def discover_policy() -> Request:
@@ -56,3 +61,46 @@ def _allows_disruption(budget: Json) -> bool:
     status = budget.get("status") or {}
     current = int(status.get("observedGeneration") or 0) >= int(budget.get("metadata", {}).get("generation") or 0)
     return current and int(status.get("disruptionsAllowed") or 0) > 0
+
+
+def most_unavailable(kind: Kind, workload: Json, desired: int) -> int:
+    """Of ``desired`` pods, how many the rollout may take away before others are available in their place.
+
+    0: it never goes below what is available, so that a restart disrupts nothing. ``desired`` is as in ``Sighting``.
+    """
+    spec = workload.get("spec") or {}
+    if kind is Kind.DEPLOYMENT:
+        return _of_deployment(spec.get("strategy") or {}, desired)
+    rolling = (spec.get("updateStrategy") or {}).get("rollingUpdate") or {}
+    if kind is Kind.DAEMON_SET and _scale(rolling.get("maxSurge"), desired, default=0, up=True) > 0:
+        return 0  # with a surge the API demands maxUnavailable 0
+    up = kind is Kind.DAEMON_SET  # a percentage of a StatefulSet's pods is rounded down, and is one at least
+    return min(desired, max(1, _scale(rolling.get("maxUnavailable"), desired, default=1, up=up)))
+
+
+def replaces_first(kind: Kind, workload: Json, desired: int) -> bool:
+    """Whether a rollout whose new pods do not start takes away what works.
+
+    It does where a Deployment may take all of its pods away first. A StatefulSet or a DaemonSet that replaces pods in
+    place is left with one fewer, or with none where it has one.
+    """
+    taken = most_unavailable(kind, workload, desired)
+    return taken >= desired if kind is Kind.DEPLOYMENT else taken > 0
+
+
+def _of_deployment(strategy: Json, desired: int) -> int:
+    if strategy.get("type") == "Recreate":
+        return desired
+    rolling = strategy.get("rollingUpdate") or {}
+    surge = _scale(rolling.get("maxSurge"), desired, default=_DEPLOYMENT_DEFAULT, up=True)
+    unavailable = _scale(rolling.get("maxUnavailable"), desired, default=_DEPLOYMENT_DEFAULT, up=False)
+    return min(desired, unavailable) if surge or unavailable else 1  # with neither, the controller would stand still
+
+
+def _scale(value: int | str | None, total: int, *, default: int | str, up: bool) -> int:
+    """A number, or a percentage of ``total`` such as "25%". Raises ValueError for what is neither."""
+    value = default if value is None else value
+    if isinstance(value, int):
+        return value
+    exact = int(value.removesuffix("%")) * total / 100
+    return math.ceil(exact) if up else math.floor(exact)

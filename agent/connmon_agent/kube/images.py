@@ -6,12 +6,14 @@ slash is a registry where it has a dot or a colon or is ``localhost``, else the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from ..core.sightings import Pull
 from .requests import Json, Request, get
 
 DOCKER_HUB = "docker.io"
+KEPT = 30.0  # seconds; each node tells of its images every 10 s or seldomer, and their list may have a megabyte
 MOST_REGISTRIES = 8  # asked about before one restart
 _ALWAYS, _NEVER = "Always", "Never"
 
@@ -110,3 +112,24 @@ def _default_policy(image: str) -> str:
     """What the API server writes where the policy is missing."""
     tagged = normalize_image(image)
     return _ALWAYS if tagged.endswith(":latest") and "@" not in image else "IfNotPresent"
+
+
+class NodeImages:
+    """What ``ask`` finds: the images that some node has; None where the role withholds them.
+
+    It is asked once for all services that want to know at about the same time.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[frozenset[str] | None]]) -> None:
+        self._ask = ask
+        self._found: frozenset[str] | None = None
+        self._at: float | None = None  # when they were found, in the loop's time; None: they were not
+        self._lock = asyncio.Lock()
+
+    async def images(self) -> frozenset[str] | None:
+        """The images, at most ``KEPT`` seconds old. Raises what ``ask`` raises, and remembers nothing then."""
+        async with self._lock:  # who comes while they are asked for waits for the same answer
+            now = asyncio.get_running_loop().time()
+            if self._at is None or now - self._at >= KEPT:
+                self._found, self._at = await self._ask(), now
+            return self._found

@@ -14,8 +14,7 @@ from hashlib import blake2s
 
 from ..core.plan import Kind
 from ..core.sightings import Rollout, Sighting
-from .annotations import TOKEN
-from .managers import list_managers
+from .annotations import TOKEN, list_managers
 from .reasons import explain_reason, list_gates
 from .requests import Json
 

@@ -6,10 +6,10 @@ from msgspec.structs import replace
 
 from ..core.plan import Kind
 from ..core.sightings import Sighting
+from .disruption import most_unavailable
 from .pods import PodsSeen, examine_pods, identify_current, mark_progress
 from .requests import Json
 from .rollouts import find_failure
-from .strategies import most_unavailable
 
 _DEADLOCK = (
     "the rollout keeps the old pod until the new one is available (maxUnavailable 0): "

@@ -28,7 +28,6 @@ from ..staggered import connect_host
 from .answers import Answer, read_answer
 from .backoffs import Backoff
 from .calls import Calls
-from .certificates import blame_certificate
 from .client import OF_THE_SERVER, USER_AGENT
 from .downloads import HEAD, Download
 from .kubeconfig import Access, refuse
@@ -37,7 +36,7 @@ from .proxies import choose_proxy
 from .requests import Json, Request, get
 from .spdy import SpdyConnection
 from .spdy import upgrade_fields as spdy_fields
-from .tls import build_context, explain_tls
+from .tls import blame_certificate, build_context, explain_tls
 from .websockets import ApiSocket, upgrade_fields
 from .wires import Buffers, Wire
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connmon_agent.kube.managers import MOST_MANAGERS, list_managers
+from connmon_agent.kube.annotations import MOST_MANAGERS, list_managers
 
 
 def entry(manager: str, time: str | None = "2026-11-23T10:00:00Z", **more: Any) -> dict[str, Any]:
