@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..wall_times import in_utc
+from .object_fields import metadata_of
 from .requests import Json
 
 TOKEN = "connmon.io/restart-token"
@@ -43,7 +44,7 @@ def list_managers(workload: Json) -> tuple[str, ...]:
     """
     entries = [
         (str(entry.get("time") or ""), str(entry.get("manager")))
-        for entry in (workload.get("metadata") or {}).get("managedFields") or ()
+        for entry in metadata_of(workload).get("managedFields") or ()
         if entry.get("manager") and entry.get("subresource") != "status" and entry["manager"] not in _OTHERS_DUTIES
     ]
     return tuple(f"{manager} {time}" for time, manager in sorted(entries, reverse=True)[:MOST_MANAGERS])

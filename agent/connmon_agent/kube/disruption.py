@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterable
 
 from ..core.plan import Kind
+from .object_fields import labels_of
 from .requests import Json, Request, get, list_by_selector, list_path
 from .rollouts import read_template
 from .selectors import match_labels
@@ -42,7 +43,7 @@ def list_budgets(namespace: str, version: str) -> Request:
 
 def find_blocking(workload: Json, budgets: Iterable[Json], *, version: str) -> str | None:
     """The name of a budget that matches the workload's pods and allows no disruption; None: none does."""
-    labels = (read_template(workload).get("metadata") or {}).get("labels") or {}
+    labels = labels_of(read_template(workload))
     for budget in budgets:
         if _selects(budget.get("spec", {}).get("selector"), labels, version) and not _allows_disruption(budget):
             return str(budget.get("metadata", {}).get("name"))

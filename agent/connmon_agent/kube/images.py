@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from ..core.sightings import Pull
+from .object_fields import list_statuses
 from .requests import Json, Request, get
 
 DOCKER_HUB = "docker.io"
@@ -81,9 +82,7 @@ def images_of_pods(pods: Iterable[Json]) -> frozenset[str]:
     """The images of containers that have been pulled: a node tells of the largest only, and not of each that it has."""
     found: set[str] = set()
     for pod in pods:
-        status = pod.get("status") or {}
-        statuses = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-        pulled = {one.get("name") for one in statuses if one.get("imageID")}
+        pulled = {one.get("name") for one in list_statuses(pod) if one.get("imageID")}
         containers = _containers(pod.get("spec") or {})
         found |= {normalize_image(str(one["image"])) for one in containers if one.get("name") in pulled}
     return frozenset(found)

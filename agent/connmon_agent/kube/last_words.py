@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from .reasons import has_finished, is_ready
+from .object_fields import is_living, list_statuses, name_of, uid_of
+from .reasons import is_ready
 from .requests import Json, Request, list_path
 
 LINES = 5  # of the log's end
@@ -50,20 +51,19 @@ class LastWords:
                 del self._heard[next(iter(self._heard))]
             self._heard[crash] = "" if answer is None else str(answer.get("text") or "")
         words = self._heard[crash]
-        return [_with_words(pod, crash, words) if _uid(pod) == crash.uid else pod for pod in pods]
+        return [_with_words(pod, crash, words) if uid_of(pod) == crash.uid else pod for pod in pods]
 
 
 def find_crashes(pods: Iterable[Json]) -> Iterator[Crash]:
     """Every container of a living pod that is not ready which ended with an error and left no message."""
     for pod in pods:
-        metadata = pod.get("metadata") or {}
-        if metadata.get("deletionTimestamp") or has_finished(pod) or is_ready(pod):
+        if not is_living(pod) or is_ready(pod):
             continue
-        for status in _list_statuses(pod):
+        for status in list_statuses(pod):
             ended, previous = _find_end(status)
             if ended is not None and ended.get("exitCode") and not ended.get("message"):
                 number = int(status.get("restartCount") or 0)
-                yield Crash(str(metadata.get("name")), _uid(pod), str(status.get("name")), number, previous)
+                yield Crash(name_of(pod), uid_of(pod), str(status.get("name")), number, previous)
 
 
 def read_log(namespace: str, crash: Crash) -> Request:
@@ -93,12 +93,3 @@ def _tell(status: Json, words: str) -> Json:
     ended, previous = _find_end(status)
     place = "lastState" if previous else "state"
     return {**status, place: {**(status.get(place) or {}), "terminated": {**(ended or {}), "message": words}}}
-
-
-def _list_statuses(pod: Json) -> list[Json]:
-    status = pod.get("status") or {}
-    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-
-
-def _uid(pod: Json) -> str:
-    return str((pod.get("metadata") or {}).get("uid"))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from ..core.plan import Kind
 from ..core.sightings import Sighting
-from .reasons import Plight, examine_pod, explain_reason, has_finished
+from .object_fields import is_living, name_of, uid_of
+from .reasons import Plight, examine_pod, explain_reason
 from .requests import Json, Request, list_by_selector, list_path
 from .rollouts import find_failure
 
@@ -37,15 +38,15 @@ def find_silent(
     """
     if seen.healthy or find_failure(workload) is not None:
         return None
-    living = [pod for pod in pods if not has_finished(pod) and not _metadata(pod).get("deletionTimestamp")]
-    ordered = sorted(living, key=lambda pod: (not is_current(pod), str(_metadata(pod).get("name"))))
+    living = [pod for pod in pods if is_living(pod)]
+    ordered = sorted(living, key=lambda pod: (not is_current(pod), name_of(pod)))
     unready = [(pod, ailment) for pod in ordered if (ailment := examine_pod(pod)) is not None]
     if any(ailment.plight is not Plight.STARTING for _, ailment in unready):
         return None
     for pod, _ in unready:
-        return Silent(str(_metadata(pod).get("uid")), f"{_metadata(pod).get('name')}: ")
+        return Silent(uid_of(pod), f"{name_of(pod)}: ")
     if kind is not Kind.DEPLOYMENT and len(living) < seen.desired:
-        return Silent(str(_metadata(workload).get("uid")), "")
+        return Silent(uid_of(workload), "")
     return None
 
 
@@ -69,7 +70,3 @@ def _time(event: Json) -> str:
     series = event.get("series") or {}
     times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
     return str(next((time for time in times if time), ""))
-
-
-def _metadata(manifest: Json) -> Json:
-    return manifest.get("metadata") or {}

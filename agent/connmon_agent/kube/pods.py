@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from hashlib import blake2s
 
 from ..core.plan import Kind
-from .reasons import Ailment, Plight, examine_pod, explain_reason, has_finished, is_ready, was_never_ready
+from .object_fields import (
+    has_finished,
+    is_deleted,
+    is_living,
+    labels_of,
+    list_statuses,
+    metadata_of,
+    name_of,
+    owners_of,
+    phase_of,
+    uid_of,
+)
+from .reasons import Ailment, Plight, examine_pod, explain_reason, is_ready, was_never_ready
 from .requests import UNFINISHED, Json, Request, list_by_selector, list_path
 from .selectors import format_selector
 
@@ -49,11 +61,9 @@ def identify_running(pods: Iterable[Json], *, owners: Collection[str] | None) ->
     A selector may match pods of others: only those with one of these ``owners`` (UIDs) count (None: not known).
     """
     uids = (
-        str((pod.get("metadata") or {}).get("uid"))
+        uid_of(pod)
         for pod in pods
-        if not (pod.get("metadata") or {}).get("deletionTimestamp")
-        and not has_finished(pod)
-        and (owners is None or any(owner.get("uid") in owners for owner in _owners(pod)))
+        if is_living(pod) and (owners is None or any(owner.get("uid") in owners for owner in owners_of(pod)))
     )
     return tuple(sorted(uid[:_UID_LENGTH] for uid in uids)[:MOST_PODS])
 
@@ -64,15 +74,13 @@ def identify_current(kind: Kind, workload: Json, newest: Json | None) -> Callabl
     ``newest`` is the newest of the workload's own ReplicaSets or ControllerRevisions (None: not known).
     """
     if kind is Kind.STATEFUL_SET and (revision := (workload.get("status") or {}).get("updateRevision")):
-        return lambda pod: _labels(pod).get(_TEMPLATE_HASH) == revision
+        return lambda pod: labels_of(pod).get(_TEMPLATE_HASH) == revision
     if newest is None:
         return None
-    metadata = newest.get("metadata") or {}
     if kind is Kind.DEPLOYMENT:
-        return lambda pod: any(owner.get("uid") == metadata.get("uid") for owner in _owners(pod))
-    prefix = f"{(workload.get('metadata') or {}).get('name')}-"
-    revision = (metadata.get("labels") or {}).get(_TEMPLATE_HASH) or str(metadata.get("name")).removeprefix(prefix)
-    return lambda pod: _labels(pod).get(_TEMPLATE_HASH) == revision
+        return lambda pod: any(owner.get("uid") == metadata_of(newest).get("uid") for owner in owners_of(pod))
+    revision = labels_of(newest).get(_TEMPLATE_HASH) or name_of(newest).removeprefix(f"{name_of(workload)}-")
+    return lambda pod: labels_of(pod).get(_TEMPLATE_HASH) == revision
 
 
 def examine_pods(
@@ -88,12 +96,12 @@ def examine_pods(
     every pod counts as one of the current template. ``more_finished``: more pods have ended than are given here.
     """
     known = is_current or (lambda pod: True)
-    ordered = sorted(pods, key=lambda pod: (not known(pod), _name(pod)))
-    finished = [pod for pod in ordered if has_finished(pod) and not _is_going(pod)]
-    going = [pod for pod in ordered if _is_going(pod)]
-    living = [pod for pod in ordered if not _is_going(pod) and not has_finished(pod)]
+    ordered = sorted(pods, key=lambda pod: (not known(pod), name_of(pod)))
+    finished = [pod for pod in ordered if has_finished(pod) and not is_deleted(pod)]
+    going = [pod for pod in ordered if is_deleted(pod)]
+    living = [pod for pod in ordered if is_living(pod)]
     examined = [(pod, ailment) for pod in living if (ailment := examine_pod(pod)) is not None]
-    ailments = [(_name(pod), ailment) for pod, ailment in examined]
+    ailments = [(name_of(pod), ailment) for pod, ailment in examined]
     deciding = [ailment for pod, ailment in examined if in_order or known(pod)]
     stalled = _is_stalled(deciding, ending=bool(going))
     return PodsSeen(
@@ -120,8 +128,8 @@ def mark_progress(workload: Json, pods: Iterable[Json]) -> str:
     """
     status = workload.get("status") or {}
     counts = sorted((name, value) for name, value in status.items() if isinstance(value, int))
-    steps = sorted((_uid(pod), _is_going(pod), *_count_steps(pod)) for pod in pods if not has_finished(pod))
-    generation = (workload.get("metadata") or {}).get("generation")
+    steps = sorted((uid_of(pod), is_deleted(pod), *_count_steps(pod)) for pod in pods if not has_finished(pod))
+    generation = metadata_of(workload).get("generation")
     return blake2s(repr((generation, counts, steps)).encode(), digest_size=_DIGEST).hexdigest()
 
 
@@ -136,7 +144,7 @@ def _tell_delays(ailments: Sequence[tuple[str, Ailment]], going: Sequence[Json])
     yield from (f"{name}: {one.words}" for name, one in ailments if one.plight is Plight.STARTING)
     for pod in going:
         node = (pod.get("spec") or {}).get("nodeName")
-        yield f"{_name(pod)}: still terminating{f' on {node}' if node else ''}"
+        yield f"{name_of(pod)}: still terminating{f' on {node}' if node else ''}"
 
 
 def _tell_troubles(ailments: Sequence[tuple[str, Ailment]], finished: Sequence[Json], *, more: str) -> str | None:
@@ -147,14 +155,14 @@ def _tell_troubles(ailments: Sequence[tuple[str, Ailment]], finished: Sequence[J
         return "; ".join(told[:NAMED] + ([f"and {rest} more"] if rest > 0 else []) + _count_finished(finished, more))
     if ailments:
         return None  # what is starting says more of itself than those that have ended long ago
-    ended = [f"{_name(pod)}: {_explain_end(pod)}" for pod in finished if _phase(pod) == "Failed"]
+    ended = [f"{name_of(pod)}: {_explain_end(pod)}" for pod in finished if phase_of(pod) == "Failed"]
     rest = len(ended) - NAMED
     return "; ".join(ended[:NAMED] + ([f"and {more}{rest} more"] if rest > 0 else [])) or None
 
 
 def _count_finished(finished: Sequence[Json], more: str) -> list[str]:
     """Pods that have ended say nothing of those that are to run, and are only counted: "6 ended pods (Evicted)"."""
-    reasons = Counter(str((pod.get("status") or {}).get("reason") or _phase(pod)) for pod in finished)
+    reasons = Counter(str((pod.get("status") or {}).get("reason") or phase_of(pod)) for pod in finished)
     return [f"{more}{number} ended {'pod' if number == 1 else 'pods'} ({reason})" for reason, number in reasons.items()]
 
 
@@ -165,35 +173,9 @@ def _explain_end(pod: Json) -> str:
 
 def _count_steps(pod: Json) -> tuple[bool, int]:
     """How far the start of a pod is, in numbers that never fall: it has a node, containers that were ever started."""
-    status = pod.get("status") or {}
-    containers = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
-    return bool((pod.get("spec") or {}).get("nodeName")), sum(map(_has_started, containers))
+    return bool((pod.get("spec") or {}).get("nodeName")), sum(map(_has_started, list_statuses(pod)))
 
 
 def _has_started(status: Json) -> bool:
     ended = (status.get("lastState") or {}).get("terminated")
     return bool(status.get("restartCount") or ended or {"running", "terminated"} & (status.get("state") or {}).keys())
-
-
-def _is_going(pod: Json) -> bool:
-    return bool((pod.get("metadata") or {}).get("deletionTimestamp"))
-
-
-def _phase(pod: Json) -> str:
-    return str((pod.get("status") or {}).get("phase"))
-
-
-def _labels(pod: Json) -> Json:
-    return (pod.get("metadata") or {}).get("labels") or {}
-
-
-def _owners(pod: Json) -> Sequence[Json]:
-    return (pod.get("metadata") or {}).get("ownerReferences") or ()
-
-
-def _uid(pod: Json) -> str:
-    return str((pod.get("metadata") or {}).get("uid") or _name(pod))
-
-
-def _name(pod: Json) -> str:
-    return str((pod.get("metadata") or {}).get("name"))

@@ -69,11 +69,6 @@ def was_never_ready(pod: Json) -> bool:
     return since <= began + _SAME_UPDATE
 
 
-def has_finished(pod: Json) -> bool:
-    """Whether the pod has ended for good, and lies about until somebody deletes it."""
-    return (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
-
-
 def list_gates(spec: Json) -> list[str]:
     """The scheduling gates of a pod's spec by name (Kubernetes 1.26 and later)."""
     return [str(gate.get("name")) for gate in spec.get("schedulingGates") or ()]

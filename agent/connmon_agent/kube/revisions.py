@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..core.plan import Kind
 from .annotations import FIELD_MANAGER, KUBECTL_RESTARTED_AT, RESTARTED_AT, parse_time
+from .object_fields import metadata_of
 from .requests import Json, Request, list_by_selector, list_path
 from .rollouts import read_template
 from .selectors import format_selector
@@ -87,7 +88,7 @@ def _find_author(workload: Json, at: float | None) -> str | None:
 
     A manager's time is when its set of fields last changed, not their values, so that only a later one counts.
     """
-    annotations = (read_template(workload).get("metadata") or {}).get("annotations") or {}
+    annotations = metadata_of(read_template(workload)).get("annotations") or {}
     signs = ((KUBECTL_RESTARTED_AT, KUBECTL_RESTART), (RESTARTED_AT, FIELD_MANAGER))
     restarts = [(moment, who) for key, who in signs if (moment := parse_time(annotations.get(key))) is not None]
     recent = max((sign for sign in restarts if at is None or sign[0] >= at - CLOCK_SLACK), default=None)

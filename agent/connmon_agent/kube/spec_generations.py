@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass
 from hashlib import blake2s
 
+from .object_fields import metadata_of
 from .requests import Json
 
 
@@ -32,7 +33,7 @@ class SpecGenerations:
 
         At the first look, and after ``forget``, it is the object's own.
         """
-        metadata = workload.get("metadata") or {}
+        metadata = metadata_of(workload)
         generation = int(metadata.get("generation") or 0)
         identity = json.dumps([metadata.get("uid"), workload.get("spec")], sort_keys=True)
         digest = blake2s(identity.encode(), digest_size=8).digest()

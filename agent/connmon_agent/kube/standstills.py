@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from ..core.plan import Kind
 from ..core.sightings import Sighting
 from .disruption import most_unavailable
+from .object_fields import is_deleted
 from .pods import PodsSeen, examine_pods, identify_current, mark_progress
 from .requests import Json
 from .rollouts import find_failure
@@ -34,7 +35,7 @@ def add_pods(
     in_order = kind is Kind.STATEFUL_SET
     found = examine_pods(listed, in_order=in_order, is_current=is_current, more_finished=more_finished)
     failure = find_failure(workload)
-    ending = any((pod.get("metadata") or {}).get("deletionTimestamp") for pod in listed)
+    ending = any(map(is_deleted, listed))
     refused = failure is not None and not ending  # a pod that ends may be all that a quota waits for
     return replace(
         seen,
