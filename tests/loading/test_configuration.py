@@ -318,3 +318,11 @@ def test_every_key_is_in_the_shipped_file() -> None:
     names = {name for table in tables for name in table.keys} | {"kind", "outage_longer_than"}
     shipped = SHIPPED.read_text(encoding="utf-8")
     assert [name for name in sorted(names) if not re.search(rf"\b{name}:", shipped)] == []
+
+
+def test_the_shipped_file_names_the_default_that_it_holds() -> None:
+    """Beside ``fall: 3`` stands ``default 3``: the value is held against the built-in one by the first test here."""
+    line = re.compile(r"^ *(\w+): (\S+) +#.*?\bdefault (\S+?)[:;,.]?(?:\s|$)", re.MULTILINE)
+    found = line.findall(SHIPPED.read_text(encoding="utf-8"))
+    assert len(found) > 40
+    assert [one for one in found if one[1] != one[2]] == []

@@ -118,12 +118,7 @@ DAMPING = KeyTable(
         source="RFC 7196; the older 2000 proved harmful",
     ),
     Key("reuse", _PENALTY, "restarts wait until the sum has decayed to this", source="FRR's default"),
-    Key(
-        "ceiling",
-        _PENALTY,
-        "the sum never grows beyond it",
-        source="`reuse` x 2^(60 min / 15 min), as in FRR",
-    ),
+    Key("ceiling", _PENALTY, "the sum never grows beyond it", source="`reuse` x 2^(60 min / 15 min), as in FRR"),
     defaults=DEFAULTS.link.damping,
 )
 
@@ -227,11 +222,7 @@ RECOVERY = KeyTable(
     ),
     Key("parallel", WholeNumber(1, 1000), "restarts under way at once; 1: one after another, in the file's order"),
     Key("ready_timeout", Duration(SHORTEST, DAY), "a rollout that takes longer has failed"),
-    Key(
-        "healthy_for",
-        Duration(SHORTEST, WEEK),
-        "availability without a break that resets the budget of a service",
-    ),
+    Key("healthy_for", Duration(SHORTEST, WEEK), "availability without a break that resets the budget of a service"),
     Key("backoff", BACKOFF, "the pauses between attempts"),
     Key(
         "postpone_limit",
@@ -269,11 +260,7 @@ FORWARDS = KeyTable(
         usual="`localhost`",
     ),
     Key("allow_remote", FLAG, "`true`: `bind` may name addresses that other machines can reach"),
-    Key(
-        "reclaim",
-        Choice(*Reclaim),
-        "`idle`: back to the primary port once it is free and no connection is open",
-    ),
+    Key("reclaim", Choice(*Reclaim), "`idle`: back to the primary port once it is free and no connection is open"),
     Key(
         "transport",
         Choice(*Transport),
@@ -409,9 +396,7 @@ ROOT = KeyTable(
         "the state directory; `null`: by the rules of [Where the state is kept](#where-the-state-is-kept)",
     ),
     Key(
-        "stop_timeout",
-        Duration(1.0, LONGEST_STOP),
-        "from SIGTERM or Ctrl-C to the end of the process, whatever hangs",
+        "stop_timeout", Duration(1.0, LONGEST_STOP), "from SIGTERM or Ctrl-C to the end of the process, whatever hangs"
     ),
     Key("state_group", OrNull(TEXT), "the group whose members may read the state; `null`: only the agent's user may"),
     Key("start", START, "whether and how the agent is started"),

@@ -66,11 +66,7 @@ KINDS: Mapping[str, TargetKind] = {
             Key("name", DOMAIN, "the name to look up", needed=True),
             Key("port", PORT, "the port of the name server"),
             Key("record", Choice("A", "AAAA"), "the record to look up"),
-            Key(
-                "transport",
-                Choice("udp", "tcp"),
-                "`udp` repeats only a truncated answer over TCP",
-            ),
+            Key("transport", Choice("udp", "tcp"), "`udp` repeats only a truncated answer over TCP"),
             defaults=dns_target("", ""),
         ),
         dns_target,
@@ -96,9 +92,7 @@ KINDS: Mapping[str, TargetKind] = {
     "gateway": TargetKind(GatewayTarget, KeyTable(), gateway_target, "the default route's gateway is there"),
     "interface": TargetKind(
         InterfaceTarget,
-        KeyTable(
-            Key("name", OrNull(TEXT), "the interface; `null`: that of the default route", default=None),
-        ),
+        KeyTable(Key("name", OrNull(TEXT), "the interface; `null`: that of the default route", default=None)),
         interface_target,
         "the interface is up and has an address",
         fields={"name": "interface"},
