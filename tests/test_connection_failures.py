@@ -18,11 +18,11 @@ CERTIFICATE = ssl.SSLCertVerificationError
 
 TABLE = [
     (socket.gaierror(socket.EAI_AGAIN, "x"), FailureKind.NAME, "its name cannot be looked up: no name server answers"),
-    (socket.gaierror(socket.EAI_NONAME, "x"), FailureKind.NAME, "its name is not known"),
+    (socket.gaierror(socket.EAI_NONAME, "x"), FailureKind.NAME, "its name does not exist"),
     (socket.gaierror(socket.EAI_FAIL, "Gone"), FailureKind.NAME, "its name cannot be looked up: gone"),
     (OSError(errno.ECONNREFUSED, "x"), FailureKind.REFUSED, "connection refused"),
     (OSError(errno.EHOSTUNREACH, "x"), FailureKind.UNREACHABLE, "no route to the host"),
-    (OSError(errno.ETIMEDOUT, "x"), FailureKind.SILENT, "no answer: the system gave up waiting"),
+    (OSError(errno.ETIMEDOUT, "x"), FailureKind.SILENT, "no answer: connection timed out"),
     (OSError(errno.EIO, "Bad"), FailureKind.OTHER, "bad"),
     (ssl.SSLEOFError(8, "EOF occurred"), FailureKind.CLOSED, "TLS failed: eof occurred"),
     (

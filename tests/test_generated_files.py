@@ -52,7 +52,7 @@ def test_what_is_no_plain_file_is_somebody_elses(tmp_path: Path, kind: str) -> N
     assert find_owner(path, by=BY) is Ownership.FOREIGN
 
 
-@pytest.mark.parametrize(("text", "forced"), [("theirs", "of another origin"), (OURS + "more", None)])
+@pytest.mark.parametrize(("text", "forced"), [("theirs", "not written by this command"), (OURS + "more", None)])
 def test_nothing_is_written_over_what_is_not_ours_and_over_edits_only_by_force(
     tmp_path: Path, text: str, forced: str | None
 ) -> None:

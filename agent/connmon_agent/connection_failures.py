@@ -20,13 +20,13 @@ _WORDS = {
     errno.ENETDOWN: "network is down",
     errno.EHOSTUNREACH: "no route to the host",
     errno.EHOSTDOWN: "host is down",
-    errno.ETIMEDOUT: "no answer: the system gave up waiting",
-    errno.EACCES: "not permitted, perhaps by a local firewall",
-    errno.EPERM: "not permitted, perhaps by a local firewall",
-    errno.EADDRNOTAVAIL: "no local address or port to send from",
-    errno.EAFNOSUPPORT: "this machine does not speak that version of IP",
-    errno.EMFILE: "this machine's agent has too many files open",
-    errno.ENFILE: "this machine has too many files open",
+    errno.ETIMEDOUT: "no answer: connection timed out",
+    errno.EACCES: "not permitted; check the local firewall",
+    errno.EPERM: "not permitted; check the local firewall",
+    errno.EADDRNOTAVAIL: "no free local address or port",
+    errno.EAFNOSUPPORT: "this machine does not support that IP version",
+    errno.EMFILE: "the agent has too many open files",
+    errno.ENFILE: "this machine has too many open files",
 }
 
 # Linux turns ICMP errors into these: net/ipv4/icmp.c, icmp_err_convert; net/ipv6/icmp.c, tab_unreach.
@@ -94,7 +94,7 @@ def word_lookup(error: OSError) -> str:
     if error.errno == socket.EAI_AGAIN:
         return "cannot be looked up: no name server answers"
     if error.errno in _NOT_KNOWN:
-        return "is not known"
+        return "does not exist"
     return f"cannot be looked up: {(error.strerror or str(error)).lower()}"
 
 

@@ -41,8 +41,8 @@ def refuse_others(paths: Iterable[Path], *, by: str, force: bool = False) -> Non
     """
     owners = {path: find_owner(path, by=by) for path in paths}
     for owner, what, hint in (
-        (Ownership.FOREIGN, "of another origin", "Move them away, or name another directory"),
-        (Ownership.EDITED, "edited since they were written", "Move them away, or lose the changes with --force"),
+        (Ownership.FOREIGN, "not written by this command", "Move them away, or choose another directory"),
+        (Ownership.EDITED, "edited after they were written", "Move them away, or overwrite them with --force"),
     ):
         found = [path for path in owners if owners[path] is owner]
         if found and not (force and owner is Ownership.EDITED):
@@ -99,5 +99,5 @@ def _put(written: Path, path: Path, data: bytes, mode: int) -> None:
 
 
 def _unusable(path: Path, error: OSError, purpose: str) -> ConnmonError:
-    remedy = f"Check that the directory {path.parent} exists and that this user may write there"
+    remedy = f"Check that {path.parent} exists and that this user can write to it"
     return ConnmonError(f"cannot {purpose} {path}: {error.strerror or error}", hint=remedy)

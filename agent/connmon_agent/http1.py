@@ -20,10 +20,10 @@ _NOT_IMPLEMENTED = 501  # h11's hint where an answer comes in another transfer c
 class Flaw(StrEnum):
     """What is wrong with an answer. The values are for sentences that begin with who answered."""
 
-    CUT = "hung up before the answer was complete"
+    CUT = "closed the connection before the answer was complete"
     NO_HTTP = "the answer is not HTTP"
     MALFORMED = "the answer is malformed HTTP"
-    CODING = "the answer comes in a transfer coding that was not asked for"
+    CODING = "the answer uses a transfer coding that was not requested"
     LONG_HEAD = "the answer's head is too long"
 
 

@@ -109,5 +109,5 @@ def test_the_memory_of_a_real_agent_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / DATABASE_FILE).write_bytes(b"precious")
     result = CliRunner().invoke(connmon_agent, ["demo", "--keep", str(tmp_path)])
     assert result.exit_code == 2
-    assert f"Error: Invalid value for --keep: {tmp_path} holds a state file already" in result.stderr
+    assert f"Error: Invalid value for --keep: {tmp_path} already has a state file" in result.stderr
     assert (tmp_path / DATABASE_FILE).read_bytes() == b"precious"

@@ -26,7 +26,7 @@ HEALTHY = (
     "target http://127.0.0.1:",
     "link: a good round: 3 of 3 targets that count answered, 2 must",
     "kubernetes API: v1.37.2 at http://127.0.0.1:",
-    "permissions: all 8 that are needed are granted",
+    "permissions: all 8 required permissions are granted",
     "service web: Deployment shop/web, 1 of 1 available",
     "service db: Deployment shop/db, 1 of 1 available",
 )
@@ -105,7 +105,7 @@ def test_what_only_weakens_the_agent_ends_with_0(site: LocalSite, agent: LocalAg
         site.api.access.allow(denial)
     assert (findings["permissions"]["health"], findings["permissions"]["text"]) == (
         "warning",
-        "may not list pods in shop, needed to say what ails a service's pods",
+        "missing permission: list pods in shop, needed to find out why a pod is not ready",
     )
 
 

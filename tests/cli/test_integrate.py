@@ -136,7 +136,7 @@ def test_a_file_of_another_origin_is_never_changed_and_then_nothing_is_written(t
         place.write_text("Write-Host theirs")
     result = run_integrate(folder)
     assert isinstance(result.exception, ConnmonError)
-    assert "connection_monitor.ps1, of another origin; nothing was written" in str(result.exception)
+    assert "connection_monitor.ps1, not written by this command; nothing was written" in str(result.exception)
     assert ([path.name for path in folder.iterdir()], place.read_text()) == ([place.name], "Write-Host theirs")
 
 
@@ -147,7 +147,7 @@ def test_an_edited_script_is_written_over_only_by_force(erp: Path) -> None:
     script.write_text(content.replace("exec", "KUBECONFIG=/etc/k3s.yaml exec"))
     result = run_integrate(erp / "scripts")
     assert isinstance(result.exception, ConnmonError)
-    assert "connection_monitor.sh, edited since they were written; nothing was written" in str(result.exception)
+    assert "connection_monitor.sh, edited after they were written; nothing was written" in str(result.exception)
     assert {name for name, found in look_at(erp / "scripts").items() if found != before[name]} == {script.name}
     assert run_integrate(erp / "scripts", "--force").exit_code == 0
     assert script.read_text() == content

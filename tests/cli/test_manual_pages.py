@@ -89,7 +89,7 @@ def test_a_page_of_another_origin_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "connmon-agent.1").write_text(".TH THEIRS 1\n")
     result = run_man(str(tmp_path))
     assert result.exit_code == 1
-    assert "has connmon-agent.1, of another origin; nothing was written" in result.stderr
+    assert "has connmon-agent.1, not written by this command; nothing was written" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["connmon-agent.1"]
 
 

@@ -279,7 +279,9 @@ def test_a_process_that_is_not_proven_to_be_the_agent_is_not_killed(site_agent: 
             (site_agent.state / LOCK_FILE).write_text(json.dumps(label))
             refused = site_agent.run("stop", "--force")
             assert refused.exit_code == 1
-            assert f"process {innocent.pid} is not killed: it is not proven to be the agent of" in refused.stderr
+            assert (
+                f"process {innocent.pid} was not killed: it could not be identified as the agent of" in refused.stderr
+            )
         assert innocent.poll() is None
         innocent.communicate(b"\n")
 

@@ -174,7 +174,7 @@ def test_another_agents_port_is_held(agent: int | None) -> None:
         ),
         pytest.param(
             obstacle(),
-            "8080 is held by no process that can be seen",
+            "8080 is held by no visible process",
             f"See who has 8080 {AS_SUPERUSER}, or give frontend another port",
             id="nobody",
         ),
@@ -192,7 +192,7 @@ def test_another_agents_port_is_held(agent: int | None) -> None:
         ),
         pytest.param(
             obstacle(Owner(8080, "::", Use.ENDED)),
-            "8080 is held by a connection that has just ended",
+            "8080 is held by a connection that has just closed",
             "Wait a minute, or give frontend another port",
             id="a connection that ended",
         ),
@@ -211,7 +211,7 @@ def test_another_agents_port_is_held(agent: int | None) -> None:
         ),
         pytest.param(
             obstacle(code=errno.EADDRNOTAVAIL, address="192.0.2.1"),
-            "8080: 192.0.2.1 is no address of this machine",
+            "8080: 192.0.2.1 is not an address of this machine",
             "Take 192.0.2.1 out of the addresses to bind, or give it to this machine",
             id="an address of another machine",
         ),

@@ -55,7 +55,7 @@ def test_a_life(commands: FakeCommands, config: Path) -> None:
     assert (absent.exit_code, "not installed. Run `connmon-agent service install`" in absent.stdout) == (3, True)
     first = call("--config", config, "service", "install")
     assert first.exit_code == 0 and "Started connmon-agent.service." in first.stdout.splitlines()
-    assert "Note: The service will not reach the cluster" in first.stderr
+    assert "Note: The service cannot reach the cluster" in first.stderr
     again = call("--config", config, "service", "install")
     assert again.stdout == "Nothing to change: installed and running.\n"
     status = call("service", "status")
@@ -87,7 +87,7 @@ def test_a_configuration_that_cannot_be_used_is_refused_with_its_mistakes(
         refused = call("--config", named, "service", verb)
         assert (refused.exit_code, refused.stdout, str(named) in refused.stderr) == (2, "", True)
     without = call("service", verb)
-    assert (without.exit_code, "there is no configuration file" in without.stderr) == (1, True)
+    assert (without.exit_code, "no configuration file" in without.stderr) == (1, True)
     assert commands.ran == []
 
 

@@ -144,7 +144,7 @@ def test_a_state_directory_that_cannot_be_made_is_named(
     assert result.exit_code == 1
     assert result.stderr == (
         f"Error: the state directory {tmp_path / place} cannot be made: {why}\n"
-        "Create it and give it to the agent's user, or use another --state-dir.\n"
+        "Create it and make the agent's user its owner, or use another --state-dir.\n"
     )
 
 
@@ -197,7 +197,7 @@ def test_with_a_full_disk_it_watches_and_takes_no_orders(agent: LocalAgent) -> N
     assert refused.exit_code == 1
     assert re.search(r"cannot (record event|note the newest round)", refused.stderr)
     assert "nothing is restarted" in refused.stderr
-    agent.until_said("nothing can be recorded, so nothing is restarted")
+    agent.until_said("the state file cannot be written, so nothing is restarted")
     assert agent.status()["agent"]["running"] and not agent.status()["agent"]["paused"]
     assert agent.end() == 0
     assert "Traceback" not in agent.log
@@ -222,7 +222,7 @@ def test_a_new_configuration_is_taken_over_whole(agent: LocalAgent) -> None:
     agent.configuration["services"] = {"db": {}, "jobs": {}}
     agent.write()
     agent.reload()
-    agent.until_said(f"the configuration was read again from {agent.file}")
+    agent.until_said(f"configuration reloaded from {agent.file}")
     assert [service["name"] for service in agent.status()["services"]] == ["db", "jobs"]
 
 
@@ -231,9 +231,9 @@ def test_another_log_is_turned_to(agent: LocalAgent, tmp_path: Path) -> None:
     agent.configuration["logging"] = {"dir": str(tmp_path / "logs"), "format": "json"}
     agent.write()
     agent.reload()
-    agent.until_said("the configuration was read again")
+    agent.until_said("configuration reloaded")
     lines = (tmp_path / "logs" / "connection_monitor.log").read_text().splitlines()
-    assert any("the configuration was read again" in json.loads(line)["text"] for line in lines)
+    assert any("configuration reloaded" in json.loads(line)["text"] for line in lines)
 
 
 BAD_CONFIGURATIONS = {
@@ -250,12 +250,12 @@ def test_a_pipe_in_the_place_of_the_configuration_holds_up_nothing(agent: LocalA
     agent.file.unlink()
     os.mkfifo(agent.file)
     agent.reload()
-    agent.until_said("the configuration is not taken over: ")
+    agent.until_said("configuration not reloaded: ")
     assert "it is a named pipe, not a file" in agent.log
     agent.file.unlink()
     agent.write()
     agent.reload()
-    agent.until_said("the configuration was read again")
+    agent.until_said("configuration reloaded")
 
 
 def test_a_configuration_that_cannot_be_used_changes_nothing(agent: LocalAgent) -> None:
@@ -266,7 +266,7 @@ def test_a_configuration_that_cannot_be_used_changes_nothing(agent: LocalAgent) 
         for expected in words:
             agent.until_said(expected)
     complaints = [line for line in agent.log.splitlines() if " error " in line]
-    assert all("agent: the configuration is not taken over: " in line for line in complaints)
+    assert all("agent: configuration not reloaded: " in line for line in complaints)
     assert [service["name"] for service in agent.status()["services"]] == ["web", "db"]
     assert agent.end() == 0
     assert "Traceback" not in agent.log

@@ -52,7 +52,7 @@ def test_a_life(door: FakeServices, config: Path) -> None:
     assert (absent.exit_code, "not installed. Run `connmon-agent service install`" in absent.stdout) == (3, True)
     installed = call("--config", config, "service", "install")
     assert installed.exit_code == 0, installed.output
-    assert "Started connmon-agent: it starts at every boot." in installed.stdout.splitlines()
+    assert "Started connmon-agent: starts at every boot." in installed.stdout.splitlines()
     assert call("--config", config, "service", "install").stdout == "Nothing to change: installed and running.\n"
     status = call("service", "status")
     assert status.stdout.splitlines()[:2] == [
@@ -93,7 +93,7 @@ def test_an_agent_that_was_started_by_hand_is_ended_only_by_force(
     installed = call("--config", config, "service", "install", *(["--force"] if force else []))
     assert installed.exit_code == (0 if force else 1)
     assert ended == ([(config.parent / "state", True)] if force else [])
-    assert ("runs already (pid 4711)" in installed.stderr) != force
+    assert ("is running (pid 4711)" in installed.stderr) != force
     assert bool(door.services) == force
 
 
@@ -117,7 +117,7 @@ def test_stop_says_how_a_task_stays_down(
     commands = FakeCommands(enabled={"connmon-agent"} if registered else set())
     monkeypatch.setattr(interface, "run_command", commands)
     stop._warn_of_scheduler()
-    assert ("/DISABLE` keeps it down" in capsys.readouterr().err) == registered
+    assert ("/DISABLE` to keep it stopped" in capsys.readouterr().err) == registered
 
 
 @pytest.mark.skipif(sys.platform != "win32", reason="only Windows has such accounts")

@@ -68,7 +68,7 @@ def test_a_reload_takes_a_good_configuration_over_whole_and_a_bad_one_not_at_all
     agent.configure("services", grafana={"deployment": "grafana"})
     agent.configure("recovery", max_restart_attempts=7)
     agent.reload()
-    agent.until_said("the configuration was read again")
+    agent.until_said("configuration reloaded from")
     agent.until(
         lambda status: (
             [(one["name"], one["state"], one["max_attempts"]) for one in status["services"]]
@@ -79,7 +79,7 @@ def test_a_reload_takes_a_good_configuration_over_whole_and_a_bad_one_not_at_all
     agent.configure("services", jaeger={"deployment": "jaeger"})
     agent.configure("link", quorum=9)
     agent.reload()
-    agent.until_said("the configuration is not taken over", "link.quorum", "9")
+    agent.until_said("configuration not reloaded", "link.quorum", "9")
     before = seven.generations()
     agent.order("recover")
     agent.until(lambda status: status["outage"] is not None and status["outage"]["ended_at"], "the recovery is over")

@@ -66,7 +66,7 @@ def test_a_relapse_during_the_hold_restarts_each_exactly_once(
     assert seven.generations() == before
     agent.configure("link", hold="1s")
     agent.reload()
-    agent.until_said("the configuration was read again")
+    agent.until_said("configuration reloaded from")
     breakable.link("up")
     agent.until_link("ONLINE")
     assert seven.restarts_since(before) == ONCE_EACH

@@ -55,7 +55,7 @@ def test_a_quota_keeps_a_rollout_from_its_surge_pod(narrow: KubernetesClient) ->
     seen = until_stalled(narrow, "alone")
     assert (seen.available, seen.old_serving) == (1, 1)
     assert "exceeded quota: one, requested: pods=1, used: pods=1, limited: pods=1" in (seen.trouble or "")
-    assert "set maxUnavailable 1" in (seen.trouble or "")
+    assert "set maxUnavailable to 1" in (seen.trouble or "")
 
     narrow.request("DELETE", narrow.path("resourcequotas", "one", group=CORE))
     narrow.patch("deployments", "alone", annotate("t2"))
@@ -71,7 +71,7 @@ def test_a_host_port_on_one_node_keeps_the_surge_pod_from_its_place(api: Kuberne
     api.patch("deployments", "ported", annotate("t1"))
     seen = until_stalled(api, "ported")
     assert "Unschedulable (0/1 nodes are available: 1 node(s) didn't have free ports" in (seen.trouble or "")
-    assert "set maxUnavailable 1" in (seen.trouble or "")
+    assert "set maxUnavailable to 1" in (seen.trouble or "")
     assert (seen.available, seen.old_serving) == (1, 1)
 
 

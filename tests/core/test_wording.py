@@ -68,7 +68,10 @@ def test_evidence_is_told_in_one_sentence(evidence: Evidence, words: str) -> Non
         ("held by nginx (pid 99)", "8080 is held by nginx (pid 99)"),
         ("needs privileges", "8080 needs privileges"),
         ("is reserved by Windows", "8080 is reserved by Windows"),
-        ("192.0.2.7 is no address of this machine", "8080 cannot be had: 192.0.2.7 is no address of this machine"),
+        (
+            "192.0.2.7 is not an address of this machine",
+            "8080 cannot be had: 192.0.2.7 is not an address of this machine",
+        ),
     ],
 )
 def test_what_keeps_a_port_from_being_had(words: str, told: str) -> None:

@@ -26,7 +26,7 @@ HOW_IT_LOOKS = {  # to tcp, dns and http
     Cut.PORTAL: (None, None, REDIRECTED),
     Cut.PORTAL_PAGE: (None, None, "answered HTTP 200, expected 204"),
     Cut.DNS_DEAD: (None, SILENT, None),
-    Cut.DNS_FAILING: (None, "answered SERVFAIL: it could not find out", None),
+    Cut.DNS_FAILING: (None, "answered SERVFAIL: the server could not resolve the name", None),
 }
 
 

@@ -95,7 +95,7 @@ def test_http_is_judged_by_its_status(tmp_path: Path, answer: bytes, trouble: st
 @pytest.mark.parametrize(
     ("fields", "trouble"),
     [
-        ({"service": "wbe"}, "there is no Service wbe; there is: web (namespace default)"),
+        ({"service": "wbe"}, "no Service wbe; the Services are: web (namespace default)"),
         ({"target": "9"}, "the Service web has no port 9; it has: http (80) (namespace default)"),
     ],
 )
@@ -125,7 +125,7 @@ def test_no_pod_is_not_lasting(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with place(tmp_path, cluster(replicas=0), backend_wait=SOON) as here:
             checked = await check(here)
-            assert (checked.trouble, checked.lasting) == ("no pod has the labels that the Service web selects", False)
+            assert (checked.trouble, checked.lasting) == ("no pod matches the selector of the Service web", False)
 
     run(scenario())
 
@@ -133,7 +133,7 @@ def test_no_pod_is_not_lasting(tmp_path: Path) -> None:
 def test_a_service_without_a_port(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with place(tmp_path, cluster(), listening=False) as here:
-            assert (await check(here)).trouble == "nothing listens on its port"
+            assert (await check(here)).trouble == "no listener on its port"
 
     run(scenario())
 

@@ -81,7 +81,7 @@ def test_idle_clients_of_one_port_leave_room_for_another_one_and_for_the_agent(
             assert await receive(client, 1) == b"x"
             for one in (*idle, client):
                 one.close()
-            assert any("no room for another connection" in text for _, text in here.said)
+            assert any("too many open connections" in text for _, text in here.said)
 
     run(scenario())
 

@@ -59,7 +59,7 @@ class TestReachingPods:
                 assert (here.traffic.served, here.traffic.failed, here.traffic.error) == (1, 0, None)
                 assert here.traffic.received > 0 < here.traffic.sent
                 ((service, text),) = here.debugged
-                assert (service, text.partition(" and ")[0]) == ("web", f"a client was led to {here.pods()[0]}")
+                assert (service, text.partition(" for ")[0]) == ("web", f"a client was connected to {here.pods()[0]}")
 
         run(scenario())
 
@@ -70,7 +70,7 @@ class TestReachingPods:
                 await until(lambda: here.debugged)
                 client.close()
                 ((_, text),) = here.debugged
-                assert text.startswith("a client was led to no backend and stayed ") and ": " in text
+                assert text.startswith("a client was connected to no backend for ") and ": " in text
 
         run(scenario())
 
@@ -262,7 +262,7 @@ class TestClients:
                 with pytest.raises(ConnectionResetError):
                     await receive(second, 1)
                 assert here.traffic.failed == 1
-                assert here.said == [("web", "more connections than allowed, and none ended within 1 s")]
+                assert here.said == [("web", "too many connections, and none closed within 1 s")]
                 first.close()
                 second.close()
 
@@ -349,7 +349,7 @@ class TestFailures:
     @pytest.mark.parametrize(
         ("fields", "words"),
         [
-            ({"service": "wbe"}, "there is no Service wbe; there is: web (namespace default)"),
+            ({"service": "wbe"}, "no Service wbe; the Services are: web (namespace default)"),
             ({"target": "admin"}, "the Service web has no port admin; it has: http (80) (namespace default)"),
         ],
     )
@@ -364,7 +364,7 @@ class TestFailures:
     def test_no_ready_pod_in_time(self, tmp_path: Path) -> None:
         async def scenario() -> None:
             async with place(tmp_path, cluster(replicas=0), backend_wait=0.5) as here:
-                assert await self.fail(here) == "no pod has the labels that the Service web selects"
+                assert await self.fail(here) == "no pod matches the selector of the Service web"
 
         run(scenario())
 
@@ -430,7 +430,7 @@ class TestPorts:
         async def scenario() -> None:
             async with place(tmp_path, cluster(), listening=False) as here:
                 answer = await here.forwarder.listen(order(here.port, service="db"), AT)
-                assert answer.refusal == "the configuration names no port for it any more"
+                assert answer.refusal == "its port was removed from the configuration"
 
         run(scenario())
 

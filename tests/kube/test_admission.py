@@ -47,7 +47,7 @@ def test_a_policy_is_told_as_one_whatever_code_it_chose(code: int, before: str, 
     """With the words of the policy first, for a row of ``status`` shows no more of it on a phone."""
     error = refuse(PATCH, code, before + words)
     assert (error.kind, error.delivered) == ("denied", False)
-    assert str(error) == f"{words}. Do what the policy asks for, or exempt the user of connmon-agent from it"
+    assert str(error) == f"{words}. Meet the policy's requirement, or exempt the agent's user from it"
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_the_object_is_read() -> None:
 def test_every_refusal_has_its_kind(code: int, kind: str, delivered: bool | None) -> None:
     error = refusal(code, status(code, 'deployments.apps "web":\n no'))
     assert (error.kind, error.delivered) == (kind, delivered)
-    assert error.message == f'GET {PATH} at {SERVER} was answered with {code}: deployments.apps "web": no'
+    assert error.message == f'GET {PATH} at {SERVER} returned {code}: deployments.apps "web": no'
 
 
 HTML = b"<html><body>please log in</body></html>"
@@ -73,7 +73,7 @@ HTML = b"<html><body>please log in</body></html>"
 def test_what_kubernetes_did_not_say_is_a_matter_of_protocol(code: int, body: bytes) -> None:
     error = refusal(code, body, {"content-type": "text/html; charset=utf-8"})
     assert (error.kind, error.delivered) == ("protocol", None)
-    assert error.message.startswith(f"{SERVER} answered with {code} and text/html")
+    assert error.message.startswith(f"{SERVER} returned {code} with text/html")
 
 
 @pytest.mark.parametrize(("code", "kind"), [(401, "unauthorized"), (429, "throttled"), (503, "server-error")])

@@ -87,7 +87,7 @@ class TestWhichPods:
     @pytest.mark.parametrize(
         ("pods", "absence"),
         [
-            ((), "no pod has the labels that the Service web selects"),
+            ((), "no pod matches the selector of the Service web"),
             ((pod("a", ready_since=None),), "the only pod of the Service web is not ready"),
             ((pod("a", deleting=True), pod("b", phase="Pending")), "none of the 2 pods of the Service web is ready"),
         ],
@@ -166,7 +166,7 @@ class TestSeveralPortsAndNoTarget:
     def test_where_a_choice_is_left_it_is_asked_for(self, spec: list[dict[str, Any]], listed: str) -> None:
         with pytest.raises(AmbiguousPort) as caught:
             find(pod("a"), of=service(ports=spec), local_port=8080)
-        assert str(caught.value) == f"the Service web has several TCP ports: {listed}; set target to one of them"
+        assert str(caught.value) == f"the Service web has several TCP ports: {listed}; Set target to one of them"
 
 
 class TestWhatAPersonMustMend:
@@ -178,12 +178,12 @@ class TestWhatAPersonMustMend:
             (
                 service(ports=[port(53, "dns", protocol="UDP")]),
                 "dns",
-                "the Service web cannot be forwarded: its port dns speaks UDP, only TCP can be forwarded",
+                "the Service web cannot be forwarded: its port dns uses UDP, but only TCP works",
             ),
             (
                 service(type="ExternalName", externalName="db.example.com", selector=None),
                 None,
-                "the Service web is only another name for db.example.com, and has no pods",
+                "the Service web is an ExternalName for db.example.com and has no pods",
             ),
         ],
     )
@@ -193,11 +193,11 @@ class TestWhatAPersonMustMend:
         assert str(caught.value) == words
 
     def test_a_service_that_is_not_there(self) -> None:
-        with pytest.raises(NoBackend, match=r"^there is no Service wbe; there is: web$"):
+        with pytest.raises(NoBackend, match=r"^no Service wbe; the Services are: web$"):
             find_backends("wbe", None, local_port=1, services={"web": service()}, pods={})
 
     def test_a_container_port_that_no_pod_has(self) -> None:
-        with pytest.raises(NoBackend, match=r"leads to the container port 'http', which none .* \(a has: api\)$"):
+        with pytest.raises(NoBackend, match=r"targets the container port 'http', but none .* \(a has: api\)$"):
             find(pod("a", ports={"api": 1}))
 
 
@@ -229,7 +229,7 @@ class TestWithoutASelector:
 
     def test_without_slices_there_is_nothing(self) -> None:
         found = find(pod("a"), of=self.SERVICE)
-        assert found.absence == "the Service web has neither a selector nor an EndpointSlice"
+        assert found.absence == "the Service web has no selector and no EndpointSlice"
 
 
 def test_a_pod_is_read_from_what_the_api_sends() -> None:

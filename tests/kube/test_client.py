@@ -151,7 +151,9 @@ def test_what_was_never_sent_was_never_delivered(tmp_path: Path) -> None:
     with closed_port() as port:
         refused = asyncio.run(scenario(local(port)))
     assert failure(refused) == ("unreachable", False)
-    assert str(refused).startswith(f"{local(port)} cannot be reached: connection refused. Is the cluster running?")
+    assert str(refused).startswith(
+        f"{local(port)} cannot be reached: connection refused. Check that the cluster is running"
+    )
     with silent_port() as port:
         assert failure(asyncio.run(scenario(local(port), 0.05))) == ("timeout", False)
     unresolved = asyncio.run(scenario("http://[fe80::1%25nosuch0]:6443"))

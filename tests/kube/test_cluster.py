@@ -195,12 +195,12 @@ class TestInspect:
     @pytest.mark.parametrize(
         ("images", "denied", "why"),
         [
-            pytest.param([], False, "no node lists it", id="listed by no node"),
+            pytest.param([], False, "not present on any node", id="listed by no node"),
             pytest.param(["ghcr.io/site/next:2"], False, None, id="listed"),
             pytest.param(
                 ["ghcr.io/site/next:2"],
                 True,
-                "whether a node has it is not known: the role cannot list nodes",
+                "presence on nodes unknown, the role cannot list nodes",
                 id="the role cannot list nodes",
             ),
         ],
@@ -240,8 +240,8 @@ class TestInspect:
                 return [await cluster.inspect(service, closely=True) for service in (WEB, gone)]
 
         assert asyncio.run(scenario()) == [
-            Sighting(exists=False, progress="there is no Deployment web in the namespace default"),
-            Sighting(exists=False, progress="there is no Deployment web in the namespace gone"),
+            Sighting(exists=False, progress="no Deployment web in the namespace default"),
+            Sighting(exists=False, progress="no Deployment web in the namespace gone"),
         ]
 
     @pytest.mark.parametrize("resource", ["replicasets", "pods", "poddisruptionbudgets"])

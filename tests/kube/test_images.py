@@ -77,8 +77,8 @@ NGINX = "docker.io/library/nginx:1.25"
     [
         pytest.param({"image": "nginx:1.25", **ALWAYS}, {NGINX}, "imagePullPolicy Always", id="always, though present"),
         pytest.param({"image": "nginx:1.25", **ONCE}, {NGINX}, None, id="present"),
-        pytest.param({"image": "nginx:1.25", **ONCE}, set(), "no node lists it", id="listed by no node"),
-        pytest.param({"image": "nginx:1.26", **ONCE}, {NGINX}, "no node lists it", id="another tag is"),
+        pytest.param({"image": "nginx:1.25", **ONCE}, set(), "not present on any node", id="listed by no node"),
+        pytest.param({"image": "nginx:1.26", **ONCE}, {NGINX}, "not present on any node", id="another tag is"),
         pytest.param({"image": "nginx:1.25", **NEVER}, set(), None, id="never pulled"),
         pytest.param({"image": "nginx:1.25"}, {NGINX}, None, id="no policy, a tag"),
         pytest.param({"image": "nginx"}, {NGINX}, "imagePullPolicy Always", id="no policy, no tag"),
@@ -102,7 +102,7 @@ def test_init_containers_and_image_volumes_are_pulled_too() -> None:
     assert [image for image, _ in list_needed(template)] == ["b.example/init:1", "a.example/app:1", "c.example/data:1"]
     pulls = find_pulls(template, frozenset({"a.example/app:1"}), nodes_known=True)
     assert [(pull.registry, pull.why) for pull in pulls] == [
-        ("b.example", "no node lists it"),
+        ("b.example", "not present on any node"),
         ("c.example", "imagePullPolicy Always"),
     ]
 
@@ -116,7 +116,7 @@ def test_a_registry_is_named_once_and_not_more_of_them_than_can_be_asked() -> No
 
 def test_what_nodes_cannot_be_asked_for_is_said_not_to_be_known() -> None:
     [pull] = find_pulls(template_of({"image": "nginx:1.25", **ONCE}), frozenset(), nodes_known=False)
-    assert pull.why == "whether a node has it is not known: the role cannot list nodes"
+    assert pull.why == "presence on nodes unknown, the role cannot list nodes"
 
 
 def test_nodes_tell_of_images_under_several_names() -> None:

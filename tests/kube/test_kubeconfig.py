@@ -88,7 +88,7 @@ class TestWhereItLies:
 
     def test_nowhere(self, tmp_path: Path) -> None:
         error = refusal(None, where=places(tmp_path))
-        assert error.message.startswith("no kubeconfig was found (looked at ")
+        assert error.message.startswith("no kubeconfig found (looked for ")
         assert str(tmp_path / "k3s.yaml") in error.message
 
     def test_a_configured_one_that_is_not_there(self, tmp_path: Path) -> None:
@@ -158,11 +158,11 @@ class TestWhatItSays:
 TEXTS = [
     pytest.param("a: [", "is not YAML", id="no YAML"),
     pytest.param("- a", "is not a kubeconfig", id="a list"),
-    pytest.param("", "names no current context", id="empty"),
-    pytest.param("# nothing yet\n", "names no current context", id="a comment"),
+    pytest.param("", "has no current context", id="empty"),
+    pytest.param("# nothing yet\n", "has no current context", id="a comment"),
     pytest.param("clusters: [1]", "an entry of clusters is not a mapping", id="a number among the clusters"),
     pytest.param("clusters: [{name: a, cluster: b}]", "an entry of clusters is not a mapping", id="no cluster"),
-    pytest.param("apiVersion: v1", "names no current context", id="nothing chosen"),
+    pytest.param("apiVersion: v1", "has no current context", id="nothing chosen"),
     pytest.param("current-context: a", "has no context 'a' (it has: none)", id="no such context"),
 ]
 
@@ -178,7 +178,7 @@ def test_a_broken_file_is_told(tmp_path: Path, text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("cluster", "user", "message"),
     [
-        pytest.param({}, {}, "the server None, which is no http or https URL", id="no server"),
+        pytest.param({}, {}, "the server None, which is not an http or https URL", id="no server"),
         pytest.param({"server": "10.0.0.1:6443"}, {}, "the server '10.0.0.1:6443'", id="no scheme"),
         pytest.param({"server": "https://[::1"}, {}, "the server 'https://[::1'", id="half an address"),
         pytest.param({"server": "https://a:port"}, {}, "the server 'https://a:port'", id="a port in words"),
@@ -203,7 +203,7 @@ def test_a_broken_file_is_told(tmp_path: Path, text: str, message: str) -> None:
             id="a string",
         ),
         pytest.param(
-            {"server": SERVER, "certificate-authority-data": "%%%"}, {}, "is not base64 of a PEM text", id="no base64"
+            {"server": SERVER, "certificate-authority-data": "%%%"}, {}, "is not base64-encoded PEM", id="no base64"
         ),
         pytest.param(None, {"auth-provider": {"name": "gcp"}}, "uses an auth-provider", id="auth-provider"),
         pytest.param(None, {"as": "admin"}, "impersonates another user", id="impersonation"),

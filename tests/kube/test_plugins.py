@@ -84,7 +84,7 @@ def test_a_relative_command_lies_beside_the_kubeconfig(tmp_path: Path) -> None:
     ("script", "message"),
     [
         pytest.param("import sys; sys.exit('x\\nno network')", "failed with status 1: no network", id="it fails"),
-        pytest.param("import sys; sys.exit(3)", "failed with status 3: it said nothing", id="it fails in silence"),
+        pytest.param("import sys; sys.exit(3)", "failed with status 3: no output", id="it fails in silence"),
         pytest.param("print('hello')", "did not print JSON", id="no JSON"),
         pytest.param("print('[]')", "printed neither a token nor a client certificate", id="a list"),
         pytest.param(print_status(), "printed neither a token nor a client certificate", id="no credentials"),
@@ -103,7 +103,7 @@ def test_a_plugin_that_is_not_there_is_told_with_the_kubeconfigs_own_hint(tmp_pa
 
 def test_a_plugin_that_waits_for_ever_is_ended() -> None:
     error = refusal(access("import sys; sys.stdin.read(); import threading; threading.Event().wait()"), timeout=0.05)
-    assert error.message.endswith("did not end within 0.05 s")
+    assert error.message.endswith("did not exit within 0.05 s")
 
 
 CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-Ic', {child!r}])"
@@ -139,7 +139,7 @@ def is_ended(file: Path) -> bool:
 
 def test_a_plugin_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     error = refusal(hanging_family(tmp_path / "pid"), timeout=1.0)
-    assert "did not end within 1 s" in error.message
+    assert "did not exit within 1 s" in error.message
     assert is_ended(tmp_path / "pid")
 
 
@@ -152,7 +152,7 @@ def test_a_plugin_is_ended_from_elsewhere_and_none_is_begun_afterwards(tmp_path:
     asking.join(60.0)
     assert not asking.is_alive()
     assert is_ended(tmp_path / "pid")
-    assert "the agent is ending" in refusal(asked, runner=runner).message
+    assert "the agent is stopping" in refusal(asked, runner=runner).message
 
 
 def print_info() -> str:

@@ -119,7 +119,7 @@ def test_a_way_that_breaks_is_not_an_end(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with pod_of(tmp_path, echoing()) as (here, stream):
             here.api.forwards.kill("default", here.pods()[0])
-            with pytest.raises(PodBroke, match="broke the connection off"):
+            with pytest.raises(PodBroke, match="closed the connection"):
                 await read_all(stream)
 
     run(scenario())
@@ -164,7 +164,7 @@ class TestRefusals:
     def test_no_such_pod(self, tmp_path: Path) -> None:
         error = asyncio.run(self.refusal(tmp_path, cluster(), "gone"))
         assert error.kind == "not-found"
-        assert str(error).startswith("there is no pod gone in the namespace default any more")
+        assert str(error).startswith("the pod gone no longer exists in the namespace default")
 
     @pytest.mark.parametrize("verb", ["get", "create"])
     def test_no_permission(self, tmp_path: Path, verb: str, either_way: str) -> None:

@@ -38,7 +38,7 @@ DEPLOYMENTS = [
         {**counts(3, 3, 3), "observedGeneration": 1},
         UNDER_WAY,
         True,
-        "its controller has not seen the newest change yet",
+        "its controller has not observed the newest change",
         id="not observed yet",
     ),
     pytest.param(
@@ -86,7 +86,7 @@ DEPLOYMENTS = [
         {**counts(3, 3, 3), "conditions": [OVERDUE], "observedGeneration": 1},
         UNDER_WAY,
         True,
-        "its controller has not seen the newest change yet",
+        "its controller has not observed the newest change",
         id="an old verdict on a new change does not count",
     ),
     pytest.param({"replicas": 0}, {}, COMPLETE, False, "successfully rolled out", id="scaled to 0"),
@@ -131,7 +131,7 @@ STATEFUL_SETS = [
         revisions(3, 3, changed=False, observed=1),
         UNDER_WAY,
         True,
-        "its controller has not seen the newest change yet",
+        "its controller has not observed the newest change",
         id="not observed yet",
     ),
     pytest.param(
@@ -139,7 +139,7 @@ STATEFUL_SETS = [
         revisions(3, 3, changed=False, observed=0),
         UNDER_WAY,
         True,
-        "its controller has not seen the newest change yet",
+        "its controller has not observed the newest change",
         id="never observed",
     ),
     pytest.param(
@@ -163,8 +163,7 @@ STATEFUL_SETS = [
         revisions(2, 0, changed=True),
         UNDER_WAY,
         True,
-        "waiting for 1 pods to be ready; it replaces none while another is not ready, "
-        "so a stuck pod must be deleted by hand",
+        "waiting for 1 pods to be ready; no pod is replaced while another is not ready, so delete a stuck pod manually",
         id="a stuck pod keeps the update from beginning",
     ),
     pytest.param(
@@ -243,7 +242,7 @@ DAEMON_SETS = [
         scheduled(2, 2, 2, observed=1),
         UNDER_WAY,
         True,
-        "its controller has not seen the newest change yet",
+        "its controller has not observed the newest change",
         id="not observed yet",
     ),
     pytest.param(
@@ -292,7 +291,7 @@ def test_the_replicas_wanted_and_there(
     assert (seen.desired, seen.available) == wanted
 
 
-ON_DELETE = "its update strategy is OnDelete: a changed pod template restarts nothing"
+ON_DELETE = "its update strategy is OnDelete, so a changed pod template restarts nothing"
 
 
 @pytest.mark.parametrize(

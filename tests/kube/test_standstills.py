@@ -59,7 +59,7 @@ def test_why_a_rollout_stands_still(
     seen = see(workload, *pods)
     assert seen.stalled is stalled
     assert (seen.trouble is None) if trouble is None else (trouble in (seen.trouble or ""))
-    assert ("set maxUnavailable 1" in (seen.trouble or "")) is deadlock
+    assert ("set maxUnavailable to 1" in (seen.trouble or "")) is deadlock
 
 
 def test_a_plain_look_names_what_keeps_the_controller_from_making_pods() -> None:

@@ -79,17 +79,21 @@ class TestFetch:
     @pytest.mark.parametrize(
         ("answer", "kind", "words"),
         [
-            (b"", "unreachable", "broke the connection off"),
-            (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "unreachable", "broke the connection off"),
+            (b"", "unreachable", "closed the connection"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "unreachable", "closed the connection"),
             (
                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
                 "protocol",
                 "sent malformed HTTP",
             ),
-            (b"220 mail.example.com\r\n\r\n", "protocol", "sent what is no HTTP answer: '220 mail.example.com'"),
+            (b"220 mail.example.com\r\n\r\n", "protocol", "did not answer with HTTP: '220 mail.example.com'"),
             (b"HTTP/1.1 200 " + b"x" * 100_000, "protocol", "sent an answer with a head of more than 64 KiB"),
-            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "protocol", "a transfer coding that was not asked"),
-            (http(b"<html>", content_type="text/html"), "protocol", "where Kubernetes would have sent PodList"),
+            (
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+                "protocol",
+                "a transfer coding that was not requested",
+            ),
+            (http(b"<html>", content_type="text/html"), "protocol", "expected PodList"),
             (http(b" " * (MAX_BODY + 1)), "protocol", "sent an answer of more than 16 MiB"),
         ],
     )
@@ -223,7 +227,7 @@ class TestWatch:
     @pytest.mark.parametrize(
         ("event", "words"),
         [
-            (b"[]\n", "sent an event that is no object"),
+            (b"[]\n", "sent an event that is not an object"),
             (b"{\n", "sent an event that is not JSON"),
             (b" " * (MAX_EVENT + 1), "sent an event of more than 4 MiB"),
             (b"[" + b"0," * MAX_VALUES + b"0]\n", "sent JSON of more than 500000 values"),

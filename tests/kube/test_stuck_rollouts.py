@@ -172,7 +172,7 @@ def test_a_quota_without_room_for_one_more_pod_is_named(tmp_path: Path) -> None:
     seen = roll(tmp_path, plan("web"), manifests.deployment("web"), lambda api: api.create(quota))
     assert "FailedCreate (pods" in (seen.trouble or "")
     assert "exceeded quota: few, requested: pods=1, used: pods=1, limited: pods=1" in (seen.trouble or "")
-    assert "set maxUnavailable 1" in (seen.trouble or "")
+    assert "set maxUnavailable to 1" in (seen.trouble or "")
     assert (seen.available, seen.old_serving) == (1, 1)
 
 
@@ -181,7 +181,7 @@ def test_a_host_port_that_the_old_pod_keeps_is_named(tmp_path: Path) -> None:
     made["spec"]["containers"][0]["ports"][0]["hostPort"] = 8080
     seen = roll(tmp_path, plan("web"), manifests.deployment("web", template=made), lambda api: None)
     assert "didn't have free ports" in (seen.trouble or "")
-    assert "set maxUnavailable 1" in (seen.trouble or "")
+    assert "set maxUnavailable to 1" in (seen.trouble or "")
     assert seen.old_serving == 1
 
 

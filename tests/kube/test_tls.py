@@ -17,7 +17,7 @@ BLOCK = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
 CERTIFICATES = Path(__file__).parent.parent / "probes" / "certificates"
 NAMES = sorted(path.name for path in CERTIFICATES.glob("*.pem") if "BEGIN CERTIFICATE" in path.read_text())
 PEM = (CERTIFICATES / "authority.pem").read_text()
-BROKEN = ClusterError("unreachable", "https://a broke the connection off: reset", delivered=None)
+BROKEN = ClusterError("unreachable", "https://a closed the connection: reset", delivered=None)
 
 
 def failure(reason: str | None, *words: object, sort: type[ssl.SSLError] = ssl.SSLError) -> ssl.SSLError:
@@ -93,7 +93,7 @@ def test_an_early_end_is_the_certificates_fault_once_it_has_expired() -> None:
         (BROKEN, None, True),
         (BROKEN, "no certificate", True),
         (ClusterError("unreachable", "https://a cannot be reached: connection refused"), PEM, True),
-        (ClusterError("timeout", "https://a broke the connection off"), PEM, True),
+        (ClusterError("timeout", "https://a closed the connection"), PEM, True),
     ],
 )
 def test_every_other_failure_stays_as_it_is(error: ClusterError, pem: str | None, late: bool) -> None:

@@ -85,23 +85,26 @@ def test_a_server_with_an_ipv6_address() -> None:
 
 LOOP_IN_PLACE = b"\xc0" + bytes((HEADER + len(NAME) + 4,))
 WRONG = {
-    "another id": (with_other_id, "the answer's id is not the query's"),
-    "a query": (reply(ADDRESS, flags=0x0180), "the answer is not marked as an answer"),
-    "a notification": (reply(ADDRESS, flags=0xA180), "the answer is not marked as an answer"),
-    "FORMERR": (reply(flags=0x8181), "answered FORMERR: it does not understand the query"),
-    "SERVFAIL": (reply(flags=0x8182), "answered SERVFAIL: it could not find out"),
+    "another id": (with_other_id, "the id of the answer does not match the query"),
+    "a query": (reply(ADDRESS, flags=0x0180), "the answer is not flagged as a response"),
+    "a notification": (reply(ADDRESS, flags=0xA180), "the answer is not flagged as a response"),
+    "FORMERR": (reply(flags=0x8181), "answered FORMERR: the server does not understand the query"),
+    "SERVFAIL": (reply(flags=0x8182), "answered SERVFAIL: the server could not resolve the name"),
     "NXDOMAIN": (reply(flags=0x8183), "answered NXDOMAIN: the name does not exist"),
     "REFUSED without the question": (
         reply(flags=0x8185, question=b"", questions=0),
-        "answered REFUSED: it does not answer us",
+        "answered REFUSED: the server refuses queries from this machine",
     ),
     "an rcode of the future": (reply(flags=0x818F), "answered error 15"),
     "another name": (
         reply(ADDRESS, question=b"\x07example\x03net\x00\x00\x01\x00\x01"),
-        "the answer's question is not the query's",
+        "the question in the answer does not match the query",
     ),
-    "another type": (reply(ADDRESS, question=NAME + b"\x00\x1c\x00\x01"), "the answer's question is not the query's"),
-    "no question": (reply(ADDRESS, questions=0, question=b""), "the answer's question is not the query's"),
+    "another type": (
+        reply(ADDRESS, question=NAME + b"\x00\x1c\x00\x01"),
+        "the question in the answer does not match the query",
+    ),
+    "no question": (reply(ADDRESS, questions=0, question=b""), "the question in the answer does not match the query"),
     "no record": (reply(), "answered without an address"),
     "an IPv6 address": (reply(record(ASKED, AAAA, bytes(16))), "answered without an address"),
     "an address of another class": (reply(record(ASKED, A, bytes(4), group=3)), "answered without an address"),
@@ -225,7 +228,7 @@ def test_a_truncated_answer_makes_it_ask_the_same_over_tcp() -> None:
     assert len(queries) == 2 and queries[0][2:] == queries[1][2:]
 
 
-HUNG_UP = "hung up before the answer was complete"
+HUNG_UP = "closed the connection before the answer was complete"
 
 
 @pytest.mark.parametrize(
@@ -235,8 +238,8 @@ HUNG_UP = "hung up before the answer was complete"
         (lambda query: b"", HUNG_UP, Failure.REFUSED),
         (lambda query: b"\x00\x40" + reply(ADDRESS)(query), HUNG_UP, Failure.REFUSED),
         (framed(lambda query: b""), "the answer is malformed", Failure.WRONG),
-        (framed(with_other_id), "the answer's id is not the query's", Failure.WRONG),
-        (framed(reply(flags=0x8182)), "answered SERVFAIL: it could not find out", Failure.SERVFAIL),
+        (framed(with_other_id), "the id of the answer does not match the query", Failure.WRONG),
+        (framed(reply(flags=0x8182)), "answered SERVFAIL: the server could not resolve the name", Failure.SERVFAIL),
         (framed(reply()), "answered without an address", Failure.WRONG),
     ],
     ids=["refused", "hung up", "cut short", "empty", "another id", "SERVFAIL", "no record"],
@@ -280,7 +283,7 @@ IPV6_ADDRESS = record(ASKED, AAAA, bytes(16))
         (reply(record(ASKED, CNAME, ALIAS), record(ALIAS, AAAA, bytes(16))), None),
         (reply(ADDRESS), "answered without an IPv6 address"),
         (reply(record(ASKED, AAAA, bytes(4))), "answered without an IPv6 address"),
-        (reply(IPV6_ADDRESS, question=NAME + b"\0\1\0\1"), "the answer's question is not the query's"),
+        (reply(IPV6_ADDRESS, question=NAME + b"\0\1\0\1"), "the question in the answer does not match the query"),
     ],
     ids=["an address", "of an alias", "an IPv4 address", "an address of four bytes", "the other question"],
 )

@@ -50,7 +50,7 @@ def test_an_echo_of_what_was_sent_is_good(family: int, answer: bytes) -> None:
     check_echo(answer, family, 513, PAYLOAD)
 
 
-OTHER = "the echo is not of what was sent"
+OTHER = "the echo does not match the request"
 WRONG = {
     "nothing": (V4, b"", "the answer is malformed"),
     "half a header": (V4, GOOD[:7], "the answer is malformed"),

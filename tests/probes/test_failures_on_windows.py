@@ -22,7 +22,7 @@ class WindowsError(OSError):
     ("number", "failure", "words"),
     [
         (64, Failure.REFUSED, "connection reset"),
-        (121, Failure.SILENT, "no answer: the system gave up waiting"),
+        (121, Failure.SILENT, "no answer: connection timed out"),
         (1225, Failure.REFUSED, "connection refused"),
         (1231, Failure.UNREACHABLE, "network is unreachable"),
         (1232, Failure.UNREACHABLE, "no route to the host"),

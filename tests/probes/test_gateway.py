@@ -41,8 +41,8 @@ def test_the_gateway_in_use(routes: list[DefaultRoute], gateway: str) -> None:
     ("routes", "reason", "failure"),
     [
         ([], "there is no default route", Failure.UNROUTED),
-        ([POINT_TO_POINT], "the default route over ppp0 has no gateway that could be asked", Failure.BROKEN),
-        ([POINT_TO_POINT, VIA_LTE], "the default route over ppp0 has no gateway that could be asked", Failure.BROKEN),
+        ([POINT_TO_POINT], "the default route over ppp0 has no gateway to probe", Failure.BROKEN),
+        ([POINT_TO_POINT, VIA_LTE], "the default route over ppp0 has no gateway to probe", Failure.BROKEN),
     ],
     ids=["no route", "a point-to-point link", "the spare route is not asked"],
 )

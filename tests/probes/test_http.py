@@ -107,7 +107,7 @@ def test_a_host_with_an_ipv6_address() -> None:
     assert asyncio.run(get(answer_with(text_answer()), host="::1")).ok
 
 
-CUT = "hung up before the answer was complete"
+CUT = "closed the connection before the answer was complete"
 MALFORMED = "the answer is malformed HTTP"
 WRONG = {
     "a portal": (
@@ -118,13 +118,13 @@ WRONG = {
         text_answer(status="511 Network Authentication Required"),
         "answered HTTP 511, expected 200",
     ),
-    "another text": (text_answer(body=b"Please log in"), "answered another text than expected: 'Please log in'"),
+    "another text": (text_answer(body=b"Please log in"), "answered with unexpected text: 'Please log in'"),
     "a longer text": (
         text_answer(body=TEXT.encode() + b"x" * 99),
-        "answered another text than expected: 'success\\n" + "x" * 32 + "'...",
+        "answered with unexpected text: 'success\\n" + "x" * 32 + "'...",
     ),
-    "a text that is no text": (text_answer(body=b"\xff"), "answered another text than expected: '\\ufffd'"),
-    "an empty text": (text_answer(body=b""), "answered another text than expected: ''"),
+    "a text that is no text": (text_answer(body=b"\xff"), "answered with unexpected text: '\\ufffd'"),
+    "an empty text": (text_answer(body=b""), "answered with unexpected text: ''"),
     "nothing": (b"", CUT),
     "half a status line": (b"HTTP/1.1 20", CUT),
     "half a head": (b"HTTP/1.1 200 OK\r\nA: b\r\n", CUT),
@@ -148,7 +148,7 @@ WRONG = {
     "a chunk longer than it says": (text_answer("Transfer-Encoding: chunked", body=b"3\r\nsuccess\r\n"), MALFORMED),
     "another coding": (
         text_answer("Transfer-Encoding: gzip, chunked"),
-        "the answer comes in a transfer coding that was not asked for",
+        "the answer uses a transfer coding that was not requested",
     ),
     "a length beyond the limit": (text_answer("Content-Length: 65537"), "the answer is longer than 64 KiB"),
     "a chunk beyond the limit": (
@@ -181,7 +181,7 @@ def judge_reason(reason: str) -> Failure:
     """A portal shows a page: what no browser could read comes from a server in trouble."""
     if reason == CUT:
         return Failure.REFUSED
-    shown = ("answered HTTP", "answered another text", "the answer is longer")
+    shown = ("answered HTTP", "answered with unexpected text", "the answer is longer")
     return Failure.WRONG if reason.startswith(shown) else Failure.DECLINED
 
 

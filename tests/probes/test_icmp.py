@@ -70,7 +70,7 @@ def test_where_the_kernel_forbids_it_the_target_is_left_out_and_the_others_are_n
         prober = TargetProber([IcmpTarget(HOST, "echo"), TcpTarget(HOST, port, "port")], PATIENT)
         assert [result.name for result in asyncio.run(prober.probe_all())] == ["port"]
     assert list(prober.left_out) == ["echo"]
-    assert prober.left_out["echo"].startswith("the kernel allows this user no ping sockets: widen")
+    assert prober.left_out["echo"].startswith("the kernel does not allow this user ping sockets; widen")
 
 
 @forbidden

@@ -81,7 +81,7 @@ def test_a_name_is_looked_up_by_the_system(host: str, asked: bytes) -> None:
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        (socket.EAI_NONAME, 'the name "example.com" is not known'),
+        (socket.EAI_NONAME, 'the name "example.com" does not exist'),
         (socket.EAI_AGAIN, 'the name "example.com" cannot be looked up: no name server answers'),
         (socket.EAI_FAIL, 'the name "example.com" cannot be looked up: words of the system'),
     ],

@@ -142,7 +142,7 @@ def resolved_to(*addresses: str) -> TargetProber:
 def test_a_name_that_a_filter_leads_to_this_machine_is_not_asked(blocked: str) -> None:
     results = asyncio.run(resolved_to(blocked).probe_all())
 
-    told = f"resolves to {blocked}, which is this machine: look for a DNS filter or {HOSTS_FILE}"
+    told = f"resolves to {blocked}, which is this machine; check for a DNS filter or {HOSTS_FILE}"
     reason = f'the name "blocked.example" {told}'
     assert {result.kind for result in results} >= {"tcp", "http"}  # and icmp, where this user may ping
     assert {(result.ok, result.failure, result.reason) for result in results} == {(False, Failure.NAME, reason)}
@@ -174,14 +174,14 @@ ELSEWHERE = "answered HTTP 200, expected 204"
         pytest.param(
             "192.0.2.7",
             WrongAnswer(ELSEWHERE),
-            f"{ELSEWHERE}: by this machine, as the name resolves to 192.0.2.7",
+            f"{ELSEWHERE}, sent by this machine: the name resolves to 192.0.2.7",
             Failure.DECLINED,
             id="the default page of its own ingress",
         ),
         pytest.param(
             "192.0.2.7",
             tls_error(ssl.SSLCertVerificationError, verify_message="Hostname mismatch"),
-            "the certificate is not trusted: Hostname mismatch: by this machine, as the name resolves to 192.0.2.7",
+            "the certificate is not trusted: Hostname mismatch, sent by this machine: the name resolves to 192.0.2.7",
             Failure.DECLINED,
             id="the certificate of its own ingress",
         ),

@@ -25,7 +25,7 @@ OK = b"HTTP/1.1 200 OK\r\n\r\n"
     ("text", "reason"),
     [
         ("socks5://proxy.example", "names a SOCKS proxy"),
-        ("https://proxy.example", "names a proxy that is reached by https"),
+        ("https://proxy.example", "names a proxy with the scheme https"),
         ("http://", "names no HTTP proxy"),
         ("socks5://ada:secret@proxy.example:80", "names a SOCKS proxy"),
     ],
@@ -34,7 +34,7 @@ def test_what_is_no_http_proxy_is_not_used(text: str, reason: str) -> None:
     with pytest.raises(ProbeFailure) as found:
         choose_proxy(None, "web.example", 80, {"http_proxy": text}, secure=False)
 
-    assert found.value.reason == f"http_proxy {reason}: write it as http://host:port"
+    assert found.value.reason == f"http_proxy {reason}; write it as http://host:port"
     assert found.value.failure is Failure.BROKEN
 
 
@@ -144,8 +144,8 @@ def test_a_proxy_that_cannot_get_through_is_no_portal(status: int, failure: Fail
         (b"HTTP/1.1 503 No\r\n\r\n", "the proxy answered HTTP 503", Failure.UNREACHABLE),
         (b"HTTP/1.1 407 Log in\r\n\r\n", "the proxy answered HTTP 407", Failure.REFUSED),
         (b"HTTP/1.1 403 No\r\n\r\n", "the proxy answered HTTP 403", Failure.REFUSED),
-        (b"HTTP/1.1 2", "hung up before the answer was complete", Failure.REFUSED),
-        (b"", "hung up before the answer was complete", Failure.REFUSED),
+        (b"HTTP/1.1 2", "closed the connection before the answer was complete", Failure.REFUSED),
+        (b"", "closed the connection before the answer was complete", Failure.REFUSED),
         (b"SSH-2.0\r\n", "the answer is not HTTP", Failure.DECLINED),
         (b"HTTP/1.1 200 " + b"x" * 20_000 + b"\r\n\r\n", "the answer's head is longer than 16 KiB", Failure.DECLINED),
     ],

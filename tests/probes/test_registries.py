@@ -142,7 +142,7 @@ def test_a_private_address_that_has_never_answered_says_nothing_of_the_nodes() -
 
     with silent_port() as port:
         found = asyncio.run(scenario(port))
-    assert found == RegistryAnswer(Reach.UNKNOWN, "no answer within 300 ms, and its private address has never answered")
+    assert found == RegistryAnswer(Reach.UNKNOWN, "no answer within 300 ms; its private address has never answered")
 
 
 def answers_of(*scripted: Head | Exception, resolve: Callable[..., Iterable[Any]] = find_here) -> RegistryAsker:
@@ -252,7 +252,7 @@ def test_a_name_that_only_nodes_may_know_is_no_reason_to_wait(registry: str, err
 
 @pytest.mark.parametrize("registry", ["localhost", "localhost:5000", "127.0.0.1:5000", "[::1]:5000", "a.localhost"])
 def test_a_name_for_each_node_itself_is_not_asked(registry: str) -> None:
-    assert asyncio.run(ask(registry)) == RegistryAnswer(Reach.UNKNOWN, "its name means each node itself")
+    assert asyncio.run(ask(registry)) == RegistryAnswer(Reach.UNKNOWN, "its name resolves to each node itself")
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_where_a_registry_is_asked(registry: str, url: str) -> None:
 
 def test_one_that_is_not_to_be_asked_is_not() -> None:
     found = asyncio.run(ask("registry.example", endpoints={"registry.example": "none"}))
-    assert found == RegistryAnswer(Reach.UNKNOWN, "the configuration says not to")
+    assert found == RegistryAnswer(Reach.UNKNOWN, "disabled in the configuration")
 
 
 def test_a_mirror_on_this_machine_is_asked_where_it_is_named() -> None:

@@ -96,7 +96,7 @@ def test_a_process_that_stood_still_was_blind(seconds: float) -> None:
         stand_still(seconds)
         await site.until_link("DEGRADED", within=3.0)
         await site.until_link("ONLINE", within=10.0)
-        assert len(blind_events(site)) == 1 and blind_events(site)[0].startswith("the agent stood still for ")
+        assert len(blind_events(site)) == 1 and blind_events(site)[0].startswith("the agent stalled for ")
         blind = site.world.blind
         assert blind is not None and seconds - 3.0 < blind.until.steady - blind.since.steady <= seconds
         assert witness.testify() == []

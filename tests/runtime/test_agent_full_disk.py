@@ -48,7 +48,7 @@ def test_an_outage_that_the_disk_could_not_record_is_recovered_once_it_can(fail:
         site.disk.fail = None
         await site.until(lambda: site.restarts("web") == 1)
         await site.until_link("ONLINE")
-        assert any("can be written again" in sentence.text for sentence in site.said)
+        assert any("is writable again" in sentence.text for sentence in site.said)
         assert (site.world.outages, site.restarts("web")) == (1, 1)
         assert recorded_rounds(site) == sorted(set(recorded_rounds(site)))
 
@@ -71,7 +71,7 @@ def test_a_disk_that_cannot_be_written_is_told_once_and_each_change_of_the_link_
         site.disk.fail = None
         await site.wait(120.0)
         told = [sentence.text for sentence in site.said]
-        assert sum("nothing can be recorded" in text for text in told) == 1
+        assert sum("the state file cannot be written" in text for text in told) == 1
         assert sum("-> OFFLINE" in text for text in told) == 1
 
     run_virtually(story())

@@ -27,7 +27,7 @@ def later(*, steady: float, awake: float, wall: float) -> Reading:
             later(steady=7202, awake=2, wall=7202), 52.0, [("the machine slept for 2 h", 7200)], id="machine slept"
         ),
         pytest.param(
-            later(steady=42, awake=42, wall=42), 52.0, [("the agent stood still for 40 s", 40)], id="agent stopped"
+            later(steady=42, awake=42, wall=42), 52.0, [("the agent stalled for 40 s", 40)], id="agent stopped"
         ),
         pytest.param(later(steady=66, awake=6, wall=66), 53.0, [("the machine slept for 1 min 3 s", 63)], id="both"),
         pytest.param(

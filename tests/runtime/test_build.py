@@ -344,5 +344,5 @@ def test_a_reload_takes_the_address_of_the_metrics_over(settings: Settings) -> N
         assert await asyncio.to_thread(ask, second, "/livez") == (200, "ok")
 
     said = live(settings, then)
-    assert [one.text for one in said if "metrics and health are served on" in one.text]
+    assert [one.text for one in said if "serving metrics and health on" in one.text]
     assert not [thread for thread in threading.enumerate() if thread.name == "metrics"]

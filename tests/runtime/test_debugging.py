@@ -73,7 +73,7 @@ def test_a_round_is_described_with_what_failed() -> None:
 @pytest.mark.parametrize(
     ("seen", "told"),
     [
-        (Unseen("timeout", "no answer within 5 s"), "nothing is known, timeout: no answer within 5 s"),
+        (Unseen("timeout", "no answer within 5 s"), "unknown, timeout: no answer within 5 s"),
         (Sighting(exists=False), "it does not exist"),
         (
             Sighting(generation=4, desired=3, available=2, token="t1", progress="2 of 3", trouble="web-1: OOMKilled"),

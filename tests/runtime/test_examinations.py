@@ -75,14 +75,17 @@ async def gather(findings: AsyncIterator[Finding]) -> dict[str, Finding]:
 
 def test_a_machine_without_proc_is_told_what_it_lacks(tmp_path: Path) -> None:
     health, text = only(examine_proc(tmp_path, platform="linux"))
-    assert health == "warning" and text.startswith(f"{tmp_path} is missing or only a part of it is mounted")
+    assert health == "warning" and text.startswith(f"{tmp_path} is missing or only partly mounted")
     assert list(examine_proc(tmp_path, platform="darwin")) == []
     (tmp_path / "stat").touch()
     assert list(examine_proc(tmp_path, platform="linux")) == []
 
 
 def test_charts_are_named_with_their_folder() -> None:
-    assert only(examine_charts()) == ("good", f"link, service, forward in {PLACES[0]} hold what they promise")
+    assert only(examine_charts()) == (
+        "good",
+        f"link, service, forward in {PLACES[0]}: valid, all declared properties hold",
+    )
 
 
 def test_a_mistake_in_a_chart_is_a_problem(tmp_path: Path) -> None:
@@ -110,7 +113,7 @@ def test_a_folder_that_start_will_make_is_worth_a_note(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     assert only(examine_folder(folder)) == (
         "note",
-        f"{folder} does not exist yet; `connmon-agent start` makes it",
+        f"{folder} does not exist yet; `connmon-agent start` creates it",
     )
     assert not folder.parent.exists()
 
@@ -118,7 +121,7 @@ def test_a_folder_that_start_will_make_is_worth_a_note(tmp_path: Path) -> None:
 def test_a_folder_that_nobody_can_make_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     health, text = only(examine_folder(tmp_path / "file" / "state"))
-    assert (health, "is not writable for this user" in text) == ("problem", True)
+    assert (health, "this user cannot write to" in text) == ("problem", True)
 
 
 def test_a_file_in_its_place_is_a_problem(tmp_path: Path) -> None:
@@ -142,12 +145,12 @@ def test_a_disk_without_inodes_is_a_problem(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.linux_alone(reason="the table of mounts")
 def test_a_network_file_system_is_a_problem(tmp_path: Path, mounts: Path) -> None:
     mounts.write_text(f"nas:/export {tmp_path} nfs4 rw 0 0\n")
-    assert only(examine_folder(tmp_path, least_free=0, mounts=mounts)) == ("problem", f"{tmp_path} lies on nfs4")
+    assert only(examine_folder(tmp_path, least_free=0, mounts=mounts)) == ("problem", f"{tmp_path} is on nfs4")
 
 
 def test_a_folder_that_anybody_may_use_is_told_with_the_command_that_closes_it(tmp_path: Path) -> None:
     (found,) = examine_folder(tmp_path, least_free=0, is_open=lambda folder: folder == tmp_path)
-    assert (found.health, found.text) == ("warning", f"{tmp_path} may be used by every user of this machine")
+    assert (found.health, found.text) == ("warning", f"{tmp_path} is open to every user of this machine")
     command = (found.remedy or "").partition(": ")[2]
     who = ["*S-1-5-18", "*S-1-5-32-544", psutil.Process().username()]
     # As cmd.exe and PowerShell read it: nothing is left for either to expand or evaluate outside of quotes.
@@ -199,8 +202,8 @@ def test_a_memory_that_holds_together_is_good(tmp_path: Path) -> None:
     live_through_an_outage(tmp_path)
     findings = {finding.about: finding for finding in examine_memory(tmp_path)}
     assert findings["state file"].health == "good"
-    assert findings["state file"].text.endswith("the chain of hashes holds")
-    assert findings["agent"].text == "not running; `connmon-agent start` runs it"
+    assert findings["state file"].text.endswith("hash chain valid")
+    assert findings["agent"].text == "not running. Run `connmon-agent start`"
     assert findings["sqlite"].health in ("good", "note")
 
 
@@ -245,7 +248,7 @@ def test_an_agent_that_was_stopped_is_a_problem_with_the_order_that_ends_it(tmp_
         os.waitpid(child, 0)
         os.close(ready)
         os.close(told)
-    assert (finding.health, finding.text) == ("problem", f"pid {child} is stopped and does nothing")
+    assert (finding.health, finding.text) == ("problem", f"pid {child} is suspended")
     assert finding.remedy == f"kill -CONT {child}"
 
 
@@ -255,7 +258,7 @@ def test_a_changed_journal_is_a_problem(tmp_path: Path) -> None:
         sql.execute("DROP TRIGGER event_is_never_changed")
         sql.execute("UPDATE event SET body = replace(body, '0.1.0', '0.1.1') WHERE seq = 1")
     findings = {finding.about: finding for finding in examine_memory(tmp_path)}
-    assert findings["state file"].text == "the journal does not hold together at event 1"
+    assert findings["state file"].text == "the hash chain is broken at event 1"
     assert findings["state file"].health == "problem"
 
 
@@ -341,7 +344,7 @@ def test_a_healthy_cluster_is_good(tmp_path: Path) -> None:
     findings = asyncio.run(look_at_cluster(tmp_path, WEB, nothing))
     assert {finding.health for finding in findings.values()} == {"good"}
     assert findings["kubernetes API"].text.startswith(f"{NEWEST} at http://127.0.0.1:")
-    assert findings["permissions"].text == "all 8 that are needed are granted"
+    assert findings["permissions"].text == "all 8 required permissions are granted"
     assert findings["service web"].text == "Deployment shop/web, 1 of 1 available"
 
 
@@ -355,29 +358,29 @@ def test_a_healthy_cluster_is_good(tmp_path: Path) -> None:
             WEB,
             change({"spec": {"paused": True}}),
             "warning",
-            "Deployment shop/web is paused and would not be restarted",
+            "Deployment shop/web is paused and will not be restarted",
             id="paused",
         ),
         pytest.param(
             WEB,
             change({"spec": {"replicas": 0}}),
             "note",
-            "Deployment shop/web is scaled to 0 and would not be restarted",
+            "Deployment shop/web is scaled to 0 and will not be restarted",
             id="scaled to 0",
         ),
         pytest.param(
             WEB,
             guard_against_recreation,
             "warning",
-            "Deployment shop/web is available, but PodDisruptionBudget guard allows no disruption, and a restart takes "
-            "a pod away before the next one is available",
+            "Deployment shop/web is available, but PodDisruptionBudget guard allows no disruption, and a restart stops "
+            "a pod before its replacement is available",
             id="guarded by a disruption budget",
         ),
         pytest.param(
             WEB,
             change({"spec": {"template": {"spec": {"schedulingGates": [{"name": "example.com/hold"}]}}}}),
             "warning",
-            "Deployment shop/web would not be restarted: its pod template has the scheduling gate example.com/hold",
+            "Deployment shop/web will not be restarted: its pod template has the scheduling gate example.com/hold",
             id="its pods wait for a gate",
         ),
         pytest.param(
@@ -391,7 +394,7 @@ def test_a_healthy_cluster_is_good(tmp_path: Path) -> None:
             structs.replace(WEB, kind=Kind.DAEMON_SET, workload="logs"),
             lambda api: api.create(manifests.daemon_set("logs", "shop", updateStrategy={"type": "OnDelete"})),
             "warning",
-            "DaemonSet shop/logs: its update strategy is OnDelete: a changed pod template restarts nothing",
+            "DaemonSet shop/logs: its update strategy is OnDelete, so a changed pod template restarts nothing",
             id="not restartable",
         ),
     ],
@@ -414,7 +417,7 @@ def test_a_registry_out_of_reach_is_named_where_a_restart_would_end_what_works(t
     assert (finding.health, finding.text) == (
         "warning",
         "Deployment shop/web is available, but registry registry.example cannot be reached: connection refused, and a "
-        "restart would end working pods before new ones can pull registry.example/web:1 (imagePullPolicy Always)",
+        "restart would stop working pods before new ones can pull registry.example/web:1 (imagePullPolicy Always)",
     )
     assert finding.remedy is not None and "kubernetes.registries" in finding.remedy
 
@@ -459,8 +462,8 @@ def test_a_missing_permission_is_named(tmp_path: Path, verb: str, resource: str,
     findings = asyncio.run(look_at_cluster(tmp_path, WEB, lambda api: api.access.deny(verb, resource)))
     finding = findings["permissions"]
     assert finding.health == health
-    assert finding.text.startswith(f"may not {verb} {resource} in shop, needed to ")
-    assert finding.remedy == "`connmon-agent doctor --role` prints the Role that grants it"
+    assert finding.text.startswith(f"missing permission: {verb} {resource} in shop, needed to ")
+    assert finding.remedy == "Run `connmon-agent doctor --role` to print the Role that grants it"
 
 
 def test_a_permission_that_cannot_be_asked_about_is_a_warning(tmp_path: Path) -> None:
@@ -468,7 +471,7 @@ def test_a_permission_that_cannot_be_asked_about_is_a_warning(tmp_path: Path) ->
         api.faults.add(Answer(500), path="selfsubjectaccessreviews")
 
     finding = asyncio.run(look_at_cluster(tmp_path, WEB, break_reviews))["permissions"]
-    assert (finding.health, "could not be asked" in finding.text) == ("warning", True)
+    assert (finding.health, "could not be checked" in finding.text) == ("warning", True)
 
 
 def test_an_api_that_cannot_be_reached_is_the_last_thing_told(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_metrics_are_served_in_the_format_that_is_asked_for() -> None:
         assert (await asyncio.to_thread(fetch, port, "/nothing"))[0] == 404
 
     (said,) = live(story).said
-    assert said.startswith("info: metrics and health are served on 127.0.0.1:")
+    assert said.startswith("info: serving metrics and health on 127.0.0.1:")
 
 
 def test_health_tells_of_the_loop_and_readiness_of_the_rest_too() -> None:
@@ -136,7 +136,7 @@ def test_a_loop_that_hangs_is_told_of_from_outside_it_until_it_turns_again(monke
 
     live(story)
     assert [status for status, _ in answers] == [503, 503]
-    assert "[-]loop failed: the event loop has not turned for" in answers[0][1]
+    assert "[-]loop failed: the event loop has been blocked for" in answers[0][1]
 
 
 def test_a_port_that_is_taken_is_told_once_and_had_as_soon_as_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,9 +156,9 @@ def test_a_port_that_is_taken_is_told_once_and_had_as_soon_as_it_is_free(monkeyp
         assert (await asyncio.to_thread(fetch, port, "/livez"))[0] == 200
         await until(lambda: len(place.said) == 2)
         assert place.said[0].startswith(f"error: metrics cannot be served on 127.0.0.1:{port}: ")
-        holder = "no process that can be seen" if on_wine() else rf".* \(pid {os.getpid()}\)"
+        holder = "no visible process" if on_wine() else rf".* \(pid {os.getpid()}\)"
         assert re.search(rf"held by {holder}; retry every", place.said[0])
-        assert place.said[1] == f"info: metrics and health are served on 127.0.0.1:{port}"
+        assert place.said[1] == f"info: serving metrics and health on 127.0.0.1:{port}"
 
     live(story)
 

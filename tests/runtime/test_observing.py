@@ -116,7 +116,7 @@ def test_an_agent_is_ready_with_its_first_round_and_lives_before(settings: Setti
         assert await scraper.ask("/livez") == (200, "ok")
         status, text = await scraper.ask("/readyz")
         assert status == 503
-        assert "[-]configuration failed: " in text and "[-]round failed: no round of probes has ended yet" in text
+        assert "[-]configuration failed: " in text and "[-]round failed: no probe round has finished yet" in text
         await site.until_link("ONLINE")
         assert await scraper.ask("/readyz") == (200, "ok")
         await site.stop()
@@ -191,8 +191,8 @@ def test_a_scrape_of_a_large_site_is_made_of_values_alone(settings: Settings, tm
         (50.0, None, None),  # it waits for a disk that does not answer, which is no fault of this process
         (50.0, 95.0, None),  # one long decision of many commits, the last of which ended just now
         (95.0, 5.0, None),
-        (50.0, 5.0, "a decision has hung for 50 s"),
-        (5.0, 50.0, "a decision has hung for 50 s"),
+        (50.0, 5.0, "a decision has been pending for 50 s"),
+        (5.0, 50.0, "a decision has been pending for 50 s"),
     ],
 )
 def test_a_decision_that_waits_for_nothing_hangs(

@@ -34,7 +34,7 @@ def table(tmp_path: Path) -> Path:
 
 
 # Wine names no process that has a socket.
-PID = "no process that can be seen" if on_wine() else f"(pid {os.getpid()})"
+PID = "no visible process" if on_wine() else f"(pid {os.getpid()})"
 
 
 def settings_of(folder: Path, forwards: dict[str, ForwardSettings]) -> Settings:
@@ -58,7 +58,7 @@ def told(findings: list[Finding]) -> list[tuple[str, str, str]]:
 def test_ports_that_are_free_are_one_good_finding(tmp_path: Path, table: Path) -> None:
     settings = settings_of(tmp_path, {"web": ForwardSettings("web", free_port())})
     assert told(list(examine_ports(settings, agent=None, read_range=reading(table)))) == [
-        ("good", "local ports", "1 service, each can have its primary port")
+        ("good", "local ports", "1 service, all primary ports are available")
     ]
 
 
@@ -73,7 +73,7 @@ def test_a_taken_port_names_who_has_it_and_what_would_be_used(tmp_path: Path, ta
         (found,) = examine_ports(settings, agent=None, read_range=reading(table))
     assert (found.health, found.about) == ("warning", "local port of web")
     assert f"{port} is held by" in found.text and PID in found.text
-    assert found.text.endswith(f"; it would use {other}")
+    assert found.text.endswith(f"; {other} would be used")
 
 
 def test_a_service_that_can_have_no_port_is_a_problem(tmp_path: Path, table: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_service_that_can_have_no_port_is_a_problem(tmp_path: Path, table: Pat
         (found,) = examine_ports(
             settings_of(tmp_path, {"web": ForwardSettings("web", port)}), agent=None, read_range=reading(table)
         )
-    assert (found.health, found.text.split(":")[0]) == ("problem", "it can have none")
+    assert (found.health, found.text.split(":")[0]) == ("problem", "no port is available")
 
 
 @pytest.mark.skipif(on_wine(), reason="Wine names no process that has a socket")
@@ -101,7 +101,7 @@ def test_a_port_that_the_kernel_may_give_away_is_told(tmp_path: Path, table: Pat
         settings_of(tmp_path, {"web": ForwardSettings("web", port)}), agent=None, read_range=reading(table)
     )
     assert (found.health, found.about) == ("warning", "local ports")
-    assert found.text == f"{port}: this machine uses {port} to {port} for outgoing connections, too"
+    assert found.text == f"{port}: in the range of outgoing connections, {port} to {port}"
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def findings_of(folder: Path, calls: Calls, **forwards: ForwardSettings) -> list
 
 def test_services_that_are_there_are_one_good_finding(tmp_path: Path, calls: Calls) -> None:
     assert ends_of(tmp_path, calls, web=ForwardSettings("web", 8080, target="http")) == [
-        ("good", "local ports' ends", "1 Service found, with the port that is wanted")
+        ("good", "forward targets", "1 Service found, with the configured ports")
     ]
 
 
@@ -167,7 +167,7 @@ def test_services_that_are_there_are_one_good_finding(tmp_path: Path, calls: Cal
 def test_what_leads_nowhere_is_told_with_what_there_is(
     tmp_path: Path, calls: Calls, forward: ForwardSettings, trouble: str
 ) -> None:
-    assert ends_of(tmp_path, calls, web=forward) == [("warning", "local port of web", f"leads nowhere: {trouble}")]
+    assert ends_of(tmp_path, calls, web=forward) == [("warning", "local port of web", f"has no target: {trouble}")]
 
 
 def test_a_service_with_several_ports_asks_for_a_target(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_service_with_several_ports_asks_for_a_target(tmp_path: Path) -> None:
         opened = open_calls(settings, temp_dir=tmp_path / "private")
         (finding,) = findings_of(tmp_path, opened, web=ForwardSettings("web", 8080))
     assert "a (81), b (82)" in finding.text
-    assert finding.remedy == "Set services.web.target to the name or number of the port that is meant"
+    assert finding.remedy == "Set services.web.target to the name or number of one of these ports"
 
 
 def serving(folder: Path, port: int) -> Settings:
@@ -193,7 +193,7 @@ def test_metrics_that_are_not_wanted_are_no_finding(tmp_path: Path) -> None:
 def test_a_port_of_the_metrics_that_is_taken_is_found_unless_the_agent_itself_has_it(tmp_path: Path) -> None:
     port = free_port()
     assert told(list(examine_metrics(serving(tmp_path, port), agent=None))) == [
-        ("good", "metrics", f"127.0.0.1:{port} is free to serve them")
+        ("good", "metrics", f"127.0.0.1:{port} is free")
     ]
     with held("127.0.0.1") as port:
         (finding,) = examine_metrics(serving(tmp_path, port), agent=None)

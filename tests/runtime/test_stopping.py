@@ -88,7 +88,7 @@ def test_a_command_that_records_an_order_is_waited_for_and_never_ended(tmp_path:
 def test_a_holder_that_never_signs_is_named_and_left_alone(tmp_path: Path) -> None:
     watch = Watch()
     with AgentLock(tmp_path):
-        with pytest.raises(ConnmonError, match=rf"a process that has not signed it \(pid {os.getpid()}\)"):
+        with pytest.raises(ConnmonError, match=rf"an unidentified process \(pid {os.getpid()}\)"):
             stop_agent(tmp_path, force=True, time=watch.time)
         assert watch.seconds >= SIGNED_WITHIN
 

@@ -65,7 +65,9 @@ def test_the_evidence_of_the_operating_system_names_the_cause(tmp_path: Path) ->
 def test_a_target_that_cannot_be_probed_here_is_left_out_with_a_warning(tmp_path: Path) -> None:
     findings = asyncio.run(look_at_targets(tmp_path, cut=None, more=(icmp_target("127.0.0.1"),)))
     assert findings["target icmp 127.0.0.1"].health == "warning"
-    assert findings["target icmp 127.0.0.1"].text.startswith("is left out: the kernel allows this user no ping sockets")
+    assert findings["target icmp 127.0.0.1"].text.startswith(
+        "skipped: the kernel does not allow this user ping sockets"
+    )
     assert findings["link"].text == ALL
 
 
@@ -80,7 +82,7 @@ def test_a_target_of_an_ip_version_that_this_machine_lacks_does_not_count_and_do
     unroutable = tcp_target("255.255.255.255", 443)  # refused by every kernel at once, and never sent
     findings = asyncio.run(look_at_targets(tmp_path, cut=None, more=(unroutable,), evidence=ipv6_only))
     text = findings[f"target {unroutable.name}"].text
-    assert text.endswith(": this machine has no IPv4 default route, so it does not count")
+    assert text.endswith(": this machine has no IPv4 default route, so it is not counted")
     assert findings["link"].text.startswith("a good round: 3 of 3 targets that count answered, 2 must; partial: ")
 
 
@@ -108,7 +110,7 @@ def test_a_target_that_has_never_answered_the_running_agent_is_named(tmp_path: P
     with AgentLock(tmp_path):
         findings = asyncio.run(look_at_targets(tmp_path, cut=Cut.PORTAL))
     (silent,) = (finding for finding in findings.values() if finding.about.startswith("target http://"))
-    assert silent.text.endswith("; it has never answered as expected since the agent's start, and does not count")
+    assert silent.text.endswith("; not counted: no expected answer since the agent started")
 
 
 async def look_at_targets(

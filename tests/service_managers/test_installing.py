@@ -108,7 +108,7 @@ def test_a_unit_of_somebody_else_is_left_alone(tmp_path: Path, form: Form) -> No
     unit = manager.unit(INSTALLATION)
     unit.place.write("[Unit]\nDescription=a monitor of our own\n")
     for attempt in (install, uninstall):
-        with pytest.raises(ConnmonError, match=r"was not written by .*left alone.*Move it away"):
+        with pytest.raises(ConnmonError, match=r"was not written by .*not changed.*Move it away"):
             attempt(manager, INSTALLATION)
     assert unit.place.read() == "[Unit]\nDescription=a monitor of our own\n"
     assert commands.changes == []
@@ -129,7 +129,7 @@ def test_without_root_the_machine_is_left_alone(tmp_path: Path, form: Form, user
 @pytest.mark.parametrize("form", [Systemd, Cron, Launchd])
 def test_a_manager_that_is_not_there_is_named(tmp_path: Path, form: Form) -> None:
     manager = form(a_host(tmp_path, FakeCommands(), programs=False))
-    with pytest.raises(ConnmonError, match=r"(does not run on|is not installed on) this machine"):
+    with pytest.raises(ConnmonError, match=r"(is not running on|is not installed on) this machine"):
         install(manager, INSTALLATION)
     assert files(tmp_path) == {}
 
@@ -139,7 +139,7 @@ def test_an_agent_that_was_started_by_hand_is_in_the_way(tmp_path: Path, form: F
     """The service would fail and be started again every second."""
     commands = FakeCommands()
     manager = form(a_host(tmp_path, commands))
-    with pytest.raises(ConnmonError, match=r"started by hand runs already \(pid 7\).*connmon-agent stop"):
+    with pytest.raises(ConnmonError, match=r"manually started agent is running \(pid 7\).*connmon-agent stop"):
         install(manager, INSTALLATION, agent=7)
     assert (files(tmp_path), commands.changes) == ({}, [])
     install(manager, INSTALLATION)
@@ -161,10 +161,10 @@ class TestSystemd:
         ]
         assert outcome.done == (
             f"Wrote {tmp_path}/etc/systemd/system/{unit}",
-            f"Enabled {unit}: it starts at boot",
+            f"Enabled {unit}: starts at boot",
             f"Started {unit}",
             f"Wrote {tmp_path}/usr/local/lib/systemd/catalog/connmon-agent.catalog: "
-            "`journalctl -x` explains the agent's messages",
+            "`journalctl -x` now explains the agent's messages",
         )
 
     def test_a_service_that_was_stopped_is_started(self, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ class TestSystemd:
         commands = FakeCommands()
         manager = Systemd(a_host(tmp_path, commands))
         installation = replace(INSTALLATION, state_group="adm")
-        assert "Made the user connmon-agent" in install(manager, installation).done
+        assert "Created the user connmon-agent" in install(manager, installation).done
         assert not install(manager, installation).changed
         assert commands.users == {"connmon-agent"}
 
@@ -262,12 +262,12 @@ class TestChoosing:
 
     def test_where_none_runs_it_can_still_be_shown(self, tmp_path: Path) -> None:
         host = a_host(tmp_path, FakeCommands(), programs=False)
-        with pytest.raises(ConnmonError, match=r"neither systemd nor cron runs.*--mode background"):
+        with pytest.raises(ConnmonError, match=r"neither systemd nor cron is running.*--mode background"):
             choose_manager("linux", host)
         assert choose_manager("linux", host, absent=True).name == "systemd"
 
     def test_a_platform_without_a_form_says_so(self, tmp_path: Path) -> None:
-        with pytest.raises(ConnmonError, match=r"not supported on freebsd14 yet"):
+        with pytest.raises(ConnmonError, match=r"not supported on freebsd14"):
             choose_manager("freebsd14", a_host(tmp_path, FakeCommands()))
 
     def test_windows_has_a_service_of_its_own_and_tasks(self, tmp_path: Path) -> None:

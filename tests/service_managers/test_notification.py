@@ -37,7 +37,7 @@ def test_a_whole_life_is_announced_in_systemds_words(tmp_path: Path) -> None:
             "READY=1\nSTATUS=STARTING: no round yet",
             "STATUS=ONLINE: 3 good rounds in a row",
             "WATCHDOG=1",
-            "RELOADING=1\nMONOTONIC_USEC=12500000\nSTATUS=The configuration is being read again",
+            "RELOADING=1\nMONOTONIC_USEC=12500000\nSTATUS=Reloading the configuration",
             "READY=1\nSTATUS=ONLINE: 3 good rounds in a row",
             "STOPPING=1\nSTATUS=Stopping",
         ]

@@ -90,7 +90,7 @@ def test_a_kubeconfig_of_the_configuration_needs_no_variable(tmp_path: Path, set
 def test_without_a_kubeconfig_it_is_installed_and_said(plan: Plan) -> None:
     installation, (note,) = plan()
     assert installation.credentials == ()
-    assert note.startswith("The service will not reach the cluster: no kubeconfig was found")
+    assert note.startswith("The service cannot reach the cluster: no kubeconfig found")
 
 
 def test_several_kubeconfigs_are_refused(tmp_path: Path, plan: Plan) -> None:
@@ -102,11 +102,11 @@ def test_several_kubeconfigs_are_refused(tmp_path: Path, plan: Plan) -> None:
 def test_a_credential_plugin_is_warned_of(tmp_path: Path, plan: Plan) -> None:
     kubeconfig(tmp_path / "k3s.yaml", exec={"command": "aws", "apiVersion": "client.authentication.k8s.io/v1"})
     _, (note,) = plan()
-    assert "signs in with the program aws" in note
+    assert "uses the credential plugin aws" in note
 
 
 def test_a_state_directory_of_ones_own_is_refused(tmp_path: Path, plan: Plan) -> None:
-    with pytest.raises(ConnmonError, match=r"/srv/state: systemd gives it /var/lib/connmon-agent.*Remove state_dir"):
+    with pytest.raises(ConnmonError, match=r"/srv/state; systemd provides /var/lib/connmon-agent.*Remove state_dir"):
         plan(state_dir=Path("/srv/state"))
     plan(state_dir=Path("/var/lib/connmon-agent"))
     plan(state_dir=Path("/srv/state"), sandboxed=False)
@@ -116,7 +116,7 @@ def test_logs_elsewhere_are_refused(settings: Settings, plan: Plan) -> None:
     def logging_to(folder: str) -> Settings:
         return replace(settings, logging=LoggingSettings(dir=Path(folder)))
 
-    with pytest.raises(ConnmonError, match=r"/srv/logs: systemd gives it /var/log/connmon-agent.*logging\.dir"):
+    with pytest.raises(ConnmonError, match=r"/srv/logs; systemd provides /var/log/connmon-agent.*logging\.dir"):
         plan(logging_to("/srv/logs"))
     plan(logging_to("/var/log/connmon-agent"))
 
@@ -144,7 +144,7 @@ def test_an_instance_has_a_kubeconfig_of_its_name(tmp_path: Path, settings: Sett
     with pytest.raises(ConnmonError, match=rf"/etc/connmon-agent/b\.kubeconfig, not from .*ln -s {tmp_path}/own"):
         plan(replace(settings, kubernetes=kubernetes), instance="b")
     kubeconfig(tmp_path / "k3s.yaml")
-    with pytest.raises(ConnmonError, match=r"b\.kubeconfig, which is not there.*ln -s"):
+    with pytest.raises(ConnmonError, match=r"b\.kubeconfig, which does not exist.*ln -s"):
         plan(instance="b")
 
 
@@ -158,10 +158,10 @@ def test_a_program_or_a_configuration_in_a_home_is_refused(
 
     program = Path("/root/venv/bin/connmon-agent")
     monkeypatch.setattr(planning, "find_command", lambda: ((str(program),), (program,)))
-    with pytest.raises(ConnmonError, match=r"could not read /root/venv/.*do not see.*Install connmon-agent .*/opt"):
+    with pytest.raises(ConnmonError, match=r"cannot read /root/venv/.*hidden from.*Install connmon-agent .*/opt"):
         attempt(CONFIG)
     monkeypatch.setattr(planning, "find_command", lambda: (("/bin/sh",), (Path("/bin/sh"),)))
-    with pytest.raises(ConnmonError, match=r"could not read /root/connmon\.yaml.*Copy it to /etc/connmon-agent"):
+    with pytest.raises(ConnmonError, match=r"cannot read /root/connmon\.yaml.*Copy it to /etc/connmon-agent"):
         attempt(Path("/root/connmon.yaml"))
 
 

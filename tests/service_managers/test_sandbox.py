@@ -40,18 +40,18 @@ def test_a_file_that_all_may_read_is_no_obstacle(public: Path) -> None:
 def test_a_private_file_is_named_with_the_remedy(public: Path) -> None:
     path = readable(public / "file")
     path.chmod(0o600)
-    assert find_obstacle(path, hidden=()) == f"other users may not read it (chmod o+r {path})"
+    assert find_obstacle(path, hidden=()) == f"other users cannot read it (`chmod o+r {path}`)"
 
 
 def test_a_private_folder_on_the_way_is_named(public: Path) -> None:
     path = readable(public / "file")
     public.chmod(0o750)
-    assert find_obstacle(path, hidden=()) == f"other users may not enter {public} (chmod o+x {public})"
+    assert find_obstacle(path, hidden=()) == f"other users cannot enter {public} (`chmod o+x {public}`)"
 
 
 def test_a_home_is_hidden_even_where_all_may_read_it(public: Path) -> None:
     obstacle = find_obstacle(readable(public / "file"), hidden=(public,))
-    assert obstacle == f"{public} is in {public}, which services do not see"
+    assert obstacle == f"{public} is in {public}, which is hidden from services"
 
 
 def test_the_end_of_a_link_counts_and_so_does_each_link(public: Path, tmp_path: Path) -> None:
@@ -77,5 +77,5 @@ def test_a_circle_of_links_ends(public: Path) -> None:
 
 def test_the_first_obstacle_is_told_with_the_remedy(public: Path) -> None:
     good, bad = readable(public / "good"), public / "missing"
-    with pytest.raises(ConnmonError, match=r"could not read .*missing: .*No such file.* Copy it to /etc"):
+    with pytest.raises(ConnmonError, match=r"cannot read .*missing: .*No such file.* Copy it to /etc"):
         refuse_unreachable([good, bad], remedy="Copy it to /etc", hidden=())

@@ -107,7 +107,7 @@ def test_a_life(tmp_path: Path, user: bool) -> None:
     manager, installation = ScheduledTasks(a_host(tmp_path, commands)), replace(INSTALLATION, user=user)
     first = install(manager, installation)
     when = "logon" if user else "boot"
-    assert first.done == ("Wrote the task connmon-agent", f"Registered connmon-agent: it starts at {when}")
+    assert first.done == ("Wrote the task connmon-agent", f"Registered connmon-agent: starts at {when}")
     (file,) = (tmp_path / ("AppData" if user else "ProgramData")).rglob("*.xml")
     assert file.read_bytes().startswith((b"\xff\xfe", b"\xfe\xff"))
     assert file.read_text(encoding="utf-16") == manager.unit(installation).text
@@ -136,7 +136,7 @@ def test_one_that_was_removed_by_hand_is_registered_again(tmp_path: Path) -> Non
     manager = ScheduledTasks(a_host(tmp_path, commands))
     install(manager, INSTALLATION)
     commands.enabled.clear()
-    assert install(manager, INSTALLATION).done == ("Registered connmon-agent: it starts at boot",)
+    assert install(manager, INSTALLATION).done == ("Registered connmon-agent: starts at boot",)
 
 
 def test_what_schtasks_refuses_is_said(tmp_path: Path) -> None:

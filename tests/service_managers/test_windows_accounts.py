@@ -36,7 +36,7 @@ def test_a_file_in_a_profile_is_closed_to_a_service(closed: Path) -> None:
     absent = closed.with_name("absent")
     assert list_unreadable(LOCAL_SERVICE, [closed, absent]) == [closed]
     assert list_unreadable("LocalSystem", [closed]) == []
-    with pytest.raises(ConnmonError, match="could not start connmon-agent: it cannot read"):
+    with pytest.raises(ConnmonError, match="cannot start connmon-agent: it cannot read"):
         refuse_unreadable(LOCAL_SERVICE, [closed])
 
 

@@ -32,14 +32,14 @@ def test_a_life(tmp_path: Path) -> None:
     door = FakeServices()
     manager = a_manager(tmp_path, door)
     first = install(manager, INSTALLATION)
-    assert first.done == (f"Wrote the service {NAME}", f"Started {NAME}: it starts at every boot")
+    assert first.done == (f"Wrote the service {NAME}", f"Started {NAME}: starts at every boot")
     assert not install(manager, INSTALLATION).changed
     unit = manager.unit(INSTALLATION)
     _, condition = inspect(manager, unit)
     assert condition is not None and (condition.running, condition.pid, condition.at_boot) == (True, 7, True)
     assert condition.summary == f"{NAME}: running"
     changed = install(manager, replace(INSTALLATION, stop_timeout=30.0))
-    assert changed.done == (f"Replaced the service {NAME}", f"Restarted {NAME}: it starts at every boot")
+    assert changed.done == (f"Replaced the service {NAME}", f"Restarted {NAME}: starts at every boot")
     assert uninstall(manager, INSTALLATION).done == (f"Stopped {NAME}", f"Removed the service {NAME}")
     assert door.ran == ["create", "start", "change", "stop", "start", "stop", "delete"]
     assert not uninstall(manager, INSTALLATION).changed
@@ -89,7 +89,7 @@ def test_one_that_does_not_start_says_why(tmp_path: Path) -> None:
     log = tmp_path / "launcher.log"
     log.write_text(LOG)
     door = FakeServices(outcome=FakeStatus(State.STOPPED))
-    with pytest.raises(ConnmonError, match=r"does not start. Its log ends:\n.*link.fall: must be a number"):
+    with pytest.raises(ConnmonError, match=r"does not start. Last log lines:\n.*link.fall: must be a number"):
         install(a_manager(tmp_path, door), replace(INSTALLATION, log=log))
 
 
@@ -103,7 +103,7 @@ def test_one_that_does_not_end_is_not_removed(tmp_path: Path) -> None:
     manager = a_manager(tmp_path, door)
     install(manager, INSTALLATION)
     door.looks = 10_000
-    with pytest.raises(ConnmonError, match="has not ended after 180 s"):
+    with pytest.raises(ConnmonError, match="did not stop within 180 s"):
         uninstall(manager, INSTALLATION)
     assert NAME in door.services
 

@@ -142,7 +142,7 @@ def test_the_message_names_the_address() -> None:
 def test_an_address_that_is_not_there_is_refused(bind: tuple[str, ...]) -> None:
     refused = refusal(free_port(), *bind)
     assert (refused.errno, refused.address) == (errno.EADDRNOTAVAIL, NOWHERE)
-    assert refused.words == "is no address of this machine"
+    assert refused.words == "is not an address of this machine"
 
 
 def test_what_is_no_address_is_refused() -> None:

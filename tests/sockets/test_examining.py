@@ -57,14 +57,14 @@ def test_nothing_is_remembered() -> None:
 
 def test_a_socket_that_does_not_listen_is_in_the_way_and_in_no_table() -> None:
     with held(listen=False, reuse=False) as port:
-        assert examine({port: LOOPBACK}) == {port: "held by no process that can be seen"}
+        assert examine({port: LOOPBACK}) == {port: "held by no visible process"}
 
 
 def test_a_holder_of_another_address_is_not_accused() -> None:
     with held(listen=False, reuse=False) as port:
         listeners = held("127.0.0.2", port=port)
         with listeners:
-            assert examine({port: LOOPBACK}) == {port: "held by no process that can be seen"}
+            assert examine({port: LOOPBACK}) == {port: "held by no visible process"}
 
 
 @pytest.mark.linux_alone(reason="another user, as root becomes it")
@@ -89,7 +89,7 @@ def test_with_rights_the_process_of_another_user_is_told() -> None:
 
 def test_an_address_of_another_machine_is_named() -> None:
     port = free_port()
-    assert examine({port: ("192.0.2.1",)}) == {port: "192.0.2.1 is no address of this machine"}
+    assert examine({port: ("192.0.2.1",)}) == {port: "192.0.2.1 is not an address of this machine"}
 
 
 class WindowsError(OSError):
@@ -177,7 +177,7 @@ def test_an_owner_whose_socket_no_table_shows_is_looked_up_now_and_then() -> Non
     with held(listen=False, reuse=False) as port:
         for later in (0.0, UNSHOWN_KEPT - 1.0, UNSHOWN_KEPT):
             seconds = later
-            assert asyncio.run(local.examine({port: LOOPBACK})) == {port: "held by no process that can be seen"}
+            assert asyncio.run(local.examine({port: LOOPBACK})) == {port: "held by no visible process"}
     assert looked == [[port]] * 2
 
 

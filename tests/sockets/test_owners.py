@@ -74,14 +74,14 @@ def test_a_connection_that_has_ended_belongs_to_nobody() -> None:
         assert client.recv(1) == b""
         client.close()
     owner = next(owner for owner in find_owners([port])[port] if owner.use is Use.ENDED)
-    assert (owner.pid, describe(owner)) == (None, "a connection that has just ended")
+    assert (owner.pid, describe(owner)) == (None, "a connection that has just closed")
 
 
 def test_what_windows_gives_to_its_idle_process_belongs_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [SimpleNamespace(laddr=("127.0.0.1", 8080), status=psutil.CONN_TIME_WAIT, pid=0)]
     monkeypatch.setattr("psutil.net_connections", lambda kind: rows)
     (owner,) = find_owners([8080])[8080]
-    assert (owner.use, owner.pid, describe(owner)) == (Use.ENDED, None, "a connection that has just ended")
+    assert (owner.use, owner.pid, describe(owner)) == (Use.ENDED, None, "a connection that has just closed")
 
 
 @needs_holders
@@ -160,8 +160,8 @@ def test_a_bystander_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("owner", "words"),
     [
-        (None, "no process that can be seen"),
-        (Owner(1, "::", Use.LISTENING), "no process that can be seen"),
+        (None, "no visible process"),
+        (Owner(1, "::", Use.LISTENING), "no visible process"),
         (Owner(1, "::", Use.LISTENING, "nginx", 99), "nginx (pid 99)"),
         (Owner(1, "::", Use.LISTENING, "nginx", 99, "me"), "nginx (pid 99)"),
         (Owner(1, "::", Use.LISTENING, "nginx", 99, "www-data", True), "nginx (pid 99, user www-data)"),
@@ -169,8 +169,8 @@ def test_a_bystander_is_passed_over() -> None:
         (Owner(1, "::", Use.LISTENING, None, None, "www-data", True), "a process of the user www-data"),
         (Owner(1, "::", Use.LISTENING, AGENT, 4711, "me"), "connmon-agent (pid 4711)"),
         (Owner(1, "::", Use.CONNECTED, "firefox", 3, "me"), "an outgoing connection of firefox (pid 3)"),
-        (Owner(1, "::", Use.CONNECTED), "an outgoing connection of a process that cannot be seen"),
-        (Owner(1, "::", Use.ENDED), "a connection that has just ended"),
+        (Owner(1, "::", Use.CONNECTED), "an outgoing connection of a hidden process"),
+        (Owner(1, "::", Use.ENDED), "a connection that has just closed"),
     ],
 )
 def test_an_owner_in_words(owner: Owner | None, words: str) -> None:

@@ -69,29 +69,33 @@ def misspell(path: Path) -> None:
 @pytest.mark.parametrize(
     ("provoke", "message", "damage"),
     [
-        (fill, "the disk is full (SQLITE_FULL). Free space where {place} lies; until then nothing is restarted", False),
+        (
+            fill,
+            "the disk is full (SQLITE_FULL). Free space on the disk of {place}. Until then nothing is restarted",
+            False,
+        ),
         (
             write_read_only,
             "the file, its directory or its file system is read-only (SQLITE_READONLY). "
-            "Make {place} and the files in it writable for this user",
+            "Make {place} and its files writable by this user",
             False,
         ),
         (
             lock_twice,
             "another program holds the database's lock (SQLITE_BUSY). "
-            "End the program that has it open for writing (a database browser, a backup)",
+            "Close the program that has it open for writing (a database browser, a backup)",
             False,
         ),
         (
             open_nowhere,
             "the file cannot be opened (SQLITE_CANTOPEN). "
-            "Check that {place} exists and that this user may read and write there",
+            "Check that {place} exists and that this user can read and write it",
             False,
         ),
         (
             read_a_letter,
             "the file is not a database (SQLITE_NOTADB). "
-            "Restart the agent: it sets the damaged file aside and begins a new one",
+            "Restart the agent. It renames the damaged file and creates a new one",
             True,
         ),
         (misspell, 'near "SELCT": syntax error (SQLITE_ERROR). See `connmon-agent doctor`', False),

@@ -194,7 +194,10 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     with tampered(path) as connection:
         connection.execute("CREATE TABLE bookmarks (url)")
     content = path.read_bytes()
-    with pytest.raises(StoreError, match=r"is a database of another program\. Point the state directory"), opened(path):
+    with (
+        pytest.raises(StoreError, match=r"is a database of another program\. Use another state directory"),
+        opened(path),
+    ):
         pass
     assert path.read_bytes() == content
 
@@ -215,7 +218,7 @@ def test_a_newer_memory_is_left_alone(memory: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ("missing/connmon.db", r"cannot open .*: No such file or directory\. Check that its folder exists"),
+        ("missing/connmon.db", r"cannot open .*: No such file or directory\. Check that its directory exists"),
         (".", r"is not a file\. Move it away"),
     ],
     ids=["no directory", "a directory"],

@@ -201,7 +201,7 @@ def test_what_cannot_be_decoded_is_named(history: Path) -> None:
             list(reader.recorded())
         with pytest.raises(
             StoreError,
-            match=r"the world in .* cannot be decoded: Object missing required field `store`\. It is damaged",
+            match=r"the world in .* cannot be decoded: Object missing required field `store`\. Use the newest",
         ):
             reader.world()
 

@@ -156,11 +156,11 @@ def keep_bookmarks(path: Path) -> None:
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        (lambda path: None, "there is no memory at {path}. Start the agent, or name its state directory"),
-        (Path.touch, "{path} is empty: no agent has written to it. Start one"),
+        (lambda path: None, "no state file at {path}. Start the agent, or set its state directory"),
+        (Path.touch, "{path} is empty: no agent has written to it. Run"),
         (write_letter, "cannot read the memory in {path}: the file is not a database (SQLITE_NOTADB)"),
         (make_directory, "cannot read {path}: Is a directory"),
-        (keep_bookmarks, "{path} is a database of another program. Point the state directory"),
+        (keep_bookmarks, "{path} is a database of another program. Use another state directory"),
     ],
     ids=["missing", "empty", "a letter", "a directory", "a browser's"],
 )
@@ -179,7 +179,7 @@ def test_a_memory_that_may_not_be_read_says_so(public_directory: Path) -> None:
     path = public_directory / "connmon.db"
 
     def work() -> None:
-        with pytest.raises(StoreError, match=r"cannot read .*: Permission denied\. Ask as a user who may"):
+        with pytest.raises(StoreError, match=r"cannot read .*: Permission denied\. Run the command as a user"):
             Reader(path)
 
     with closed(path):

@@ -36,10 +36,10 @@ GLANCE = 0.05  # seconds between two looks at how far the story is
 SLOWEST_CHAPTER = 120.0  # seconds; a machine that needs longer for one is not worth waiting for
 
 OPENING = (
-    "A small site on this machine alone: an internet on loopback, a small Kubernetes API with the ERP's seven "
-    "services, and the real agent between them, which leads a local port to each: try one in a browser meanwhile. The "
-    "internet is cut and comes back; "
-    f"{STUBBORN} will not get ready at its first restart."
+    "A small site on this machine: an internet on loopback, a small Kubernetes API with the ERP's seven "
+    "services, and the real agent, which forwards a local port to each of them. Open one in a browser while the demo "
+    "runs. The internet fails and returns; "
+    f"{STUBBORN} stays unready after its first restart."
 )
 
 
@@ -90,7 +90,7 @@ def demo(ctx: click.Context, keep: Path | None) -> None:
         raise ConnmonError("the demo needs aiohttp", hint="Run: pip install 'connmon-agent[demo]'")
     if keep is not None:
         if (keep / DATABASE_FILE).exists():  # the story needs a beginning, and a real agent's memory is no playground
-            raise click.BadParameter(f"{keep} holds a state file already; name a new directory", param_hint="--keep")
+            raise click.BadParameter(f"{keep} already has a state file; choose a new directory", param_hint="--keep")
         keep.mkdir(parents=True, exist_ok=True)
         run_demo(ctx, keep, Pace())
         return
@@ -131,11 +131,11 @@ async def _tell_story(
         _say("The internet is back.")
         await internet.restore()
         await _wait(running, lambda: agent.world.link.state == "ONLINE")
-        _say("Over. This is `connmon-agent status`:")
+        _say("The outage is over. `connmon-agent status` shows:")
         _show(ctx, folder, "status")
         agent.end("the demo is over")
         await running
-    _say("And this is `connmon-agent replay`:")
+    _say("`connmon-agent replay` shows:")
     _show(ctx, folder, "replay")
 
 

@@ -25,12 +25,12 @@ Trouble = tuple[str, bool]  # in words, and whether it is lasting
 async def check_forward(forward: Forward) -> Trouble | None:
     """Connect through the port of ``forward``, and see what ails it; None: nothing does."""
     if not forward.addresses:
-        return "nothing listens on its port", False
+        return "no listener on its port", False
     try:
         async with asyncio.timeout(PATIENCE):
             return await _check(forward)
     except TimeoutError:
-        return f"nothing came of a connection within {PATIENCE:g} s", False
+        return f"no connection within {PATIENCE:g} s", False
     except OSError as error:
         return f"its own port cannot be reached: {explain_failure(error).words}", False
 
@@ -60,7 +60,7 @@ async def _listen(client: socket.socket, visit: Visit) -> str | None:
         await asyncio.wait({first, opened}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({first}, timeout=GRACE)
         if first.done() and not first.result():
-            return "the connection was ended at once"
+            return "the connection was closed at once"
         return None if first.done() or visit.trouble is None else "the pod refused the connection"
     finally:
         await _cancel(first, opened)

@@ -86,7 +86,7 @@ class Connector:
                 if backends.ends:
                     async with asyncio.timeout_at(deadline):
                         return await self._race(backends)
-                reason = Astray(backends.absence or "there is no backend")
+                reason = Astray(backends.absence or "no backend")
             except ClusterError as error:
                 reason = _explain(error)
             except TimeoutError:
@@ -209,7 +209,7 @@ class _Tries:
     def choose_failure(self, failures: Sequence[Exception]) -> Exception:
         """Of those of the tries, or of what none could be begun for."""
         last = self._refusal or (failures[-1] if failures else None)
-        return last or ClusterError("unreachable", "no backend can be tried now", delivered=False)
+        return last or ClusterError("unreachable", "no backend is available now", delivered=False)
 
     def _wants_company(self, running: int) -> bool:
         return self._gate.waiting <= CALM and running < PARALLEL_TRIES

@@ -229,7 +229,7 @@ class Forward:
         except BaseException as error:
             reset(visit.local)
             if isinstance(error, TimeoutError):
-                raise Astray(f"more connections than allowed, and none ended within {patience:g} s") from error
+                raise Astray(f"too many connections, and none closed within {patience:g} s") from error
             raise
         try:
             await lead(visit, host, self._tally, patience=patience)
@@ -269,4 +269,4 @@ def _describe(visit: Visit, seconds: float) -> str:
     """One client, once it is gone."""
     end = "no backend" if visit.end is None else visit.end.name
     why = "" if visit.trouble is None else f": {visit.trouble}"
-    return f"a client was led to {end} and stayed {seconds:.3f} s{why}"
+    return f"a client was connected to {end} for {seconds:.3f} s{why}"

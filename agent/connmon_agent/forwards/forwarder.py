@@ -83,7 +83,7 @@ class Forwarder:
     async def listen(self, order: Listen, at: Moment) -> ListenAnswered:
         """See ``Forwards``."""
         if order.service not in self._destinations:
-            return ListenAnswered(at, order.service, order.token, "the configuration names no port for it any more")
+            return ListenAnswered(at, order.service, order.token, "its port was removed from the configuration")
         refusal = self._forward_of(order.service).listen(order)
         self._release_others()
         return ListenAnswered(at, order.service, order.token, refusal)
@@ -98,7 +98,7 @@ class Forwarder:
         """See ``Forwards``."""
         forward = self._forwards.get(service)
         if forward is None or forward.port is None:
-            return ForwardChecked(began, began, service, 0, "nothing listens on its port")
+            return ForwardChecked(began, began, service, 0, "no listener on its port")
         port = forward.port
         trouble, lasting = await check_forward(forward) or (None, False)
         return ForwardChecked(began, began, service, port, trouble, lasting)

@@ -74,7 +74,7 @@ class Listeners:
             try:
                 local = await acceptor.accept()
             except OSError as error:  # EMFILE and the like pass when connections end; the client waits in the backlog
-                self._noted(f"no connection can be accepted on port {self.port}: {error.strerror or error}")
+                self._noted(f"cannot accept connections on port {self.port}: {error.strerror or error}")
                 await asyncio.sleep(BREATH)
                 continue
             try:
@@ -93,4 +93,4 @@ class Listeners:
                 reset(listener.accept()[0])
                 refused += 1
         if refused:
-            self._noted(f"no room for another connection on port {self.port}: too many are open; raise LimitNOFILE")
+            self._noted(f"too many open connections on port {self.port}; raise LimitNOFILE")

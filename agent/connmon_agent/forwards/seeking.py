@@ -93,5 +93,5 @@ class Seeker:
     def _explain_ignorance(self, followed: tuple[Mirror[Any], ...]) -> Astray:
         trouble: ClusterError | None = next((mirror.trouble for mirror in followed if mirror.trouble is not None), None)
         if trouble is None:
-            return Astray("the pods are not known yet")
+            return Astray("pods not known yet")
         return Astray(str(trouble), lasting=trouble.kind == "forbidden")

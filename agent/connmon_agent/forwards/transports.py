@@ -119,7 +119,7 @@ class Transports:
             return await open_pod(self._streams, namespace, end.pod, end.port, timeout=timeout)
         if failure is not None:
             raise failure
-        raise ClusterError("unreachable", f"{end.name} has no address that could be dialled from here", delivered=False)
+        raise ClusterError("unreachable", f"{end.name} has no address reachable from here", delivered=False)
 
     def _choose(self, transport: Transport, backends: Backends, end: Backend) -> Iterator[Route]:
         if transport is Transport.PORT_FORWARD and end.pod is not None:

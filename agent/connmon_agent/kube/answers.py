@@ -20,8 +20,8 @@ MESSAGE_LENGTH = 300  # characters of the server's own words
 _KINDS = {400: "invalid", 401: "unauthorized", 403: "forbidden", 404: "not-found", 409: "conflict", 422: "invalid"}
 _HINTS = {
     "unauthorized": "Renew the kubeconfig's credentials",
-    "forbidden": "Grant the permission; connmon-agent doctor prints a Role that does",
-    "denied": "Do what the policy asks for, or exempt the user of connmon-agent from it",
+    "forbidden": "Grant the permission. `connmon-agent doctor --role` prints the Role",
+    "denied": "Meet the policy's requirement, or exempt the agent's user from it",
 }
 
 
@@ -50,7 +50,7 @@ def read_answer(answer: Answer, request: Request, *, server: str) -> Json:
 def _refusal(answer: Answer, body: Json | None, request: Request, *, server: str) -> ClusterError:
     status, told = answer.status, body if body is not None and body.get("kind") == "Status" else None
     what = f"{request.method} {request.path} at {server}"
-    said = f"{what} was answered with {status}{_quote(told)}"
+    said = f"{what} returned {status}{_quote(told)}"
     message = _read_message(told)
     if is_denied(status, message, request):
         return ClusterError("denied", _shorten(policy_words(message)), delivered=False, hint=_HINTS["denied"])
@@ -71,8 +71,8 @@ def _no_kubernetes(answer: Answer, server: str, *, expected: str) -> ClusterErro
     sort = answer.headers.get("content-type", "no content type").split(";")[0]
     return ClusterError(
         "protocol",
-        f"{server} answered with {answer.status} and {sort}, where Kubernetes would have sent {expected}",
-        hint="Is this address the Kubernetes API, and is no proxy or portal in between?",
+        f"{server} returned {answer.status} with {sort}, expected {expected}",
+        hint="Check that this address is the Kubernetes API, without a proxy or portal in between",
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .inventory import Pod, Service, ServicePort, Slice
 from .selectors import match_labels
 
-SET_TARGET = "set target to one of them"
+SET_TARGET = "Set target to one of them"
 # Words in the names of ports that a browser can use, the likeliest first; "query" is Jaeger's user interface. A name
 # that also has one of the others is a port for programs: "http-metrics", "grpc-web".
 _WEB_WORDS = ("http", "web", "www", "ui", "query", "dashboard", "console", "frontend", "gui")
@@ -86,9 +86,9 @@ def find_service(name: str, services: Mapping[str, Service]) -> Service:
     """The Service ``name``. Raises NoBackend."""
     service = services.get(name)
     if service is None:
-        raise NoBackend(f"there is no Service {name}; there is: {', '.join(sorted(services)) or 'none'}")
+        raise NoBackend(f"no Service {name}; the Services are: {', '.join(sorted(services)) or 'none'}")
     if service.external_name:
-        raise NoBackend(f"the Service {name} is only another name for {service.external_name}, and has no pods")
+        raise NoBackend(f"the Service {name} is an ExternalName for {service.external_name} and has no pods")
     return service
 
 
@@ -106,10 +106,8 @@ def find_port(service: Service, target: str | None, local_port: int) -> ServiceP
     spoken = [port for port in named if port.protocol == "TCP"]
     if not spoken:
         protocols = " and ".join(sorted({port.protocol for port in named}))
-        which = "its ports speak" if target is None else f"its port {target} speaks"
-        raise NoBackend(
-            f"the Service {service.name} cannot be forwarded: {which} {protocols}, only TCP can be forwarded"
-        )
+        which = "its ports use" if target is None else f"its port {target} uses"
+        raise NoBackend(f"the Service {service.name} cannot be forwarded: {which} {protocols}, but only TCP works")
     if len(spoken) == 1 or target is not None:
         return spoken[0]
     chosen = next((port for port in spoken if port.number == local_port), None) or _find_web_port(spoken)
@@ -144,8 +142,8 @@ def _follow_selector(service: Service, port: ServicePort, pods: Iterable[Pod]) -
     ends = tuple(end for pod in usable if (end := _resolve(pod, port)) is not None)
     if usable and not ends:
         raise NoBackend(
-            f"the Service {service.name} leads to the container port {port.target!r}, which none of its pods has"
-            f" ({usable[0].name} has: {', '.join(usable[0].ports) or 'no named port'})"
+            f"the Service {service.name} targets the container port {port.target!r}, but none of its pods has it "
+            f"({usable[0].name} has: {', '.join(usable[0].ports) or 'no named port'})"
         )
     return ends, _explain_absence(service, len(matching))
 
@@ -167,7 +165,7 @@ def _follow_slices(
     own = [one for one in slices if one.service == service.name]
     ends = tuple(end for one in own for end in _read_ends(one, port, service, pods))
     if not own:
-        return ends, f"the Service {service.name} has neither a selector nor an EndpointSlice"
+        return ends, f"the Service {service.name} has no selector and no EndpointSlice"
     return ends, f"no endpoint of the Service {service.name} is ready"
 
 
@@ -184,7 +182,7 @@ def _read_ends(one: Slice, port: ServicePort, service: Service, pods: Mapping[st
 
 def _explain_absence(service: Service, matching: int) -> str:
     if matching == 0:
-        return f"no pod has the labels that the Service {service.name} selects"
+        return f"no pod matches the selector of the Service {service.name}"
     if matching == 1:
         return f"the only pod of the Service {service.name} is not ready"
     return f"none of the {matching} pods of the Service {service.name} is ready"

@@ -191,7 +191,7 @@ class KubernetesClient:
             if self._session is refused:
                 with contextlib.suppress(TooEarly):
                     self._renewals.admit()
-                    error = refuse(f"{refused.certified.server} refuses the credentials of {refused.certified.origin}")
+                    error = refuse(f"{refused.certified.server} rejected the credentials of {refused.certified.origin}")
                     self._renewals.fail(error)  # until a request succeeds
                     self._session = self._reopen(refused)
             return self._session is not None and self._session.certified != refused.certified
@@ -285,25 +285,33 @@ def _explain_failure(
     if isinstance(error, ClusterError):
         return error
     if exchange.given_up or isinstance(error, GivenUp):
-        return failed("timeout", "did not answer completely in time")
+        return failed("timeout", "did not complete its answer in time")
     if tls := _find_cause(error, ssl.SSLError):
         return failed(*explain_tls(tls))
     if unresolved := _find_cause(error, socket.gaierror):
         words = f"cannot be reached: {explain_failure(unresolved).words}"
-        return failed("unreachable", words, "Is the name server reachable?")
+        return failed("unreachable", words, "Check the name server")
     refused = isinstance(error, failures.NewConnectionError)  # for urllib3 that is a kind of timeout, too
     if isinstance(error, failures.ConnectTimeoutError) and not refused:
-        return failed("timeout", f"did not accept a connection within {timeout[0]:g} s", "Is the machine reachable?")
+        return failed(
+            "timeout", f"did not accept a connection within {timeout[0]:g} s", "Check that the machine is reachable"
+        )
     if isinstance(error, failures.ReadTimeoutError) or _find_cause(error, TimeoutError):
-        return failed("timeout", f"did not answer within {timeout[1]:g} s", "Is the API server overloaded or stopped?")
+        return failed(
+            "timeout",
+            f"did not answer within {timeout[1]:g} s",
+            "Check whether the API server is overloaded or stopped",
+        )
     if broken := _find_cause(error, OSError):
         return _explain_os_error(broken, failed, sent=exchange.sent)
     if isinstance(error, failures.IncompleteRead) or _find_cause(error, failures.IncompleteRead):
-        return failed("unreachable", "broke the connection off in the middle of its answer")
+        return failed("unreachable", "closed the connection in the middle of its answer")
     if isinstance(error, failures.LocationValueError | ValueError):
-        return refuse(f"{server} cannot be asked: {error}", "Correct the server or the token in the kubeconfig")
+        return refuse(
+            f"the request to {server} is invalid: {error}", "Correct the server or the token in the kubeconfig"
+        )
     if isinstance(error, failures.HTTPError | HTTPException):
-        return failed("protocol", f"sent what is no HTTP answer: {error}", "Is this address the Kubernetes API?")
+        return failed("protocol", f"did not answer with HTTP: {error}", "Check that this address is the Kubernetes API")
     return None
 
 
@@ -313,8 +321,8 @@ _Cause = TypeVar("_Cause", bound=BaseException)
 
 def _explain_os_error(error: OSError, failed: _Failed, *, sent: bool) -> ClusterError:
     if sent:
-        return failed("unreachable", f"broke the connection off: {explain_failure(error).words}")
-    hint = "Is the cluster running? (minikube start, systemctl status k3s)"
+        return failed("unreachable", f"closed the connection: {explain_failure(error).words}")
+    hint = "Check that the cluster is running (`minikube start`, `systemctl status k3s`)"
     return failed("unreachable", f"cannot be reached: {explain_failure(error).words}", hint)
 
 

@@ -84,7 +84,7 @@ class KubernetesCluster:
                 return Sighting(exists=False, progress=_explain_absence(service))
             return Unseen(error.kind, str(error), error.retry_after)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            return Unseen("protocol", f"{path} was answered with an object that is no {service.kind}: {error}")
+            return Unseen("protocol", f"{path} returned an object that is not a {service.kind}: {error}")
 
     async def restart(self, restart: Restart, at: Moment) -> RestartAnswered:
         """Send the compare-and-set once. Applied is what the answer shows to carry our token."""
@@ -100,7 +100,7 @@ class KubernetesCluster:
             return RestartAnswered(
                 at, restart.service, restart.token, Outcome.APPLIED, "accepted", None, generation, template=template
             )
-        odd = ClusterError("protocol", "the answer to the restart does not show its token")
+        odd = ClusterError("protocol", "the answer to the restart does not contain its token")
         return _answer(restart, at, outcome=Outcome.UNKNOWN, error=odd)
 
     async def close(self) -> None:
@@ -201,7 +201,7 @@ def _answer(restart: Restart, at: Moment, *, outcome: Outcome, error: ClusterErr
 
 
 def _explain_absence(service: ServicePlan) -> str:
-    return f"there is no {service.kind} {service.workload} in the namespace {service.namespace}"
+    return f"no {service.kind} {service.workload} in the namespace {service.namespace}"
 
 
 def _read_result(workload: Json) -> tuple[object, int | None, str | None]:

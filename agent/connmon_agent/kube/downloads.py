@@ -95,14 +95,14 @@ class Download:
 
 def _explain(bad: BadAnswer, server: str) -> ClusterError:
     if bad.flaw is Flaw.CUT:
-        return ClusterError("unreachable", f"{server} broke the connection off")
+        return ClusterError("unreachable", f"{server} closed the connection")
     if bad.flaw is Flaw.NO_HTTP:
         line = bad.begins.decode("latin-1").splitlines()[0]
-        words = f"sent what is no HTTP answer: {line!r}"
+        words = f"did not answer with HTTP: {line!r}"
     elif bad.flaw is Flaw.LONG_HEAD:
         words = f"sent an answer with a head of more than {HEAD // 1024} KiB"
     elif bad.flaw is Flaw.CODING:
-        words = "answered in a transfer coding that was not asked for"
+        words = "used a transfer coding that was not requested"
     else:
         words = "sent malformed HTTP"
-    return ClusterError("protocol", f"{server} {words}", hint="Is this address the Kubernetes API?")
+    return ClusterError("protocol", f"{server} {words}", hint="Check that this address is the Kubernetes API")

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import ClusterError
 
 VARIABLE = "CREDENTIALS_DIRECTORY"
-RESTART = "restart the service: it has a copy of the kubeconfig from its start"
+RESTART = "restart the service, which uses the copy of the kubeconfig made at its start"
 LONGEST_NAME = 200  # characters; systemd takes 255
 
 

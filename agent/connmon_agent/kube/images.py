@@ -93,7 +93,7 @@ def find_pulls(template: Json, present: frozenset[str], *, nodes_known: bool) ->
 
     ``present`` are the images that nodes have; ``nodes_known`` False: the role does not let the agent see them all.
     """
-    unlisted = "no node lists it" if nodes_known else "whether a node has it is not known: the role cannot list nodes"
+    unlisted = "not present on any node" if nodes_known else "presence on nodes unknown, the role cannot list nodes"
     pulls: dict[str, Pull] = {}
     for image, policy in list_needed(template):
         if policy == _ALWAYS or normalize_image(image) not in present:

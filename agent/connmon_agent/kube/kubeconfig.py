@@ -27,7 +27,7 @@ from .kubeconfig_types import SHAPES, describe, find_misfit
 REPAIR = "Repair the kubeconfig; `kubectl config view` reads the same file"
 MAX_BYTES = 4_000_000  # of a kubeconfig, a token or a certificate; a context with certificates has 10 kB
 IN_CLUSTER_HINT = "Set kubernetes.kubeconfig in the configuration, or KUBECONFIG"
-NO_SOCKS = "Name an HTTP proxy (http://host:port): SOCKS proxies are not supported"
+NO_SOCKS = "Use an HTTP proxy (http://host:port); SOCKS proxies are not supported"
 PLUGIN_EXTENSION = "client.authentication.k8s.io/exec"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -117,7 +117,7 @@ def find_kubeconfigs(kubeconfig: Path | None, places: Places) -> tuple[Path, ...
     if (places.service_account / "token").exists():
         return ()
     listed = ", ".join(map(str, (*usual, places.service_account)))
-    raise refuse(f"no kubeconfig was found (looked at {listed})", IN_CLUSTER_HINT)
+    raise refuse(f"no kubeconfig found (looked for {listed})", IN_CLUSTER_HINT)
 
 
 def read_file(path: Path, *, errors: str = "strict") -> str:
@@ -131,7 +131,7 @@ def read_file(path: Path, *, errors: str = "strict") -> str:
         return data.decode(encoding, errors)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise refuse(f"{path} cannot be read: {reason}", "Make it readable for the agent's user") from error
+        raise refuse(f"{path} cannot be read: {reason}", "Make it readable by the agent's user") from error
 
 
 class _Merged:
@@ -165,7 +165,7 @@ class _Merged:
         """The access of the context ``name`` (None: the current one)."""
         name = name or self._current
         if not name:
-            raise refuse(f"{self._place} names no current context", "Set kubernetes.context")
+            raise refuse(f"{self._place} has no current context", "Set kubernetes.context")
         context, _ = self._find("context", name)
         cluster, cluster_base = self._find("cluster", str(context.get("cluster")))
         user, base = self._find("user", str(context["user"])) if context.get("user") else ({}, Path())
@@ -194,7 +194,7 @@ class _Merged:
         urls = {key: cluster.get(key) for key in ("server", "proxy-url") if key == "server" or cluster.get(key)}
         for key, url in urls.items():
             if not _is_url(str(url)):
-                message = f"{self._place}: the cluster {name} has the {key} {url!r}, which is no http or https URL"
+                message = f"{self._place}: the cluster {name} has the {key} {url!r}, which is not an http or https URL"
                 raise refuse(message, REPAIR)
         named = cluster.get("certificate-authority") or cluster.get("certificate-authority-data")
         if cluster.get("insecure-skip-tls-verify") and named:  # kubectl refuses it, too
@@ -217,7 +217,7 @@ class _Merged:
             try:
                 return base64.b64decode("".join(str(data).split()), validate=True).decode("utf-8", "replace")
             except ValueError as error:
-                message = f"{self._place}: {key}-data is not base64 of a PEM text"
+                message = f"{self._place}: {key}-data is not base64-encoded PEM"
                 raise refuse(message, REPAIR) from error
         return self._read(base / str(entry[key]), errors="replace") if entry.get(key) else None
 
@@ -275,13 +275,13 @@ def _is_url(text: str) -> bool:
 def _refuse_unsupported(user: dict[str, Any], place: str) -> None:
     if "auth-provider" in user:
         raise refuse(
-            f"{place} uses an auth-provider, which Kubernetes dropped with 1.26",
+            f"{place} uses an auth-provider, which Kubernetes 1.26 removed",
             "Use a credential plugin (exec), a token or a client certificate",
         )
     if any(key == "as" or str(key).startswith("as-") for key in user):
         raise refuse(
-            f"{place} impersonates another user, which the agent does not",
-            "Give the agent a service account of its own",
+            f"{place} impersonates another user, which is not supported",
+            "Create a service account for the agent",
         )
 
 

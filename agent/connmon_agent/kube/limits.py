@@ -29,4 +29,4 @@ def check_values(body: bytes, server: str) -> None:
         raise ClusterError("protocol", f"{server} sent JSON of more than {MAX_VALUES} values", hint=_HINT)
 
 
-_HINT = "Is this address the Kubernetes API? If it is, look there for an object with so much in it"
+_HINT = "Check that this address is the Kubernetes API, and look there for very large objects"

@@ -46,7 +46,7 @@ async def read_pages(request: Request, fetch: Fetch) -> AsyncIterator[Page]:
     raise ClusterError(
         "protocol",
         f"the list {request.path} has more than {MOST} objects that match, or more than {PAGES} pages",
-        hint="Delete what is left over, or move the services to a namespace of their own",
+        hint="Delete objects that are no longer needed, or move the services to their own namespace",
     )
 
 

@@ -13,7 +13,7 @@ from .requests import PLURALS, Json, Request, get
 
 CORE_GROUP = ""
 CLUSTER_WIDE = ""  # the namespace of what is in none
-FORWARDING = "lead local ports to pods"
+FORWARDING = "forward local ports to pods"
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
@@ -52,12 +52,12 @@ def list_permissions(services: Iterable[ServicePlan]) -> tuple[Permission, ...]:
         needed |= {
             Permission(place, "apps", plural, "get", "see whether a service is healthy", True),
             Permission(place, "apps", plural, "patch", "restart a service", True),
-            Permission(place, "apps", history, "list", "tell who restarted a service since the outage", False),
-            Permission(place, CORE_GROUP, "pods", "list", "say what ails a service's pods", False),
-            Permission(place, CORE_GROUP, "events", "list", "tell why a pod does not start or is not made", False),
-            Permission(place, CORE_GROUP, "pods/log", "get", "tell the last words of a container that crashed", False),
+            Permission(place, "apps", history, "list", "find out who restarted a service since the outage", False),
+            Permission(place, CORE_GROUP, "pods", "list", "find out why a pod is not ready", False),
+            Permission(place, CORE_GROUP, "events", "list", "find out why a pod is not created or started", False),
+            Permission(place, CORE_GROUP, "pods/log", "get", "show the last log lines of a crashed container", False),
             Permission(place, "policy", "poddisruptionbudgets", "list", "respect PodDisruptionBudgets", False),
-            Permission(CLUSTER_WIDE, CORE_GROUP, "nodes", "list", "tell which images must be pulled", False),
+            Permission(CLUSTER_WIDE, CORE_GROUP, "nodes", "list", "find out which images must be pulled", False),
         }
         if service.forward is not None:
             needed |= _list_forwarding(place)

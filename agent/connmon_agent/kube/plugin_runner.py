@@ -46,7 +46,7 @@ class PluginRunner:
         be run, subprocess.TimeoutExpired.
         """
         if self._ended:
-            raise ProcessLookupError(0, "the agent is ending")
+            raise ProcessLookupError(0, "the agent is stopping")
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
                 command,

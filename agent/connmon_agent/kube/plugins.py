@@ -77,14 +77,14 @@ def _run(access: Access, plugin: Mapping[str, Any], timeout: float, runner: Plug
         line = _write_line(command, list(map(str, plugin.get("args") or ())), access.base, environment)
         done = runner.run(line, environment=environment, timeout=timeout)
     except subprocess.TimeoutExpired as error:
-        raise refuse(f"the credential plugin {command} did not end within {timeout:g} s", _hint(plugin)) from error
+        raise refuse(f"the credential plugin {command} did not exit within {timeout:g} s", _hint(plugin)) from error
     except FileNotFoundError as error:
         where = f"{access.base / command} does not exist" if _is_path(command) else "it is not in the PATH of the agent"
         raise refuse(f"the credential plugin {command} cannot be run: {where}", _hint(plugin)) from error
     except OSError as error:
         raise refuse(f"the credential plugin {command} cannot be run: {error.strerror}", _hint(plugin)) from error
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        said = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise refuse(f"the credential plugin {command} failed with status {done.returncode}: {said}", _hint(plugin))
     return done.stdout
 
@@ -118,7 +118,7 @@ def _parse(output: str, command: str) -> dict[str, Any]:
     if not isinstance(status, dict) or not (status.get("token") or status.get("clientCertificateData")):
         raise refuse(f"the credential plugin {command} printed neither a token nor a client certificate")
     if misfit := find_misfit(status, CREDENTIAL):
-        raise refuse(f"the credential plugin {command} printed a status whose {misfit}")
+        raise refuse(f"the credential plugin {command} printed a status where {misfit}")
     return status
 
 

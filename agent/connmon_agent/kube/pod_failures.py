@@ -8,9 +8,9 @@ TEXT_LENGTH = 300  # characters of the kubelet's own words
 
 _REFUSALS = ("refused", "failed to connect", "failed to dial", "exit status", "no route to host")
 _REASONS = {
-    "not-found": "there is no pod {pod} in the namespace {namespace} any more",
-    "invalid": "the pod {pod} runs on no node yet, or no longer",
-    "server-error": "the API server does not reach the node of the pod {pod}",
+    "not-found": "the pod {pod} no longer exists in the namespace {namespace}",
+    "invalid": "the pod {pod} is not running on a node",
+    "server-error": "the API server cannot reach the node of the pod {pod}",
 }
 
 
@@ -39,7 +39,7 @@ def read_words(text: bytes, pod: str, port: int, *, answered: bool) -> PodBroke:
 def explain(error: ClusterError, namespace: str, pod: str) -> ClusterError:
     """Why no connection was made, in terms of pods."""
     if error.kind == "forbidden":
-        hint = "Grant create and get of pods/portforward; connmon-agent doctor prints a Role that does"
+        hint = "Grant create and get of pods/portforward. `connmon-agent doctor --role` prints the Role"
         message = f"the API server does not allow connections to pods in the namespace {namespace}"
         return ClusterError("forbidden", message, delivered=False, hint=hint)
     if (reason := _REASONS.get(error.kind)) is None:

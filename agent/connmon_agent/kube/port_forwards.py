@@ -83,7 +83,7 @@ class PodStream:
         full. Raises PodRefused where the way had ended before anything was written, or PodBroke.
         """
         if not self._used and (end := self._inner.end) is not None:
-            raise PodRefused(end.kind, f"the way to the pod {self._pod} is gone: {end}")
+            raise PodRefused(end.kind, f"the stream to the pod {self._pod} ended: {end}")
         self._used = True
         frame[FRAME_HEADROOM] = _DATA
         try:

@@ -94,7 +94,7 @@ def _find_ailments(pod: Json) -> Iterator[Ailment]:
 def _explain_place(pod: Json, placed: Json) -> Ailment:
     gates = list_gates(pod.get("spec") or {})
     if placed.get("reason") == _GATED:
-        names = f"scheduling gate{'s' if len(gates) > 1 else ''} {', '.join(gates) or 'that its spec names'}"
+        names = f"scheduling gate{'s' if len(gates) > 1 else ''} {', '.join(gates) or 'named in its spec'}"
         return Ailment(Plight.GATED, f"has the {names}")
     reason = str(placed.get("reason") or "Unschedulable")
     return Ailment(Plight.PLACELESS, explain_reason(reason, _AFTERTHOUGHTS.sub("", str(placed.get("message") or ""))))

@@ -18,11 +18,11 @@ from .annotations import TOKEN, list_managers
 from .reasons import explain_reason, list_gates
 from .requests import Json
 
-_UNOBSERVED = "its controller has not seen the newest change yet"
+_UNOBSERVED = "its controller has not observed the newest change"
 # Seen on a real cluster: with OrderedReady the controller takes the new template and replaces nothing while a pod is
 # not ready, so a restart cannot help a stuck one.
-_STUCK_IN_ORDER = "; it replaces none while another is not ready, so a stuck pod must be deleted by hand"
-_ON_DELETE = "its update strategy is OnDelete: a changed pod template restarts nothing"
+_STUCK_IN_ORDER = "; no pod is replaced while another is not ready, so delete a stuck pod manually"
+_ON_DELETE = "its update strategy is OnDelete, so a changed pod template restarts nothing"
 _SETTLED_REASONS = ("NewReplicaSetAvailable", "ProgressDeadlineExceeded", "DeploymentPaused")
 
 

@@ -207,7 +207,7 @@ class SpdyConnection:
                 else:
                     self._take_control(frame)
         except SpdyError as error:
-            self._finish(ClusterError("protocol", f"{self._server} does not keep to SPDY: {error}"))
+            self._finish(ClusterError("protocol", f"{self._server} violates SPDY: {error}"))
             self._wire.abort()
         if came:
             piece = b"".join(came)
@@ -281,7 +281,7 @@ class SpdyConnection:
             self._news.set_result(None)
 
     def _broken(self, error: BaseException | None) -> ClusterError:
-        return self._failed("broke the connection off" + (f": {error}" if error is not None and str(error) else ""))
+        return self._failed("closed the connection" + (f": {error}" if error is not None and str(error) else ""))
 
     def _failed(self, words: str) -> ClusterError:
         return ClusterError("unreachable", f"{self._server} {words}")

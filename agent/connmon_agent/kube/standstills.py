@@ -14,7 +14,7 @@ from .rollouts import find_failure
 
 _DEADLOCK = (
     "the rollout keeps the old pod until the new one is available (maxUnavailable 0): "
-    "make room for one more pod, or set maxUnavailable 1"
+    "free capacity for one more pod, or set maxUnavailable to 1"
 )
 
 

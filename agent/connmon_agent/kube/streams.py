@@ -308,13 +308,13 @@ class ApiStreams:
 async def _pass_proxy(wire: Wire, proxy: Proxy, server: SplitResult) -> None:
     """Ask an HTTP proxy for a tunnel to ``server``. Raises ClusterError."""
     if proxy.scheme != "http":
-        raise refuse(f"the proxy {proxy} is reached by {proxy.scheme}, which streams cannot pass", "Use an http proxy")
+        raise refuse(f"the proxy {proxy} uses {proxy.scheme}, which streams do not support", "Use an http proxy")
     host, port = server.hostname or "", _port_of(server)
     exchange = ask_for_tunnel(host, port, proxy.authorization, user_agent=USER_AGENT, limit=HEAD)
     download = Download(wire, f"the proxy {proxy}", exchange)
     head = await download.ask()
     if not 200 <= head.status < 300:
-        raise ClusterError("unreachable", f"the proxy {proxy} answered with {head.status}", hint="Correct HTTPS_PROXY")
+        raise ClusterError("unreachable", f"the proxy {proxy} returned {head.status}", hint="Correct HTTPS_PROXY")
     if download.detach():  # a server that speaks TLS, or HTTP, does not speak first
         raise ClusterError("protocol", f"the proxy {proxy} sent more than its answer", hint="Correct HTTPS_PROXY")
 
@@ -324,7 +324,7 @@ def _prepare(way: _Way, method: str, target: str, fields: Mapping[str, str]) -> 
     try:
         return HttpExchange(method, target, fields.items(), limit=HEAD)
     except ValueError as error:
-        words = f"{way.access.server} cannot be asked: {error}"
+        words = f"{way.access.server} cannot be sent a request: {error}"
         raise refuse(words, "Correct the server or the token in the kubeconfig") from error
 
 
@@ -337,7 +337,9 @@ def _verify(way: _Way, peer: str | None) -> str | None:
 
 def _explain_lost_upgrade(server: str) -> ClusterError:
     message = f"a proxy in front of {server} removes the header Upgrade, which port-forwards need"
-    return ClusterError("protocol", message, delivered=False, hint="Let the proxy pass it on, or set transport: direct")
+    return ClusterError(
+        "protocol", message, delivered=False, hint="Configure the proxy to pass it on, or set transport: direct"
+    )
 
 
 def _takes_spdy(head: Head, protocol: str) -> bool:
@@ -409,7 +411,7 @@ def _parse_event(line: bytes, server: str) -> Json:
     except (ValueError, RecursionError) as error:
         raise ClusterError("protocol", f"{server} sent an event that is not JSON") from error
     if not isinstance(event, dict):
-        raise ClusterError("protocol", f"{server} sent an event that is no object")
+        raise ClusterError("protocol", f"{server} sent an event that is not an object")
     return event
 
 

@@ -22,7 +22,7 @@ from .kubeconfig import Access, refuse
 # A PEM file may hold words of people around its blocks, in whatever encoding, which kubectl passes over.
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0xA0, 0x17, 0x18
-_BROKEN = "broke the connection off"
+_BROKEN = "closed the connection"
 
 
 def pem_blocks(text: str) -> str:
@@ -38,14 +38,14 @@ def explain_tls(error: ssl.SSLError) -> tuple[str, str, str | None]:
     """
     found = explain_failure(error)
     if found.kind in (FailureKind.UNTRUSTED, FailureKind.OUT_OF_DATE):
-        hint = "Renew the kubeconfig: its certificate authority is not the cluster's, or the clock is wrong"
+        hint = "Renew the kubeconfig: its certificate authority does not match the cluster, or the clock is wrong"
         return "credentials", f"is not trusted: {found.detail}", hint
     if found.kind is FailureKind.ALERT:
-        return "credentials", f"refused our certificate: {found.detail}", "Renew the kubeconfig"
+        return "credentials", f"rejected the client certificate: {found.detail}", "Renew the kubeconfig"
     if found.kind is FailureKind.CLOSED:
-        return "unreachable", _BROKEN, "Is the API server running behind this address?"
+        return "unreachable", _BROKEN, "Check that the API server is running at this address"
     words = f"does not speak TLS: {found.detail}" if found.kind is FailureKind.NO_TLS else found.words
-    return "protocol", words, "Is this address the Kubernetes API?"
+    return "protocol", words, "Check that this address is the Kubernetes API"
 
 
 def build_context(access: Access, temp_dir: Path) -> ssl.SSLContext:

@@ -91,7 +91,7 @@ class TunnelStream:
         return self._begun
 
     def _refuse(self, end: ClusterError) -> PodRefused:
-        return PodRefused(end.kind, f"the way to the pod {self._pod} is gone: {end}")
+        return PodRefused(end.kind, f"the stream to the pod {self._pod} ended: {end}")
 
     async def _part(self) -> bool:
         """Whether another client may have the connection. Only the first time anything is done for it."""

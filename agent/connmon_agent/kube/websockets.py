@@ -182,7 +182,7 @@ class ApiSocket:
             why = payload[2:].decode("utf-8", "replace")
             self._end = self._failed(f"closed the stream with code {code}" + (f" ({why})" if why else ""))
         elif opcode == _TEXT:
-            self._end = self._end or self._failed("sent text where data was due")
+            self._end = self._end or self._failed("sent text instead of data")
         # A ping stays unanswered: the kubelet's library ends the connection at a pong that it has not asked for.
 
     def _take_data(self, payload: bytes, *, whole: bool) -> None:
@@ -204,7 +204,7 @@ class ApiSocket:
             self._news.set_result(None)
 
     def _broken(self, error: BaseException | None) -> ClusterError:
-        return self._failed("broke the connection off" + (f": {error}" if error is not None and str(error) else ""))
+        return self._failed("closed the connection" + (f": {error}" if error is not None and str(error) else ""))
 
     def _failed(self, words: str) -> ClusterError:
         return ClusterError("unreachable", f"{self._server} {words}")

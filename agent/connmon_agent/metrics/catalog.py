@@ -97,7 +97,7 @@ def _link(seen: Observed) -> Iterator[Family]:
     )
     yield counter(
         "connmon_blind_seconds",
-        "Seconds of monitoring gaps: no agent ran, the machine slept, or the process stood still.",
+        "Seconds of monitoring gaps: no agent ran, the machine slept, or the process stalled.",
         [((), tallies.blind)],
         created=seen.born,
         unit="seconds",
@@ -137,13 +137,13 @@ def _workloads(seen: Observed) -> Iterator[Family]:
     )
     yield gauge(
         "connmon_restart_attempts_remaining",
-        "Restarts that the workload has left; sustained health or rearm gives them back.",
+        "Restarts that the workload has left; reset by sustained health or rearm.",
         [(labelled(workload=name), max(0, budget - service.attempts)) for name, service in services],
     )
     counts = seen.tallies.restarts
     yield counter(
         "connmon_restarts",
-        "Restarts by outcome; foreign: somebody else changed the workload first.",
+        "Restarts by outcome; foreign: another client changed the workload first.",
         [
             (labelled(workload=name, outcome=outcome), counts.get(name, {}).get(outcome, 0))
             for name, _ in services

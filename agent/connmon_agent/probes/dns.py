@@ -24,11 +24,11 @@ _SIZES = {1: 4, 28: 16}  # of an address, by type
 _ANSWER, _TRUNCATED, _RECURSION_DESIRED = 0x8000, 0x0200, 0x0100
 _OPCODE, _RCODE = 0x7800, 0x000F
 _RCODES = {
-    1: "FORMERR: it does not understand the query",
-    2: "SERVFAIL: it could not find out",
+    1: "FORMERR: the server does not understand the query",
+    2: "SERVFAIL: the server could not resolve the name",
     3: "NXDOMAIN: the name does not exist",
-    4: "NOTIMP: it does not do such queries",
-    5: "REFUSED: it does not answer us",
+    4: "NOTIMP: the server does not support such queries",
+    5: "REFUSED: the server refuses queries from this machine",
 }
 _FAILURES = {2: Failure.SERVFAIL, 3: Failure.NXDOMAIN, 5: Failure.REFUSED}
 _MAX_LABEL, _MAX_NAME, _MAX_DATAGRAM = 63, 255, 65_535
@@ -99,7 +99,7 @@ async def _receive(sock: socket.socket, count: int) -> bytes:
     while len(received) < count:
         part = await loop.sock_recv(sock, count - len(received))
         if not part:
-            raise WrongAnswer("hung up before the answer was complete", Failure.REFUSED)
+            raise WrongAnswer("closed the connection before the answer was complete", Failure.REFUSED)
         received += part
     return received
 
@@ -127,15 +127,15 @@ def check_header(query: bytes, answer: bytes) -> None:
     """Check that ``answer`` belongs to ``query`` and reports no error. Raises WrongAnswer."""
     identity, flags, questions, *_ = _unpack(_HEADER, answer, 0)
     if identity != _HEADER.unpack_from(query)[0]:
-        raise WrongAnswer("the answer's id is not the query's")
+        raise WrongAnswer("the id of the answer does not match the query")
     if not flags & _ANSWER or flags & _OPCODE:
-        raise WrongAnswer("the answer is not marked as an answer")
+        raise WrongAnswer("the answer is not flagged as a response")
     rcode = flags & _RCODE
     if rcode:  # before the question, which servers leave out of some errors
         words = _RCODES.get(rcode, f"error {rcode}")
         raise WrongAnswer(f"answered {words}", _FAILURES.get(rcode, Failure.WRONG))
     if questions != 1 or _read_question(answer) != _read_question(query):
-        raise WrongAnswer("the answer's question is not the query's")
+        raise WrongAnswer("the question in the answer does not match the query")
 
 
 def check_records(query: bytes, answer: bytes) -> None:

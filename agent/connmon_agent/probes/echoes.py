@@ -38,15 +38,15 @@ def find_obstacle(family: str | None) -> str | None:
         from ..windows_api import icmp  # Windows alone has it
 
         possible = icmp.can_send(six=version == socket.AF_INET6)
-        return None if possible else "Windows lets this user send no echoes (IcmpCreateFile)"
+        return None if possible else "Windows does not let this user send pings (IcmpCreateFile)"
     try:
         socket.socket(version, socket.SOCK_DGRAM, _PROTOCOL[version]).close()
     except PermissionError:
         setting = f", which is {_read_range()}" if _RANGE.exists() else ""
-        return f"the kernel allows this user no ping sockets: widen net.ipv4.ping_group_range{setting}"
+        return f"the kernel does not allow this user ping sockets; widen net.ipv4.ping_group_range{setting}"
     except OSError as error:
         # A machine without IPv6 lacks the family, not the right to ping: that is a fault of the link.
-        return "this system has no unprivileged ping sockets" if error.errno in _NOT_HERE else None
+        return "this system has no ping sockets for unprivileged users" if error.errno in _NOT_HERE else None
     return None
 
 
@@ -82,7 +82,7 @@ async def send_by_function(address: Address, network: Network, send: Callable[[s
     network.bytes += count_datagrams(family, _PAYLOAD, header=ICMP)
     answer = await asyncio.to_thread(send, _write_address(place), payload, network.timeout)
     if answer != payload:
-        raise WrongAnswer("the echo is not of what was sent")
+        raise WrongAnswer("the echo does not match the request")
     network.bytes += count_datagrams(family, _PAYLOAD, header=ICMP)
 
 
@@ -114,7 +114,7 @@ def check_echo(answer: bytes, family: int, sequence: int, payload: bytes) -> Non
     if (kind, code) != (_REPLY[socket.AddressFamily(family)], 0):
         raise WrongAnswer(f"answered ICMP type {kind}, code {code}, not an echo")
     if (answered, message[_HEADER.size :]) != (sequence, payload):
-        raise WrongAnswer("the echo is not of what was sent")
+        raise WrongAnswer("the echo does not match the request")
 
 
 def _strip_ip_header(answer: bytes) -> bytes:

@@ -44,13 +44,13 @@ def find_gateway(routes: list[DefaultRoute]) -> str:
             # A router's link-local address means nothing without the interface. Windows' have its number already.
             zoned = "%" in route.gateway or route.version == 4 or not ip_address(route.gateway).is_link_local
             return route.gateway if zoned else f"{route.gateway}%{route.interface}"
-    raise ProbeFailure(f"the default route over {chosen[0].interface} has no gateway that could be asked")
+    raise ProbeFailure(f"the default route over {chosen[0].interface} has no gateway to probe")
 
 
 def find_gateway_obstacle(target: GatewayTarget) -> str | None:
     """Why the gateway cannot be probed on this machine; None: it can."""
     unknown = target.address is None and read_default_routes() is None
-    return "this system does not tell its default route" if unknown else None
+    return "this system does not report its default route" if unknown else None
 
 
 async def _knock(address: Address) -> None:

@@ -97,7 +97,7 @@ def naming_this_machine(network: Network) -> Iterator[None]:
         if network.own is None:
             raise
         reason = error.reason if isinstance(error, WrongAnswer) else explain_error(error)
-        told = f"{reason}: by this machine, as the name resolves to {network.own}"
+        told = f"{reason}, sent by this machine: the name resolves to {network.own}"
         raise WrongAnswer(told, Failure.DECLINED) from None
 
 
@@ -236,7 +236,7 @@ def _names_of(host: str) -> tuple[str, str]:
 def _compare_body(body: bytes, expected: bytes) -> None:
     if body != expected:
         shown = ascii(body[:40].decode(errors="replace")) + ("..." if len(body) > 40 else "")
-        raise WrongAnswer(f"answered another text than expected: {shown}")
+        raise WrongAnswer(f"answered with unexpected text: {shown}")
 
 
 async def _read_head(reader: asyncio.StreamReader, exchange: HttpExchange) -> Head:

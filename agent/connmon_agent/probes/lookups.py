@@ -61,7 +61,7 @@ def refuse_loopback(host: str, found: Iterable[Address]) -> list[Address]:
     if addresses and not abroad:
         blocked = addresses[0][1][0]
         reason = (
-            f'the name "{host}" resolves to {blocked}, which is this machine: look for a DNS filter or {HOSTS_FILE}'
+            f'the name "{host}" resolves to {blocked}, which is this machine; check for a DNS filter or {HOSTS_FILE}'
         )
         raise ProbeFailure(reason, Failure.NAME)
     return abroad

@@ -209,7 +209,7 @@ class TargetProber:
         except OSError as error:
             return ProbeFailure(explain_error(error), classify_error(error))
         except Exception as error:  # a mistake of a probe must cost a target, never the agent
-            return ProbeFailure(f"the probe itself failed: {type(error).__name__}: {error}")
+            return ProbeFailure(f"internal probe error: {type(error).__name__}: {error}")
         return None
 
 

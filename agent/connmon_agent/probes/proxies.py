@@ -29,7 +29,7 @@ def _parse(text: str, source: str) -> Proxy:
     try:
         proxy = parse_proxy(text, source)
     except ProxyError as error:
-        raise ProbeFailure(f"{error}: write it as http://host:port") from None
+        raise ProbeFailure(f"{error}; write it as http://host:port") from None
     if proxy.scheme != "http":
-        raise ProbeFailure(f"{source} names a proxy that is reached by {proxy.scheme}: write it as http://host:port")
+        raise ProbeFailure(f"{source} names a proxy with the scheme {proxy.scheme}; write it as http://host:port")
     return proxy

@@ -109,13 +109,13 @@ class RegistryAsker:
     async def _find_answer(self, registry: str) -> RegistryAnswer:
         endpoint = self._endpoints.get(registry)
         if endpoint == NOT_ASKED:
-            return RegistryAnswer(Reach.UNKNOWN, "the configuration says not to")
+            return RegistryAnswer(Reach.UNKNOWN, "disabled in the configuration")
         if endpoint is None and not _PLACE.fullmatch(registry):
             return RegistryAnswer(Reach.UNKNOWN, "it is not a host name")
         url = f"https://{_HOSTS.get(registry, registry)}" if endpoint is None else endpoint.rstrip("/")
         host = urlsplit(url).hostname or ""
         if endpoint is None and _is_loopback(host):
-            return RegistryAnswer(Reach.UNKNOWN, "its name means each node itself")
+            return RegistryAnswer(Reach.UNKNOWN, "its name resolves to each node itself")
         network = Network(self._trust, Lookup(self._resolve), timeout=self._timeout, environment=self._environment)
         try:
             async with asyncio.timeout(self._timeout):
@@ -164,7 +164,7 @@ class RegistryAsker:
             return RegistryAnswer(Reach.UNKNOWN, reason)
         met = network.connected or failure.failure is Failure.REFUSED or registry in self._heard
         if not met and await self._is_private(host):
-            return RegistryAnswer(Reach.UNKNOWN, f"{reason}, and its private address has never answered")
+            return RegistryAnswer(Reach.UNKNOWN, f"{reason}; its private address has never answered")
         return RegistryAnswer(Reach.UNREACHABLE, reason)
 
     async def _is_private(self, host: str) -> bool:

@@ -38,7 +38,7 @@ def examine_account(
         text, remedy = explain_unreadable(account, closed)
         yield warning(ABOUT, text, remedy)
     else:
-        yield good(ABOUT, f"{account}, which can read the configuration, the kubeconfig and connmon-agent itself")
+        yield good(ABOUT, f"{account}: can read the configuration, the kubeconfig and connmon-agent")
 
 
 def _places() -> Places:

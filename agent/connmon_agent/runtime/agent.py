@@ -328,8 +328,8 @@ class Agent:
     def _tell_slow_disk(self) -> None:
         self._say(
             "error",
-            f"the state file's disk has not answered for {SLOW_DISK:g} s, and nothing is decided until it does. "
-            f"Check the disk and {SYSTEM_LOG}",
+            f"the disk of the state file has not answered for {SLOW_DISK:g} s; no decisions until it does. Check "
+            f"the disk and {SYSTEM_LOG}",
         )
 
     def _pass_over(self, event: Event, error: Exception) -> None:
@@ -339,7 +339,7 @@ class Agent:
     def _lose_memory(self, error: StoreError) -> None:
         """A failed commit may or may not be durable: act on nothing until the state file has been read again."""
         if self._trouble is None and not self._regaining:
-            self._say("error", f"nothing can be recorded, so nothing is restarted: {error}")
+            self._say("error", f"the state file cannot be written, so nothing is restarted: {error}")
         self._trouble = error
         self._announce()
         if not self._regaining and not self._ending.is_set():
@@ -354,7 +354,7 @@ class Agent:
             await self._lane.do(self._try_again)
             pause = min(2 * pause, LONGEST_REOPEN_INTERVAL)
         self._regaining = False
-        self._say("info", "the state file can be written again")
+        self._say("info", "the state file is writable again")
         self._announce()
         self._nudge()
 
@@ -464,7 +464,7 @@ class Agent:
 
     def _lose_port(self, order: Listen, error: BaseException) -> None:
         """A mistake of ours: the port counts as taken, and the others are tried."""
-        reason = f"not to be had: internal error: {error!r}"
+        reason = f"cannot be used: internal error: {error!r}"
         self.take(ListenAnswered(self._clock.now(), order.service, order.token, reason))
 
     # Beginning and end.
@@ -507,7 +507,7 @@ class Agent:
     async def _finish(self) -> None:
         """End everything, and leave behind what does not end in time: the state file is what a kill would leave."""
         self.end(self._end_reason)  # where it is not that which brought us here; nothing is begun any more
-        self._lane.drop("the agent is ending")
+        self._lane.drop("the agent is stopping")
         await cancel(self._tasks, patience=self.time_left / 2)
         closing: Tasks = set()
         supervise("record the end", partial(self._lane.do, self._conclude), tasks=closing, again=False)
@@ -520,7 +520,7 @@ class Agent:
         for task in left:
             task.cancel()
             self._say(
-                "warning", f"abandoned, because it did not end within {self._stop_timeout:g} s: {task.get_name()}"
+                "warning", f"abandoned after {self._stop_timeout:g} s, it did not stop in time: {task.get_name()}"
             )
 
     async def _conclude(self) -> None:

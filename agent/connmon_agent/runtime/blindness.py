@@ -82,5 +82,5 @@ def _tell_step(seconds: float) -> str:
 
 def _tell_gap(slept: float, still: float) -> str:
     if slept < BLIND_AFTER <= still:
-        return f"the agent stood still for {in_words(slept + still)}"
+        return f"the agent stalled for {in_words(slept + still)}"
     return f"the machine slept for {in_words(slept + still)}"

@@ -118,7 +118,7 @@ def make_state_dir(folder: Path) -> None:
         done = "written to" if folder.is_dir() else "made"
         raise ConnmonError(
             f"the state directory {folder} cannot be {done}: {error.strerror or error}",
-            hint="Create it and give it to the agent's user, or use another --state-dir",
+            hint="Create it and make the agent's user its owner, or use another --state-dir",
         ) from error
 
 
@@ -293,7 +293,7 @@ class Runner:
         if settings.state_dir != self._settings.state_dir:
             raise ConnmonError(
                 f"state_dir cannot change while the agent runs ({self._settings.state_dir} is in use)",
-                hint=f"Stop the agent and start it again to use {settings.state_dir}",
+                hint=f"Restart the agent to use {settings.state_dir}",
             )
         if settings.state_group != self._settings.state_group:
             await asyncio.to_thread(_admit_group, self._memory.folder, settings.state_group)
@@ -324,7 +324,7 @@ class Runner:
         self._address = address = ApiAddress(settings.kubernetes)
         prober = TargetProber(settings.targets, settings.timeout, find_api=address.find)
         for name, obstacle in prober.left_out.items():
-            self._say(Sentence(self.now(), "warning", "link", f"{name} is left out: {obstacle}"))
+            self._say(Sentence(self.now(), "warning", "link", f"target {name} is skipped: {obstacle}"))
         return prober
 
     def keep(self, log: Log) -> None:

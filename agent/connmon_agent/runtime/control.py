@@ -110,7 +110,7 @@ class ControlServer:
             return {"done": False, "reason": str(error)}
         except Exception as error:  # a mistake of ours: whoever gave the order must not take silence for success
             report("carry out an order", error)
-            return {"done": False, "reason": f"internal error ({error!r}): please report it with the agent's log"}
+            return {"done": False, "reason": f"internal error ({error!r}); report it with the agent's log"}
         return {"done": True} if refusal is None else {"done": False, "reason": refusal}
 
     async def _handle(self, request: Request, by: str) -> Mapping[str, object]:
@@ -123,10 +123,10 @@ def parse_request(line: bytes) -> Request:
     """One request line. Raises ValueError where it is malformed; whether the order is known is not looked at."""
     data = json.loads(line)
     if not isinstance(data, dict) or not isinstance(data.get("services", []), list):
-        raise ValueError("a request is an object with an order and a list of services")
+        raise ValueError("the request must be an object with an order and a list of services")
     until = data.get("until", math.inf)
     if not isinstance(until, int | float):
-        raise ValueError("until is a number of seconds since boot")
+        raise ValueError("until must be a number of seconds since boot")
     return Request(str(data.get("order")), tuple(str(name) for name in data.get("services", [])), until, data)
 
 
@@ -156,24 +156,25 @@ def _ask(folder: Path, line: bytes, patience: float) -> dict[str, object]:
     try:
         answer = json.loads(exchange(folder, line, patience))
         if not isinstance(answer, dict):
-            raise ValueError("the answer is no object")
+            raise ValueError("the answer is not an object")
         return answer
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise _not_listening(folder) from error
     except PermissionError as error:
         raise ConnmonError(
-            f"the agent's {NOUN} in {folder} may not be used by this user",
+            f"the agent's {NOUN} in {folder} is not open to this user",
             hint=advise_on_user(folder / LOCK_FILE),
         ) from error
     except TimeoutError as error:
         raise ConnmonError(
             f"the agent did not answer within {patience:g} s; if it has not accepted the order by now, it expired",
-            hint="Check for a suspended process or a hanging disk. `connmon-agent status` shows what it accepted",
+            hint="Check for a suspended process or a hanging disk, then run `connmon-agent status` to see whether it "
+            "accepted the order",
         ) from error
     except (OSError, ValueError) as error:
         raise ConnmonError(
-            "the agent ended before it answered",
-            hint="Check with `connmon-agent status` whether it was accepted; if not, give the order again",
+            "the agent stopped before it answered",
+            hint="Run `connmon-agent status` to see whether the order was accepted; if not, repeat it",
         ) from error
 
 
@@ -182,7 +183,7 @@ def _not_listening(folder: Path) -> NotRunning:
     if find_agent(folder) is None:
         return not_running(folder)
     hint = "The agent is starting or stopping. Retry in a few seconds"
-    return NotRunning(f"the agent in {folder} does not listen", hint=hint)
+    return NotRunning(f"the agent in {folder} is not accepting orders", hint=hint)
 
 
 def not_running(folder: Path) -> NotRunning:

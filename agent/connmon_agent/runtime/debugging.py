@@ -72,7 +72,7 @@ class _DebuggedProber:
         self._prober.watch_gateway(address)
 
     def renew(self, kinds: Collection[str]) -> None:
-        self._debug(PROBES, LINK, lambda took: f"probes of kind {', '.join(sorted(kinds))} begin anew")
+        self._debug(PROBES, LINK, lambda took: f"probes of kind {', '.join(sorted(kinds))} are reopened")
         self._prober.renew(kinds)
 
     async def close(self) -> None:
@@ -135,7 +135,7 @@ class _DebuggedForwards:
 
     async def worth_checking(self) -> str:
         service = await self._forwards.worth_checking()
-        self._debug(FORWARDS, service, lambda took: "a connection failed or works again: its port is checked")
+        self._debug(FORWARDS, service, lambda took: "a connection failed or recovered; checking its port")
         return service
 
     async def close(self) -> None:
@@ -160,7 +160,7 @@ def _describe_probe(result: ProbeResult) -> str:
 def describe_sight(seen: Sighting | Unseen) -> str:
     """A look at a workload, in the words of kubectl."""
     if isinstance(seen, Unseen):
-        return f"nothing is known, {seen.kind}: {seen.reason}"
+        return f"unknown, {seen.kind}: {seen.reason}"
     if not seen.exists:
         return "it does not exist"
     parts = [f"{seen.available}/{seen.desired} available", f"rollout {seen.rollout}", f"generation {seen.generation}"]

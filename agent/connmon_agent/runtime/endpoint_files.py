@@ -75,8 +75,8 @@ def describe_as_json(entries: dict[str, dict[str, Any]]) -> str:
 def describe_as_env(entries: dict[str, dict[str, Any]]) -> str:
     """Lines for a shell to source: FRONTEND_CUSTOM_URL, _HOST and _PORT of the service frontend-custom."""
     lines = [
-        "# Where the services are reached now. connmon-agent writes this file; a service without a port is not in it.",
-        "# Where the process with this number is gone, so are the ports.",
+        "# Local URLs of the services, written by connmon-agent. A service without a port is not listed.",
+        "# The ports are open only while the process with this id runs.",
         f"CONNMON_AGENT_PID={os.getpid()}",
     ]
     for name, entry in entries.items():

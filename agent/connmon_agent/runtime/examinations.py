@@ -81,8 +81,8 @@ def _find_agent(folder: Path) -> int | None:
 def examine_proc(proc: Path = PROC, *, platform: str = sys.platform) -> Iterator[Finding]:
     """Whether Linux' /proc is there, and whole: a container or a hardened service may have none, or a part."""
     if platform == "linux" and not (proc / "stat").exists():
-        told = f"{proc} is missing or only a part of it is mounted: who holds a port cannot be named"
-        yield warning("system", told, "Mount it; in a systemd unit set ProcSubset=all")
+        told = f"{proc} is missing or only partly mounted; programs that hold a port cannot be named"
+        yield warning("system", told, "Mount it. In a systemd unit, set ProcSubset=all")
 
 
 def examine_charts(places: tuple[Path, ...] = PLACES) -> Iterator[Finding]:
@@ -92,9 +92,9 @@ def examine_charts(places: tuple[Path, ...] = PLACES) -> Iterator[Finding]:
         charts = load_charts(folder)
     except ConfigurationError as error:
         for mistake in error.problems:
-            yield problem("charts", str(mistake), "Correct the file, or install connmon-agent again")
+            yield problem("charts", str(mistake), "Correct the file, or reinstall connmon-agent")
     else:
-        yield good("charts", f"{', '.join(charts)} in {folder} hold what they promise")
+        yield good("charts", f"{', '.join(charts)} in {folder}: valid, all declared properties hold")
 
 
 def examine_folder(
@@ -114,17 +114,19 @@ def _examine_place(folder: Path) -> Finding | None:
     if not folder.exists():
         parent = next(parent for parent in folder.parents if parent.exists())
         if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):  # on Windows a file may be asked for what is in it
-            return note(STATE, f"{folder} does not exist yet; `connmon-agent start` makes it")
-        missing = f"{folder} does not exist, and {parent} is not writable for this user"
-        return problem(STATE, missing, "Make it, or use --state-dir")
+            return note(STATE, f"{folder} does not exist yet; `connmon-agent start` creates it")
+        missing = f"{folder} does not exist, and this user cannot write to {parent}"
+        return problem(STATE, missing, "Create it, or choose another one with --state-dir")
     if not folder.is_dir():
-        return problem(STATE, f"{folder} is not a directory", "Move it away, or choose another place with --state-dir")
+        return problem(
+            STATE, f"{folder} is not a directory", "Move it away, or choose another directory with --state-dir"
+        )
     if is_read_only(folder):
         return problem(
-            STATE, f"{folder} lies on a read-only file system", "Mount it writable; a copy can be read as it is"
+            STATE, f"{folder} is on a read-only file system", "Mount it writable. To read a copy, this is not needed"
         )
     if not os.access(folder, os.W_OK | os.X_OK):
-        return warning(STATE, f"{folder} is not writable for this user", "Run the agent as the user who owns it")
+        return warning(STATE, f"{folder} cannot be written by this user", "Run this as the directory's owner")
     return None
 
 
@@ -133,11 +135,11 @@ def _examine_room(folder: Path, least_free: int) -> Finding | None:
     free = shutil.disk_usage(folder).free
     if free < least_free:
         return problem(
-            STATE, f"only {free >> 20} MiB are free in {folder}", "Free space; with a full disk nothing is restarted"
+            STATE, f"only {free >> 20} MiB are free in {folder}", "Free space. With a full disk nothing is restarted"
         )
     if lacks_inodes(folder):
         return problem(
-            STATE, f"no inodes are free in {folder}", "Delete files (`df -i`, `du --inodes`): none can be made there"
+            STATE, f"no inodes are free in {folder}", "Delete files; `df -i` and `du --inodes` show where they are"
         )
     return None
 
@@ -147,14 +149,14 @@ def _examine_safety(folder: Path, mounts: Path, is_open: Callable[[Path], bool])
     system = file_system_of(folder, mounts)
     if system in NETWORK_FILE_SYSTEMS:
         return problem(
-            STATE, f"{folder} lies on {system}", "Use a local disk: SQLite's locks do not hold on a network file system"
+            STATE, f"{folder} is on {system}", "Use a local disk. SQLite's locks are unreliable on network file systems"
         )
     if is_open(folder):
         # In quotes: PowerShell would evaluate the parentheses, and knows no %USERNAME%.
         grants = " ".join(f'"{who}:(OI)(CI)F"' for who in ("*S-1-5-18", "*S-1-5-32-544", name_user() or "USER"))
         return warning(
             STATE,
-            f"{folder} may be used by every user of this machine",
+            f"{folder} is open to every user of this machine",
             f'As the agent\'s user: icacls "{folder}" /inheritance:r /grant:r {grants}',
         )
     return None
@@ -202,20 +204,20 @@ def examine_memory(folder: Path) -> Iterator[Finding]:
         yield _examine_agent(folder / DATABASE_FILE, pid)
         yield _examine_state_file(folder / DATABASE_FILE)
     except StoreError as error:
-        yield problem("state file", error.message, error.hint or "Move the file away; the agent begins a new one")
+        yield problem("state file", error.message, error.hint or "Move the file away; the agent creates a new one")
     except ConnmonError as error:
-        yield problem("state directory", error.message, error.hint or "Check who may use it")
+        yield problem("state directory", error.message, error.hint or "Check its permissions")
 
 
 def _examine_agent(path: Path, pid: int | None) -> Finding:
     """Whether the agent runs, and lives: one that is stopped or hangs holds its lock like any other."""
     if pid is None:
-        return note("agent", "not running; `connmon-agent start` runs it")
+        return note("agent", "not running. Run `connmon-agent start`")
     if is_stopped(pid):
-        return problem("agent", f"pid {pid} is stopped and does nothing", resume_command(pid))
+        return problem("agent", f"pid {pid} is suspended", resume_command(pid))
     silence = _find_silence(path, pid)
     if silence is not None:
-        remedy = "Look at its log and at the disk; if that does not help: `connmon-agent restart --force`"
+        remedy = "Check its log and the disk. If that does not help, run `connmon-agent restart --force`"
         return problem("agent", f"pid {pid} has written nothing for {in_words(round(silence))}", remedy)
     return good("agent", f"running (pid {pid})")
 
@@ -238,13 +240,16 @@ def _examine_state_file(path: Path) -> Finding:
         broken = reader.verify_chain()
         events, size = reader.counts()
     if broken is not None:
-        remedy = "What came before can be trusted; keep a copy, and look for who or what changed the file"
-        return problem("state file", f"the journal does not hold together at event {broken}", remedy)
-    return good("state file", f"{events} events, {size >> 10} KiB, the chain of hashes holds")
+        remedy = "Keep a copy and find out what changed the file. Events before this one are valid"
+        return problem("state file", f"the hash chain is broken at event {broken}", remedy)
+    return good("state file", f"{events} events, {size >> 10} KiB, hash chain valid")
 
 
 UNVERIFIED = "its certificate is not verified (insecure-skip-tls-verify: true)"
-VERIFY = "Anybody on the way can pose as the API server: give the cluster certificate-authority-data instead"
+VERIFY = (
+    "Replace it with certificate-authority-data. Without verification, any device in the network path can impersonate "
+    "the API server"
+)
 
 
 async def examine_cluster(settings: Settings) -> AsyncIterator[Finding]:
@@ -259,7 +264,7 @@ async def examine_cluster(settings: Settings) -> AsyncIterator[Finding]:
                 yield warning("kubernetes API", f"{where}: {UNVERIFIED}", VERIFY)
         except ClusterError as error:
             yield problem(
-                "kubernetes API", error.message, error.hint or "Check the kubeconfig and that the cluster runs"
+                "kubernetes API", error.message, error.hint or "Check the kubeconfig and that the cluster is running"
             )
             return
         async for finding in _examine_permissions(settings, calls):
@@ -280,7 +285,7 @@ async def _examine_permissions(settings: Settings, calls: Calls) -> AsyncIterato
     for review in missing:
         yield _judge_permission(review)
     if reviews and not missing:
-        yield good("permissions", f"all {len(reviews)} that are needed are granted")
+        yield good("permissions", f"all {len(reviews)} required permissions are granted")
 
 
 def _judge_permission(review: Reviewed) -> Finding:
@@ -288,8 +293,8 @@ def _judge_permission(review: Reviewed) -> Finding:
     place = "" if wanted.namespace == CLUSTER_WIDE else f" in {wanted.namespace}"
     what = f"{wanted.verb} {wanted.resource}{place}"
     if review.allowed is None:
-        return warning("permissions", f"{what}: could not be asked: {review.reason}", "See the API's own log")
-    remedy = "`connmon-agent doctor --role` prints the Role that grants it"
+        return warning("permissions", f"{what}: could not be checked: {review.reason}", "Check the API server's log")
+    remedy = "Run `connmon-agent doctor --role` to print the Role that grants it"
     if wanted.essential:
-        return problem("permissions", f"may not {what}, needed to {wanted.needed_for}", remedy)
-    return warning("permissions", f"may not {what}, needed to {wanted.needed_for}", remedy)
+        return problem("permissions", f"missing permission: {what}, needed to {wanted.needed_for}", remedy)
+    return warning("permissions", f"missing permission: {what}, needed to {wanted.needed_for}", remedy)

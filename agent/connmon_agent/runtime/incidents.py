@@ -42,8 +42,8 @@ class Incidents:
         self._count += 1
         if self._is_news(task, what, at.steady):
             pause = context.get(PAUSE)
-            then = "" if pause is None else f"; it is started again in {pause:.1f} s"
-            text = f"internal error in the task {task}: {what}{then}. Please report it with the log file"
+            then = "" if pause is None else f"; restarting it in {pause:.1f} s"
+            text = f"internal error in the task {task}: {what}{then}. Report it with the log file"
             self._say(Sentence(at, "error", "agent", text, detail=_trace(error)))
         self._note(InternalErrors(self._count, make_encodable(task), what, at))
 

@@ -43,5 +43,5 @@ class LockWatch:
         if self._lost:
             raise ConnmonError(
                 f"the state directory {self._folder} was removed or replaced while the agent ran",
-                hint="Stop the agent before the directory is moved. Put it back, then start the agent again",
+                hint="Put it back and start the agent again. Stop the agent before you move the directory",
             )

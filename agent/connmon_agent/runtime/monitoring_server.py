@@ -53,7 +53,7 @@ class Endpoints:
                 return await self._tell_health("readyz", request, self._ready)
             case "/":
                 return Response(HTTPStatus.OK, INDEX)
-        return Response(HTTPStatus.NOT_FOUND, f"nothing is here; {INDEX}")
+        return Response(HTTPStatus.NOT_FOUND, f"not found; {INDEX}")
 
     async def _tell_metrics(self, accept: str) -> Response:
         families = make_families(self._observe(await self._watch.ask(SCRAPE_PATIENCE)))
@@ -63,7 +63,7 @@ class Endpoints:
 
     async def _tell_health(self, endpoint: str, request: Request, more: Checks) -> Response:
         lag = await self._watch.ask(HUNG)
-        checks = [Check("loop", f"the event loop has not turned for {lag:.1f} s" if lag >= HUNG else None), *more()]
+        checks = [Check("loop", f"the event loop has been blocked for {lag:.1f} s" if lag >= HUNG else None), *more()]
         return tell_health(
             endpoint, checks, excluded=request.query.get("exclude", []), verbose="verbose" in request.query
         )
@@ -149,9 +149,7 @@ class MonitoringServer:
             else:
                 self._trouble = None
                 self._tried.set()
-                self._on_agent_loop(
-                    partial(self._tell, "info", f"metrics and health are served on {self._where(port)}")
-                )
+                self._on_agent_loop(partial(self._tell, "info", f"serving metrics and health on {self._where(port)}"))
                 return port
             try:
                 async with asyncio.timeout(RETRY):

@@ -91,7 +91,7 @@ class Gauge:
         """
         began, idle = self.agent.deciding_since, self.journal.idle_since
         stuck = 0.0 if began is None or idle is None else now - max(began, idle)
-        return [Check("decisions", f"a decision has hung for {stuck:.0f} s" if stuck >= STUCK else None)]
+        return [Check("decisions", f"a decision has been pending for {stuck:.0f} s" if stuck >= STUCK else None)]
 
     def ready(self) -> list[Check]:
         """What must hold for the agent to do its work, beside a loop that turns."""
@@ -99,7 +99,7 @@ class Gauge:
         return [
             Check("journal", None if agent.trouble is None else str(agent.trouble)),
             Check("configuration", None if agent.in_force else "the configuration is not in force yet"),
-            Check("round", None if agent.last_round is not None else "no round of probes has ended yet"),
+            Check("round", None if agent.last_round is not None else "no probe round has finished yet"),
         ]
 
 

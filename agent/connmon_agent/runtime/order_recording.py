@@ -26,7 +26,7 @@ def record_order(state_dir: Path, order: Order, services: tuple[str, ...], *, by
     """
     if order in (Order.RECOVER, Order.REARM) and not (state_dir / DATABASE_FILE).exists():
         raise ConnmonError(
-            f"no agent has run with the state directory {state_dir} yet, so no services are known",
+            f"no agent has run with the state directory {state_dir} yet; no services are known",
             hint="Check --state-dir and --config, or start the agent first",
         )
     with open_memory(state_dir) as memory:
@@ -54,6 +54,6 @@ def _refuse(refusal: str, world: World, ordered: Ordered) -> ConnmonError:
         return ConnmonError(refusal)
     again = " ".join(("connmon-agent recover", *ordered.services))
     return ConnmonError(
-        f"no agent is running, and the link was last seen {world.link.state}: its state now is not known",
-        hint=f"Start one with `connmon-agent start`; once `connmon-agent status` shows ONLINE, run `{again}`",
+        f"no agent is running, and the link was last seen {world.link.state}; its current state is unknown",
+        hint=f"Run `connmon-agent start`, wait until `connmon-agent status` shows ONLINE, then run `{again}`",
     )

@@ -41,7 +41,7 @@ def examine_ports(
     troubles = [_judge(name, plans[name], port, others) for name, port in assigned.items()]
     yield from (finding for finding in troubles if finding is not None)
     if not any(troubles):
-        yield good(ABOUT, f"{counted(len(plans), 'service')}, each can have its primary port")
+        yield good(ABOUT, f"{counted(len(plans), 'service')}, all primary ports are available")
     yield from _examine_range(plans, read_range)
 
 
@@ -53,11 +53,11 @@ def examine_metrics(settings: Settings, *, agent: int | None) -> Iterator[Findin
     where = join_address(address, port)
     obstacle = find_obstacles({port: (address,)}).get(port)
     if obstacle is None:
-        yield good("metrics", f"{where} is free to serve them")
+        yield good("metrics", f"{where} is free")
     elif agent is not None and _pid_of(obstacle) == agent:
         yield good("metrics", f"served on {where}")
     else:
-        remedy = "Stop it, or set another address in metrics.listen"
+        remedy = "Stop that program, or set another address in metrics.listen"
         yield warning("metrics", f"cannot be served: {tell_obstacle(port, obstacle.text)}", remedy)
 
 
@@ -74,12 +74,12 @@ async def examine_ends(settings: Settings, calls: Calls, *, missing: Collection[
     troubles = await asyncio.gather(*(_find_trouble(calls, plan, forward) for plan, forward in asked))
     for (plan, _), trouble in zip(asked, troubles, strict=True):
         if trouble is not None:
-            remedy = f"Correct services.{plan.name}.service or .target, or make the Service"
+            remedy = f"Correct services.{plan.name}.service or .target, or create the Service"
             if SET_TARGET in trouble:
-                remedy = f"Set services.{plan.name}.target to the name or number of the port that is meant"
-            yield warning(f"local port of {plan.name}", f"leads nowhere: {trouble}", remedy)
+                remedy = f"Set services.{plan.name}.target to the name or number of one of these ports"
+            yield warning(f"local port of {plan.name}", f"has no target: {trouble}", remedy)
     if asked and not any(troubles):
-        yield good("local ports' ends", f"{counted(len(asked), 'Service')} found, with the port that is wanted")
+        yield good("forward targets", f"{counted(len(asked), 'Service')} found, with the configured ports")
 
 
 def _judge(name: str, plan: ForwardPlan, port: int | None, obstacles: Mapping[int, Obstacle]) -> Finding | None:
@@ -87,10 +87,10 @@ def _judge(name: str, plan: ForwardPlan, port: int | None, obstacles: Mapping[in
     if port == plan.port:
         return None
     taken = "; ".join(tell_obstacle(one, obstacles[one].text) for one in plan.candidates if one in obstacles)
-    remedy = "`connmon-agent ports` shows them all; end what holds them, or add alternatives"
+    remedy = "Run `connmon-agent ports` to list them, then stop the programs that use them, or add alternatives"
     if port is None:
-        return problem(f"local port of {name}", f"it can have none: {taken}", remedy)
-    return warning(f"local port of {name}", f"{taken}; it would use {port}", remedy)
+        return problem(f"local port of {name}", f"no port is available: {taken}", remedy)
+    return warning(f"local port of {name}", f"{taken}; {port} would be used", remedy)
 
 
 def _pid_of(obstacle: Obstacle) -> int | None:
@@ -105,7 +105,7 @@ def _examine_range(plans: Mapping[str, ForwardPlan], read_range: ReadRange) -> I
     low, high = ephemeral
     exposed = sorted({port for plan in plans.values() for port in plan.candidates if low <= port <= high})
     if exposed:
-        text = f"{', '.join(map(str, exposed))}: this machine uses {low} to {high} for outgoing connections, too"
+        text = f"{', '.join(map(str, exposed))}: in the range of outgoing connections, {low} to {high}"
         reserving = f", or reserve them: {RESERVING[sys.platform]}" if sys.platform in RESERVING else ""
         yield warning(ABOUT, text, f"Choose ports below {low}{reserving}")
 

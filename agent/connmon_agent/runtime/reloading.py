@@ -51,7 +51,7 @@ class Reloads:
             except ConnmonError as error:
                 done = error
             except Exception as error:  # a mistake of ours: the agent goes on with what it has
-                done = InvariantError(f"internal error, please report it: {error!r}")
+                done = InvariantError(f"internal error, report it: {error!r}")
             self._tell(done)
             announcer.reloaded(str(done) if isinstance(done, ConnmonError) else None)
             return done
@@ -65,11 +65,11 @@ class Reloads:
     def _tell(self, done: Settings | ConnmonError) -> None:
         now = self._runner.now()
         if isinstance(done, Settings):
-            self._log(Sentence(now, "info", "agent", f"the configuration was read again from {done.source}"))
+            self._log(Sentence(now, "info", "agent", f"configuration reloaded from {done.source}"))
             warn(self._log, done, now)
             return
         for reason in done.problems if isinstance(done, ConfigurationError) else [done]:
-            self._log(Sentence(now, "error", "agent", f"the configuration is not taken over: {reason}"))
+            self._log(Sentence(now, "error", "agent", f"configuration not reloaded: {reason}"))
 
 
 def warn(log: Log, settings: Settings, at: Moment) -> None:

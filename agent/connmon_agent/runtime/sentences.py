@@ -73,7 +73,7 @@ def tell_damage(damage: str | None, set_aside: Path | None) -> str | None:
     """That a new state file was begun, and why; None: the one that was there was sound. See ``Journal``."""
     if set_aside is None:
         return None
-    return f"the state file was damaged ({damage}); it is kept as {set_aside.name}, and a new one begins"
+    return f"the state file was damaged ({damage}); it was renamed to {set_aside.name} and a new one created"
 
 
 def tell_step(at: Moment, step: Step) -> Iterator[Sentence]:

@@ -68,7 +68,7 @@ async def _tell_group(group: Sequence[ServicePlan], calls: Calls) -> Finding:
     elsewhere = await _search(first.kind, set(wanted), calls)
     hint = "; ".join(f"{namespace} has {', '.join(names)}" for namespace, names in sorted(elsewhere.items()))
     text = f"namespace {first.namespace} has none of the {len(group)} {first.kind}s ({', '.join(wanted)})"
-    remedy = "Set kubernetes.namespace to the namespace they are in, or correct their names"
+    remedy = "Set kubernetes.namespace to their namespace, or correct their names"
     return problem("services", f"{text}; {hint}" if hint else text, remedy)
 
 
@@ -96,28 +96,28 @@ def _judge_service(service: ServicePlan, seen: Sighting | Unseen) -> Finding:
             about, f"{what} does not exist", "Correct the name or the namespace, or remove the service from services"
         )
     if seen.paused:
-        return warning(about, f"{what} is paused and would not be restarted", "kubectl rollout resume")
+        return warning(about, f"{what} is paused and will not be restarted", "Run `kubectl rollout resume`")
     if seen.restartable is not None:
-        return warning(about, f"{what}: {seen.restartable}", "Use the update strategy RollingUpdate")
+        return warning(about, f"{what}: {seen.restartable}", "Set the update strategy to RollingUpdate")
     if seen.gated is not None:
-        remedy = "Remove the gate, or take the service out of services"
-        return warning(about, f"{what} would not be restarted: {seen.gated}", remedy)
+        remedy = "Remove the gate, or remove the service from services"
+        return warning(about, f"{what} will not be restarted: {seen.gated}", remedy)
     if seen.desired == 0:
-        return note(about, f"{what} is scaled to 0 and would not be restarted")
+        return note(about, f"{what} is scaled to 0 and will not be restarted")
     if not seen.healthy:
-        return warning(about, f"{what}: {seen.trouble or seen.progress}", "kubectl describe tells more")
+        return warning(about, f"{what}: {seen.trouble or seen.progress}", "Run `kubectl describe` for details")
     if seen.blocked_by is not None:
         return warning(
             about,
             f"{what} is available, but PodDisruptionBudget {seen.blocked_by} allows no disruption, "
-            "and a restart takes a pod away before the next one is available",
-            "Allow one disruption, run one more replica, or let a Deployment roll out with maxUnavailable 0",
+            "and a restart stops a pod before its replacement is available",
+            "Allow one disruption, run one more replica, or set maxUnavailable to 0 for a Deployment",
         )
     if (pull := find_forbidding(seen)) is not None and pull.answer is not None:
         return warning(
             about,
-            f"{what} is available, but registry {pull.registry} {tell_reach(pull.answer)}, and a restart would end "
-            f"working pods before new ones can pull {pull.image} ({pull.why})",
-            "Check the registry. If nodes pull from a mirror, name it under kubernetes.registries",
+            f"{what} is available, but registry {pull.registry} {tell_reach(pull.answer)}, and a restart would "
+            f"stop working pods before new ones can pull {pull.image} ({pull.why})",
+            "Check the registry. If nodes pull from a mirror, set it under kubernetes.registries",
         )
     return good(about, f"{what}, {seen.available} of {seen.desired} available")

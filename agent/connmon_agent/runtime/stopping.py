@@ -55,8 +55,8 @@ def find_running(folder: Path, *, time: Time = TIME) -> Holder:
             return holder
         if time.now() >= until:
             raise ConnmonError(
-                f"the lock of {folder} is held by a process that has not signed it (pid {holder.pid or 'unknown'})",
-                hint="End that process: it is an agent of an earlier version, or a command that hangs",
+                f"the lock of {folder} is held by an unidentified process (pid {holder.pid or 'unknown'})",
+                hint="Stop that process. It is an agent of an earlier version, or a command that hangs",
             )
         time.sleep(GLANCE)
 
@@ -81,14 +81,14 @@ def stop_agent(folder: Path, *, again: bool = False, force: bool = False, time: 
         return Stopped(holder, time.now() - began, forced=False)
     if not force:
         raise ConnmonError(
-            f"the agent (pid {holder.pid}) did not end within {time.now() - began:.0f} s",
-            hint="`connmon-agent stop --force` kills it; restarts that are under way are checked at the next start",
+            f"the agent (pid {holder.pid}) did not exit within {time.now() - began:.0f} s",
+            hint="Run `connmon-agent stop --force` to kill it. Restarts in progress are checked at the next start",
         )
     _kill(folder, holder)
     if not _wait_until_gone(folder, holder, time.now() + KILLED_WITHIN, time):
         raise ConnmonError(
-            f"the agent (pid {holder.pid}) was killed, but the kernel has not ended it within {KILLED_WITHIN:g} s",
-            hint=f"It ends when its disk answers. Check the disk of the state directory and {SYSTEM_LOG}",
+            f"the agent (pid {holder.pid}) was killed but has not exited within {KILLED_WITHIN:g} s",
+            hint=f"Check the disk of the state directory and {SYSTEM_LOG}. The process exits when its disk answers",
         )
     return Stopped(holder, time.now() - began, forced=True)
 
@@ -151,13 +151,13 @@ def _kill(folder: Path, holder: Holder) -> None:
         return
     if not _is_proven(folder, holder):
         raise ConnmonError(
-            f"process {holder.pid} is not killed: it is not proven to be the agent of {folder}",
-            hint="The agent runs in another container or on another machine, or has just ended. Look there",
+            f"process {holder.pid} was not killed: it could not be identified as the agent of {folder}",
+            hint="Check other containers and machines that use this state directory",
         )
     try:
         send_signal(holder.pid, str(holder.birth), getattr(signal, "SIGKILL", signal.SIGTERM))
     except PermissionError as error:
         raise ConnmonError(
-            f"process {holder.pid} may not be killed by this user",
+            f"this user may not kill process {holder.pid}",
             hint=f"Run this as the agent's user or {AS_SUPERUSER}",
         ) from error

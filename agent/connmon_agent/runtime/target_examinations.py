@@ -23,10 +23,10 @@ from .findings import Finding, good, note, problem, warning
 
 REMEDIES: dict[Failure | None, str] = {
     Failure.NXDOMAIN: "Correct the name under link.targets, or allow it in the DNS filter",
-    Failure.SERVFAIL: "Check the name server's own upstream, or ask another name server under link.targets",
+    Failure.SERVFAIL: "Check the name server's upstream, or use another name server under link.targets",
     Failure.NAME: "Check the name under link.targets, and the name servers of this machine",
-    Failure.DECLINED: "Check the URL and the status that is expected under link.targets, or use another server",
-    Failure.WRONG: "Log in on the portal's page, or correct what is expected under link.targets",
+    Failure.DECLINED: "Check the URL and the expected status under link.targets, or use another server",
+    Failure.WRONG: "Log in on the portal's page, or correct the expected answer under link.targets",
     Failure.DOWN: "Check the cable and `ip link`, or correct the name under link.targets",
     Failure.UNROUTED: "Check DHCP, `ip address` and `ip route`",
 }
@@ -63,9 +63,11 @@ async def examine_targets(settings: Settings, *, look: Callable[[], Evidence] | 
     for result in (result for result in results if result.name not in prober.left_out):
         yield _judge_stranded(result) if result in stranded else _judge_probe(result, unheard=result.name in unheard)
     for name, obstacle in prober.left_out.items():
-        yield warning(f"target {name}", f"is left out: {obstacle}", "Do so, or remove the target under link.targets")
+        yield warning(
+            f"target {name}", f"skipped: {obstacle}", "Remove that obstacle, or remove the target under link.targets"
+        )
     for name, proxy in prober.proxies.items():
-        yield note(f"target {name}", f"is asked through the proxy {proxy}")
+        yield note(f"target {name}", f"uses the proxy {proxy}")
     yield judge_round(results, settings, replace(link, evidence=evidence))
 
 
@@ -99,18 +101,18 @@ def judge_round(results: Sequence[ProbeResult], settings: Settings, link: Link) 
 
 
 def _judge_stranded(result: ProbeResult) -> Finding:
-    told = f"{result.reason}: {tell_no_way(result.family or '')}, so it does not count"
-    return warning(f"target {result.name}", told, "Under link.targets, use addresses of the IP version that there is")
+    told = f"{result.reason}: {tell_no_way(result.family or '')}, so it is not counted"
+    return warning(f"target {result.name}", told, "Use addresses of the available IP version under link.targets")
 
 
 def _judge_probe(result: ProbeResult, *, unheard: bool) -> Finding:
     about = f"target {result.name}"
     if result.ok:
-        return good(about, "answers" if result.latency_ms is None else f"answers after {result.latency_ms:.1f} ms")
+        return good(about, "answers" if result.latency_ms is None else f"answered in {result.latency_ms:.1f} ms")
     reason = result.reason or "no answer"
     if result.kind == "gateway" and result.failure is Failure.SILENT:
-        return note(about, f"{reason}: many routers never answer")  # the verdict says where it matters
+        return note(about, f"{reason} (many routers never answer)")  # the verdict says where it matters
     if unheard:
-        told = f"{reason}; it has never answered as expected since the agent's start, and does not count"
-        return warning(about, told, "Check its address and what is expected of it, or remove it under link.targets")
-    return warning(about, reason, REMEDIES.get(result.failure, "Check the address, and firewalls on the way"))
+        told = f"{reason}; not counted: no expected answer since the agent started"
+        return warning(about, told, "Check its address and expected answer, or remove it under link.targets")
+    return warning(about, reason, REMEDIES.get(result.failure, "Check the address and any firewall in between"))

@@ -28,7 +28,7 @@ class Catalog:
             if found != catalog_text() and (found is None or found.startswith(HEAD)):
                 self._file.write(catalog_text())
                 self._run(UPDATE)
-                return [f"Wrote {self._file.name}: `journalctl -x` explains the agent's messages"]
+                return [f"Wrote {self._file.name}: `journalctl -x` now explains the agent's messages"]
         return []
 
     def remove(self) -> list[str]:

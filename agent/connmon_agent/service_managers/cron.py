@@ -49,18 +49,20 @@ class Cron:
             )
         if not installation.user and not self._host.superuser:
             raise ConnmonError(
-                "installing a service for the machine needs root",
-                hint="Run the command with sudo, or add --user to install it for this user alone",
+                "installing for the machine needs root",
+                hint="Run the command with sudo, or add --user to install it for this user only",
             )
 
     def notes(self, installation: Installation) -> list[str]:
-        return ["cron starts it at boot and does not start it again when it dies: prefer systemd where there is one"]
+        return ["cron starts the agent at boot only and does not restart it after a crash. Use systemd where available"]
 
     def activate(self, unit: Unit, *, changed: bool) -> list[str]:
-        return [f"{unit.name} starts at the next boot; `connmon-agent start --mode background` starts it now"] * changed
+        return [
+            f"{unit.name} starts at the next boot. Run `connmon-agent start --mode background` to start it now"
+        ] * changed
 
     def deactivate(self, unit: Unit) -> list[str]:
-        return [f"{unit.name} does not start at boot any more; `connmon-agent stop` ends one that runs"]
+        return [f"{unit.name} no longer starts at boot. Run `connmon-agent stop` to stop a running agent"]
 
     def forget(self, unit: Unit) -> bool:
         return True
@@ -71,7 +73,7 @@ class Cron:
     def inspect(self, unit: Unit) -> Condition:
         return Condition(
             running=False,
-            summary=f"{unit.name}: starts at boot; cron does not watch it, see `connmon-agent status`",
+            summary=f"{unit.name}: starts at boot, not supervised; see `connmon-agent status`",
             at_boot=True,
         )
 
@@ -132,7 +134,7 @@ class _TablePart:
         try:
             return self.run(["crontab", argument], text=text)
         except FileNotFoundError as error:
-            raise ConnmonError("the command crontab is not installed", hint="Install the package cron") from error
+            raise ConnmonError("crontab is not installed", hint="Install the package cron") from error
 
 
 def _split(table: str, part: str) -> tuple[str, str, str] | None:
@@ -143,5 +145,5 @@ def _split(table: str, part: str) -> tuple[str, str, str] | None:
 
 def _refused(what: str, ran: Ran) -> ConnmonError:
     return ConnmonError(
-        f"this user's crontab cannot be {what}: {ran.output}", hint="See crontab(1): cron.allow and cron.deny"
+        f"this user's crontab cannot be {what}: {ran.output}", hint="Check cron.allow and cron.deny, see crontab(1)"
     )

@@ -29,8 +29,8 @@ def install(manager: ServiceManager, installation: Installation, *, agent: int |
     refuse_others(unit, judge(found))
     if agent is not None and manager.supervises and (found is None or not manager.inspect(unit).running):
         raise ConnmonError(
-            f"an agent that was started by hand runs already (pid {agent}), and {unit.name} could not start beside it",
-            hint="Run `connmon-agent stop`, then this command again",
+            f"a manually started agent is running (pid {agent}), so {unit.name} cannot start",
+            hint="Run `connmon-agent stop`, then repeat this command",
         )
     changed, done = found != unit.text, []
     if changed:
@@ -68,12 +68,12 @@ def refuse_others(unit: Unit, ownership: Ownership) -> None:
     where = unit.place.name
     if ownership is Ownership.FOREIGN:
         raise ConnmonError(
-            f"{where} was not written by `connmon-agent service install`, so it is left alone",
+            f"{where} was not written by `connmon-agent service install`; it is not changed",
             hint=f"{unit.place.removal}, or install a named agent beside it with --instance NAME",
         )
     if ownership is Ownership.EDITED:
         raise ConnmonError(
-            f"{where} was edited after it was installed, so it is left alone",
+            f"{where} was edited after it was installed; it is not changed",
             hint=f"Move the changes into a drop-in (systemd: `systemctl edit {unit.name}`), delete {where}, "
-            "and run the command again",
+            "and repeat the command",
         )

@@ -29,7 +29,7 @@ def require_instance(instance: str | None, *, punctuation: str) -> None:
         marks = " and ".join(", ".join(_MARKS[mark] for mark in punctuation).rsplit(", ", 1))
         raise ConnmonError(
             f"{instance!r} cannot name an instance",
-            hint=f"Use letters, digits, {marks}, {LONGEST_INSTANCE} at most",
+            hint=f"Use at most {LONGEST_INSTANCE} letters, digits, {marks}",
         )
 
 
@@ -96,8 +96,8 @@ def run_command(command: Sequence[str], *, text: str | None = None) -> Ran:
         )
     except subprocess.TimeoutExpired as error:
         raise ConnmonError(
-            f"`{' '.join(command)}` has not ended after {PATIENCE:g} s",
-            hint="Run `connmon-agent service status` and look into the service manager's log",
+            f"`{' '.join(command)}` did not finish within {PATIENCE:g} s",
+            hint="Run `connmon-agent service status` and check the service manager's log",
         ) from error
     return Ran(done.returncode, done.stdout.strip())
 

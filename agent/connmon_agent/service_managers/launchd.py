@@ -41,15 +41,15 @@ class Launchd:
 
     def check(self, installation: Installation) -> None:
         if not self.runs_on(self._host):
-            raise ConnmonError("launchd does not run on this machine", hint="Use another --manager")
+            raise ConnmonError("launchd is not running on this machine", hint="Use another --manager")
         if not installation.user and not self._host.superuser:
             raise ConnmonError(
-                "installing a service for the machine needs root",
-                hint="Run the command with sudo, or add --user to install it for this user alone",
+                "installing for the machine needs root",
+                hint="Run the command with sudo, or add --user to install it for this user only",
             )
 
     def notes(self, installation: Installation) -> list[str]:
-        return ["This form was never run on a Mac: please report what it does"]
+        return ["Never tested on a Mac. Report what happens"]
 
     def activate(self, unit: Unit, *, changed: bool) -> list[str]:
         loaded = self._ask("print", self._target(unit)).code == 0
@@ -58,7 +58,7 @@ class Launchd:
         if loaded:
             self._do("bootout", self._target(unit))
         self._do("bootstrap", self._domain(unit), unit.place.name)
-        return [f"Loaded {unit.name}: it runs, and starts at {'login' if unit.user else 'boot'}"]
+        return [f"Loaded {unit.name}: running, and starts at {'login' if unit.user else 'boot'}"]
 
     def deactivate(self, unit: Unit) -> list[str]:
         if self._ask("print", self._target(unit)).code != 0:
@@ -129,4 +129,4 @@ class Launchd:
         command: Sequence[str] = ["launchctl", *arguments]
         ran = self._host.run(command)
         if ran.code != 0:
-            raise ConnmonError(f"`{' '.join(command)}` failed: {ran.output}", hint="Run it by hand for more")
+            raise ConnmonError(f"`{' '.join(command)}` failed: {ran.output}", hint="Run it manually for details")

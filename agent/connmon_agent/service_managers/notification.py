@@ -92,7 +92,7 @@ class SystemdAnnouncer:
         self._notification.send(
             "RELOADING=1",
             f"MONOTONIC_USEC={int(self._now() * MICROSECONDS)}",  # what Type=notify-reload waits for, from 253 on
-            "STATUS=The configuration is being read again",
+            "STATUS=Reloading the configuration",
         )
 
     def reloaded(self, refusal: str | None) -> None:

@@ -43,9 +43,9 @@ def require_config(settings: Settings, folder: Path) -> Path:
     if settings.source == BUILT_IN:
         folder = CONFIG_FOLDER if sys.platform != "win32" else Path(r"C:\ProgramData") / NAME
         raise ConnmonError(
-            "there is no configuration file, and a service should not run on built-in defaults",
-            hint=f"Copy config/connmon.yaml to {folder / 'connmon.yaml'}, name your services in it, "
-            "and check it with `connmon-agent config check`",
+            "no configuration file; a service must not run on built-in defaults",
+            hint=f"Copy config/connmon.yaml to {folder / 'connmon.yaml'}, list your services in it, "
+            "and run `connmon-agent config check`",
         )
     return (folder / settings.source).absolute()
 
@@ -74,8 +74,10 @@ def plan_installation(
     if instance is not None and sys.platform != "win32":
         _refuse_other_kubeconfig(settings, instance)
     if sandboxed:
-        refuse_unreachable(needed, remedy=f"Install connmon-agent where every user may read it, as /opt/{NAME}")
-        refuse_unreachable([config], remedy=f"Copy it to {CONFIG_FOLDER}, as a file that every user may read")
+        refuse_unreachable(
+            needed, remedy=f"Install connmon-agent where every user can read it, for example /opt/{NAME}"
+        )
+        refuse_unreachable([config], remedy=f"Copy it to {CONFIG_FOLDER} and make it readable by every user")
         _refuse_own_folders(settings, state_dir, instance)
         notes += _warn_of_pings(settings)
     ports = [port for forward in settings.forwards.values() for port in (forward.port, *forward.alternatives)]
@@ -105,10 +107,10 @@ def _find_access(
         paths = find_kubeconfigs(named, places)
         access = read_access(named, settings.kubernetes.context, places)
     except ClusterError as error:
-        return None, (), [f"The service will not reach the cluster: {error}. Then run `service install` again"]
+        return None, (), [f"The service cannot reach the cluster: {error}. Then run `service install` again"]
     if len(paths) > 1:
         raise ConnmonError(
-            f"KUBECONFIG names several files ({', '.join(map(str, paths))}), and a service has one",
+            f"KUBECONFIG names several files ({', '.join(map(str, paths))}), but a service uses one",
             hint="Merge them with `kubectl config view --flatten` into one, and set kubernetes.kubeconfig to it",
         )
     kubeconfig = paths[0].absolute() if paths and named is None else None
@@ -141,8 +143,8 @@ def _warn_of_plugin(access: Access) -> list[str]:
         return []
     command = access.plugin.get("command")
     return [
-        f"The kubeconfig signs in with the program {command}, which runs as the service's user without a home: "
-        "a service account's token is safer (`kubectl create token`, or a kubeconfig with tokenFile)"
+        f"The kubeconfig uses the credential plugin {command}, which runs as the service's user without a home "
+        "directory. Prefer a service account token (`kubectl create token`, or a kubeconfig with tokenFile)"
     ]
 
 
@@ -154,8 +156,8 @@ def _refuse_other_kubeconfig(settings: Settings, instance: str) -> None:
         source = named or Path("/etc/rancher/k3s/k3s.yaml")
         raise ConnmonError(
             f"the instance {instance} reads its kubeconfig from {kubeconfig}"
-            f"{', which is not there' if named in (None, kubeconfig) else f', not from {named}'}",
-            hint=f"ln -s {source} {kubeconfig}, and remove kubernetes.kubeconfig from its configuration",
+            f"{', which does not exist' if named in (None, kubeconfig) else f', not from {named}'}",
+            hint=f"ln -s {source} {kubeconfig}, then remove kubernetes.kubeconfig from its configuration",
         )
 
 
@@ -170,14 +172,14 @@ def _refuse_own_folders(settings: Settings, state_dir: Path | None, instance: st
     state, logs = STATE.with_name(f"{NAME}{suffix}"), LOGS.with_name(f"{NAME}{suffix}")
     if state_dir not in (None, state):
         raise ConnmonError(
-            f"the service could not write to the state directory {state_dir}: systemd gives it {state}",
-            hint=f"Remove state_dir from the configuration (and --state-dir); copy what is recorded to {state}",
+            f"the service cannot write to the state directory {state_dir}; systemd provides {state}",
+            hint=f"Remove state_dir from the configuration (and --state-dir), and copy the state file to {state}",
         )
     folder = settings.logging.dir
     if folder is not None and not folder.is_relative_to(logs):
         raise ConnmonError(
-            f"the service could not write logs to {folder}: systemd gives it {logs}",
-            hint=f"Set logging.dir to {logs}, or to null: the service logs to the journal anyway",
+            f"the service cannot write logs to {folder}; systemd provides {logs}",
+            hint=f"Set logging.dir to {logs} or to null. The service also logs to the journal",
         )
 
 
@@ -191,6 +193,6 @@ def _warn_of_pings(settings: Settings) -> list[str]:
     if low <= DYNAMIC_IDS.start and DYNAMIC_IDS.stop - 1 <= high:
         return []
     return [
-        "Targets that are pinged are left out: the kernel allows the service's user no ping. "
-        "Write `net.ipv4.ping_group_range = 0 2147483647` to /etc/sysctl.d/connmon-agent.conf and run `sysctl --system`"
+        "Ping targets are skipped: the kernel does not allow the service's user to ping. Write "
+        "`net.ipv4.ping_group_range = 0 2147483647` to /etc/sysctl.d/connmon-agent.conf and run `sysctl --system`"
     ]

@@ -28,7 +28,7 @@ FORMS: Mapping[str, tuple[_Form, ...]] = {
     "darwin": (Launchd,),
     "win32": (WindowsServices, ScheduledTasks),
 }
-BY_HAND = "Start it with `connmon-agent start --mode background` from what starts programs on this machine"
+BY_HAND = "Run `connmon-agent start --mode background` from this machine's startup scripts"
 
 
 def choose_manager(platform: str, host: Host, name: str | None = None, *, absent: bool = False) -> ServiceManager:
@@ -40,7 +40,7 @@ def choose_manager(platform: str, host: Host, name: str | None = None, *, absent
     """
     forms = FORMS.get(platform, ())
     if not forms:
-        raise ConnmonError(f"installing a service is not supported on {platform} yet", hint=BY_HAND)
+        raise ConnmonError(f"installing a service is not supported on {platform}", hint=BY_HAND)
     if name is not None:
         for form in forms:
             if form.name == name:
@@ -53,4 +53,4 @@ def choose_manager(platform: str, host: Host, name: str | None = None, *, absent
     if absent:
         return forms[0](host)
     names = " nor ".join(form.name for form in forms)
-    raise ConnmonError(f"neither {names} runs on this machine", hint=BY_HAND)
+    raise ConnmonError(f"neither {names} is running on this machine", hint=BY_HAND)

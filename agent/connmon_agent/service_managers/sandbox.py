@@ -17,7 +17,7 @@ def refuse_unreachable(paths: Iterable[Path], *, remedy: str, hidden: tuple[Path
     for path in paths:
         obstacle = find_obstacle(path, hidden)
         if obstacle is not None:
-            raise ConnmonError(f"the service could not read {path}: {obstacle}", hint=remedy)
+            raise ConnmonError(f"the service cannot read {path}: {obstacle}", hint=remedy)
 
 
 def find_obstacle(path: Path, hidden: tuple[Path, ...] = HIDDEN) -> str | None:
@@ -25,14 +25,14 @@ def find_obstacle(path: Path, hidden: tuple[Path, ...] = HIDDEN) -> str | None:
     for place in _walk(path):
         for folder in hidden:
             if place.is_relative_to(folder):
-                return f"{place} is in {folder}, which services do not see"
+                return f"{place} is in {folder}, which is hidden from services"
         try:
             mode = place.stat().st_mode
         except OSError as error:
             return f"{place}: {error.strerror or error}"
         if stat.S_ISDIR(mode) and not mode & stat.S_IXOTH:
-            return f"other users may not enter {place} (chmod o+x {place})"
-    return None if mode & stat.S_IROTH else f"other users may not read it (chmod o+r {path})"
+            return f"other users cannot enter {place} (`chmod o+x {place}`)"
+    return None if mode & stat.S_IROTH else f"other users cannot read it (`chmod o+r {path}`)"
 
 
 def _walk(path: Path) -> Iterator[Path]:

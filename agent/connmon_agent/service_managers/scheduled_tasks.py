@@ -31,8 +31,8 @@ PRIORITY = 5  # normal; a task's default is below that, and probes have time lim
 LONGEST_COMMAND = 260  # characters of a path in the schema
 MOST = 1_000_000  # bytes of a file that may be one of ours
 KEPT_DOWN = (
-    "After `connmon-agent stop` the Task Scheduler starts it again within 5 minutes; "
-    f"`schtasks /Change /TN {NAME} /DISABLE` keeps it down"
+    "The Task Scheduler restarts it within 5 minutes after `connmon-agent stop`. Run "
+    f"`schtasks /Change /TN {NAME} /DISABLE` to keep it stopped"
 )
 _HEAD = '<?xml version="1.0" encoding="UTF-16"?>'
 
@@ -66,7 +66,7 @@ class TaskFile:
             make_folder(self.path.parent, PUBLIC_FOLDER)
         except OSError as error:
             raise ConnmonError(
-                f"{self.path} cannot be written: {error.strerror}", hint=f"Check who may use {self.path.parent}"
+                f"{self.path} cannot be written: {error.strerror}", hint=f"Check the permissions of {self.path.parent}"
             ) from error
         write_file(self.path, text.encode("utf-16"), replace=True)
 
@@ -99,8 +99,8 @@ class ScheduledTasks:
         command = own_interpreter(window=False)
         if len(command) > LONGEST_COMMAND:
             raise ConnmonError(
-                f"the Task Scheduler takes no path of {len(command)} characters: {command}",
-                hint=f"Install Python where its path has at most {LONGEST_COMMAND}",
+                f"the path is too long for the Task Scheduler ({len(command)} characters): {command}",
+                hint=f"Install Python in a path of at most {LONGEST_COMMAND} characters",
             )
         task = self._task(installation, name, command, write_arguments(installation, "start", "--mode", "task"))
         place = TaskFile(self._folder(installation) / f"{name}.task.xml", name, self._host.run)
@@ -109,11 +109,11 @@ class ScheduledTasks:
 
     def check(self, installation: Installation) -> None:
         if not self.runs_on(self._host):
-            raise ConnmonError("schtasks is not on this machine", hint="Use --manager windows-service")
+            raise ConnmonError("schtasks is not installed", hint="Use --manager windows-service")
         if not installation.user and not self._host.superuser:
             raise ConnmonError(
                 "a task that starts at boot needs an administrator",
-                hint="Open PowerShell as administrator and run the command again, or add --user to start it at logon",
+                hint="Open PowerShell as administrator and repeat the command, or add --user to start it at logon",
             )
 
     def notes(self, installation: Installation) -> list[str]:
@@ -125,7 +125,7 @@ class ScheduledTasks:
         assert isinstance(place, TaskFile)  # every unit of this form has one
         if changed or not is_registered(unit.name, self._host.run):
             self._do("/Create", "/TN", unit.name, "/XML", str(place.path), "/F")
-            done.append(f"Registered {unit.name}: it starts at {'logon' if unit.user else 'boot'}")
+            done.append(f"Registered {unit.name}: starts at {'logon' if unit.user else 'boot'}")
         self._do("/Run", "/TN", unit.name)  # nothing happens where it runs
         return done
 
@@ -133,7 +133,7 @@ class ScheduledTasks:
         if not is_registered(unit.name, self._host.run):
             return []
         self._do("/Delete", "/TN", unit.name, "/F")
-        return [f"Removed {unit.name} from the Task Scheduler; `connmon-agent stop` ends one that runs"]
+        return [f"Removed {unit.name} from the Task Scheduler. Run `connmon-agent stop` to stop a running agent"]
 
     def forget(self, unit: Unit) -> bool:
         return True
@@ -143,7 +143,9 @@ class ScheduledTasks:
 
     def inspect(self, unit: Unit) -> Condition:
         known = is_registered(unit.name, self._host.run)
-        summary = "registered; `connmon-agent status` shows whether it runs" if known else "not registered any more"
+        summary = (
+            "registered. Run `connmon-agent status` to see whether it is running" if known else "no longer registered"
+        )
         return Condition(running=False, summary=f"{unit.name}: {summary}", at_boot=known)
 
     def _folder(self, installation: Installation) -> Path:
@@ -182,8 +184,8 @@ class ScheduledTasks:
         identifier = find_built_in(account)
         if identifier is None or installation.user:
             raise ConnmonError(
-                f"a task cannot run as {installation.account}: that needs its password",
-                hint="Leave --account out to run it as you, name LocalService, or use --manager windows-service",
+                f"a task cannot run as {installation.account}: its password would be needed",
+                hint="Omit --account to run it as yourself, use LocalService, or use --manager windows-service",
             )
         return identifier, None
 
@@ -191,7 +193,7 @@ class ScheduledTasks:
         ran = _schtasks(self._host.run, *arguments)
         if ran.code != 0:
             raise ConnmonError(
-                f"`schtasks {' '.join(arguments)}` failed: {ran.output}", hint="Run it by hand as administrator"
+                f"`schtasks {' '.join(arguments)}` failed: {ran.output}", hint="Run it manually as administrator"
             )
 
 
@@ -239,4 +241,4 @@ def _schtasks(run: Run, *arguments: str) -> Ran:
     try:
         return run(command)
     except FileNotFoundError as error:
-        raise ConnmonError("schtasks is not on this machine", hint="Use --manager windows-service") from error
+        raise ConnmonError("schtasks is not installed", hint="Use --manager windows-service") from error

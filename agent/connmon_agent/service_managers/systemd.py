@@ -36,8 +36,8 @@ class Systemd:
         require_instance(instance, punctuation="._")
         if instance is not None and installation.config != instance_files(instance)[0]:
             raise ConnmonError(
-                f"an instance {instance} reads its configuration from {instance_files(instance)[0]}",
-                hint=f"Copy {installation.config} there, and name that file with --config or not at all",
+                f"the instance {instance} reads its configuration from {instance_files(instance)[0]}",
+                hint=f"Copy {installation.config} there, and set --config to that file or omit it",
             )
         place = UnitFile(self._folder(installation) / name_file(instance))
         return Unit(name_unit(instance), place, write_unit(installation), installation.user)
@@ -45,27 +45,27 @@ class Systemd:
     def check(self, installation: Installation) -> None:
         if not self.runs_on(self._host):
             raise ConnmonError(
-                "systemd does not run on this machine",
-                hint="Use --manager cron where cron runs, or start it with `connmon-agent start --mode background`",
+                "systemd is not running on this machine",
+                hint="Use --manager cron if cron is running, or run `connmon-agent start --mode background`",
             )
         if not installation.user and not self._host.superuser:
             raise ConnmonError(
-                "installing a service for the machine needs root",
-                hint="Run the command with sudo, or add --user to install it for this user alone",
+                "installing for the machine needs root",
+                hint="Run the command with sudo, or add --user to install it for this user only",
             )
         if installation.user and not self._host.environment.get("XDG_RUNTIME_DIR"):
             raise ConnmonError(
-                "this user's systemd cannot be reached: XDG_RUNTIME_DIR is not set",
-                hint="Log in as this user (ssh or a console, not su or sudo), then run the command again",
+                "cannot reach this user's systemd: XDG_RUNTIME_DIR is not set",
+                hint="Log in as this user (ssh or console, not su or sudo), then repeat the command",
             )
 
     def notes(self, installation: Installation) -> list[str]:
         notes = []
         if installation.user:
-            notes.append("It runs while this user is logged in; `loginctl enable-linger` starts it at boot")
+            notes.append("It runs only while this user is logged in. Run `loginctl enable-linger` to start it at boot")
         if installation.credentials:
             names = ", ".join(map(str, installation.credentials))
-            notes.append(f"systemd hands over a copy of {names} at each start: restart the service when it changes")
+            notes.append(f"systemd copies {names} at each start. Restart the service after a change")
         return notes
 
     def activate(self, unit: Unit, *, changed: bool) -> list[str]:
@@ -76,7 +76,7 @@ class Systemd:
             self._do(unit, "daemon-reload")
         if self._ask(unit, "is-enabled", unit.name).output != "enabled":
             self._do(unit, "enable", unit.name)
-            done.append(f"Enabled {unit.name}: it starts at {'login' if unit.user else 'boot'}")
+            done.append(f"Enabled {unit.name}: starts at {'login' if unit.user else 'boot'}")
         if self._ask(unit, "is-active", unit.name).output != "active":
             self._start(unit, "start")
             done.append(f"Started {unit.name}")
@@ -125,8 +125,10 @@ class Systemd:
             return []
         made = self._run(["systemd-sysusers", "--inline", f'u {NAME} - "{NAME}" {STATE}'])
         if made.code != 0:
-            raise ConnmonError(f"the user {NAME} cannot be made: {made.output}", hint=f"Run `useradd --system {NAME}`")
-        return [f"Made the user {NAME}"]
+            raise ConnmonError(
+                f"the user {NAME} cannot be created: {made.output}", hint=f"Run `useradd --system {NAME}`"
+            )
+        return [f"Created the user {NAME}"]
 
     def _start(self, unit: Unit, verb: str) -> None:
         started = self._ask(unit, verb, unit.name)
@@ -135,8 +137,8 @@ class Systemd:
         which = "--user-unit" if unit.user else "--unit"
         log = self._run(["journalctl", which, unit.name, "-n", str(LINES), "-o", "cat", "--no-pager"])
         raise ConnmonError(
-            f"{unit.name} is installed, but it does not start. Its log ends:\n{log.output or started.output}",
-            hint=f"Correct that and run `connmon-agent service install` again; more: `journalctl {which} {unit.name}`",
+            f"{unit.name} is installed but does not start. Last log lines:\n{log.output or started.output}",
+            hint=f"Fix this and run `connmon-agent service install` again. `journalctl {which} {unit.name}` has more",
         )
 
     def _ask(self, unit: Unit, verb: str, *arguments: str) -> Ran:
@@ -146,7 +148,7 @@ class Systemd:
         ran = self._ask(unit, verb, *arguments)
         if ran.code != 0:
             raise ConnmonError(
-                f"`systemctl {' '.join((verb, *arguments))}` failed: {ran.output}", hint="Run it by hand for more"
+                f"`systemctl {' '.join((verb, *arguments))}` failed: {ran.output}", hint="Run it manually for details"
             )
         return ran
 

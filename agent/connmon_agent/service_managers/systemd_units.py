@@ -98,8 +98,8 @@ def _service(installation: Installation) -> Iterator[str]:
     yield "NotifyAccess=main"
     yield f"ExecStart={command} start --mode service"
     yield f"ExecReload={command} reload"
-    yield "# `connmon-agent stop` ends it with 0 and it stays down; whatever else ends it, it is started again."
-    yield "# A configuration that cannot be used (2) needs a person first."
+    yield "# `connmon-agent stop` exits with 0 and it stays down. After any other exit it is restarted."
+    yield "# An invalid configuration (2) must be corrected first."
     yield "Restart=on-failure"
     yield f"RestartForceExitStatus={AGAIN}"
     yield f"SuccessExitStatus={AGAIN}"
@@ -109,7 +109,7 @@ def _service(installation: Installation) -> Iterator[str]:
     yield "TimeoutStartSec=60"
     yield f"TimeoutStopSec={round(installation.stop_timeout) + 10}"
     yield "KillMode=mixed"
-    yield "# The local ports' sockets are kept here over a restart: no client is refused."
+    yield "# Keeps the sockets of local ports across a restart, so that no client is refused."
     yield f"FileDescriptorStoreMax={STORED}"
     yield from _access(installation)
     if installation.user:
@@ -150,7 +150,7 @@ def _user(installation: Installation) -> Iterator[str]:
         yield f"User={folder}"
         mode = "0700"
     else:
-        yield "# Not DynamicUser=: its state lies in a folder that only root may enter, and a group is to read it."
+        yield "# Not DynamicUser=, whose state directory only root can enter: a group must be able to read it."
         yield f"User={NAME}"
         yield f"Group={installation.state_group}"
         mode = "0750"

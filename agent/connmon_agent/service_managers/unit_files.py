@@ -52,5 +52,5 @@ class UnitFile:
 def _unusable(path: Path, error: OSError, what: str) -> ConnmonError:
     return ConnmonError(
         f"{path} cannot be {what}: {error.strerror or error}",
-        hint=f"Check who may use {path.parent} and whether its disk is writable",
+        hint=f"Check the permissions of {path.parent} and whether its disk is writable",
     )

@@ -74,8 +74,8 @@ def explain_unreadable(account: str, files: Sequence[Path]) -> tuple[str, str]:
     commands = "; ".join(f'icacls "{file}" /grant "{who}:R"' for file in files)
     return (
         f"{account} cannot read {', '.join(map(str, files))}",
-        f"Run `{commands}` (and again when minikube or kubectl has written such a file anew), or install the service "
-        "with --account and your own account",
+        f"Run `{commands}` (again after minikube or kubectl rewrites such a file), or install the service "
+        "with --account and your account",
     )
 
 
@@ -90,8 +90,8 @@ def refuse_unreadable(account: str, files: Iterable[Path]) -> None:
     unreadable = list_unreadable(account, files)
     if unreadable:
         raise ConnmonError(
-            f"{account} could not start connmon-agent: it cannot read {unreadable[0]}",
-            hint=r"Install Python and connmon-agent for all users (C:\Program Files), or use --account and your name",
+            f"{account} cannot start connmon-agent: it cannot read {unreadable[0]}",
+            hint=r"Install Python and connmon-agent for all users (C:\Program Files), or use --account",
         )
 
 
@@ -108,10 +108,10 @@ def grant_folders(folders: Sequence[Path], account: str) -> list[str]:
                 user = _IDENTIFIERS[account][0] if account in _IDENTIFIERS else find_identifier(account)
                 make_folder(folder)
                 if _admit(folder, user):
-                    done.append(f"{account} may write to {folder}")
+                    done.append(f"{account} can now write to {folder}")
             except OSError as error:
                 raise ConnmonError(
-                    f"{account} cannot be given access to {folder}: {error.strerror or error}",
+                    f"cannot give {account} access to {folder}: {error.strerror or error}",
                     hint="Check the account's name and who owns the folder",
                 ) from error
     return done

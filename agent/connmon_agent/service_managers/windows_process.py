@@ -178,7 +178,7 @@ def _connect(name: str) -> ServiceProcess:
                 return service
         except OSError as error:
             raise ConnmonError(
-                f"the service control manager cannot be reached: {error.strerror}", hint=f"Run `sc.exe start {name}`"
+                f"cannot reach the service control manager: {error.strerror}", hint=f"Run `sc.exe start {name}`"
             ) from error
     raise ConnmonError(
         "this process was not started by Windows' service control manager",

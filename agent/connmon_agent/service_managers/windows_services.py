@@ -31,10 +31,10 @@ LAUNCHER_LOG_ROOM = 1_000_000  # bytes
 LINES = 5  # of the launcher's log, shown when it does not start
 _NOT_ACTIVE, _MARKED_FOR_DELETE = 1062, 1072
 _REMEDIES = {
-    5: "Open PowerShell as administrator and run the command again",
+    5: "Open PowerShell as administrator and repeat the command",
     1057: "Check the name of the account (--account) and its password",
-    1069: "Type the account's password in services.msc, Log On: that also grants the right to log on as a service",
-    1072: "Close services.msc and the Task Manager, which keep the removed service, and run the command again",
+    1069: "Enter the account's password in services.msc, Log On. This also grants the right to log on as a service",
+    1072: "Close services.msc and the Task Manager, which keep the removed service, then repeat the command",
 }
 
 
@@ -144,8 +144,8 @@ class Service:
                 f"Command: {self.command}",
                 f"Account: {self.account}",
                 "Start: automatic (delayed)",
-                f"Restarted after a failure or an error: after {delays}; counted anew after {RESET_PERIOD} s",
-                f"Time to end when the machine shuts down: {self.preshutdown} s",
+                f"Restarted after a failure or an error: after {delays}; failure count reset after {RESET_PERIOD} s",
+                f"Time to stop at shutdown: {self.preshutdown} s",
                 *(f"Folder that the account may write to: {folder}" for folder in self.folders),
                 "",
             )
@@ -190,8 +190,8 @@ class WindowsServices:
     def check(self, installation: Installation) -> None:
         if installation.user:
             raise ConnmonError(
-                "a service of Windows is for the machine, not for one user",
-                hint="Use --manager task-scheduler --user: a task that starts when you log on",
+                "a Windows service is for the machine, not for one user",
+                hint="Use --manager task-scheduler --user for a task that starts at logon",
             )
         if not self._host.superuser:
             raise ConnmonError("installing a service needs an administrator", hint=_REMEDIES[5])
@@ -209,7 +209,7 @@ class WindowsServices:
         if running and not changed:
             return done
         self._start(unit, service)
-        return [*done, f"{'Restarted' if running else 'Started'} {unit.name}: it starts at every boot"]
+        return [*done, f"{'Restarted' if running else 'Started'} {unit.name}: starts at every boot"]
 
     def deactivate(self, unit: Unit) -> list[str]:
         return [f"Stopped {unit.name}"] if self._stop(unit) else []
@@ -221,14 +221,14 @@ class WindowsServices:
         """The manager knows."""
 
     def inspect(self, unit: Unit) -> Condition:
-        with _explained(f"{unit.name} cannot be looked at"):
+        with _explained(f"{unit.name} cannot be queried"):
             status, configuration = self._door.query_status(unit.name), self._door.query_configuration(unit.name)
         if status is None or configuration is None:
-            return Condition(running=False, summary=f"{unit.name}: not there", at_boot=False)
+            return Condition(running=False, summary=f"{unit.name}: does not exist", at_boot=False)
         _, account, at_boot = configuration
         details = [f"Account: {account}"]
         if status.state == State.STOPPED and (code := status.own_exit_code or status.exit_code):
-            details.append(f"Last result: error {code}; see the log files, and Windows' system log")
+            details.append(f"Last result: error {code}; see the log files and the Windows system log")
         return Condition(
             running=status.state in (State.RUNNING, State.START_PENDING),
             summary=f"{unit.name}: {_name_state(status.state)}",
@@ -246,13 +246,13 @@ class WindowsServices:
         return None if status is None else status.state
 
     def _start(self, unit: Unit, service: Service) -> None:
-        with _explained(f"{unit.name} is installed, but it does not start"):
+        with _explained(f"{unit.name} is installed but does not start"):
             self._door.start(unit.name)
             state = self._await(unit, State.START_PENDING)
         if state != State.RUNNING:
             raise ConnmonError(
-                f"{unit.name} is installed, but it does not start{_read_reason(service.log)}",
-                hint="Correct that and run `connmon-agent service install` again",
+                f"{unit.name} is installed but does not start{_read_reason(service.log)}",
+                hint="Fix this and run `connmon-agent service install` again",
             )
 
     def _stop(self, unit: Unit) -> bool:
@@ -268,7 +268,7 @@ class WindowsServices:
             state = self._await(unit, State.RUNNING, State.STOP_PENDING)
         if state not in (None, State.STOPPED):
             raise ConnmonError(
-                f"{unit.name} has not ended after {PATIENCE:g} s", hint="End it with `connmon-agent stop --force`"
+                f"{unit.name} did not stop within {PATIENCE:g} s", hint="Run `connmon-agent stop --force`"
             )
         return True
 
@@ -333,7 +333,7 @@ def _read_reason(log: Path | None) -> str:
     with suppress(OSError):
         if log is not None:
             text = read_file(log, LAUNCHER_LOG_ROOM).decode("utf-8", "replace")
-            return ". Its log ends:\n" + "\n".join(text.splitlines()[-LINES:])
+            return ". Last log lines:\n" + "\n".join(text.splitlines()[-LINES:])
     return ""
 
 
@@ -344,5 +344,5 @@ def _explained(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         code = getattr(error, "winerror", None)
-        hint = _REMEDIES.get(code or 0, f"Look up Windows' error {code}: `net helpmsg {code}`")
+        hint = _REMEDIES.get(code or 0, f"Run `net helpmsg {code}` to look up the Windows error {code}")
         raise ConnmonError(f"{what}: {error.strerror or error}", hint=hint) from error

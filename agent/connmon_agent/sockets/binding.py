@@ -41,7 +41,7 @@ class Cause(StrEnum):
     IN_USE = "is in use"
     PRIVILEGES = "needs privileges"
     RESERVED = "is reserved by Windows (netsh interface ipv4 show excludedportrange protocol=tcp)"
-    NO_ADDRESS = "is no address of this machine"
+    NO_ADDRESS = "is not an address of this machine"
     OTHER = "cannot be listened on"
 
 

@@ -21,7 +21,7 @@ from .socket_tables import read_sockets, simplify
 AGENT = "connmon-agent"
 KEEPER = "systemd"  # keeps listening sockets over a restart of the agent: it holds them, and serves nobody
 
-_UNSEEN = "no process that can be seen"
+_UNSEEN = "no visible process"
 _WILDCARDS = {"0.0.0.0", "::"}
 _ENDING = {
     psutil.CONN_TIME_WAIT,
@@ -90,10 +90,10 @@ def describe(owner: Owner | None) -> str:
     if owner is None:
         return _UNSEEN
     if owner.use is Use.ENDED:
-        return "a connection that has just ended"
+        return "a connection that has just closed"
     if owner.use is Use.CONNECTED:
         who = _name(owner)
-        return f"an outgoing connection of {'a process that cannot be seen' if who is None else who}"
+        return f"an outgoing connection of {'a hidden process' if who is None else who}"
     return _name(owner) or _UNSEEN
 
 

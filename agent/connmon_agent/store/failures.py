@@ -12,31 +12,31 @@ _GENERAL = "See `connmon-agent doctor`"
 
 # By SQLite's primary result code: what happened and what to do; {place} is the state directory.
 _WORDS = {
-    sqlite3.SQLITE_FULL: ("the disk is full", "Free space where {place} lies; until then nothing is restarted"),
+    sqlite3.SQLITE_FULL: ("the disk is full", "Free space on the disk of {place}. Until then nothing is restarted"),
     sqlite3.SQLITE_READONLY: (
         "the file, its directory or its file system is read-only",
-        "Make {place} and the files in it writable for this user",
+        "Make {place} and its files writable by this user",
     ),
     sqlite3.SQLITE_IOERR: (
         "the disk reported an error",
-        f"Check the disk, {SYSTEM_LOG} and {LIMITS}; until then nothing is restarted",
+        f"Check the disk, {SYSTEM_LOG} and {LIMITS}. Until then nothing is restarted",
     ),
     sqlite3.SQLITE_CANTOPEN: (
         "the file cannot be opened",
-        "Check that {place} exists and that this user may read and write there",
+        "Check that {place} exists and that this user can read and write it",
     ),
     sqlite3.SQLITE_PERM: ("the file may not be accessed", "Check the permissions in {place}"),
     sqlite3.SQLITE_BUSY: (
         "another program holds the database's lock",
-        "End the program that has it open for writing (a database browser, a backup)",
+        "Close the program that has it open for writing (a database browser, a backup)",
     ),
     sqlite3.SQLITE_CORRUPT: (
         "the database is damaged",
-        "Restart the agent: it sets the damaged file aside and begins a new one",
+        "Restart the agent. It renames the damaged file and creates a new one",
     ),
     sqlite3.SQLITE_NOTADB: (
         "the file is not a database",
-        "Restart the agent: it sets the damaged file aside and begins a new one",
+        "Restart the agent. It renames the damaged file and creates a new one",
     ),
     sqlite3.SQLITE_NOMEM: ("there is not enough memory", "Free memory on this machine"),
 }
@@ -62,9 +62,7 @@ def store_error(error: sqlite3.Error, *, doing: str, path: Path) -> StoreError:
 
 def damaged_text(error: UnicodeDecodeError, path: Path) -> StoreError:
     """A StoreError for what SQLite quoted in its own message and is no text: Python fails to decode the message."""
-    return StoreError(
-        f"cannot read the memory in {path}: the database is damaged ({error})", hint="Read a copy of the file"
-    )
+    return StoreError(f"cannot read {path}: the database is damaged ({error})", hint="Read a copy of the file")
 
 
 def commit_error(error: sqlite3.Error, *, doing: str, path: Path) -> CommitError:

@@ -368,7 +368,7 @@ class SqliteJournal:
         if not self._in_order:
             raise CommitError(
                 f"{self.path} must be opened again: whether its last transaction is durable is unknown",
-                hint="The agent tries by itself; until it succeeds nothing is restarted",
+                hint="The agent retries automatically. Until then nothing is restarted",
             )
 
     @contextmanager

@@ -107,9 +107,7 @@ def check_identity(connection: sqlite3.Connection, path: Path) -> int:
     application: int = connection.execute("PRAGMA application_id").fetchone()[0]
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if application != APPLICATION_ID and tables:
-        raise StoreError(
-            f"{path} is a database of another program", hint="Point the state directory at one of connmon-agent's own"
-        )
+        raise StoreError(f"{path} is a database of another program", hint="Use another state directory")
     if version > SCHEMA_VERSION:
         raise StoreError(
             f"{path} was written by a newer connmon-agent (schema {version}, this one knows {SCHEMA_VERSION})",

@@ -136,7 +136,7 @@ def _check_file(path: Path, check: bool, progress: Progress | None) -> None:
     """Raise Damaged or StoreError before anything writes. Read-only, so that closing does not move the log's pages."""
     for file in (path, log_of(path), index_of(path)):
         if file.exists() and not file.is_file():
-            raise StoreError(f"{file} is not a file", hint="Move it away, or name another state directory")
+            raise StoreError(f"{file} is not a file", hint="Move it away, or use another state directory")
     if path.exists() and not os.access(path, os.W_OK):  # SQLite would open it and fail at the first decision
         raise StoreError(f"{path} is read-only for this user", hint=advise_on_read_only(str(path)))
     if not size_of(path):
@@ -159,7 +159,7 @@ def _make_private(path: Path) -> None:
         os.close(open_private(path, os.O_RDWR))
     except OSError as error:
         raise StoreError(
-            f"cannot open {path}: {error.strerror}", hint="Check that its folder exists and who may use it"
+            f"cannot open {path}: {error.strerror}", hint="Check that its directory exists and its permissions"
         ) from error
     for file in (log_of(path), index_of(path)):  # of an older agent
         take_back(file)
@@ -208,7 +208,7 @@ def _demand(connection: sqlite3.Connection, pragma: str, value: str, expected: o
     actual = connection.execute(f"PRAGMA {pragma}").fetchone()[0]
     if actual != expected:
         raise StoreError(
-            f"SQLite does not grant {pragma}={value} for {path} (it answers {actual})",
+            f"SQLite refuses {pragma}={value} for {path} (got {actual})",
             hint="Put the state directory on a local file system",
         )
 

@@ -396,7 +396,7 @@ class Reader:
         except ValueError as error:
             raise StoreError(
                 f"{what} in {self.path} cannot be decoded: {error}",
-                hint="It is damaged, or a newer connmon-agent wrote it",
+                hint="Use the newest connmon-agent. If it is that already, the file is damaged",
             ) from error
 
     def _first(self, sql: str, *parameters: object) -> tuple[Any, ...] | None:

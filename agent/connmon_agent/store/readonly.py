@@ -52,9 +52,7 @@ def open_readonly(path: Path) -> Opened:
         raise damaged_text(error, path) from error
     try:
         if not check_identity(opened.connection, path):
-            raise NothingRecorded(
-                f"{path} is empty: no agent has written to it", hint="Start one: `connmon-agent start`"
-            )
+            raise NothingRecorded(f"{path} is empty: no agent has written to it", hint="Run `connmon-agent start`")
     except BaseException:
         opened.close()
         raise
@@ -70,11 +68,12 @@ def _check_readable(path: Path) -> None:
             pass
     except FileNotFoundError:
         raise NothingRecorded(
-            f"there is no memory at {path}", hint="Start the agent, or name its state directory with --state-dir"
+            f"no state file at {path}", hint="Start the agent, or set its state directory with --state-dir"
         ) from None
     except OSError as error:
         raise StoreError(
-            f"cannot read {path}: {error.strerror}", hint="Ask as a user who may, or read a copy of the state directory"
+            f"cannot read {path}: {error.strerror}",
+            hint="Run the command as a user with access, or read a copy of the state directory",
         ) from None
 
 
@@ -131,11 +130,11 @@ def _copy_at_rest(path: Path, copy: Path) -> None:
         except OSError as error:
             raise StoreError(
                 f"cannot copy {path} to read it: {error.strerror}",
-                hint=f"{copy.parent} must have room for it; TMPDIR names another place",
+                hint=f"Free space in {copy.parent}, or set TMPDIR to another directory",
             ) from error
         if _stamps(path, log) == before:
             return
-    raise StoreError(f"{path} changes faster than it can be copied", hint="Ask as the user that the agent runs as")
+    raise StoreError(f"{path} changes faster than it can be copied", hint="Run the command as the agent's user")
 
 
 def _stamps(*files: Path) -> list[tuple[int, int, int]]:

@@ -25,7 +25,4 @@ def describe_wal_reset_bug() -> str | None:
     """In words, where this version has the bug: why it cannot strike here. None where it has not."""
     if not has_wal_reset_bug(sqlite_version()):
         return None
-    return (
-        "has the WAL-reset bug, which strikes two writers at once; the agent is the only writer of its file and every "
-        "reader is read-only, so leave the writing to it"
-    )
+    return "has a WAL bug that needs two concurrent writers. Harmless here unless another program writes this file"

@@ -202,7 +202,7 @@ def describe(
         ("failure actions", _FAILURE_ACTIONS, ctypes.pointer(failures)),
         ("failure actions after an error", _FAILURE_FLAG, ctypes.pointer(wintypes.BOOL(True))),
         ("a delayed start", _DELAYED, ctypes.pointer(wintypes.BOOL(delayed))),
-        ("a time to end in order", _PRESHUTDOWN, ctypes.pointer(wintypes.DWORD(preshutdown))),
+        ("a shutdown timeout", _PRESHUTDOWN, ctypes.pointer(wintypes.DWORD(preshutdown))),
     )
     unknown = []
     with _opened(name, _CHANGE_CONFIG | _START) as service:  # who lets it be restarted must be allowed to start it

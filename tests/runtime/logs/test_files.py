@@ -239,7 +239,7 @@ def test_two_agents_never_write_one_file(written: Written) -> None:
     other = Written(written.folder)
     assert all(written.write(range(3)))
     assert other.write(range(3, 5)) == [False, False]
-    assert "another agent writes this file" in other.losses.read().reason
+    assert "another agent writes to this file" in other.losses.read().reason
     written.file.close()
     assert other.write(range(5, 6)) == [True]
     assert other.numbers == [0, 1, 2, 5]

@@ -58,7 +58,7 @@ def test_dropped_lines_are_noted_once_they_can_be_and_repeats_are_told(
         log.close()
 
     run_virtually(story())
-    assert "the same (17 more times in " in capsys.readouterr().err
+    assert "the same (repeated 17 times in " in capsys.readouterr().err
 
 
 def test_status_shows_how_many_lines_were_dropped(tmp_path: Path) -> None:

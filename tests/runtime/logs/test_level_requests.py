@@ -50,10 +50,10 @@ def test_ten_minutes_are_usual_and_reset_ends_all() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"levels": {"probe": "debug"}}, "probe is no area of the log"),
-        ({"levels": {"probes": "loud"}}, "loud is no level of the log"),
-        ({"levels": ["probes"]}, "levels must hold areas and levels"),
-        ({"levels": {"probes": ["debug"]}}, "is no level of the log"),
+        ({"levels": {"probe": "debug"}}, "probe is not a log area"),
+        ({"levels": {"probes": "loud"}}, "loud is not a log level"),
+        ({"levels": ["probes"]}, "levels must map areas to levels"),
+        ({"levels": {"probes": ["debug"]}}, "is not a log level"),
         *(
             ({"levels": {"probes": "debug"}, "for": value}, "the time must be")
             for value in (0, -1, 1e9, float("nan"), "10m", True, None)

@@ -189,7 +189,7 @@ def test_lines_that_the_log_did_not_take_are_counted_and_the_others_keep_their_o
     log = Log(LoggingSettings(), beside=True)
     for number in range(20):
         log(Sentence(AT.plus(number), "info", "link", f"line {number}"))
-    assert log.loss == Loss(15, "the terminal, the journal or the disk took nothing")
+    assert log.loss == Loss(15, "the terminal, the journal or the disk accepts no writes")
     pipe.reader.set()
     logs.wait(log._waiting)
     log(Sentence(AT.plus(20), "info", "link", "the next one"))
@@ -197,7 +197,7 @@ def test_lines_that_the_log_did_not_take_are_counted_and_the_others_keep_their_o
     lines = pipe.getvalue().splitlines()
     assert [line.rpartition("link: ")[2] for line in lines] == [
         *(f"line {number}" for number in range(5)),
-        "the next one (15 lines before this one were dropped: the log took nothing)",
+        "the next one (15 earlier lines were dropped because the log could not be written)",
     ]
 
 
@@ -232,7 +232,7 @@ def test_after_dropped_lines_the_next_one_says_how_many(tmp_path: Path) -> None:
     lines = (tmp_path / MAIN_LOG).read_text().splitlines()
     assert [line.rpartition("link: ")[2] for line in lines] == [
         "one",
-        "four (2 lines before this one could not be written)",
+        "four (2 earlier lines could not be written)",
     ]
     assert log.loss.count == 2
 

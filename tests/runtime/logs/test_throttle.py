@@ -27,7 +27,7 @@ def test_an_area_writes_ten_lines_a_second_and_says_what_was_left_out() -> None:
     told = admitted(throttle, *(say(f"line {number}") for number in range(25)))
     assert told == [f"line {number}" for number in range(MOST)]
     (told_later,) = admitted(throttle, say("later", 1.0))
-    assert told_later == "later (15 lines of probes before this one were left out: more than 10 a second)"
+    assert told_later == "later (15 lines of probes were dropped before this one: more than 10 per second)"
 
 
 def test_areas_have_their_lines_each() -> None:
@@ -42,7 +42,7 @@ def test_repeats_are_counted_and_the_count_is_told() -> None:
     assert told == ["the same"] * SAID
     assert [one.text for one in throttle.settle(AT.plus(FOLD - 1))] == []
     (summary,) = throttle.settle(AT.plus(FOLD))
-    assert summary.text == f"the same ({20 - SAID} more times in 60 s)"
+    assert summary.text == f"the same (repeated {20 - SAID} times in 60 s)"
     assert summary.at == AT.plus(FOLD)
     assert list(throttle.settle(AT.plus(2 * FOLD))) == []
 

@@ -52,7 +52,7 @@ class _Instance:
                 break
             line += chunk
             if len(line) > LONGEST_REQUEST:
-                raise ValueError(f"a request of more than {LONGEST_REQUEST} bytes")
+                raise ValueError(f"the request has more than {LONGEST_REQUEST} bytes")
         return bytes(line)
 
     async def write(self, answer: bytes) -> None:

@@ -49,7 +49,7 @@ class LogFile:
     def _find_room(self, needed: int) -> int:
         """The descriptor of a file with room for so many bytes."""
         if needed > self._largest:
-            raise OSError(f"a line of {needed} bytes is longer than the file may be")
+            raise OSError(f"a line of {needed} bytes exceeds the maximum file size")
         descriptor = self._open()
         if self._disk.size(descriptor) + needed > self._largest:
             self._roll()
@@ -67,7 +67,7 @@ class LogFile:
             self._descriptor = self._disk.open(self.path)
         if not self._disk.claim(self._descriptor):
             self.close()
-            raise OSError("another agent writes this file; give each one its own logging.dir")
+            raise OSError("another agent writes to this file; set a different logging.dir for each agent")
         if not self._tidy:
             self._tidy = True
             self._fit_in()
@@ -80,7 +80,7 @@ class LogFile:
             while rest:  # a disk that becomes full takes a part, and says why with the next one
                 taken = self._disk.write(descriptor, rest)
                 if not taken:
-                    raise OSError("the disk takes nothing")
+                    raise OSError("the disk accepts no writes")
                 rest = rest[taken:]
         except OSError:
             with suppress(OSError):
@@ -100,7 +100,7 @@ class LogFile:
                     self._disk.copy(self.path, self._numbered(1), self._largest)
                     self._empty()
                     return
-            self._losses.add(f"{self.path}: cannot be renamed or copied, so it was begun anew", lines)
+            self._losses.add(f"{self.path}: cannot be renamed or copied, so it was truncated", lines)
         self._empty()
 
     def _shift(self) -> None:

@@ -34,7 +34,7 @@ class LevelRequests:
         wanted, seconds = _read_levels(arguments.get("levels", {})), _read_seconds(arguments.get("for", USUAL))
         if arguments.get("reset") is True:
             self._levels.reset()
-            self._tell(now, f"{by} set the log level back to {self._levels.configured} everywhere")
+            self._tell(now, f"{by} reset all log levels to {self._levels.configured}")
         for area, level in wanted.items():
             self._levels.set(area, level, until=now.steady + seconds)
             self._tell(now, f"{by} set the log level of {area} to {level} for {seconds:g} s")
@@ -47,12 +47,12 @@ class LevelRequests:
 
 def _read_levels(given: object) -> dict[str, str]:
     if not isinstance(given, Mapping):
-        raise ConnmonError("levels must hold areas and levels")
+        raise ConnmonError("levels must map areas to levels")
     for area, level in given.items():
         if area not in AREAS:
-            raise ConnmonError(f"{area} is no area of the log", hint=f"Use {', '.join(AREAS)}")
+            raise ConnmonError(f"{area} is not a log area", hint=f"Use {', '.join(AREAS)}")
         if level not in LEVELS:
-            raise ConnmonError(f"{level} is no level of the log", hint=f"Use {', '.join(LEVELS)}")
+            raise ConnmonError(f"{level} is not a log level", hint=f"Use {', '.join(LEVELS)}")
     return dict(given)
 
 

@@ -109,10 +109,12 @@ class Log:
                 self._losses.add(f"internal error: {error!r}")
         if len(self._waiting) >= MOST_WAITING:
             self._dropped += 1
-            self._losses.add("the terminal, the journal or the disk took nothing")
+            self._losses.add("the terminal, the journal or the disk accepts no writes")
             return
         if self._dropped:
-            sentence = append(sentence, f"{self._dropped} lines before this one were dropped: the log took nothing")
+            sentence = append(
+                sentence, f"{self._dropped} earlier lines were dropped because the log could not be written"
+            )
             self._dropped = 0
         self._waiting.append(self._thread.submit(_write, self._outlet, sentence))
 
@@ -194,7 +196,7 @@ def _check_folder(folder: Path) -> None:
     except OSError as error:
         raise ConnmonError(
             f"the log cannot be written to {folder}: {error.strerror or error}",
-            hint="Make the folder writable, or choose another one with logging.dir",
+            hint="Make the directory writable, or choose another one with logging.dir",
         ) from error
 
 

@@ -61,12 +61,12 @@ class FileSink:
         self._start.close()
 
     def _farewell(self, sentence: Sentence) -> bytes:
-        text = f"this file has reached its size; the log goes on in {self._main.path.name}"
+        text = f"this file has reached its maximum size; the log continues in {self._main.path.name}"
         return self._encode(Sentence(sentence.at, "info", "agent", text))
 
     def _encode(self, sentence: Sentence, missing: int = 0) -> bytes:
         if missing:
-            sentence = append(sentence, f"{missing} lines before this one could not be written")
+            sentence = append(sentence, f"{missing} earlier lines could not be written")
         return f"{self._form(sentence)}\n".encode("utf-8", "backslashreplace")
 
 

@@ -81,7 +81,7 @@ class Throttle:
                 return
             del area.known[key]
             if known.more:
-                remark = f"{known.more} more times in {now.steady - known.sentence.at.steady:.0f} s"
+                remark = f"repeated {known.more} times in {now.steady - known.sentence.at.steady:.0f} s"
                 yield from self._limit(area, replace(append(known.sentence, remark), at=now))
 
     def _limit(self, area: _Area, sentence: Sentence) -> Iterator[Sentence]:
@@ -91,6 +91,8 @@ class Throttle:
             return
         area.times.append(now)
         if area.dropped:
-            remark = f"{area.dropped} lines of {sentence.part} before this one were left out: more than {MOST} a second"
+            remark = (
+                f"{area.dropped} lines of {sentence.part} were dropped before this one: more than {MOST} per second"
+            )
             sentence, area.dropped = append(sentence, remark), 0
         yield sentence
