@@ -34,6 +34,7 @@ from tests.bench.recovery import measure_hundred, measure_recovery
 from tests.bench.replays import measure_replay
 from tests.bench.tables import render_table
 from tests.bench.traffic import measure_traffic
+from tests.bench.years import measure_year
 
 from connmon_agent.errors import ConnmonError
 
@@ -101,6 +102,7 @@ BENCHES: dict[str, Bench] = {
     "start": _in_places(measure_start, 5),
     "commit": _alone(measure_commits, 2000),
     "replay": _alone(measure_replay, 3),
+    "year": _alone(measure_year, 365, called="days"),
     "faults": _alone(measure_faults, 20),
     "simulated-loss": _alone(simulate_losses, 200, called="hours"),
     "loss": _alone(measure_losses, 480, called="seconds"),

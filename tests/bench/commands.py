@@ -28,11 +28,11 @@ def measure_status(folder: Path, *, kubectl: str | None, runs: int) -> list[Figu
     config.write_text(f"state_dir: {state}\n", encoding="utf-8")
     ours, configured, checked, peers = [], [], [], []
     for _ in range(runs):
-        ours.append(_time(agent_command("--state-dir", str(state), "status"), codes=(0, 3)))
-        configured.append(_time(agent_command("--config", str(config), "status"), codes=(0, 3)))
-        checked.append(_time(agent_command("--state-dir", str(state), "status", "--check"), codes=(0, 1, 2)))
+        ours.append(time_command(agent_command("--state-dir", str(state), "status"), codes=(0, 3)))
+        configured.append(time_command(agent_command("--config", str(config), "status"), codes=(0, 3)))
+        checked.append(time_command(agent_command("--state-dir", str(state), "status", "--check"), codes=(0, 1, 2)))
         if kubectl is not None:
-            peers.append(_time([kubectl, "version", "--client"]))
+            peers.append(time_command([kubectl, "version", "--client"]))
     return [
         Figure("status, cold", "ms", tuple(ours), Limit(150.0), note=_COLD),
         Figure("status, cold, state_dir in the configuration file", "ms", tuple(configured), Limit(150.0), note=_COLD),
@@ -41,7 +41,7 @@ def measure_status(folder: Path, *, kubectl: str | None, runs: int) -> list[Figu
     ]
 
 
-def _time(command: Sequence[str], codes: Sequence[int] = (0,)) -> float:
+def time_command(command: Sequence[str], codes: Sequence[int] = (0,)) -> float:
     """Milliseconds a command takes. Raises BenchError: it ended otherwise than expected."""
     started = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)

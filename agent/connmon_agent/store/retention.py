@@ -20,10 +20,10 @@ from typing import NamedTuple
 from ..core.moments import Moment
 from .checkpoints import BORN, KEPT_AFTER, read_kept_after
 
-EVENTS_AT_ONCE = 100  # removed by one step
-ROWS_AT_ONCE = 100  # of the other tables
+EVENTS_AT_ONCE = 50  # removed by one step
+ROWS_AT_ONCE = 50  # of the other tables
 BLOCKS_AT_ONCE = 20  # of rounds, each ten minutes or more of them
-PAGES_AT_ONCE = 100  # given back to the file system by one step
+PAGES_AT_ONCE = 50  # given back to the file system by one step
 SPARE_PAGES = 256  # left in the file, 1 MiB: what is written next would ask for them again
 
 Step = Callable[[], object]
