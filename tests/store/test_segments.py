@@ -15,8 +15,8 @@ from tests.fakes.statefiles import in_child, opened, tampered
 from connmon_agent.cli.decisions import refold_journal, verify_journal
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.sightings import ProbeResult
-from connmon_agent.errors import Divergence
-from connmon_agent.store import checkpoints, retention
+from connmon_agent.errors import Divergence, StoreError
+from connmon_agent.store import checkpoints, reading, retention
 from connmon_agent.store import journal as journal_module
 from connmon_agent.store.journal import SqliteJournal
 from connmon_agent.store.reading import Reader
@@ -232,6 +232,37 @@ def test_readers_pass_over_what_is_half_removed(memory: Path, monkeypatch: pytes
             counted.append(verified(memory))
     assert counted == sorted(counted, reverse=True)
     assert {count % EVERY for count in counted} == {0}
+
+
+def test_events_that_go_while_they_are_read_are_missed(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PAGE", 10)
+    with Reader(memory) as reader:
+        events = reader.recorded()
+        assert next(events).seq == 1
+        tidy(memory, Limits(FOREVER, 1000))
+        with pytest.raises(StoreError, match=r"the agent removed event 11 .* while the journal was read"):
+            list(events)
+
+
+def test_a_verification_begins_again_where_its_first_events_go_meanwhile(
+    memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They go after it was read at which checkpoint the journal begins, and before any event is."""
+    with Reader(memory) as reader:
+        read = reader.segments
+
+        def read_and_remove() -> checkpoints.Segments:
+            monkeypatch.undo()
+            monkeypatch.setattr(checkpoints, "EVERY", EVERY)
+            monkeypatch.setattr(journal_module, "TIDY_AFTER", 1)
+            found = read()
+            tidy(memory, Limits(FOREVER, 1000))
+            return found
+
+        monkeypatch.setattr(reader, "segments", read_and_remove)
+        verification = verify_journal(reader)
+    verification.raise_if_failed()
+    assert verification.events == EVERY
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,11 @@ class Verification:
     difference: Difference | None = None
     kept_after: Mark | None = None
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether all is as it was recorded."""
+        return self.broken is None and self.difference is None
+
     def as_document(self) -> dict[str, Any]:
         """The result as JSON values."""
         return {
@@ -81,14 +86,18 @@ def verify_journal(reader: Reader) -> Verification:
         )
     for _ in range(LOOKS):
         segments = reader.segments()
-        verification = _verify(reader, segments)
-        failed = verification.broken is not None or verification.difference is not None
-        if not failed or reader.segments().kept_after == segments.kept_after:
-            break  # otherwise an agent has removed the oldest events meanwhile
-    if not failed:
-        _check_charts(reader)
-        _check_rounds(reader)
-    return verification
+        try:
+            verification = _verify(reader, segments)
+        except ConnmonError:
+            if reader.segments().kept_after == segments.kept_after:
+                raise
+            continue  # an agent has removed the oldest events meanwhile
+        if verification.succeeded:
+            _check_charts(reader)
+            _check_rounds(reader)
+        if verification.succeeded or reader.segments().kept_after == segments.kept_after:
+            return verification
+    raise _too_fast()
 
 
 def _verify(reader: Reader, segments: Segments) -> Verification:
@@ -133,7 +142,7 @@ def _check_rounds(reader: Reader) -> None:
 def _decide_again(reader: Reader, segments: Segments, newest: int, world: World, kept: Rows) -> Difference | None:
     """The first event that is decided otherwise now, or whose traces in the other tables are others."""
     begun = None if segments.start is None else reader.checkpoint(segments.start)
-    rows = takewhile(lambda row: row.seq <= newest, reader.recorded(after_seq=segments.kept_after))
+    rows = takewhile(lambda row: row.seq <= newest, reader.recorded(after_seq=segments.kept_after, segments=segments))
     marks = {mark.seq: mark for mark in segments.marks}
     with closing(Ledger(begun, segments.kept_after)) as ledger:
         try:
@@ -217,7 +226,11 @@ def _look(reader: Reader) -> tuple[int, World | StoreError, Rows]:
             world = error
         if reader.newest() == newest:
             return newest, world, kept
-    raise ConnmonError("the agent writes faster than its journal can be read", hint="Try again, or read a copy")
+    raise _too_fast()
+
+
+def _too_fast() -> ConnmonError:
+    return ConnmonError("the agent writes faster than its journal can be read", hint="Try again, or read a copy")
 
 
 def _undecidable(error: KeyError) -> ConnmonError:

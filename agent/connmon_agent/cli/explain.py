@@ -90,7 +90,9 @@ def _explain_event(reader: Reader, seq: int) -> tuple[dict[str, Any], str]:
     require_kept(segments, seq)
     mark = segments.find_before(seq)
     after, start = (0, None) if mark is None else (mark.seq, reader.checkpoint(mark).world)
-    steps = refold_journal(reader, takewhile(lambda row: row.seq <= seq, reader.recorded(after_seq=after)), start)
+    steps = refold_journal(
+        reader, takewhile(lambda row: row.seq <= seq, reader.recorded(after_seq=after, segments=segments)), start
+    )
     row, world = deque(steps, maxlen=1)[0]
     charts = EngineShelf(reader).read_charts({**world.charts, **row.charts})
     later = islice(reader.recorded(after_seq=seq), LOOK_AHEAD)

@@ -137,7 +137,7 @@ def _show_state(reader: Reader, at: float, *, json: bool) -> None:
         since = say_date_and_time(segments.start.at.wall, zone=None)
         raise ConnmonError(f"that time is before what is kept: the journal begins on {since}", hint=HINT)
     begun = None if mark is None else reader.checkpoint(mark)
-    rows = reader.recorded(after_seq=0 if mark is None else mark.seq)
+    rows = reader.recorded(after_seq=0 if mark is None else mark.seq, segments=segments)
     steps = refold_journal(reader, rows, None if begun is None else begun.world)
     traces = None if mark is None or begun is None else Traces(mark.seq, begun.world, begun.agent, begun.round)
     snapshot = snapshot_at(steps, at=at, path=str(reader.path), start=traces)

@@ -212,19 +212,35 @@ class Reader:
         until: float | None = None,
         outage: int | None = None,
         after_seq: int = 0,
+        segments: Segments | None = None,
     ) -> Iterator[Recorded]:
         """The events after number ``after_seq``, oldest first, up to the one that is the newest now.
 
         ``since`` and ``until`` are Unix seconds, both included (None: no bound). ``outage`` keeps those from the
-        event that opened it to the one that closed it.
+        event that opened it to the one that closed it. ``segments``, where they were read before. Raises StoreError too
+        where the agent removes the oldest events while they are read.
         """
         first, last = self._span(outage)
         low = float("-inf") if since is None else since
         high = float("inf") if until is None else until
-        for after, end in self.segments().find_spans(low, high):
-            for row in self._events(max(after, after_seq, first - 1), last if end is None else min(last, end)):
+        for after, end in (segments or self.segments()).find_spans(low, high):
+            before = max(after, after_seq, first - 1)
+            until = last if end is None else min(last, end)
+            for row in self._events(before, until):
+                self._require_kept(before + 1, row.seq)
+                before = row.seq
                 if low <= row.wall <= high:
                     yield self._recorded(row)
+            if end is not None:
+                self._require_kept(before + 1, until + 1)
+
+    def _require_kept(self, expected: int, found: int) -> None:
+        """Raise StoreError where the events from number ``expected`` up to ``found`` were removed meanwhile."""
+        if expected < found and self.segments().kept_after >= expected:
+            raise StoreError(
+                f"the agent removed event {expected} from {self.path} while the journal was read",
+                hint="Try again: it begins later now",
+            )
 
     def segments(self) -> Segments:
         """How the chain of events is cut, and where it begins."""
