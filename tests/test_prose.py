@@ -85,7 +85,6 @@ NOT_YET: frozenset[str] = frozenset(
         "config/monitoring/connmon.rules.yml",
         "config/monitoring/grafana-dashboard.json",
         "docs/benchmarks.md",
-        "docs/commands.md",
         "docs/evidence.md",
         "docs/from-powershell.md",
         "docs/local-ports.md",
