@@ -17,15 +17,16 @@ from .seals import Ownership, judge
 _MOST = 1_000_000  # bytes; what is longer is none of ours
 
 
-def find_owner(path: Path, *, by: str) -> Ownership:
+def find_owner(path: Path, *, by: str, most: int = _MOST) -> Ownership:
     """Whose ``path`` is, when the command ``by`` is to write it. The line ends of an editor change nothing.
 
-    A link is somebody else's, whatever it leads to. Raises ConnmonError where it cannot be looked at.
+    What is longer than ``most`` bytes is somebody else's. A link is somebody else's, whatever it leads to.
+    Raises ConnmonError where it cannot be looked at.
     """
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return Ownership.FOREIGN
-        data = read_file(path, _MOST)
+        data = read_file(path, most)
     except FileNotFoundError:
         return Ownership.ABSENT
     except TooLarge:

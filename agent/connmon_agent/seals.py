@@ -11,7 +11,7 @@ from enum import StrEnum
 
 SERVICE = "service install"  # the command whose units these are
 
-_SEAL = re.compile(r"written by `connmon-agent ([a-z ]+)`, sha256 ([0-9a-f]{64})(?: -->)?$")
+_SEAL = re.compile(r'written by `connmon-agent ([a-z ]+)`, sha256 ([0-9a-f]{64})(?: -->|",?)?$')
 _LOOKED_AT = 5  # lines at the beginning, one of which is the seal
 
 

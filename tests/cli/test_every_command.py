@@ -25,6 +25,8 @@ GIVEN: dict[str, tuple[int, ...]] = {
     "history": (0,),
     "history --json": (0,),
     "history --csv": (0,),
+    "report": (0,),
+    "report --format json --lang de": (0,),
     "explain": (0,),
     "explain web": (0,),
     "explain --json": (0,),

@@ -207,6 +207,14 @@ def test_history(day: Path, outage: Path, tmp_path: Path) -> None:
     compare("history", [*shown, run(outage, "history"), run(tmp_path, "history")])
 
 
+def test_report(day: Path, tmp_path: Path) -> None:
+    period = ("--since", "2026-11-23T10:00:00Z", "--until", "2026-11-23T12:40:00Z", "--time-zone", "UTC")
+    calls = [("--format", form, "--lang", lang) for form in ("csv", "json", "html") for lang in ("en", "de")]
+    shown = [run(day, "report", *period, "--title", "Branch", *arguments) for arguments in calls]
+    refused = [run(day, "report", "--since", "1h", "--until", "2h"), run(day, "report", "--time-zone", "Mars/Olympus")]
+    compare("report", [*shown, *refused, run(tmp_path, "report")])
+
+
 def test_log_lines(day: Path) -> None:
     """The sentences of the log, each with its level and what it is about."""
     with Reader(day / DATABASE_FILE) as reader:

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 # What click and pytest need on Windows, which pip does not see when it installs for another platform than its own.
-THERE = ["colorama>=0.4.6"]
+THERE = ["colorama>=0.4.6", "tzdata>=2024.1"]
 
 
 def requirements() -> list[str]:

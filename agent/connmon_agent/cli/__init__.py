@@ -21,6 +21,7 @@ COMMANDS = {
     "status": "status:status",
     "replay": "replay:replay",
     "history": "history:history",
+    "report": "report:report",
     "explain": "explain:explain",
     "metrics": "metrics:metrics",
     "pause": "operate:pause",

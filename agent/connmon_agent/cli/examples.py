@@ -26,6 +26,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "connmon-agent history --csv > outages.csv",
         "connmon-agent history --rounds --since 15m",
     ),
+    "report": (
+        "connmon-agent report --since 30d --output report.html",
+        "connmon-agent report --since 2026-11-01 --until 2026-12-01 --lang de --output bericht.pdf",
+        "connmon-agent report --format csv > outages.csv",
+    ),
     "explain": ("connmon-agent explain", "connmon-agent explain grafana"),
     "pause": ("connmon-agent pause",),
     "resume": ("connmon-agent resume",),

@@ -7,7 +7,7 @@ the way to every target.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import ceil
 from typing import NamedTuple
 
@@ -55,17 +55,9 @@ def slide(
 
     It reaches back farther than ``plan.window`` where it would hold fewer than ``plan.least`` probes.
 
-    Only kinds that use the internet count, and of them none of ``suspects``. A probe that had to ask again has lost a
-    packet for each time, though it answered in the end.
+    Only kinds that use the internet count, and of them none of ``suspects``.
     """
-    kinds = LAYERS.keys() - set(suspects)
-    counted = [result for result in results if result.kind in kinds]
-    new = [Sample(now, result.name, False, None) for result in counted for _ in range(1, result.attempts)]
-    new += [
-        Sample(now, result.name, result.ok, result.latency_ms)
-        for result in counted
-        if result.ok or result.failure in LOSSES
-    ]
+    new = sample(results, now=now, kinds=LAYERS.keys() - set(suspects))
     older = len(window) + len(new) - plan.least
     kept = [
         sample
@@ -73,6 +65,20 @@ def slide(
         if now - sample.steady < (plan.window if number < older else MOST_REACH * plan.window)
     ]
     return tuple([*kept, *new][-MOST_SAMPLES:])
+
+
+def sample(results: Iterable[ProbeResult], *, now: float, kinds: Collection[str]) -> list[Sample]:
+    """The samples of one round at ``now`` (steady seconds), of probes of these ``kinds``.
+
+    A probe that had to ask again has lost a packet for each time, though it answered in the end.
+    """
+    counted = [result for result in results if result.kind in kinds]
+    lost = [Sample(now, result.name, False, None) for result in counted for _ in range(1, result.attempts)]
+    return lost + [
+        Sample(now, result.name, result.ok, result.latency_ms)
+        for result in counted
+        if result.ok or result.failure in LOSSES
+    ]
 
 
 def measure(

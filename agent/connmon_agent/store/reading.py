@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ..core.moments import Moment
 from ..core.round_counts import apply_counts
@@ -79,7 +79,7 @@ class Reader:
         self._opened = open_readonly(path)
         self._read_step = lru_cache(maxsize=ALIKE)(STEPS.from_text)
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *failure: object) -> None:

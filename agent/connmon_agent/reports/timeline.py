@@ -1,0 +1,258 @@
+"""The recorded history as intervals: link up, degraded or down, and times that count as neither."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from ..core.blindness import is_blind, longest_silence
+from ..core.causes import Background, count_votes
+from ..core.events import AgentStarted, Configured, MeteredSeen, RoundFinished, WentBlind
+from ..core.moments import Moment
+from ..core.plan import LinkPlan
+from ..core.sightings import ProbeResult
+from ..core.steps import Transition
+from ..core.world import BEGINNING, LinkState
+from ..store.records import AgentRow, OutageRow, Recorded
+
+
+class Kind(StrEnum):
+    """What an interval counts as."""
+
+    UP = "up"
+    DEGRADED = "degraded"  # slow, lossy or doubtful: uptime
+    DOWN = "down"
+    GAP = "gap"  # not monitored, or without a verdict: neither uptime nor downtime
+
+
+class Why(StrEnum):
+    """Why an interval is a monitoring gap."""
+
+    NOT_STARTED = "before-first-record"
+    NOT_RUNNING = "not-running"
+    REBOOTED = "machine-restarted"  # how long it was off is by its clock alone
+    SUSPENDED = "suspended"  # the machine slept, or the process stood still
+    NO_VERDICT = "no-verdict"  # too few rounds since a start, or no target could be probed
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One interval. ``outage`` is the number of the outage that a DOWN one is part of, ``why`` the reason of a GAP."""
+
+    kind: Kind
+    start: Moment
+    end: Moment
+    outage: int | None = None
+    why: Why | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it was by the clock that is never set."""
+        return self.end.steady - self.start.steady
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStep:
+    """The wall clock was set at ``at``, by so many seconds (negative: back)."""
+
+    at: Moment
+    seconds: float
+
+
+@dataclass(slots=True)
+class Timeline:
+    """The intervals, without a break and in order, and what was found beside them.
+
+    ``opened`` maps an outage's number to what the round that opened it found. ``changes`` are the thresholds that came
+    into force, each with its wall time.
+    """
+
+    spans: list[Span] = field(default_factory=list)
+    steps: list[ClockStep] = field(default_factory=list)
+    opened: dict[int, tuple[ProbeResult, ...]] = field(default_factory=dict)
+    changes: list[tuple[float, LinkPlan]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """The interval that is open."""
+
+    kind: Kind
+    since: Moment
+    outage: int | None = None
+    why: Why | None = None
+
+
+_KINDS: dict[str, Kind] = {
+    LinkState.ONLINE: Kind.UP,
+    LinkState.RECOVERING: Kind.UP,
+    LinkState.DEGRADED: Kind.DEGRADED,
+    LinkState.OFFLINE: Kind.DOWN,
+}
+
+
+def build_timeline(
+    rows: Iterable[Recorded],
+    outages: Mapping[int, OutageRow],
+    agent: AgentRow | None,
+    *,
+    until: float,
+    instant_before: Callable[[int], Moment | None],
+) -> Timeline:
+    """The intervals from the first event to ``until`` (Unix seconds), or to the last record where that is later.
+
+    ``rows`` are those of ``ReportReader.decisive``; ``instant_before`` gives the time of the event before a number.
+    """
+    builder = _Builder(outages, instant_before)
+    for row in rows:
+        builder.add(row)
+    builder.finish(agent, until)
+    return builder.timeline
+
+
+class _Builder:
+    def __init__(self, outages: Mapping[int, OutageRow], instant_before: Callable[[int], Moment | None]) -> None:
+        self.timeline = Timeline()
+        self._outages = outages
+        self._instant_before = instant_before
+        self._now: _Now | None = None
+        self._plan = LinkPlan()
+        self._metered: bool | None = None
+        self._boot = ""
+        self._pid = 0
+        self._latest = self._floor = BEGINNING
+
+    def add(self, row: Recorded) -> None:
+        """One more event."""
+        if self._now is None:
+            self._now = _Now(Kind.GAP, row.at, why=Why.NO_VERDICT)
+        match row.event:
+            case AgentStarted():
+                self._note_start(row, row.event)
+            case WentBlind():
+                self._note_gap(row.event)
+            case Configured(plan=plan):
+                self._note_plan(row, plan.link)
+            case MeteredSeen(metered=metered):
+                self._metered = metered
+            case RoundFinished(results=results) if not row.transitions:
+                self._note_round(row, results)
+        for transition in row.transitions:
+            if transition.chart == "link" and transition.instance == "link":
+                self._follow(row, transition)
+        self._latest = row.at
+
+    def finish(self, agent: AgentRow | None, until: float) -> None:
+        """Close the last interval where the record ends; what is missing up to ``until`` is a gap."""
+        if self._now is None:
+            return
+        end, stopped = self._latest, False
+        if agent is not None:
+            stopped = agent.stopped is not None
+            end = max(end, agent.stopped or agent.heartbeat)
+        missing = until - end.wall
+        if missing > 0 and not stopped and missing <= self._silence():
+            end = end.plus(missing)
+        self._close(end)
+        if missing > 0 and end.wall < until:
+            self._append(Span(Kind.GAP, end, end.plus(missing), why=Why.NOT_RUNNING))
+
+    def _note_start(self, row: Recorded, event: AgentStarted) -> None:
+        rebooted = self._boot not in ("", event.boot_id)
+        since = event.heartbeat
+        if since is None and self._pid not in (0, event.pid):  # an older agent did not record it
+            since = self._instant_before(row.seq)
+        self._boot, self._pid = event.boot_id, event.pid
+        if since is not None and (rebooted or row.at.steady - since.steady > self._silence()):
+            self._insert_gap(since, row.at, Why.REBOOTED if rebooted else Why.NOT_RUNNING)
+
+    def _note_gap(self, event: WentBlind) -> None:
+        if event.since.steady < event.at.steady:
+            if is_blind(event):
+                self._insert_gap(event.since, event.at, Why.SUSPENDED)
+            return
+        self.timeline.steps.append(ClockStep(event.at, event.at.wall - event.since.wall))
+        now = self._close(event.since)
+        self._now = replace(now, since=event.at)
+
+    def _note_plan(self, row: Recorded, plan: LinkPlan) -> None:
+        if plan != self._plan or not self.timeline.changes:
+            self.timeline.changes.append((row.at.wall, plan))
+        self._plan = plan
+
+    def _note_round(self, row: Recorded, results: tuple[ProbeResult, ...]) -> None:
+        """The first bad round after an outage that began as a monitoring gap: from here on the link is known down."""
+        now = self._now
+        if now is None or now.why is not Why.NO_VERDICT or now.outage is None:
+            return
+        votes = count_votes(results, Background(self._plan.quorum))
+        if votes.answered < votes.needed:
+            self.timeline.opened.setdefault(now.outage, results)
+            self._enter(_Now(Kind.DOWN, row.at, outage=now.outage))
+
+    def _follow(self, row: Recorded, transition: Transition) -> None:
+        kind = _KINDS.get(transition.dest)  # None: STARTING, or a state that only another chart has
+        if kind is None or transition.trigger == "round_void":
+            self._enter(_Now(Kind.GAP, row.at, why=Why.NO_VERDICT))
+        elif kind is not Kind.DOWN:
+            self._enter(_Now(kind, row.at))
+        elif transition.source != transition.dest:
+            self._go_down(row, transition)
+
+    def _go_down(self, row: Recorded, transition: Transition) -> None:
+        """An outage is dated back to its first bad round; a relapse begins with the round that decided it."""
+        outage = row.outage
+        if transition.trigger == "went_blind":  # by `after_blind: restart`; no round has shown it yet
+            self._enter(_Now(Kind.GAP, row.at, outage=outage, why=Why.NO_VERDICT))
+            return
+        start = row.at
+        known = None if outage is None else self._outages.get(outage)
+        if known is not None and outage not in self.timeline.opened:
+            start = max(min(start, known.started), self._floor)
+            self.timeline.opened[known.id] = row.event.results if isinstance(row.event, RoundFinished) else ()
+        self._enter(_Now(Kind.DOWN, start, outage=outage))
+
+    def _enter(self, now: _Now) -> None:
+        self._close(now.since)
+        self._now = now
+
+    def _insert_gap(self, since: Moment, until: Moment, why: Why) -> None:
+        """What was seen before it goes on after it, until a round says otherwise."""
+        since = max(since, self._floor)  # a part of it may be recorded already
+        now = self._close(since)
+        self._append(Span(Kind.GAP, since, until, why=why))
+        self._now, self._floor = replace(now, since=until), until
+
+    def _close(self, at: Moment) -> _Now:
+        """End the open interval at ``at``, and take back what was recorded after it."""
+        now, spans = self._now, self.timeline.spans
+        assert now is not None
+        if at.steady > now.since.steady:
+            self._append(Span(now.kind, now.since, at, now.outage, now.why))
+            return now
+        while spans and spans[-1].end.steady > at.steady:
+            last = spans.pop()
+            if last.start.steady < at.steady:
+                self._append(replace(last, end=last.start.plus(at.steady - last.start.steady)))
+        return now
+
+    def _append(self, span: Span) -> None:
+        """One more interval, as a part of the one before where nothing but the state's name changed."""
+        spans = self.timeline.spans
+        span = span if span.kind is Kind.DOWN else replace(span, outage=None)
+        if span.end.steady <= span.start.steady:
+            return
+        if spans and _is_continued(spans[-1], span):
+            spans[-1] = replace(spans[-1], end=span.end)
+        else:
+            spans.append(span)
+
+    def _silence(self) -> float:
+        metered = self._plan.metered if self._plan.metered is not None else bool(self._metered)
+        return longest_silence(self._plan, metered=metered)
+
+
+def _is_continued(span: Span, after: Span) -> bool:
+    same = (span.kind, span.outage, span.why) == (after.kind, after.outage, after.why)
+    return same and span.end == after.start  # the same instant by both clocks: none was set in between

@@ -1,0 +1,106 @@
+"""What a report needs of the state file besides the rest: few of many events, and the rounds before an instant."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import cached_property, lru_cache
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+from ..core.moments import Moment
+from .layout import EVENT_COLUMNS, EventRow
+from .reading import PAGE, Reader
+from .records import Recorded
+from .round_blocks import RecordedRound, unpack_rounds
+
+# Outages are in the order of time, and so are their windows: a block is unpacked once where it serves several of them.
+BLOCKS_KEPT = 4
+BLIND = "blind"  # the cause of an outage that `after_blind: restart` made of a monitoring gap
+
+# Every change of the link's state, of what is watched, and of how it is judged. After an outage that is a monitoring
+# gap (`after_blind: restart`), the rounds too, since only they show whether the link was down.
+_DECISIVE = f"""
+    SELECT {EVENT_COLUMNS} FROM event WHERE seq > ? AND seq <= ? AND (
+        kind IN ('AgentStarted', 'AgentStopped', 'Configured', 'WentBlind', 'MeteredSeen')
+        OR instr(step, '"chart":"link"') OR instr(step, '"chart": "link"')
+        OR kind = 'RoundFinished' AND outage IN (SELECT id FROM outage WHERE cause = ?)
+    ) ORDER BY seq
+"""
+_SPAN = "SELECT min(seq), max(seq) FROM event WHERE wall >= ? AND wall <= ?"
+
+
+class ChainLink(NamedTuple):
+    """One event as evidence: its number, when it was, and its SHA-256, which covers every event before it."""
+
+    seq: int
+    at: Moment
+    hash: str
+
+
+class ReportReader(Reader):
+    """A Reader with the queries of a report. Every method raises StoreError where the file cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._block = lru_cache(maxsize=BLOCKS_KEPT)(self._read_block)
+
+    def decisive(self) -> Iterator[Recorded]:
+        """The events from which uptime, downtime and monitoring gaps follow, oldest first."""
+        newest = self._first("SELECT coalesce(max(seq), 0) FROM event")
+        end = newest[0] if newest else 0
+        for after in range(0, end, PAGE):
+            for row in self._rows(_DECISIVE, after, min(after + PAGE, end), BLIND):
+                yield self._recorded(EventRow._make(row))
+
+    def instant_before(self, seq: int) -> Moment | None:
+        """When the event before number ``seq`` was; None: there is none."""
+        row = self._first("SELECT steady, wall FROM event WHERE seq = ?", seq - 1)
+        return None if row is None else Moment(*row)
+
+    def chain_ends(self, since: float, until: float) -> tuple[ChainLink, ChainLink] | None:
+        """The first and the last event from ``since`` to ``until`` (Unix seconds, both included); None: none is."""
+        span = self._first(_SPAN, since, until)
+        if span is None or span[0] is None:
+            return None
+        query = "SELECT seq, steady, wall, hash FROM event WHERE seq IN (?, ?) ORDER BY seq"
+        found = [ChainLink(seq, Moment(steady, wall), hash) for seq, steady, wall, hash in self._rows(query, *span)]
+        return found[0], found[-1]
+
+    def name(self) -> str:
+        """The random name of the state file, by which two of them are told apart."""
+        row = self._first("SELECT value FROM meta WHERE key = 'store'")
+        return "" if row is None else str(row[0])
+
+    def rounds_between(self, first: float, before: float) -> Iterator[RecordedRound]:
+        """The logged rounds from ``first`` to before ``before`` (steady seconds), oldest first."""
+        ids, starts, reached = self._blocks
+        for place in range(bisect_left(reached, first), len(ids)):
+            if starts[place] >= before:
+                return
+            yield from (one for one in self._block(ids[place]) if first <= one.at.steady < before)
+        yield from (one for one in self._tail if first <= one.at.steady < before)
+
+    @cached_property
+    def _blocks(self) -> tuple[list[int], list[float], list[float]]:
+        """Of each block its number, its first steady time, and the latest one up to and with it."""
+        if not self._has("round_block"):
+            return [], [], []
+        rows = self._rows("SELECT id, first_steady, last_steady FROM round_block ORDER BY id")
+        return [row[0] for row in rows], [row[1] for row in rows], list(accumulate((row[2] for row in rows), max))
+
+    @cached_property
+    def _tail(self) -> list[RecordedRound]:
+        if not self._has("round_tail"):
+            return []
+        rows = self._rows("SELECT id, body FROM round_tail ORDER BY id")
+        return [one for number, body in rows for one in self._unpacked(f"round {number} of the newest", body)]
+
+    def _read_block(self, number: int) -> list[RecordedRound]:
+        rows = self._rows("SELECT body FROM round_block WHERE id = ?", number)  # the writer may have removed it
+        return [one for (body,) in rows for one in self._unpacked(f"block {number} of the rounds", body)]
+
+    def _unpacked(self, what: str, body: bytes) -> list[RecordedRound]:
+        found: list[RecordedRound] = self._decoded(what, unpack_rounds, body)
+        return found

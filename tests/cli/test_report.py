@@ -1,0 +1,158 @@
+"""`report`: the options, the file that it writes, and what it does where it cannot."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+from click.testing import CliRunner, Result
+from tests.fakes.hard_days import live_through_a_hard_day
+from tests.fakes.statefiles import is_root, with_reading_rights_only
+
+from connmon_agent.cli import connmon_agent
+from connmon_agent.store import DATABASE_FILE
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8"))
+PERIOD = ("--since", "2026-11-23T10:00:00Z", "--until", "2026-11-23T12:40:00Z", "--time-zone", "UTC")
+FORMATS = ("html", "pdf", "csv", "json")
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("day")
+    live_through_a_hard_day(folder)
+    return folder
+
+
+def report(folder: Path, *arguments: str) -> Result:
+    result = CliRunner().invoke(connmon_agent, ["--state-dir", str(folder), "report", *arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+@pytest.mark.parametrize("lang", ["en", "de"])
+def test_the_document_is_as_the_schema_says(day: Path, lang: str) -> None:
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    validator.check_schema(SCHEMA)
+    for period in (PERIOD, (), ("--until", "2026-11-23T10:02:00Z"), ("--since", "2026-01-01", "--until", "2026-02-01")):
+        document = json.loads(report(day, "--format", "json", "--lang", lang, *period).stdout)
+        validator.validate(document)
+        assert document["language"] == lang
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate({**document, "more": 1})
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_report_is_written_over_a_report_and_over_nothing_else(day: Path, tmp_path: Path, form: str) -> None:
+    if form == "pdf":
+        pytest.importorskip("reportlab")
+    path = tmp_path / f"report.{form}"
+    assert report(day, *PERIOD, "--output", str(path)).exit_code == 0, "the suffix says which format"
+    first = path.read_bytes()
+    assert report(day, *PERIOD, "--lang", "de", "--output", str(path)).exit_code == 0
+    second = path.read_bytes()
+    assert second != first
+    path.write_bytes(second + b"more\n")
+    assert "is a report that was edited since; it was not overwritten" in report(day, "--output", str(path)).stderr
+    path.write_bytes(b"invoice 2026")
+    result = report(day, *PERIOD, "--output", str(path))
+    assert (result.exit_code, path.read_bytes()) == (1, b"invoice 2026")
+    assert "is not a report; it was not overwritten" in result.stderr
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_long_report_is_known_again(day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.csv"
+    monkeypatch.setattr("connmon_agent.reports.documents._defuse", lambda value: f"{value}{' ' * 20_000}")
+    assert report(day, *PERIOD, "--output", str(path)).exit_code == 0
+    assert path.stat().st_size > 1_000_000
+    assert report(day, *PERIOD, "--output", str(path)).exit_code == 0
+
+
+def test_html_is_what_is_written_where_nothing_else_is_said(day: Path, tmp_path: Path) -> None:
+    assert report(day).stdout.startswith("<!DOCTYPE html>\n<!-- written by `connmon-agent report`, sha256 ")
+    (tmp_path / "a").mkdir()
+    assert report(day, "--output", str(tmp_path / "a" / "report.txt")).exit_code == 0
+    assert (tmp_path / "a" / "report.txt").read_bytes().startswith(b"<!DOCTYPE html>")
+
+
+def test_a_text_that_a_spreadsheet_would_run_is_defused(day: Path) -> None:
+    lines = list(
+        csv.DictReader(report(day, *PERIOD, "--format", "csv", "--title", "=HYPERLINK(1)").stdout.splitlines())
+    )
+    assert [line["note"] for line in lines if line["record"] == "period"] == ["'=HYPERLINK(1)"]
+
+
+def test_the_hashes_are_those_of_the_file_and_the_same_from_a_copy(day: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(day, copy)
+    first, second = (json.loads(report(folder, *PERIOD, "--format", "json").stdout) for folder in (day, copy))
+    assert first["proof"] == second["proof"]
+    assert first["proof"]["first_event"]["seq"] == 1
+    assert first["outages"] == second["outages"]
+
+
+@pytest.mark.linux_alone(reason="a directory that may not be written to, as another user")
+def test_it_reads_a_state_directory_that_it_may_not_write_to(day: Path, tmp_path: Path) -> None:
+    folder = Path("/tmp") / f"connmon-report-{os.getpid()}"  # which another user can reach
+    shutil.copytree(day, folder)
+    try:
+
+        def work() -> None:
+            assert report(folder, *PERIOD, "--format", "csv").exit_code == 0
+
+        assert with_reading_rights_only(folder, work) == 0
+    finally:
+        shutil.rmtree(folder)
+    assert is_root() or tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--since", "1h", "--until", "2h"), "--since must be before --until"),
+        (("--until", "2999-01-01"), "--until is in the future"),
+        (("--since", "yesterday"), "is not an RFC 3339 time"),
+        (("--time-zone", "../../etc/passwd"), "use a name like Europe/Berlin, or UTC"),
+        (("--time-zone", "Mars/Olympus"), "use a name like Europe/Berlin, or UTC"),
+        (("--title", "x" * 201), "201 characters; use at most 200"),
+        (("--format", "doc"), "is not one of"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(day: Path, arguments: tuple[str, ...], words: str) -> None:
+    result = report(day, *arguments)
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.split())
+
+
+def test_without_reportlab_a_pdf_says_what_to_install(day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = report(day, "--format", "pdf")
+    assert result.exit_code == 1
+    assert "pip install 'reportlab>=4'" in result.stderr
+
+
+def test_where_nothing_was_recorded_it_says_so(tmp_path: Path) -> None:
+    result = report(tmp_path)
+    assert result.exit_code == 1
+    assert DATABASE_FILE in result.stderr
+
+
+def test_neither_the_engine_nor_what_one_format_alone_needs_is_imported(day: Path) -> None:
+    """The engine and its chart machine take longer to import than a report to make."""
+    code = (
+        "import sys; from connmon_agent.cli import connmon_agent as run\n"
+        f"run(['--state-dir', {str(day)!r}, 'report', '--format', sys.argv[1]], standalone_mode=False)\n"
+        "names = 'transitions yaml reportlab asyncio kubernetes sqlite_utils zoneinfo connmon_agent.core.engine'\n"
+        "print(*(name for name in names.split() if name in sys.modules), file=sys.stderr)"
+    )
+    for form in ("html", "json", "csv"):
+        done = subprocess.run([sys.executable, "-c", code, form], capture_output=True, check=True)
+        assert done.stderr.decode().strip() == ""
