@@ -76,7 +76,7 @@ def report(
     Works on the state file alone: the agent need not be running. HTML and PDF list the longest outages; CSV and JSON
     list all of them.
     """
-    from ..reports.texts import LANGUAGES as TEXTS
+    from ..reports.texts import LANGUAGES as TEXTS  # not for --help
     from ..store.report_reading import ReportReader
 
     texts, form = TEXTS[lang], form or _form_of(output)
@@ -98,7 +98,7 @@ def _form_of(output: Path | None) -> str:
 
 
 def _require_reportlab() -> None:
-    from importlib.util import find_spec
+    from importlib.util import find_spec  # not for --help
 
     if find_spec("reportlab") is None:
         raise ConnmonError(
@@ -108,7 +108,7 @@ def _require_reportlab() -> None:
 
 
 def _period(reader: ReportReader, since: str | None, until: str | None, time_zone: str | None) -> Period:
-    from ..reports.accounting import Period
+    from ..reports.accounting import Period  # not for --help
     from ..reports.collecting import find_beginning
     from ..wall_times import in_zone
 
@@ -134,7 +134,7 @@ def _read_time(option: str, text: str, now: float, zone: tzinfo | None) -> float
 def _find_zone(name: str) -> tzinfo:
     if name.upper() == "UTC":
         return UTC
-    from zoneinfo import ZoneInfo
+    from zoneinfo import ZoneInfo  # not for --help
 
     try:
         return ZoneInfo(name)
@@ -146,12 +146,12 @@ def _find_zone(name: str) -> tzinfo:
 
 
 def _collect(reader: ReportReader, texts: Texts, period: Period, *, form: str, title: str) -> Report:
-    from ..reports.collecting import make_report, measure_before
+    from ..reports.collecting import make_report, measure_before  # not for --help
     from ..texts import make_printable
 
     found = make_report(reader, period, generated=time.time(), title=make_printable(title))
     if form in ("html", "pdf"):
-        from ..reports.layout import listed_outages
+        from ..reports.layout import listed_outages  # not for --help
 
         listed = listed_outages(texts, found)
     else:
@@ -160,30 +160,30 @@ def _collect(reader: ReportReader, texts: Texts, period: Period, *, form: str, t
 
 
 def _write(texts: Texts, found: Report, form: str, paper: str) -> bytes:
-    from ..reports import sealing
+    from ..reports import sealing  # not for --help
 
     if form == "json":
-        from ..reports.documents import json_document
+        from ..reports.documents import json_document  # not for --help
 
         return sealing.seal_json(json_document(texts, found))
     if form == "csv":
-        from ..reports.documents import write_csv
+        from ..reports.documents import write_csv  # not for --help
 
         return sealing.seal_csv(write_csv(texts, found))
-    from ..reports.layout import lay_out
+    from ..reports.layout import lay_out  # not for --help
 
     document = lay_out(texts, found)
     if form == "html":
-        from ..reports.html_page import write_html
+        from ..reports.html_page import write_html  # not for --help
 
         return sealing.seal_html(write_html(document))
-    from ..reports.pdf_pages import write_pdf
+    from ..reports.pdf_pages import write_pdf  # not for --help
 
     return sealing.seal_pdf(write_pdf(document, paper=paper))
 
 
 def _refuse_others(path: Path) -> None:
-    from ..generated_files import find_owner
+    from ..generated_files import find_owner  # not for --help
     from ..seals import Ownership
 
     owner = find_owner(path, by=BY, most=MOST)
@@ -198,7 +198,7 @@ def _deliver(data: bytes, output: Path | None) -> None:
     if output is None:
         click.echo(data, nl=False)
         return
-    from ..generated_files import write_file
+    from ..generated_files import write_file  # not for --help
 
     write_file(output, data, replace=True)
     click.echo(f"{output}: {len(data):,} bytes", err=True)

@@ -28,7 +28,7 @@ _START = re.compile(rb"startxref\s+(\d+)\s+%%EOF\s*\Z")
 
 def write_pdf(document: Document, *, paper: str = "a4") -> bytes:
     """The pages. Raises ImportError where reportlab is not installed."""
-    from reportlab.lib import pagesizes
+    from reportlab.lib import pagesizes  # an extra, which may be missing
     from reportlab.platypus import SimpleDocTemplate
 
     buffer = io.BytesIO()
@@ -69,7 +69,7 @@ class _Story:
     """The flowables of a document."""
 
     def __init__(self, width: float) -> None:
-        from reportlab.lib.styles import ParagraphStyle
+        from reportlab.lib.styles import ParagraphStyle  # an extra, which may be missing
 
         self._width = width
         self._text = ParagraphStyle("text", fontName="Helvetica", fontSize=8.5, leading=11, spaceAfter=2)
@@ -103,7 +103,7 @@ class _Story:
         return story
 
     def _facts(self, facts: Sequence[tuple[str, str]], *, leading: int = 0) -> Any:
-        from reportlab.platypus import Table as Grid
+        from reportlab.platypus import Table as Grid  # an extra, which may be missing
 
         rows = [
             [self._paragraph(text, self._strong if place < leading else self._text) for text in fact]
@@ -122,7 +122,7 @@ class _Story:
         )
 
     def _table(self, table: Table) -> Any:
-        from reportlab.lib.colors import HexColor
+        from reportlab.lib.colors import HexColor  # an extra, which may be missing
         from reportlab.platypus import LongTable
 
         style = [
@@ -142,7 +142,7 @@ class _Story:
         return [self._paragraph(cell, style, bold=head) for cell, style in zip(cells, styles, strict=True)]
 
     def _paragraph(self, text: str, style: Any, *, bold: bool = False) -> Any:
-        from reportlab.platypus import Paragraph
+        from reportlab.platypus import Paragraph  # an extra, which may be missing
 
         marked = escape(_latin(text))
         return Paragraph(f"<b>{marked}</b>" if bold else marked, style)

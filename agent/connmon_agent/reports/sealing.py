@@ -31,7 +31,7 @@ def seal_csv(text: str) -> bytes:
 
 def seal_pdf(pdf: bytes) -> bytes:
     """A comment in the third line. What the file says of its own places must be right with the comment in it."""
-    from .pdf_pages import insert_comment
+    from .pdf_pages import insert_comment  # only a PDF needs it
 
     blank = seal("", by=BY, before="").encode()[:-1]
     shifted = insert_comment(pdf, blank)
