@@ -86,7 +86,6 @@ NOT_YET: frozenset[str] = frozenset(
         "config/monitoring/grafana-dashboard.json",
         "docs/benchmarks.md",
         "docs/from-powershell.md",
-        "docs/probes.md",
         "docs/state-file.md",
         "docs/statecharts.md",
         "docs/windows.md",
