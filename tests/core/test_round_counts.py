@@ -133,6 +133,12 @@ def test_a_kind_that_is_doubted_for_sure_is_recorded() -> None:
     assert life.recorded.link.doubts == {"dns": 3}
 
 
+def test_where_it_is_not_known_what_is_recorded_every_counter_is_carried() -> None:
+    life, _ = begin()
+    carrying = with_counts(event_of(GOOD, START), None, life.world.link)
+    assert all(getattr(carrying.counts, name) == getattr(life.world.link, name) for name in FIELDS)
+
+
 def test_every_count_is_a_field_of_the_link_of_the_same_type() -> None:
     assert set(FIELDS) <= set(type(World(store="x").link).__struct_fields__)
 

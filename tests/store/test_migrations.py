@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.fakes.mornings import at
-from tests.fakes.statefiles import opened
+from tests.fakes.statefiles import in_child, opened
 
 from connmon_agent.cli.decisions import verify_journal
 from connmon_agent.core.moments import Moment
@@ -77,6 +79,42 @@ def test_the_file_of_an_old_agent_can_get_shorter_from_its_first_opening_on(tmp_
     with Reader(path) as reader:
         assert list(reader.recorded()) == before
         assert reader.verify_chain() is None
+
+
+@pytest.mark.linux_alone(reason="children that are forked")
+def test_killed_at_any_statement_of_its_first_opening_an_old_file_opens(tmp_path: Path) -> None:
+    made = tmp_path / "connmon.db"
+    with closing(sqlite3.connect(made, isolation_level=None)) as connection:
+        connection.executescript(DUMP.with_name("memory-of-schema-5.sql").read_text(encoding="utf-8"))
+    content = made.read_bytes()
+    statements: list[str] = []
+    with opened(made, trace=statements.append):
+        pass
+    assert "VACUUM" in statements
+    with Reader(made) as reader:
+        events = list(reader.recorded())
+    for fatal in range(1, len(statements), 4):
+        path = tmp_path / f"{fatal}.db"
+        path.write_bytes(content)
+
+        def work(path: Path = path, fatal: int = fatal) -> None:
+            seen: list[str] = []
+
+            def trace(statement: str) -> None:
+                seen.append(statement)
+                if len(seen) == fatal:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            with opened(path, trace=trace):
+                pass
+
+        assert in_child(work) == -signal.SIGKILL
+        with opened(path) as journal:
+            assert journal.set_aside is None
+        with Reader(path) as reader:
+            assert list(reader.recorded()) == events
+            assert reader.verify_chain() is None
+        path.unlink()
 
 
 def test_a_long_file_of_an_old_agent_is_not_rewritten_while_the_start_waits(

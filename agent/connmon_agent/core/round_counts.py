@@ -54,13 +54,18 @@ def only_counts(before: World, step: Step) -> bool:
     return _lasting(after.link, fall) == _lasting(before.link, fall) and replace(after, link=before.link) == before
 
 
-def collect_counts(recorded: Link, now: Link) -> RoundCounts | UnsetType:
-    """What of the counters differs between the recorded link and the one that is known now; UNSET: nothing."""
-    changed = {name: getattr(now, name) for name in FIELDS if getattr(now, name) != getattr(recorded, name)}
-    return RoundCounts(**changed) if changed else UNSET
+def collect_counts(recorded: Link | None, now: Link) -> RoundCounts | UnsetType:
+    """What of the counters differs between the recorded link and the one that is known now; UNSET: nothing.
+
+    ``recorded`` None: what is recorded is not known, so that every counter is told.
+    """
+    values = {name: getattr(now, name) for name in FIELDS}
+    if recorded is not None:
+        values = {name: value for name, value in values.items() if value != getattr(recorded, name)}
+    return RoundCounts(**values) if values else UNSET
 
 
-def with_counts(event: E, recorded: Link, now: Link) -> E:
+def with_counts(event: E, recorded: Link | None, now: Link) -> E:
     """``event`` with what rounds have changed since the recorded link: it is decided on with that."""
     counts = collect_counts(recorded, now)
     return event if counts is UNSET else replace(event, counts=counts)

@@ -38,7 +38,7 @@ from ..core.port_demands import services_held
 from ..core.round_counts import collect_counts, only_counts, with_counts
 from ..core.sightings import InternalErrors, ProbeResult, Traffic
 from ..core.steps import Step
-from ..core.world import World
+from ..core.world import Link, World
 from ..errors import ConnmonError, InvariantError, StoreError
 from ..platform_terms import SYSTEM_LOG
 from ..ports import Cluster, Forwards, Prober
@@ -94,7 +94,8 @@ class Agent:
         self._turn = 0  # how often another configuration was taken over
         self._stop_by: float | None = None  # the loop's time at which everything must have ended; None: it is to go on
         self.world = surroundings.journal.load()
-        self._recorded = self.world.link  # as the state file has it, or will have once what waits can be recorded
+        # As the state file has it, or will have once what waits can be recorded; None: a commit's outcome is unknown.
+        self._recorded: Link | None = self.world.link
         self.last_round: Moment | None = None  # when the newest one of this agent ended; None: none has
         self.internal_errors = 0  # since its start
         self._vigil = Vigil(self._clock)
@@ -284,6 +285,7 @@ class Agent:
         except StoreError as error:
             self._lose_memory(error)
             self._doubted = step.world if isinstance(event, WATCHED) else None
+            self._recorded = None
             self._go_on_blindly(event, step)
             raise
         self._act_on(event, step, seq)

@@ -22,7 +22,7 @@ from .json_text import JsonText
 from .layout import RESULTS, EventRow
 from .records import AgentRow, LatestRound
 
-EVERY = 1000  # events from one checkpoint to the next: they are decided again within some 20 ms
+EVERY = 500  # events from one checkpoint to the next: they are decided again within some 20 ms
 LONGEST = 7 * 86_400.0  # seconds from one to the next, where there is any event between them
 KEPT_AFTER = "kept_after"  # the key in the table ``meta`` of the event after which the journal is kept
 BORN = "born"  # of when the first event was recorded, in Unix seconds, where that event is no longer kept
