@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from connmon_agent.kube.object_fields import (
+    condition_of,
     has_finished,
     is_deleted,
     is_living,
@@ -28,6 +29,7 @@ def test_an_object_without_fields_has_none(manifest: dict[str, Any]) -> None:
         [],
     )
     assert is_living(manifest)
+    assert condition_of(manifest, "Ready") == {}
 
 
 def test_an_object_is_told_by_its_uid_and_without_one_by_its_name() -> None:
@@ -55,3 +57,8 @@ def test_a_pod_lives_until_it_has_ended_or_is_deleted(phase: str, deleted: str |
 def test_init_containers_come_first() -> None:
     status = {"containerStatuses": [{"name": "b"}], "initContainerStatuses": [{"name": "a"}]}
     assert [one["name"] for one in list_statuses({"status": status})] == ["a", "b"]
+
+
+def test_a_condition_is_found_by_its_type() -> None:
+    conditions = [{"type": "Scheduled", "status": "True"}, {"type": "Ready", "status": "False"}]
+    assert condition_of({"status": {"conditions": conditions}}, "Ready")["status"] == "False"

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable
 
 from ..core.plan import Kind
-from .object_fields import labels_of
+from .object_fields import labels_of, metadata_of, number_of
 from .requests import Json, Request, get, list_by_selector, list_path
 from .rollouts import read_template
 from .selectors import match_labels
@@ -60,8 +60,8 @@ def _selects(selector: Json | None, labels: dict[str, str], version: str) -> boo
 def _allows_disruption(budget: Json) -> bool:
     """A status older than the budget's spec says nothing, and then the API server too allows none."""
     status = budget.get("status") or {}
-    current = int(status.get("observedGeneration") or 0) >= int(budget.get("metadata", {}).get("generation") or 0)
-    return current and int(status.get("disruptionsAllowed") or 0) > 0
+    current = number_of(status, "observedGeneration") >= number_of(metadata_of(budget), "generation")
+    return current and number_of(status, "disruptionsAllowed") > 0
 
 
 def most_unavailable(kind: Kind, workload: Json, desired: int) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .annotations import parse_time
+from .object_fields import condition_of
 from .requests import Json
 
 SERVICE_OF_SLICE = "kubernetes.io/service-name"  # the label of an EndpointSlice that names its Service
@@ -73,7 +74,7 @@ class Slice:
 def read_pod(pod: Json) -> Pod:
     """Raises AttributeError, KeyError, TypeError or ValueError for what is no pod, as the others here do."""
     metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
-    ready: Json = next((one for one in status.get("conditions") or () if one.get("type") == "Ready"), {})
+    ready = condition_of(pod, "Ready")
     statuses = status.get("containerStatuses") or ()
     return Pod(
         name=str(metadata["name"]),

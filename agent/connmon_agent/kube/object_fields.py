@@ -7,9 +7,25 @@ from collections.abc import Sequence
 from .requests import Json
 
 
+def part_of(parent: Json, name: str) -> Json:
+    """A mapping in ``parent``, in which any field may be missing."""
+    return parent.get(name) or {}
+
+
+def number_of(parent: Json, name: str) -> int:
+    """A whole number in ``parent``; 0 where it is missing."""
+    return int(parent.get(name) or 0)
+
+
 def metadata_of(manifest: Json) -> Json:
-    """The object's metadata, in which any field may be missing."""
-    return manifest.get("metadata") or {}
+    """The object's metadata."""
+    return part_of(manifest, "metadata")
+
+
+def condition_of(manifest: Json, kind: str) -> Json:
+    """The condition of this type in the object's status; empty where it has none."""
+    conditions = part_of(manifest, "status").get("conditions") or ()
+    return next((dict(condition) for condition in conditions if condition.get("type") == kind), {})
 
 
 def name_of(manifest: Json) -> str:
@@ -24,7 +40,7 @@ def uid_of(manifest: Json) -> str:
 
 def labels_of(manifest: Json) -> Json:
     """Its labels."""
-    return metadata_of(manifest).get("labels") or {}
+    return part_of(metadata_of(manifest), "labels")
 
 
 def owners_of(manifest: Json) -> Sequence[Json]:
@@ -39,7 +55,7 @@ def is_deleted(manifest: Json) -> bool:
 
 def phase_of(pod: Json) -> str:
     """Pending, Running, Succeeded, Failed or Unknown."""
-    return str((pod.get("status") or {}).get("phase"))
+    return str(part_of(pod, "status").get("phase"))
 
 
 def has_finished(pod: Json) -> bool:
@@ -54,5 +70,5 @@ def is_living(pod: Json) -> bool:
 
 def list_statuses(pod: Json) -> list[Json]:
     """The statuses of its containers, those of the init containers first."""
-    status = pod.get("status") or {}
+    status = part_of(pod, "status")
     return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]

@@ -22,7 +22,7 @@ from .object_fields import (
 )
 from .reasons import Ailment, Plight, examine_pod, explain_reason, is_ready, was_never_ready
 from .requests import UNFINISHED, Json, Request, list_by_selector, list_path
-from .selectors import format_selector
+from .selectors import selector_of
 
 NAMED = 3  # pods told by name; the others are counted
 MOST_PODS = 100  # remembered of one workload
@@ -51,7 +51,7 @@ class PodsSeen:
 
 def list_pods(namespace: str, workload: Json, *, fields: str = UNFINISHED) -> Request:
     """The request for the workload's pods; by default for those that have not ended."""
-    selector = format_selector(workload.get("spec", {}).get("selector") or {})
+    selector = selector_of(workload)
     return list_by_selector(list_path("api/v1", namespace, "pods"), "PodList", selector, fields=fields)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .annotations import parse_time
+from .object_fields import condition_of
 from .requests import Json
 
 MESSAGE_LENGTH = 200  # characters; a scheduler's message names every node
@@ -55,12 +56,12 @@ def examine_pod(pod: Json) -> Ailment | None:
 
 def is_ready(pod: Json) -> bool:
     """Whether the pod's condition Ready holds."""
-    return _condition(pod, "Ready").get("status") == "True"
+    return condition_of(pod, "Ready").get("status") == "True"
 
 
 def was_never_ready(pod: Json) -> bool:
     """Whether the pod has not been ready since it was started, by its node's own clock. False: that is not told."""
-    status, ready = pod.get("status") or {}, _condition(pod, "Ready")
+    status, ready = pod.get("status") or {}, condition_of(pod, "Ready")
     if ready.get("status") == "True":
         return False
     began, since = parse_time(status.get("startTime")), parse_time(ready.get("lastTransitionTime"))
@@ -83,7 +84,7 @@ def explain_reason(reason: str, message: str | None) -> str:
 
 
 def _find_ailments(pod: Json) -> Iterator[Ailment]:
-    placed = _condition(pod, "PodScheduled")
+    placed = condition_of(pod, "PodScheduled")
     if placed.get("status") == "False":
         yield _explain_place(pod, placed)
     for what, status in _list_containers(pod):
@@ -153,14 +154,7 @@ def _tell_start(pod: Json) -> str:
             return f"{what}{reason}"
         if "running" in state and not status.get("ready"):
             return f"{what}running, not ready"
-    ready = _condition(pod, "Ready")
+    ready = condition_of(pod, "Ready")
     if ready.get("message"):
         return explain_reason(str(ready.get("reason") or "not ready"), ready["message"])
     return str((pod.get("status") or {}).get("phase") or "Pending")
-
-
-def _condition(pod: Json, kind: str) -> Json:
-    for condition in (pod.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == kind:
-            return dict(condition)
-    return {}

@@ -14,7 +14,7 @@ from .annotations import FIELD_MANAGER, KUBECTL_RESTARTED_AT, RESTARTED_AT, pars
 from .object_fields import metadata_of
 from .requests import Json, Request, list_by_selector, list_path
 from .rollouts import read_template
-from .selectors import format_selector
+from .selectors import selector_of
 
 REVISION = "deployment.kubernetes.io/revision"
 KUBECTL_RESTART = "kubectl rollout restart"
@@ -38,7 +38,7 @@ UNKNOWN = Revision(None, None)
 
 def list_revisions(kind: Kind, namespace: str, workload: Json) -> Request:
     """The request for the objects in which ``find_revision`` looks."""
-    selector = format_selector(workload.get("spec", {}).get("selector") or {})
+    selector = selector_of(workload)
     if kind is Kind.DEPLOYMENT:
         return list_by_selector(list_path("apis/apps/v1", namespace, "replicasets"), "ReplicaSetList", selector)
     path = list_path("apis/apps/v1", namespace, "controllerrevisions")

@@ -15,6 +15,7 @@ from hashlib import blake2s
 from ..core.plan import Kind
 from ..core.sightings import Rollout, Sighting
 from .annotations import TOKEN, list_managers
+from .object_fields import condition_of, metadata_of, number_of, part_of
 from .reasons import explain_reason, list_gates
 from .requests import Json
 
@@ -44,26 +45,26 @@ def read_workload(kind: Kind, workload: Json, *, changed_at: int | None = None) 
     ``changed_at`` is the generation at which its spec was changed last; None: it is not known, so the newest change of
     the object counts, as it does for kubectl.
     """
-    metadata, template = _part(workload, "metadata"), read_template(workload)
-    annotations = _part(template, "metadata").get("annotations") or {}
-    needed = _number(metadata, "generation") if changed_at is None else changed_at
-    observed = needed <= _number(_part(workload, "status"), "observedGeneration")
+    metadata, template = metadata_of(workload), read_template(workload)
+    annotations = metadata_of(template).get("annotations") or {}
+    needed = number_of(metadata, "generation") if changed_at is None else changed_at
+    observed = needed <= number_of(part_of(workload, "status"), "observedGeneration")
     standing = _READERS[kind](workload, observed)
     return Sighting(
         uid=metadata.get("uid"),
-        generation=_number(metadata, "generation"),
+        generation=number_of(metadata, "generation"),
         rollout=standing.rollout,
         progress=standing.progress,
         rolling=standing.rolling,
         desired=standing.desired,
         available=standing.available,
-        paused=bool(_part(workload, "spec").get("paused")),
+        paused=bool(part_of(workload, "spec").get("paused")),
         restartable=standing.restartable,
         token=annotations.get(TOKEN),
         template=digest_template(workload),
         managers=list_managers(workload),
         annotated=bool(annotations),
-        gated=_find_gates(_part(template, "spec")),
+        gated=_find_gates(part_of(template, "spec")),
         trouble=find_failure(workload),
     )
 
@@ -73,7 +74,7 @@ def find_failure(workload: Json) -> str | None:
 
     Only a Deployment says so in its status; of the others the events tell.
     """
-    failure = _condition(_part(workload, "status"), "ReplicaFailure")
+    failure = condition_of(workload, "ReplicaFailure")
     if failure.get("status") != "True":
         return None
     return explain_reason(str(failure.get("reason") or "ReplicaFailure"), failure.get("message"))
@@ -88,20 +89,20 @@ def _find_gates(pod_spec: Json) -> str | None:
 
 def digest_template(workload: Json) -> str:
     """What tells two pod templates apart, and an object from one that was made anew under its name."""
-    canonical = json.dumps([_part(workload, "metadata").get("uid"), read_template(workload)], sort_keys=True)
+    canonical = json.dumps([metadata_of(workload).get("uid"), read_template(workload)], sort_keys=True)
     return blake2s(canonical.encode(), digest_size=8).hexdigest()
 
 
 def read_template(workload: Json) -> Json:
     """The workload's pod template."""
-    return _part(_part(workload, "spec"), "template")
+    return part_of(part_of(workload, "spec"), "template")
 
 
 def _read_deployment(deployment: Json, observed: bool) -> _Standing:
-    status, wanted = _part(deployment, "status"), _replicas(deployment)
-    updated, available = _number(status, "updatedReplicas"), _number(status, "availableReplicas")
-    old = _number(status, "replicas") - updated
-    progressing = _condition(status, "Progressing")
+    status, wanted = part_of(deployment, "status"), _replicas(deployment)
+    updated, available = number_of(status, "updatedReplicas"), number_of(status, "availableReplicas")
+    old = number_of(status, "replicas") - updated
+    progressing = condition_of(deployment, "Progressing")
     reason = progressing.get("reason")
     if not observed:
         rollout, progress = Rollout.UNDER_WAY, _UNOBSERVED
@@ -121,13 +122,13 @@ def _read_deployment(deployment: Json, observed: bool) -> _Standing:
 
 
 def _read_stateful_set(stateful_set: Json, observed: bool) -> _Standing:
-    status, wanted = _part(stateful_set, "status"), _replicas(stateful_set)
-    ready, updated = _number(status, "readyReplicas"), _number(status, "updatedReplicas")
-    strategy = _part(_part(stateful_set, "spec"), "updateStrategy")
+    status, wanted = part_of(stateful_set, "status"), _replicas(stateful_set)
+    ready, updated = number_of(status, "readyReplicas"), number_of(status, "updatedReplicas")
+    strategy = part_of(part_of(stateful_set, "spec"), "updateStrategy")
     partition = (strategy.get("rollingUpdate") or {}).get("partition")
     changed = status.get("updateRevision") != status.get("currentRevision")
     to_update = wanted - (partition or 0)
-    observed = observed and _number(status, "observedGeneration") != 0
+    observed = observed and number_of(status, "observedGeneration") != 0
     if not observed:
         rollout, progress = Rollout.UNDER_WAY, _UNOBSERVED
     elif ready < wanted:
@@ -147,9 +148,9 @@ def _read_stateful_set(stateful_set: Json, observed: bool) -> _Standing:
 
 
 def _read_daemon_set(daemon_set: Json, observed: bool) -> _Standing:
-    status = _part(daemon_set, "status")
-    wanted, updated = _number(status, "desiredNumberScheduled"), _number(status, "updatedNumberScheduled")
-    available = _number(status, "numberAvailable")
+    status = part_of(daemon_set, "status")
+    wanted, updated = number_of(status, "desiredNumberScheduled"), number_of(status, "updatedNumberScheduled")
+    available = number_of(status, "numberAvailable")
     behind = updated < wanted and not _on_delete(daemon_set)
     if not observed:
         rollout, progress = Rollout.UNDER_WAY, _UNOBSERVED
@@ -183,29 +184,14 @@ def _explain_deadline(progressing: Json) -> str:
     return f"ProgressDeadlineExceeded: {message}"
 
 
-def _condition(status: Json, kind: str) -> Json:
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == kind:
-            return dict(condition)
-    return {}
-
-
 def _on_delete(workload: Json) -> bool:
-    return _part(_part(workload, "spec"), "updateStrategy").get("type") == "OnDelete"
+    return part_of(part_of(workload, "spec"), "updateStrategy").get("type") == "OnDelete"
 
 
 def _ordered(stateful_set: Json) -> bool:
-    return _part(stateful_set, "spec").get("podManagementPolicy") != "Parallel"
+    return part_of(stateful_set, "spec").get("podManagementPolicy") != "Parallel"
 
 
 def _replicas(workload: Json) -> int:
-    replicas = _part(workload, "spec").get("replicas")
+    replicas = part_of(workload, "spec").get("replicas")
     return 1 if replicas is None else int(replicas)  # the API's own default
-
-
-def _part(parent: Json, key: str) -> Json:
-    return parent.get(key) or {}
-
-
-def _number(parent: Json, key: str) -> int:
-    return int(parent.get(key) or 0)

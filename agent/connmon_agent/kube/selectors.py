@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .object_fields import part_of
 from .requests import Json
 
 
@@ -21,8 +22,13 @@ def match_labels(selector: Json, labels: Mapping[str, str]) -> bool:
     return all(_match_expression(expression, labels) for expression in selector.get("matchExpressions") or ())
 
 
+def selector_of(workload: Json) -> str:
+    """What selects the workload's pods, as the value of ``labelSelector=``; the empty text selects everything."""
+    return format_selector(part_of(part_of(workload, "spec"), "selector"))
+
+
 def format_selector(selector: Json) -> str:
-    """The selector as the value of ``labelSelector=``; the empty text selects everything."""
+    """The selector as the value of ``labelSelector=``."""
     parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
     parts += [_format_expression(expression) for expression in selector.get("matchExpressions") or ()]
     return ",".join(parts)

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from hashlib import blake2s
 
-from .object_fields import metadata_of
+from .object_fields import metadata_of, number_of
 from .requests import Json
 
 
@@ -34,7 +34,7 @@ class SpecGenerations:
         At the first look, and after ``forget``, it is the object's own.
         """
         metadata = metadata_of(workload)
-        generation = int(metadata.get("generation") or 0)
+        generation = number_of(metadata, "generation")
         identity = json.dumps([metadata.get("uid"), workload.get("spec")], sort_keys=True)
         digest = blake2s(identity.encode(), digest_size=8).digest()
         known = self._seen.get(path)
