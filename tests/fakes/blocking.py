@@ -66,8 +66,8 @@ def _is_harmless(event: str, args: tuple[Any, ...], frame: FrameType) -> bool:
     if event == "open" and (str(args[0]).startswith(KERNEL) or not isinstance(args[0], str | bytes)):
         return True  # an int is a descriptor that is open already
     if event == "socket.getaddrinfo":
-        # An address asks no name server, nor does parse_address, by a flag that the hook is not told of.
-        return _is_address(args[0]) or (frame.f_back is not None and frame.f_back.f_code.co_name == "parse_address")
+        # An address asks no name server, nor does parse_literal, by a flag that the hook is not told of.
+        return _is_address(args[0]) or (frame.f_back is not None and frame.f_back.f_code.co_name == "parse_literal")
     # Our own code: what is imported, and the lines of it in a traceback.
     return any(place.startswith("<frozen importlib") or "/linecache.py:" in place for place in _places(frame))
 
