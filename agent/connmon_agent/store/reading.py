@@ -14,7 +14,7 @@ from ..core.round_counts import apply_counts
 from ..core.sightings import InternalErrors, LineUsage, LogLoss, QualitySight, Traffic
 from ..core.world import World
 from ..errors import StoreError
-from .checkpoints import FIND_BORN, Body, Mark, Segments, read_body, read_segments
+from .checkpoints import FIND_BORN, Body, Mark, Segments, read_body, read_kept_after, read_segments
 from .failures import damaged_text, store_error
 from .layout import (
     COUNTS,
@@ -310,7 +310,8 @@ class Reader:
         """How many events are kept, and how many bytes the database and its log take on the disk."""
         row = self._first("SELECT max(seq), min(seq) FROM event")  # no gaps, and count(*) would read every page
         newest, oldest = (0, 1) if row is None or row[0] is None else row
-        events = newest - max(oldest - 1, self.segments().kept_after)
+        with self._told("count the events"):
+            events = newest - max(oldest - 1, read_kept_after(self._opened.connection))
         return events, size_of(self.path) + size_of(log_of(self.path))
 
     def derived_rows(self) -> Rows:
