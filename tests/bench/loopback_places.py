@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +101,8 @@ def _as_configured(target: Target) -> Json:
     kinds = {TcpTarget: "tcp", DnsTarget: "dns", HttpTarget: "http"}
     keys = {"query": "name"}
     values = {
-        keys.get(field.name, field.name): getattr(target, field.name)
-        for field in fields(target)
-        if field.name != "name" and getattr(target, field.name) is not None
+        keys.get(name, name): getattr(target, name)
+        for name in target.__struct_fields__
+        if name != "name" and getattr(target, name) is not None
     }
     return {"kind": kinds[type(target)], **values}

@@ -90,5 +90,13 @@ def test_the_history_says_that_older_outages_were_removed(folder: Path) -> None:
     assert json.loads(run(folder, "history", "--json").output)["note"].endswith(REMOVED)
 
 
-def test_the_doctor_and_status_count_what_is_kept(folder: Path) -> None:
+def test_status_counts_what_is_kept(folder: Path) -> None:
     assert json.loads(run(folder, "status", "--json").output)["store"]["events"] == 35
+
+
+def test_the_doctor_names_the_checkpoint_that_was_damaged(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "connmon.db", isolation_level=None)) as connection:
+        connection.execute("UPDATE checkpoint SET seal = hash WHERE seq = 40")
+    output = run(folder, "doctor").output
+    assert "state file" in output
+    assert "the checkpoint after event 40 is not as it was written" in " ".join(output.split())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..core.demands import find_silence
 from ..core.wording import in_words
-from ..errors import ClusterError, ConfigurationError, ConnmonError, NothingRecorded, StoreError
+from ..errors import ClusterError, ConfigurationError, ConnmonError, Divergence, NothingRecorded, StoreError
 from ..kube.calls import Calls
 from ..kube.cluster import KubernetesCluster, open_calls
 from ..kube.permissions import CLUSTER_WIDE, Reviewed, list_permissions, read_server_version, review_permissions
@@ -203,7 +203,7 @@ def examine_memory(folder: Path) -> Iterator[Finding]:
         pid = find_agent(folder)
         yield _examine_agent(folder / DATABASE_FILE, pid)
         yield _examine_state_file(folder / DATABASE_FILE)
-    except StoreError as error:
+    except (StoreError, Divergence) as error:
         yield problem("state file", error.message, error.hint or "Move the file away; the agent creates a new one")
     except ConnmonError as error:
         yield problem("state directory", error.message, error.hint or "Check its permissions")
