@@ -184,6 +184,26 @@ def test_the_size_takes_the_events_of_the_newest_outage_but_not_its_row(memory: 
         assert reader.outages()[-1] == newest
 
 
+def test_the_size_takes_no_outage_from_the_list_before_its_time(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Reader(memory) as reader:
+        outages = reader.outages()
+    tidy(memory, Limits(FOREVER, 1000))
+    with Reader(memory) as reader:
+        assert reader.outages() == outages
+        assert list(reader.recorded(outage=1)) == []
+    later = islice(simulate_days(events=EVENTS + 6 * EVERY), EVENTS, None)
+    monkeypatch.setattr(retention, "MOST_OUTAGES", 3)
+    with opened(memory) as journal:
+        journal.limits = Limits(FOREVER, 1000)
+        journal._charts = journal.load().charts  # as after the start of an agent
+        for event, step in later:
+            journal.commit(event, step)
+        go_on(journal, 200)
+    assert verified(memory) == EVERY
+    with Reader(memory) as reader:
+        assert 3 <= len(reader.outages()) <= 4
+
+
 def test_the_size_is_held_and_the_file_gets_shorter(memory: Path) -> None:
     before, length = used(memory), memory.stat().st_size
     tidy(memory, Limits(FOREVER, before // 2))

@@ -1,9 +1,9 @@
 """The journal has an end: what is older than is wanted, or more than there is room for, is removed, oldest first.
 
 A segment goes in steps, one each time: ``meta`` first names the checkpoint at which the journal begins from now on;
-then go the rows of the outages and restarts that ended before it, then its events, a few at a time. So a transaction is
-short, and whenever the agent is killed the file is whole: readers pass over what lies before that checkpoint. The event
-of the checkpoint itself stays, as the end of the chain that the next one is tied to.
+then go the rows of the restarts and old outages that ended before it, then its events, a few at a time. So a
+transaction is short, and whenever the agent is killed the file is whole: readers pass over what lies before that
+checkpoint. The event of the checkpoint itself stays, as the end of the chain that the next one is tied to.
 
 Never removed are open intents, the newest outage, and whatever belongs to a segment that is still kept. What the
 budget of restarts needs is in the world, which each checkpoint and the snapshot hold. The age alone never takes the
@@ -22,6 +22,7 @@ from .checkpoints import BORN, KEPT_AFTER, read_kept_after
 
 EVENTS_AT_ONCE = 50  # removed by one step
 ROWS_AT_ONCE = 50  # of the other tables
+MOST_OUTAGES = 10_000  # whose rows are kept, 300 bytes each
 BLOCKS_AT_ONCE = 20  # of rounds, each ten minutes or more of them
 PAGES_AT_ONCE = 50  # given back to the file system by one step
 SPARE_PAGES = 256  # left in the file, 1 MiB: what is written next would ask for them again
@@ -36,12 +37,13 @@ class Limits(NamedTuple):
     most: int
 
 
-# Rows that no later event can change any more, and whose last event is no longer kept.
+# Rows that no later event can change any more, and whose last event is no longer kept. The list of outages is short and
+# worth more than their events: it goes by its age alone, up to a number that no sound link reaches.
 _REMOVE_ROWS = {
-    "outage": "rowid IN (SELECT rowid FROM outage WHERE closed_seq <= ? AND ended_steady IS NOT NULL"
-    " AND id < (SELECT max(id) FROM outage) ORDER BY id LIMIT ?)",
-    "intent": "rowid IN (SELECT rowid FROM intent WHERE settled_seq <= ? LIMIT ?)",
-    "listen": "rowid IN (SELECT rowid FROM listen WHERE settled_seq <= ? LIMIT ?)",
+    "outage": "rowid IN (SELECT rowid FROM outage WHERE closed_seq <= :kept_after AND id < (SELECT max(id) FROM outage)"
+    " AND (ended_steady < :oldest OR id <= (SELECT max(id) FROM outage) - :outages) ORDER BY id LIMIT :most)",
+    "intent": "rowid IN (SELECT rowid FROM intent WHERE settled_seq <= :kept_after LIMIT :most)",
+    "listen": "rowid IN (SELECT rowid FROM listen WHERE settled_seq <= :kept_after LIMIT :most)",
 }
 _REMOVE_EVENTS = "DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE seq < ? ORDER BY seq LIMIT ?)"
 _REMOVE_BLOCKS = "DELETE FROM round_block WHERE id IN (SELECT id FROM round_block ORDER BY id LIMIT ?)"
@@ -52,7 +54,7 @@ def find_step(connection: sqlite3.Connection, at: Moment, limits: Limits) -> Ste
     kept_after = read_kept_after(connection)
     oldest = connection.execute("SELECT min(seq) FROM event").fetchone()[0]
     if oldest is not None and oldest < kept_after:
-        return partial(_remove_before, connection, kept_after)
+        return partial(_remove_before, connection, kept_after, at.steady - limits.keep)
     cut = _find_cut(connection, kept_after)
     if cut is not None and cut.steady < at.steady - limits.keep and not _is_needed(connection, cut.seq):
         return partial(_begin_after, connection, cut.seq)
@@ -110,12 +112,15 @@ def _begin_after(connection: sqlite3.Connection, seq: int) -> None:
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (KEPT_AFTER, str(seq)))
 
 
-def _remove_before(connection: sqlite3.Connection, kept_after: int) -> None:
-    """A part of what lies before event ``kept_after``; its events last, as they tell that something is left to do."""
+def _remove_before(connection: sqlite3.Connection, kept_after: int, oldest: float) -> None:
+    """A part of what lies before event ``kept_after``; its events last, as they tell that something is left to do.
+
+    ``oldest``: the steady time before which an outage must have ended to go.
+    """
     connection.execute("DELETE FROM checkpoint WHERE seq < ?", (kept_after,))
+    named = {"kept_after": kept_after, "oldest": oldest, "outages": MOST_OUTAGES, "most": ROWS_AT_ONCE}
     removed = [
-        connection.execute(f"DELETE FROM {table} WHERE {rows}", (kept_after, ROWS_AT_ONCE)).rowcount
-        for table, rows in _REMOVE_ROWS.items()
+        connection.execute(f"DELETE FROM {table} WHERE {rows}", named).rowcount for table, rows in _REMOVE_ROWS.items()
     ]
     if not any(removed):
         connection.execute(_REMOVE_EVENTS, (kept_after, EVENTS_AT_ONCE))
