@@ -24,7 +24,7 @@ HEALTHY = (
     "target tcp 127.0.0.1:",
     "target dns 127.0.0.1:",
     "target http://127.0.0.1:",
-    "link: a good round: 3 of 3 targets that count answered, 2 must",
+    "link: good round: 3 of 3 counted targets answered, quorum is 2",
     "kubernetes API: v1.37.2 at http://127.0.0.1:",
     "permissions: all 8 required permissions are granted",
     "service web: Deployment shop/web, 1 of 1 available",

@@ -27,15 +27,15 @@ from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 
 NO_CARRIER = """\
-OFFLINE for 6 s: one bad round: no-carrier: eth0 has no carrier
+OFFLINE for 6 s: 1 bad round: no-carrier: eth0 has no carrier
 
 Cause
   no-carrier: eth0 has no carrier
-  Check the cable, the switch and whether the router has power
+  Check the cable, the switch and the router's power.
 
 Evidence, 1 s ago
   interface  FAILED  eth0 has no carrier
-  route      ok      the default route goes by 192.0.2.254
+  route      ok      default route via 192.0.2.254
   gateway    FAILED  192.0.2.254: no answer within 1 s
   dns        FAILED  192.0.2.53: no answer within 1 s
   tcp        FAILED  198.51.100.1:443: no answer within 1 s
@@ -43,23 +43,22 @@ Evidence, 1 s ago
 
 What would change it
   RECOVERING  3 more good rounds in a row (0 of 3); a round every 6 s
-  ONLINE      by way of RECOVERING
-  DEGRADED    by way of RECOVERING, then ONLINE
+  ONLINE      via RECOVERING
+  DEGRADED    via RECOVERING, then ONLINE
 
 Why nothing is restarted
-  services are restarted only in a recovery, and the link is OFFLINE"""
+  the link is OFFLINE; services are restarted only while it is RECOVERING"""
 
 NO_ROUTE = """\
-OFFLINE for 6 s: one bad round: no-route: there is no default route
+OFFLINE for 6 s: 1 bad round: no-route: no default route
 
 Cause
-  no-route: there is no default route
-  Check DHCP and the network configuration of this machine: it has no default
-    route
+  no-route: no default route
+  This machine has no default route. Check DHCP and its network configuration.
 
 Evidence, 1 s ago
   interface  ok      eth0 has a carrier
-  route      FAILED  there is no default route
+  route      FAILED  no default route
   gateway    FAILED  192.0.2.254: there is no default route
   dns        FAILED  192.0.2.53: the network is unreachable
   tcp        FAILED  198.51.100.1:443: the network is unreachable
@@ -67,11 +66,11 @@ Evidence, 1 s ago
 
 What would change it
   RECOVERING  3 more good rounds in a row (0 of 3); a round every 6 s
-  ONLINE      by way of RECOVERING
-  DEGRADED    by way of RECOVERING, then ONLINE
+  ONLINE      via RECOVERING
+  DEGRADED    via RECOVERING, then ONLINE
 
 Why nothing is restarted
-  services are restarted only in a recovery, and the link is OFFLINE"""
+  the link is OFFLINE; services are restarted only while it is RECOVERING"""
 
 DROP = """\
 OFFLINE for 5 s: 3 bad rounds in a row: unreachable: dns 192.0.2.53, tcp
@@ -80,12 +79,12 @@ OFFLINE for 5 s: 3 bad rounds in a row: unreachable: dns 192.0.2.53, tcp
 Cause
   unreachable: dns 192.0.2.53, tcp 198.51.100.1:443, http http://example.org/:
     no answer within 1 s
-  The router answers or cannot be asked, the internet does not: call the
-    provider
+  The router is reachable (or could not be checked), the internet is not. Call
+    the provider.
 
 Evidence, 1 s ago
   interface  ok      eth0 has a carrier
-  route      ok      the default route goes by 192.0.2.254
+  route      ok      default route via 192.0.2.254
   gateway    ok      192.0.2.254: answered in 0.8 ms
   dns        FAILED  192.0.2.53: no answer within 1 s
   tcp        FAILED  198.51.100.1:443: no answer within 1 s
@@ -93,11 +92,11 @@ Evidence, 1 s ago
 
 What would change it
   RECOVERING  3 more good rounds in a row (0 of 3); a round every 5 s
-  ONLINE      by way of RECOVERING
-  DEGRADED    by way of RECOVERING, then ONLINE
+  ONLINE      via RECOVERING
+  DEGRADED    via RECOVERING, then ONLINE
 
 Why nothing is restarted
-  services are restarted only in a recovery, and the link is OFFLINE"""
+  the link is OFFLINE; services are restarted only while it is RECOVERING"""
 
 DNS_DEAD = """\
 OFFLINE for 5 s: 3 bad rounds in a row: dns: dns 192.0.2.53: no answer within 1
@@ -106,12 +105,12 @@ OFFLINE for 5 s: 3 bad rounds in a row: dns: dns 192.0.2.53: no answer within 1
 Cause
   dns: dns 192.0.2.53: no answer within 1 s; http http://example.org/:
     example.org does not resolve
-  The line works, names do not resolve: check the name servers that this machine
-    and the targets use
+  The line works, but names do not resolve. Check the DNS servers of this
+    machine and of the targets.
 
 Evidence, 1 s ago
   interface  ok      eth0 has a carrier
-  route      ok      the default route goes by 192.0.2.254
+  route      ok      default route via 192.0.2.254
   gateway    ok      192.0.2.254: answered in 0.8 ms
   dns        FAILED  192.0.2.53: no answer within 1 s
   tcp        ok      198.51.100.1:443: answered in 11.0 ms
@@ -119,11 +118,11 @@ Evidence, 1 s ago
 
 What would change it
   RECOVERING  3 more good rounds in a row (0 of 3); a round every 5 s
-  ONLINE      by way of RECOVERING
-  DEGRADED    by way of RECOVERING, then ONLINE
+  ONLINE      via RECOVERING
+  DEGRADED    via RECOVERING, then ONLINE
 
 Why nothing is restarted
-  services are restarted only in a recovery, and the link is OFFLINE"""
+  the link is OFFLINE; services are restarted only while it is RECOVERING"""
 
 PORTAL = """\
 OFFLINE for 5 s: 3 bad rounds in a row: portal: http http://example.org/: 302 to
@@ -131,12 +130,12 @@ OFFLINE for 5 s: 3 bad rounds in a row: portal: http http://example.org/: 302 to
 
 Cause
   portal: http http://example.org/: 302 to http://login.example.net/, not 204
-  Something on the way answers in the internet's place: log in at its page, or
-    call the provider
+  A captive portal or middlebox is answering. Log in on its page, or call the
+    provider.
 
 Evidence, 1 s ago
   interface  ok      eth0 has a carrier
-  route      ok      the default route goes by 192.0.2.254
+  route      ok      default route via 192.0.2.254
   gateway    ok      192.0.2.254: answered in 0.8 ms
   dns        ok      192.0.2.53: answered in 9.2 ms
   tcp        ok      198.51.100.1:443: answered in 11.0 ms
@@ -145,23 +144,23 @@ Evidence, 1 s ago
 
 What would change it
   RECOVERING  3 more good rounds in a row (0 of 3); a round every 5 s
-  ONLINE      by way of RECOVERING
-  DEGRADED    by way of RECOVERING, then ONLINE
+  ONLINE      via RECOVERING
+  DEGRADED    via RECOVERING, then ONLINE
 
 Why nothing is restarted
-  services are restarted only in a recovery, and the link is OFFLINE"""
+  the link is OFFLINE; services are restarted only while it is RECOVERING"""
 
 API_ONLY = """\
 ONLINE for 13 s: 3 good rounds in a row
 
 Cause
   cluster-only: 192.0.2.10:6443 refuses connections
-  The internet works; check the node, k3s or minikube, and the way to the API
-    server
+  The internet works. Check the node, k3s or minikube, and the network path to
+    the API server.
 
 Evidence, 1 s ago
   interface  ok      eth0 has a carrier
-  route      ok      the default route goes by 192.0.2.254
+  route      ok      default route via 192.0.2.254
   gateway    ok      192.0.2.254: answered in 0.8 ms
   dns        ok      192.0.2.53: answered in 9.2 ms
   tcp        ok      198.51.100.1:443: answered in 11.0 ms
@@ -169,19 +168,17 @@ Evidence, 1 s ago
   api        FAILED  192.0.2.10:6443 refuses connections
 
 What would change it
-  DEGRADED    too few targets answered; a round every 2 s
-  RECOVERING  an operator ordered a recovery; `connmon-agent recover`
-  OFFLINE     by way of DEGRADED
+  DEGRADED    too few targets answer; a round every 2 s
+  RECOVERING  an operator requests a recovery; `connmon-agent recover`
+  OFFLINE     via DEGRADED
 
 Why nothing is restarted
-  the link is ONLINE, there is nothing to recover from; `connmon-agent recover`
-    restarts all the same
+  the link is ONLINE, no recovery is needed; `connmon-agent recover` restarts
+    anyway
 
 Services that are not READY
-  frontend UNKNOWN: 192.0.2.10:6443 refuses connections; looked at next: within
-    5 s
-  grafana UNKNOWN: 192.0.2.10:6443 refuses connections; looked at next: within 5
-    s"""
+  frontend UNKNOWN: 192.0.2.10:6443 refuses connections; next check: within 5 s
+  grafana UNKNOWN: 192.0.2.10:6443 refuses connections; next check: within 5 s"""
 
 
 def explained(snapshot: Snapshot) -> LinkExplanation:
@@ -208,55 +205,52 @@ def test_each_fault_is_explained_with_its_cause_evidence_advice_and_end(fault: F
 
 
 WAITING_ON_A_PHONE = """\
-grafana WAITING: to be recovered
-  Attempts: 0 of 3 spent, 3 left
-  Looked at next: within 1 s
+grafana WAITING: queued for a restart
+  0/3 restarts used
+  Next check: within 1 s
 
-What could come next
-  RESTARTING, when the cluster was asked for the
-    service
-    perhaps: it depends on whether nothing
-      speaks against a restart
-    next: the next look, within 1 s
-  GAVE_UP, when the cluster was asked for the
-    service
-    perhaps: it depends on whether the cluster
-      refused it for `postpone_limit`
-    next: the next look, within 1 s
-  GAVE_UP, when the cluster was asked for the
-    service
-    no: budget_left says yes: only once all
-      attempts are spent; 3 of 3 are left
-    next: the next look, within 1 s
-  READY, when the cluster was asked for the
-    service
-    perhaps: it depends on whether there is a
-      reason to leave it alone and it is there,
-      rolled out, and every replica is available
-    next: the next look, within 1 s
-  UNKNOWN, when the cluster was asked for the
-    service
-    perhaps: it depends on whether there is a
-      reason to leave it alone and it is not so
-      that it is there, rolled out, and every
-      replica is available
-    next: the next look, within 1 s
-  UNKNOWN, when the cluster was asked for the
-    service
-    no: tried_in_vain says no: it has no local
-      port
-    next: the next look, within 1 s
+Possible next states
+  RESTARTING, when the service is checked in the
+    cluster
+    possible, if no condition blocks a restart
+    next: the next check, within 1 s
+  GAVE_UP, when the service is checked in the
+    cluster
+    possible, if the cluster refused it for
+      `postpone_limit`
+    next: the next check, within 1 s
+  GAVE_UP, when the service is checked in the
+    cluster
+    no: budget_left is yes: only when all
+      restarts are used; 0/3 used
+    next: the next check, within 1 s
+  READY, when the service is checked in the
+    cluster
+    possible, if there is a reason to skip the
+      service and the rollout is complete and
+      every replica is available
+    next: the next check, within 1 s
+  UNKNOWN, when the service is checked in the
+    cluster
+    possible, if there is a reason to skip the
+      service and the rollout is incomplete or a
+      replica is unavailable
+    next: the next check, within 1 s
+  UNKNOWN, when the service is checked in the
+    cluster
+    no: tried_in_vain is no: no local port
+    next: the next check, within 1 s
 
 Why nothing is restarted
-  restarts of available services are damped for
-    3 min, until 10:15 UTC: the link failed 2
-    times in the last hour; `connmon-agent
-    recover` does not wait for it"""
+  restarts of available services are held back
+    for 3 min, until 10:15 UTC: the link is
+    flapping, 2 outages in the last hour;
+    `connmon-agent recover` does not wait for it"""
 
 
 def test_a_service_that_waits_is_told_what_for() -> None:
     link = Link(LinkState.RECOVERING, confirmed=True, damped_until=at(900), falls=(at(1).steady, at(100).steady))
-    waiting = Service("grafana", ServiceState.WAITING, reason="to be recovered", healthy_since=at(610))
+    waiting = Service("grafana", ServiceState.WAITING, reason="queued for a restart", healthy_since=at(610))
     outage = Outage(3, started=at(0), cause="drop", back=at(600), hold_over=True)
     snapshot = snapshot_of(world_of(waiting, link=link, outage=outage))
     explanation = explain_service(snapshot.world, real_charts(), at(720), name="grafana")
@@ -282,7 +276,7 @@ def test_the_document_has_every_guard_of_every_way() -> None:
         "OFFLINE",
         "unreachable",
     )
-    assert document["advice"].endswith("call the provider")
+    assert document["advice"].endswith("Call the provider.")
     assert document["evidence"][0] == {"layer": "interface", "ok": True, "text": "eth0 has a carrier"}
     assert document["routes"][0] == {"to": "ONLINE", "by": ["RECOVERING"]}
     (way,) = document["ways"]
@@ -290,7 +284,7 @@ def test_the_document_has_every_guard_of_every_way() -> None:
     assert way["guards"] == [
         {
             "name": "rise_reached",
-            "meaning": "as many good rounds in a row as `rise` asks for",
+            "meaning": "`rise` good rounds in a row",
             "wanted": True,
             "answer": False,
             "change": "3 more good rounds in a row (0 of 3)",
@@ -301,25 +295,24 @@ def test_the_document_has_every_guard_of_every_way() -> None:
 # The command, over a state file that the real engine and the real journal wrote; no agent runs.
 
 RESTART = """\
-: the cluster was asked for frontend
+: frontend checked in the cluster
 
 Evidence
   replicas  ok      3 of 3 available
   rollout   ok      complete
   token             never restarted by connmon-agent
 
-frontend WAITING -> RESTARTING: attempt 1 of 3: it was cut off by the outage
-  because  the cluster was asked for the service (inspected)
-  asked    my_turn: yes (its stage is open and a place is free)
-  asked    restart_due: yes (nothing speaks against a restart)
-  asked    budget_left: yes (fewer attempts are charged than
-           `max_restart_attempts`)
-  did      request_restart: charge an attempt and ask the cluster for a restart
-  budget   1 of 3 spent, 2 left
+frontend WAITING -> RESTARTING: attempt 1 of 3: restart due after the outage
+  event    the service is checked in the cluster (inspected)
+  guard    my_turn: yes (its stage is open and a slot is free)
+  guard    restart_due: yes (no condition blocks a restart)
+  guard    budget_left: yes (fewer restarts used than `max_restart_attempts`)
+  action   request_restart: charge an attempt and request the restart
+  budget   1/3 restarts used
 
-Done
-  asked the cluster to restart frontend: outage 1, attempt 1 of 3: tcp
-    192.0.2.1:443, dns 192.0.2.2: no answer within 1 s
+Effects
+  requested a restart of frontend: outage 1, attempt 1 of 3: tcp 192.0.2.1:443,
+    dns 192.0.2.2: no answer within 1 s
 
 What followed
 """
@@ -363,32 +356,32 @@ def test_an_event_is_taken_apart(morning: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_an_outage_tells_the_penalty_that_it_was_charged(morning: Path) -> None:
     output = run(morning, str(seq_of(morning, "OFFLINE"))).output
-    assert "asked    fall_reached: yes" in output
-    assert "penalty  1000 for flapping, halved every 15 min; restarts wait from 6000 on" in output
+    assert "guard    fall_reached: yes" in output
+    assert "penalty  1000 of 6000 at which restarts are held back, halves every 15 min" in output
 
 
 def test_an_event_that_changed_no_state_tells_what_refused(morning: Path) -> None:
     output = run(morning, str(seq_of(morning, "OFFLINE") - 1)).output
-    assert "No state changed" in output
-    assert "Verdict\n  a bad round: 0 of 2 targets that count answered, 2 must; unreachable:" in output
-    assert "no: fall_reached says no: 1 more bad round (2 of 3)" in output
+    assert "No state changed." in output
+    assert "Verdict\n  bad round: 0 of 2 counted targets answered, quorum is 2; unreachable:" in output
+    assert "no: fall_reached is no: 1 more bad round (2 of 3)" in output
 
 
 @pytest.mark.parametrize("arguments", [(), ("now",), ("NOW",)], ids=["none", "now", "capitals"])
 def test_the_link_is_meant_where_nothing_is_given(morning: Path, arguments: tuple[str, ...]) -> None:
     result = run(morning, *arguments)
     assert result.exit_code == 0
-    assert result.output.startswith("ONLINE: the recovery is over")
-    assert "  No agent runs: so it was " in result.output
+    assert result.output.startswith("ONLINE: recovery complete")
+    assert "  No agent is running. This is the state from " in result.output
     assert "Services that are not READY" not in result.output
 
 
 def test_a_service_shows_what_was_seen_since_it_is_in_its_state(noon: Path) -> None:
     frontend, grafana = run(noon, "frontend").output, run(noon, "grafana").output
     assert "replicas          1 of 3 available" in frontend
-    assert "no: healthy says no: every replica must be available; last seen: 1 of 3" in frontend
+    assert "no: healthy is no: every replica must be available; last check: 1 of 3" in frontend
     assert "Last seen" not in grafana
-    assert "perhaps: it depends on whether it is there, rolled out, and every replica is" in grafana
+    assert "possible, if the rollout is complete and every replica is" in grafana
 
 
 def test_what_was_seen_before_a_restart_says_nothing_of_what_came_of_it(tmp_path: Path) -> None:
@@ -445,19 +438,19 @@ def test_an_agent_that_never_read_a_configuration_has_no_charts_to_ask(tmp_path:
 
 
 def test_a_service_is_told_with_its_local_port_and_why_on_that_one() -> None:
-    world = world_of(Service("grafana", ServiceState.READY, reason="available, reached through its local port"))
+    world = world_of(Service("grafana", ServiceState.READY, reason="available, reachable through local port"))
     forward = Forward(
         "grafana",
         ForwardState.LISTENING,
         port=3001,
-        reason="port 3001 does not lead to the service: the pod refuses the connection",
-        choice="3000 is held by nginx (pid 99)",
+        reason="port 3001 does not reach the service: the pod refuses the connection",
+        choice="3000 is in use by nginx (pid 99)",
     )
     snapshot = snapshot_of(replace(world, forwards={"grafana": forward}))
     explanation = explain_service(snapshot.world, real_charts(), at(720), name="grafana")
     told = " ".join(render_service(explanation, snapshot, width=60).split())
     assert (
-        "Local port: 3001 LISTENING: port 3001 does not lead to the service: the pod refuses the connection "
-        "(3000 is held by nginx (pid 99))" in told
+        "Local port: 3001 LISTENING: port 3001 does not reach the service: the pod refuses the connection "
+        "(3000 is in use by nginx (pid 99))" in told
     )
-    assert service_document(explanation)["forward"]["choice"] == "3000 is held by nginx (pid 99)"
+    assert service_document(explanation)["forward"]["choice"] == "3000 is in use by nginx (pid 99)"

@@ -73,7 +73,7 @@ def test_how_a_target_failed_stands_behind_its_name() -> None:
 
 
 def test_without_a_time_the_last_hour_is_listed(morning: Path) -> None:
-    assert history(morning, "--rounds").output == "No round is recorded for this time.\n"
+    assert history(morning, "--rounds").output == "No rounds recorded in this period.\n"
     until = history(morning, "--rounds", "--until", "2026-11-23T10:59:00Z").output.splitlines()
     assert len(until) == 10
     assert history(morning, "--rounds", "--until", "2026-11-23T11:59:00Z").output.startswith("No round")

@@ -40,7 +40,7 @@ def test_pause_and_resume_are_carried_out_at_once(running: LocalAgent) -> None:
         "Paused. Nothing is restarted until `connmon-agent resume`.\n",
     )
     assert running.status()["agent"]["paused"]
-    assert "the agent is paused; `connmon-agent resume` first" in refusal(running.run("recover"))
+    assert "the agent is paused; run `connmon-agent resume` first" in refusal(running.run("recover"))
     assert running.run("resume").output == "Resumed.\n"
     assert not running.status()["agent"]["paused"]
 
@@ -48,14 +48,17 @@ def test_pause_and_resume_are_carried_out_at_once(running: LocalAgent) -> None:
 def test_recover_restarts_and_rearm_gives_the_attempts_back(site: LocalSite, running: LocalAgent) -> None:
     before = site.api.get("Deployment", "shop", "web")
     ordered = running.order("recover", "web")
-    assert ordered.output == "Ordered. `connmon-agent status --watch` shows how it goes.\n"
+    assert ordered.output == "Recovery requested. Run `connmon-agent status --watch` to follow it.\n"
     running.until(lambda: bool(running.service("web")["attempts"]), "an attempt")
     running.until_link("ONLINE")
     after = site.api.get("Deployment", "shop", "web")
     assert before is not None and after is not None
     assert after["metadata"]["generation"] == before["metadata"]["generation"] + 1
     assert running.service("db")["attempts"] == 0
-    assert running.run("rearm", "web").output == "Re-armed. `connmon-agent recover web` restarts now.\n"
+    assert (
+        running.run("rearm", "web").output
+        == "Restart attempts reset. Run `connmon-agent recover web` to restart now.\n"
+    )
     assert running.service("web")["attempts"] == 0
 
 
@@ -72,7 +75,7 @@ def test_a_mistake_in_the_configuration_keeps_no_order_from_a_running_agent(runn
 @pytest.mark.parametrize("command", ["recover", "rearm"])
 def test_a_service_that_is_not_configured_is_refused(running: LocalAgent, command: str) -> None:
     words = refusal(running.run(command, "nix", "web"))
-    assert words == "Error: no service named nix is configured; the services are: web, db\n"
+    assert words == "Error: unknown service: nix; configured: web, db\n"
 
 
 def test_recover_is_refused_while_the_link_is_down(tmp_path: Path) -> None:
@@ -83,7 +86,7 @@ def test_recover_is_refused_while_the_link_is_down(tmp_path: Path) -> None:
         with agent.living():
             site.cut()
             agent.until_link("OFFLINE")
-            assert "the recovery begins by itself once it is back" in refusal(agent.run("recover"))
+            assert "the recovery begins automatically when it is back" in refusal(agent.run("recover"))
             site.restore()
             agent.until_link("ONLINE")
 
@@ -112,7 +115,10 @@ def test_an_order_outlives_the_agent(agent: LocalAgent, killed: bool) -> None:
     assert (paused.exit_code, RECORDED in paused.output) == (0, not killed)
     assert agent.status()["agent"] == agent.status()["agent"] | {"running": False, "paused": True}
     rearmed = agent.run("rearm", "db")
-    assert (rearmed.exit_code, rearmed.output) == (0, "Re-armed. `connmon-agent recover db` restarts now.\n" + RECORDED)
+    assert (rearmed.exit_code, rearmed.output) == (
+        0,
+        "Restart attempts reset. Run `connmon-agent recover db` to restart now.\n" + RECORDED,
+    )
     assert orders_of(agent) == [(Order.PAUSE, ()), (Order.REARM, ("db",))]
     agent.start()
     assert agent.status()["agent"]["paused"]
@@ -141,10 +147,10 @@ def test_a_recovery_ordered_from_an_agent_that_is_killed_is_made_by_the_next(
 
 def test_a_refused_order_is_refused_without_an_agent_too(agent: LocalAgent) -> None:
     assert agent.run("resume").exit_code == 0
-    assert "no service named nix is configured" in refusal(agent.run("rearm", "nix"))
+    assert "unknown service: nix" in refusal(agent.run("rearm", "nix"))
     words = refusal(agent.run("recover"))
     assert words.startswith("Error: no agent is running, and the link was last seen STARTING")
-    assert words.endswith("shows ONLINE, run `connmon-agent recover`.\n")
+    assert words.endswith("shows ONLINE, then run `connmon-agent recover`.\n")
 
 
 def test_an_order_beside_another_configuration_or_a_broken_one_goes_by_the_plan_of_the_last_agent(
@@ -155,7 +161,7 @@ def test_an_order_beside_another_configuration_or_a_broken_one_goes_by_the_plan_
     for text in ("services: {other: {}}\n", "nonsense: 1\n"):
         agent.write(text)
         refused = agent.run("--state-dir", str(agent.state), "recover", "typo")
-        assert "no service named typo is configured; the services are: web, db" in refusal(refused)
+        assert "unknown service: typo; configured: web, db" in refusal(refused)
         assert agent.run("--state-dir", str(agent.state), "rearm", "db").exit_code == 0
     assert [service["name"] for service in agent.status()["services"]] == ["web", "db"]
 
@@ -165,7 +171,7 @@ def test_a_damaged_state_file_is_told_of(agent: LocalAgent) -> None:
     (agent.state / DATABASE_FILE).write_bytes(b"SQLite format 3\0" + b"\xa5" * 8000)
     result = agent.run("pause")
     assert result.exit_code == 0
-    assert result.stderr.startswith("Note: the state file was damaged (file is not a database); it is kept as")
+    assert result.stderr.startswith("Note: the state file was damaged (file is not a database); it was renamed to")
     assert agent.run("resume").stderr == ""
 
 

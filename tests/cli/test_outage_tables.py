@@ -27,9 +27,9 @@ def test_the_newest_outage_comes_first_and_an_open_one_grows() -> None:
         "      tcp 192.0.2.1:443: no answer within 1 s",
         "",
         "What to do",
-        "  no-carrier: Check the cable, the switch and whether the router has power",
-        "  unreachable: The router answers or cannot be asked, the internet does not:",
-        "    call the provider",
+        "  no-carrier: Check the cable, the switch and the router's power.",
+        "  unreachable: The router is reachable (or could not be checked), the internet",
+        "    is not. Call the provider.",
     ]
 
 
@@ -39,18 +39,18 @@ def test_what_to_do_about_a_cause_is_told_once() -> None:
 
 
 def test_an_ordered_recovery_has_nothing_to_be_done_about() -> None:
-    ordered = replace(OUTAGE, cause="ordered", detail="no outage: root ordered a recovery", by_operator=True)
+    ordered = replace(OUTAGE, cause="ordered", detail="no outage: root ", by_operator=True)
     assert "What to do" not in render_history([ordered], now=NOW, zone=UTC)
 
 
 def test_no_outage_is_said() -> None:
-    assert render_history([], now=NOW) == "No outage has been recorded."
+    assert render_history([], now=NOW) == "No outages recorded."
     assert history_document([]) == {"schema": 1, "outages": [], "note": None}
 
 
 def test_blind_time_is_told_apart_from_the_outage() -> None:
     blind = replace(OUTAGE, blind=200.0)
-    assert "1 min 8 s + 3 min 20 s blind" in render_history([blind], now=NOW, zone=UTC)
+    assert "1 min 8 s + 3 min 20 s gap" in render_history([blind], now=NOW, zone=UTC)
     document = history_document([blind])["outages"][0]
     assert (document["duration"], document["blind"]) == (68.0, 200.0)
 
@@ -66,7 +66,7 @@ def test_an_outage_as_a_document() -> None:
         "blind": 0.0,
         "cause": "unreachable",
         "detail": "tcp 192.0.2.1:443: no answer within 1 s",
-        "advice": "The router answers or cannot be asked, the internet does not: call the provider",
+        "advice": "The router is reachable (or could not be checked), the internet is not. Call the provider.",
         "by_operator": False,
         "relapses": 0,
         "restarts": 1,

@@ -63,14 +63,14 @@ def assigned(obstacles: dict[int, Obstacle], *services: str, agent: int | None =
 
 def test_a_conflict_is_marked_and_has_a_remedy() -> None:
     assert shown({8080: obstacle(NGINX)}, "frontend", "frontend-custom") == [
-        "  NAME             PORT          STATE  HELD BY",
+        "  NAME             PORT          STATE  USED BY",
         "  frontend         8080 primary  held   nginx (pid 99, user www-data)",
         "                   8081          free",
         "                   8082          free",
         "                   8083          free",
         "                   8084          free",
-        "  !! frontend would use 8081: 8080 is held by nginx (pid 99, user www-data)",
-        "  -> Stop nginx (pid 99, user www-data), or give frontend another port",
+        "  !! frontend would use 8081: 8080 is in use by nginx (pid 99, user www-data)",
+        "  -> Stop nginx (pid 99, user www-data), or set another port for frontend.",
         "",
         "  frontend-custom  8082 primary  free",
         "                   8182          free",
@@ -84,7 +84,7 @@ def test_a_conflict_is_marked_and_has_a_remedy() -> None:
 
 
 def test_without_conflicts_the_verdict_says_so() -> None:
-    assert shown({})[-1] == "Every service can have its primary port."
+    assert shown({})[-1] == "Every service can use its primary port."
 
 
 def test_a_service_without_a_port_comes_first_in_the_verdict() -> None:
@@ -94,7 +94,7 @@ def test_a_service_without_a_port_comes_first_in_the_verdict() -> None:
         "1 of 7 services has no port: grafana.",
         "2 of 7 services have only an alternative: frontend, api-gateway-simple.",
     ]
-    assert "  XX grafana has no port: 3000 is held by nginx (pid 99, user www-data), and no" in shown(
+    assert "  XX grafana has no port: 3000 is in use by nginx (pid 99, user www-data); no" in shown(
         dict.fromkeys(taken, obstacle(NGINX))
     )
 
@@ -114,13 +114,13 @@ def test_a_port_of_the_running_agent_is_ours_for_a_user_who_cannot_see_its_proce
         return view_services(plans, {8080: obstacle(unseen)}, agent=agent, remembered=had)[0]
 
     assert (find(AGENTS_PID).ours, find(AGENTS_PID).ports[0].holder) == (True, "connmon-agent (pid 4711)")
-    assert (find(None).ours, find(None).ports[0].holder) == (False, "a process of the user root")
+    assert (find(None).ours, find(None).ports[0].holder) == (False, "a process of user root")
 
 
 def test_a_service_on_an_alternative_keeps_it_until_the_agent_moves_it() -> None:
     lines = shown({8081: obstacle(OUR_AGENT)}, "frontend")
     assert lines[6:8] == [
-        "  !! frontend uses 8081 (ours): 8080 is free again, and is taken back once no",
+        "  !! frontend uses 8081 (ours): 8080 is free again; moves back when no",
         "     connection is open",
     ]
     assert lines[8] == ""
@@ -138,7 +138,7 @@ def test_a_service_gets_the_port_again_that_it_had() -> None:
     assert find({8080: obstacle(NGINX), 8083: obstacle(NGINX)}, idle).assigned == 8081
     assert find({}, idle).assigned == 8080
     kept = find({}, never)
-    assert (kept.assigned, kept.reason) == (8083, "8080 is free again, but it keeps what it had (reclaim: never)")
+    assert (kept.assigned, kept.reason) == (8083, "8080 is free again; not moving back (reclaim: never)")
 
 
 def test_whose_the_agents_port_is_comes_from_its_memory() -> None:
@@ -150,7 +150,10 @@ def test_whose_the_agents_port_is_comes_from_its_memory() -> None:
         remembered={"web": Forward("web", port=8081), "zed": Forward("zed")},
     )
     assert (web.assigned, web.ours) == (8081, True)
-    assert (zed.assigned, zed.reason) == (None, "8081 is held by connmon-agent (pid 4711), and it has no alternative")
+    assert (zed.assigned, zed.reason) == (
+        None,
+        "8081 is in use by connmon-agent (pid 4711); no alternative is configured",
+    )
 
 
 def test_a_primary_port_that_is_ours_is_not_the_alternative_of_another() -> None:
@@ -168,57 +171,58 @@ def test_another_agents_port_is_held(agent: int | None) -> None:
     [
         pytest.param(
             obstacle(NGINX),
-            "8080 is held by nginx (pid 99, user www-data)",
-            "Stop nginx (pid 99, user www-data), or give frontend another port",
+            "8080 is in use by nginx (pid 99, user www-data)",
+            "Stop nginx (pid 99, user www-data), or set another port for frontend.",
             id="a process",
         ),
         pytest.param(
             obstacle(),
-            "8080 is held by no visible process",
-            f"See who has 8080 {AS_SUPERUSER}, or give frontend another port",
+            "8080 is in use by a hidden process",
+            f"Run `connmon-agent ports` {AS_SUPERUSER} to see what uses 8080, or set another port for frontend.",
             id="nobody",
         ),
         pytest.param(
             obstacle(Owner(8080, "::", Use.LISTENING, user="www-data", foreign=True)),
-            "8080 is held by a process of the user www-data",
-            f"See who has 8080 {AS_SUPERUSER} or www-data, or give frontend another port",
+            "8080 is in use by a process of user www-data",
+            f"Run `connmon-agent ports` {AS_SUPERUSER} or www-data to see what uses 8080, "
+            "or set another port for frontend.",
             id="a user",
         ),
         pytest.param(
             obstacle(Owner(8080, "::", Use.CONNECTED, "firefox", 3)),
-            "8080 is held by an outgoing connection of firefox (pid 3)",
-            "Wait until that connection ends, or give frontend another port",
+            "8080 is in use by an outgoing connection of firefox (pid 3)",
+            "Wait until that connection ends, or set another port for frontend.",
             id="a connection",
         ),
         pytest.param(
             obstacle(Owner(8080, "::", Use.ENDED)),
-            "8080 is held by a connection that has just closed",
-            "Wait a minute, or give frontend another port",
+            "8080 is in use by a connection that has just closed",
+            "Wait a minute, or set another port for frontend.",
             id="a connection that ended",
         ),
         pytest.param(
             obstacle(code=errno.EACCES),
             "8080 needs privileges",
-            "Give frontend a port from 1024 on, or the agent the capability CAP_NET_BIND_SERVICE",
+            "Set a port of 1024 or above for frontend, or grant the agent CAP_NET_BIND_SERVICE.",
             id="privileges",
         ),
         pytest.param(
             obstacle(code=10013),
             "8080 is reserved by Windows (netsh interface ipv4 show excludedportrange protocol=tcp)",
-            "Give frontend a port outside of the ranges that this shows: "
+            "Set a port for frontend outside the reserved ranges. List them: "
             "netsh interface ipv4 show excludedportrange protocol=tcp",
             id="reserved by Windows",
         ),
         pytest.param(
             obstacle(code=errno.EADDRNOTAVAIL, address="192.0.2.1"),
             "8080: 192.0.2.1 is not an address of this machine",
-            "Take 192.0.2.1 out of the addresses to bind, or give it to this machine",
+            "Remove 192.0.2.1 from forwards.bind, or add it to this machine.",
             id="an address of another machine",
         ),
         pytest.param(
             obstacle(code=errno.EMFILE),
-            "8080 cannot be listened on: as the system words it",
-            "Give frontend another port",
+            "8080 cannot be opened: as the system words it",
+            "Set another port for frontend.",
             id="anything else",
         ),
     ],
@@ -231,7 +235,7 @@ def test_each_obstacle_has_its_reason_and_its_remedy(found: Obstacle, reason: st
 
 def test_a_service_with_one_port_is_told_that_it_has_no_other() -> None:
     (service,) = view_services({"web": ForwardPlan(8080)}, {8080: obstacle(NGINX)}, agent=None)
-    assert service.reason == "8080 is held by nginx (pid 99, user www-data), and it has no alternative"
+    assert service.reason == "8080 is in use by nginx (pid 99, user www-data); no alternative is configured"
 
 
 def test_colours_follow_the_states() -> None:
@@ -312,15 +316,15 @@ def test_the_ports_of_this_machine_as_a_document(machine: Machine) -> None:
         "name": "web",
         "primary": machine.web,
         "assigned": machine.second,
-        "reason": f"{machine.web} is held by {ME}",
-        "remedy": f"Stop {ME}, or give web another port",
+        "reason": f"{machine.web} is in use by {ME}",
+        "remedy": f"Stop {ME}, or set another port for web.",
         "ports": [
             {
                 "port": machine.web,
                 "primary": True,
                 "state": "held",
                 "holder": {"name": own_name(), "pid": os.getpid(), "user": psutil.Process().username()},
-                "text": f"held by {ME}",
+                "text": f"in use by {ME}",
             },
             {"port": machine.second, "primary": False, "state": "free", "holder": None, "text": "free"},
             {"port": machine.third, "primary": False, "state": "free", "holder": None, "text": "free"},
@@ -379,8 +383,10 @@ def test_without_rights_it_works_and_names_the_user(public_folder: Path) -> None
         def work() -> None:
             found = machine.see()["web"]
             assert found["assigned"] == machine.second
-            assert found["reason"] == f"{port} is held by a process of the user root"
-            assert found["remedy"] == f"See who has {port} {AS_SUPERUSER}, or give web another port"
+            assert found["reason"] == f"{port} is in use by a process of user root"
+            assert found["remedy"] == (
+                f"Run `connmon-agent ports` {AS_SUPERUSER} to see what uses {port}, or set another port for web."
+            )
             assert found["ports"][0]["holder"] == {"name": None, "pid": None, "user": "root"}
 
         machine.see()  # imports what the command needs: somebody else may not be able to read the modules

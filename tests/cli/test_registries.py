@@ -72,7 +72,7 @@ def generation(site: LocalSite) -> int:
     return int(found["metadata"]["generation"])
 
 
-@pytest.mark.parametrize(("status", "told"), [(503, "cannot be reached: HTTP 503"), (429, "limits requests: HTTP 429")])
+@pytest.mark.parametrize(("status", "told"), [(503, "is unreachable: HTTP 503"), (429, "limits requests: HTTP 429")])
 def test_a_restart_that_can_only_harm_waits_for_its_registry(
     site: LocalSite, cart: LocalAgent, registry: Registry, status: int, told: str
 ) -> None:

@@ -39,7 +39,7 @@ def test_an_outage_is_told_from_its_first_bad_round(
     assert result.exit_code == 0
     assert result.output.startswith("Outage 1, ")
     assert "link ONLINE -> DEGRADED" in result.output
-    assert "frontend is restarted, attempt 1 of 3: it was cut off by the outage" in result.output
+    assert "frontend is restarting, attempt 1 of 3: restart due after the outage" in result.output
     assert "ready after 18 s: restarted, 3 of 3 available" in result.output
     assert "agent started" not in result.output
     assert max(map(len, result.output.splitlines())) <= 80
@@ -48,7 +48,7 @@ def test_an_outage_is_told_from_its_first_bad_round(
 def test_a_span_of_time_is_told_without_a_head(morning: Path) -> None:
     result = run(morning, "replay", "--since", "2026-11-23T10:00:00Z", "--until", "2026-11-23T10:00:12Z")
     assert result.exit_code == 0
-    assert "agent started, version 0.1.0 (pid 4711)" in result.output
+    assert "agent: started, version 0.1.0 (pid 4711)" in result.output
     assert "ONLINE -> DEGRADED" in result.output
     assert "OFFLINE" not in result.output
     assert "Outage" not in result.output
@@ -84,7 +84,7 @@ def test_the_state_at_an_instant_reads_like_status(morning: Path) -> None:
     result = run(morning, "replay", "--at", "2026-11-23T10:03:25.05Z")
     assert result.exit_code == 0
     assert result.output.splitlines()[2].startswith("RECOVERING for 11 s")
-    assert "frontend: a restart was decided 0 s ago; no answer yet" in result.output
+    assert "frontend: restart requested 0 s ago, no answer yet" in result.output
 
 
 def test_before_the_first_event_there_was_nothing(morning: Path) -> None:

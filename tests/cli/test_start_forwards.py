@@ -61,7 +61,7 @@ def test_a_port_leads_to_a_pod_and_everybody_who_asks_is_told_which(agent: Local
         agent.until_service("web", "READY")
         assert "hello from pod" in get(ports[1]) and get(ports[1], "localhost") == get(ports[1])
         assert agent.run("url", "web").output == f"http://127.0.0.1:{ports[1]}\n"
-        assert f"{ports[0]} is held by" in agent.service("web")["forward"]["reason"]
+        assert f"{ports[0]} is in use by" in agent.service("web")["forward"]["reason"]
         published = json.loads((agent.state / "endpoints.json").read_text())
         assert (published["pid"], published["services"]["web"]["port"]) == (agent.process.pid, ports[1])
         agent.until(lambda: agent.service("web")["forward"]["served"] >= 3, "traffic in status")

@@ -106,13 +106,13 @@ STATES = {
     "paused": (
         replace(WELL, world=structs.replace(WELL.world, paused=True)),
         1,
-        "CONNMON WARNING: restarts are paused, link ONLINE for 12 min, 2/2 services ready",
+        "CONNMON WARNING: restarts paused, link ONLINE for 12 min, 2/2 services ready",
     ),
     "dead": (replace(WELL, pid=None), 2, "CONNMON CRITICAL: no agent is running, last seen 1 s ago"),
     "silent": (
         replace(WELL, now=WELL.now + 600),
         2,
-        "CONNMON CRITICAL: the agent has not written for 10 min",
+        "CONNMON CRITICAL: no response from the agent for 10 min",
     ),
     "never": (replace(WELL, pid=None, agent=None), 2, "CONNMON CRITICAL: no agent is running"),
     "fresh": (replace(WELL, pid=99), 3, "CONNMON UNKNOWN: the agent is starting"),

@@ -70,7 +70,7 @@ def test_an_outage_as_a_document() -> None:
     assert document["link"]["since"] == "2026-11-23T10:00:00.000000+00:00"
     assert document["link"]["cause"] == "dns"
     assert document["link"]["detail"] == "dns 192.0.2.2: no answer within 1 s"
-    assert document["link"]["advice"].startswith("The line works, names do not resolve")
+    assert document["link"]["advice"].startswith("The line works, but names do not resolve")
     assert document["link"]["loss"] == 0.5
     assert document["link"]["probes"][1] == {
         "name": "dns 192.0.2.2",

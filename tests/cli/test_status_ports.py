@@ -21,28 +21,28 @@ ON_ALTERNATIVE = Forward(
     "frontend",
     ForwardState.OPEN,
     since=at(0),
-    reason="port 8081 leads to the service; 8080 is held by nginx (pid 99)",
+    reason="port 8081 reaches the service; 8080 is in use by nginx (pid 99)",
     port=8081,
     lease=8081,
-    choice="8080 is held by nginx (pid 99)",
+    choice="8080 is in use by nginx (pid 99)",
 )
 LEADS_NOWHERE = Forward(
     "grafana",
     ForwardState.LISTENING,
     since=at(0),
-    reason="port 3000 does not lead to the service: pod grafana-7d9 refuses the connection",
+    reason="port 3000 does not reach the service: pod grafana-7d9 refuses the connection",
     port=3000,
     trouble="pod grafana-7d9 refuses the connection",
 )
 WITHOUT = Forward(
-    "jaeger", ForwardState.CONFLICT, since=at(0), reason="16686 is held by java (pid 7); 16687 is held by java (pid 8)"
+    "jaeger", ForwardState.CONFLICT, since=at(0), reason="16686 is in use by java (pid 7); 16687 is in use by java"
 )
 FLOWS = (
     Traffic("frontend", open=2, served=40, failed=1, received=1_234_567, sent=812, error="reset", error_at=at(5).wall),
 )
 
 
-TAKEN = ((8080, "held by nginx (pid 99)"),)
+TAKEN = ((8080, "in use by nginx (pid 99)"),)
 
 
 def site(*, running: bool = True) -> Snapshot:
@@ -67,10 +67,10 @@ Local ports, 1 of 3 open
   frontend  8081  OPEN       2     1.23 MB   812 B
   grafana   3000  LISTENING  0     0         0
   jaeger    -     CONFLICT   0     0         0
-  frontend: 8080 is held by nginx (pid 99)
-  grafana: port 3000 does not lead to the service: pod grafana-7d9 refuses the
+  frontend: 8080 is in use by nginx (pid 99)
+  grafana: port 3000 does not reach the service: pod grafana-7d9 refuses the
     connection
-  jaeger: 16686 is held by java (pid 7); 16687 is held by java (pid 8)"""
+  jaeger: 16686 is in use by java (pid 7); 16687 is in use by java"""
     )
 
 
@@ -80,7 +80,7 @@ def test_they_fit_any_terminal(width: int) -> None:
 
 
 def test_without_an_agent_nothing_listens_whatever_was_remembered() -> None:
-    assert ports_block(site(running=False)) == "Local ports: none, because the agent is not running"
+    assert ports_block(site(running=False)) == "Local ports: none; the agent is not running"
     forward = status_document(site(running=False))["services"][0]["forward"]
     assert (forward["state"], forward["port"], forward["url"], forward["reason"]) == (
         "CLOSED",
@@ -103,7 +103,7 @@ def test_a_port_as_a_document() -> None:
         "port": 8081,
         "primary": 8080,
         "url": "http://127.0.0.1:8081",
-        "reason": "8080 is held by nginx (pid 99)",
+        "reason": "8080 is in use by nginx (pid 99)",
         "listening": True,
         "open": True,
         "connections": 2,
@@ -121,7 +121,7 @@ def test_a_port_as_a_document() -> None:
 
 def test_why_a_port_is_not_the_primary_one_is_told_as_it_is_now() -> None:
     freed = replace(site(), world=structs.replace(site().world, taken=()))
-    told = "8080 is free again: it goes back there once no connection through 8081 is open"
+    told = "8080 is free again; moves back when no connection through 8081 is open"
     assert status_document(freed)["services"][0]["forward"]["reason"] == told
     assert told in " ".join(ports_block(freed).split())
 
@@ -136,7 +136,7 @@ def test_it_never_goes_back_where_that_is_configured() -> None:
     )
     snapshot = replace(site(), world=structs.replace(world, plan=structs.replace(world.plan, services=stays)))
     assert status_document(snapshot)["services"][0]["forward"]["reason"] == (
-        "8080 is held by nginx (pid 99); it does not go back to 8080 (reclaim: never)"
+        "8080 is in use by nginx (pid 99); stays off 8080 (reclaim: never)"
     )
 
 
@@ -144,13 +144,13 @@ def test_a_ready_service_whose_port_was_lost_tells_so() -> None:
     jaeger = status_document(site())["services"][2]
     assert (jaeger["state"], jaeger["reason"]) == (
         "READY",
-        f"no local port leads to it: {WITHOUT.reason}; before that {ready('jaeger').reason}",
+        f"no local port available: {WITHOUT.reason}; before that {ready('jaeger').reason}",
     )
 
 
 def test_an_agent_that_is_just_starting_has_no_ports_yet() -> None:
     fresh = replace(site(), pid=(site().pid or 0) + 1)
-    assert ports_block(fresh) == "Local ports: none yet, because the agent is just starting"
+    assert ports_block(fresh) == "Local ports: none yet; the agent is starting"
     frontend = status_document(fresh)["services"][0]["forward"]
     assert (frontend["state"], frontend["port"], frontend["reason"]) == ("CLOSED", None, "the agent is just starting")
 

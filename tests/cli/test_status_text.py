@@ -31,8 +31,8 @@ OFFLINE = """\
 OFFLINE for 12 min: 3 bad rounds in a row: unreachable: tcp 192.0.2.1:443, dns
   192.0.2.2: no answer within 1 s
   Cause: dns: dns 192.0.2.2: no answer within 1 s
-  The line works, names do not resolve: check the name servers that this machine
-  and the targets use
+  The line works, but names do not resolve. Check the DNS servers of this
+  machine and of the targets.
 
 Probes, 1 s ago
   ok      tcp 192.0.2.1:443  11.0 ms
@@ -47,11 +47,11 @@ Services, 2 of 2 ready
   grafana   READY  0/3    3 of 3 available
 
 What to do
-  nothing for the services: they are restarted once the link is back and stays
+  nothing for the services: they are restarted when the link is back and stays
     good
 
 Agent: running for 3 h 5 min (pid 4711, version 0.1.0)
-Memory: 1203 events, 80 KiB, /var/lib/connmon/connmon.db"""
+State file: 1203 events, 80 KiB, /var/lib/connmon/connmon.db"""
 
 RECOVERING_ON_A_PHONE = """\
 RECOVERING for 2 min, but grafana gave up: the link stayed
@@ -69,19 +69,19 @@ Services, 1 of 4 ready
   frontend  READY       0/3    3 of 3 available
   grafana   GAVE_UP     3/3    attempt 3 of 3 did not help
                                either
-  jaeger    BACKOFF     2/3    next in 40 s:
+  jaeger    BACKOFF     2/3    retry in 40 s (10:12:40):
                                ImagePullBackOff
   kafka     RESTARTING  1/3    attempt 1
 
-Open
-  kafka: a restart was decided 2 s ago; no answer yet
+In progress
+  kafka: restart requested 2 s ago, no answer yet
 
 What to do
   connmon-agent rearm grafana: resets the restart attempts;
     fix the cause first
 
 Agent: running for 3 h 5 min (pid 4711, version 0.1.0)
-Memory: 1203 events, 80 KiB, /var/lib/connmon/connmon.db"""
+State file: 1203 events, 80 KiB, /var/lib/connmon/connmon.db"""
 
 
 def test_an_outage_on_a_terminal() -> None:
@@ -101,17 +101,17 @@ def test_the_cause_is_told_once_and_with_what_to_do_about_it() -> None:
     told = render_status(snapshot_of(world_of(ready("frontend"), link=lossy)), zone=UTC).splitlines()
     assert told[1:3] == [
         "  Cause: lossy: 23 % of the probes lost",
-        "  Packets are lost: look for a full line, bad radio or a bad cable",
+        "  Packets are being lost. Check for a saturated line, a weak radio signal or a",
     ]
-    reason = f"a bad round: {lossy.cause}: {lossy.detail}"
+    reason = f"bad round: {lossy.cause}: {lossy.detail}"
     told = render_status(snapshot_of(world_of(ready("frontend"), link=structs.replace(lossy, reason=reason))), zone=UTC)
     assert told.count("23 % of the probes lost") == 1
-    assert "Packets are lost" in told
+    assert "Packets are being lost" in told
 
 
 def test_of_a_link_that_nobody_watches_no_cause_is_told() -> None:
     unwatched = replace(snapshot_of(world_of(ready("frontend"), link=lossy)), pid=None)
-    assert "Packets are lost" not in render_status(unwatched, zone=UTC)
+    assert "Packets are being lost" not in render_status(unwatched, zone=UTC)
 
 
 def test_blind_time_is_told() -> None:
@@ -121,10 +121,10 @@ def test_blind_time_is_told() -> None:
     world = structs.replace(world_of(ready("frontend"), link=offline, outage=outage), blind=blind)
     told = render_status(snapshot_of(world), width=200, zone=UTC)
     assert (
-        "Last blind until 2026-11-23 10:11:40: the machine slept for 10 min; it counts neither as up nor as down"
-        in told
+        "Last monitoring gap: 2026-11-23 10:01:40 to 2026-11-23 10:11:40, the machine slept for 10 min; "
+        "counted as neither uptime nor downtime" in told
     )
-    assert "Outage 3 since 2026-11-23 10:00:00, 12 min ago, nobody watched for 10 min of it: dns" in told
+    assert "Outage 3 since 2026-11-23 10:00:00, 12 min ago, monitoring gap of 10 min not counted: dns" in told
 
 
 calm = snapshot_of(world_of(ready("frontend")))
@@ -137,12 +137,12 @@ holding = structs.replace(calm.world, timers={"hold": at(726)})
     ("snapshot", "verdict"),
     [
         (calm, "ONLINE for 12 min: 3 good rounds in a row"),
-        (unwatched, "UNKNOWN: the agent is not running; 1 s ago it saw the link ONLINE"),
-        (replace(calm, agent=None, pid=None), "UNKNOWN: no agent has watched the link yet"),
-        (replace(calm, pid=99), "UNKNOWN: the agent has just started; before, the link was ONLINE"),
+        (unwatched, "UNKNOWN: no agent is running. Last state, 1 s ago: ONLINE"),
+        (replace(calm, agent=None, pid=None), "UNKNOWN: no agent has run yet"),
+        (replace(calm, pid=99), "UNKNOWN: the agent is starting. Last state: ONLINE"),
         (
             replace(calm, now=at(999).wall),
-            "UNKNOWN: the agent has been silent for 4 min 40 s; before, the link was ONLINE",
+            "UNKNOWN: no response from the agent for 4 min 40 s. Last state: ONLINE",
         ),
         (
             snapshot_of(world_of(*(Service(name, ServiceState.GAVE_UP) for name in ("a", "b")))),
@@ -158,24 +158,24 @@ def test_the_first_line_is_the_verdict_and_what_nobody_watches_is_unknown(snapsh
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"pid": None}, "Agent: not running, it was killed or the machine went down"),
-        ({"pid": None, "agent": ended}, "Agent: not running, it ended in order on 2026-11-23 10:11:40"),
-        ({"pid": None, "agent": None}, "Agent: never started here"),
-        ({"pid": 99}, "Agent: just started (pid 99)"),
-        ({"pid": 0}, "Agent: running for 3 h 5 min (its pid is not known yet, version 0.1.0)"),
-        ({"pid": None}, "connmon-agent start: without the agent nothing is watched"),
-        ({"now": at(999).wall}, "connmon-agent doctor: the agent runs, but it no longer writes"),
-        ({"world": structs.replace(calm.world, paused=True)}, "PAUSED by an operator"),
-        ({"world": structs.replace(calm.world, paused=True)}, "connmon-agent resume: lets restarts go on"),
+        ({"pid": None}, "Agent: not running; it was killed or the machine went down"),
+        ({"pid": None, "agent": ended}, "Agent: not running; it shut down cleanly on 2026-11-23 10:11:40"),
+        ({"pid": None, "agent": None}, "Agent: has never run here"),
+        ({"pid": 99}, "Agent: starting (pid 99)"),
+        ({"pid": 0}, "Agent: running for 3 h 5 min (pid not known yet, version 0.1.0)"),
+        ({"pid": None}, "connmon-agent start: nothing is monitored or restarted until an agent runs"),
+        ({"now": at(999).wall}, "connmon-agent doctor: the agent is running but does not respond"),
+        ({"world": structs.replace(calm.world, paused=True)}, "PAUSED: nothing is restarted until"),
+        ({"world": structs.replace(calm.world, paused=True)}, "connmon-agent resume: allows restarts again"),
         ({"world": holding}, "the link must stay good for 6 s more before the first restart"),
-        ({"world": world_of()}, "No services are configured: only the link is watched"),
+        ({"world": world_of()}, "No services configured; only the link is monitored"),
         (
             {"world": world_of(structs.replace(ready("kafka"), attempts=3))},
-            "connmon-agent rearm kafka: all restart attempts are used",
+            "connmon-agent rearm kafka: 3/3 restarts used",
         ),
         (
             {"world": world_of(structs.replace(ready("kafka"), intent=intent(at(718), in_doubt=True)))},
-            "kafka: a restart was decided 2 s ago; its outcome is in doubt, the cluster",
+            "kafka: restart requested 2 s ago, outcome unknown",
         ),
     ],
 )  # fmt: skip
@@ -271,16 +271,16 @@ def test_a_clock_that_was_set_makes_no_outage_longer() -> None:
 def test_a_target_that_never_answered_is_named_with_what_to_do() -> None:
     link = Link(LinkState.ONLINE, since=at(0), reason="3 good rounds in a row", good=3, heard=("tcp 192.0.2.1:443",))
     text = render_status(snapshot_of(world_of(link=link)), width=200)
-    assert "dns 192.0.2.2: has never answered as expected since the agent's start and does not count" in text
+    assert "correct link.targets: no expected answer since the agent started from dns 192.0.2.2 (not counted)" in text
     heard = structs.replace(link, heard=("dns 192.0.2.2", "tcp 192.0.2.1:443"))
-    assert "has never answered" not in render_status(snapshot_of(world_of(link=heard)))
+    assert "no expected answer" not in render_status(snapshot_of(world_of(link=heard)))
 
 
 def test_a_proxy_is_shown() -> None:
     snapshot = snapshot_of(world_of())
     web = ProbeResult("http://web.example/", "http", True, 12.3, proxy="192.0.2.3:3128")
     text = render_status(replace(snapshot, round=LatestRound(at(719), (web,), loss=0.0, latency_ms=12.3)))
-    assert "  ok  http://web.example/  12.3 ms through the proxy 192.0.2.3:3128" in text
+    assert "  ok  http://web.example/  12.3 ms via proxy 192.0.2.3:3128" in text
 
 
 def test_an_api_server_whose_certificate_is_not_verified_is_named() -> None:

@@ -13,7 +13,11 @@ from connmon_agent.cli.wording import width_of
 ROWS = [
     ("NAME", "STATE", "REASON"),
     ("frontend", "READY", "restarted, 2 of 2 available, reached on port 8080"),
-    ("service-mesh-dashboard", "GAVE_UP", "attempt 3 of 3 did not help either: ImagePullBackOff: registry unreachable"),
+    (
+        "service-mesh-dashboard",
+        "GAVE_UP",
+        "attempt 3 of 3 did not help, none left: ImagePullBackOff: registry unreachable",
+    ),
 ]
 words = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=30)
 tables = st.integers(2, 4).flatmap(
@@ -27,8 +31,8 @@ def test_a_row_that_does_not_fit_goes_on_under_its_last_column() -> None:
     assert list(lay_out(ROWS, width=64, brief={1})) == [
         "  NAME                    STATE    REASON",
         "  frontend                READY    restarted, 2 of 2 available,…",
-        "  service-mesh-dashboard  GAVE_UP  attempt 3 of 3 did not help\n"
-        "                                   either: ImagePullBackOff:\n"
+        "  service-mesh-dashboard  GAVE_UP  attempt 3 of 3 did not help,\n"
+        "                                   none left: ImagePullBackOff:\n"
         "                                   registry unreachable",
     ]
 
@@ -37,8 +41,8 @@ def test_on_a_phone_it_goes_on_below_its_first_column() -> None:
     *_, row = lay_out(ROWS, width=40, limits={0: 13}, brief={1})
     assert row.splitlines() == [
         "  service-mesh-dashboard  GAVE_UP",
-        "    attempt 3 of 3 did not help either:",
-        "    ImagePullBackOff: registry",
+        "    attempt 3 of 3 did not help, none",
+        "    left: ImagePullBackOff: registry",
         "    unreachable",
     ]
 

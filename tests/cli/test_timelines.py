@@ -16,35 +16,34 @@ from connmon_agent.core.world import ServiceState
 TIMELINE = """\
 Outage 3, 2026-11-23 10:00:12
   Cause     unreachable: tcp 192.0.2.1:443: no answer within 1 s
-  To do     The router answers or cannot be asked, the internet does not: call
-            the provider
+  To do     The router is reachable (or could not be checked), the internet is
+            not. Call the provider.
   Link      back at 10:03:12, after 3 min
   Restarts  1
   End       10:04:40, after 4 min 28 s
   Result    gave up: grafana
 
 Monday 2026-11-23
-10:00:12  link ONLINE -> DEGRADED: a bad round: tcp 192.0.2.1:443: no answer
+10:00:12  link ONLINE -> DEGRADED: bad round: tcp 192.0.2.1:443: no answer
           within 1 s
 10:00:14  link DEGRADED -> OFFLINE: 3 bad rounds in a row: tcp 192.0.2.1:443: no
           answer within 1 s
 10:03:12  link OFFLINE -> RECOVERING: 3 good rounds in a row; the link must stay
           good for 10 s
-10:03:12  frontend and grafana wait: to be recovered
-10:03:22  frontend is restarted, attempt 1 of 3: it was cut off by the outage
-          10:03:22  the cluster took the restart; it must be ready within 5 min
+10:03:12  frontend and grafana are waiting: queued for a restart
+10:03:22  frontend is restarting, attempt 1 of 3: restart due after the outage
+          10:03:22  restart accepted; the rollout must complete within 5 min
           10:03:50  ready after 28 s: restarted, 3 of 3 available
-10:03:40  agent was not running for 18 s by its clock, it had been ended by
-          force, and the machine was started anew: for how long nobody watched
-          is not known
-10:03:40  agent started, version 0.1.0 (pid 99)
-10:04:40  grafana gave up: all 3 attempts are spent: CrashLoopBackOff
-10:04:40  link RECOVERING -> ONLINE: the recovery is over: 1 of 2 services are
-          ready; given up: grafana
+10:03:40  agent: not running for 18 s by its clock; it was killed; the machine
+          rebooted, so the length of the gap is not known
+10:03:40  agent: started, version 0.1.0 (pid 99)
+10:04:40  grafana gave up: 3/3 restarts used: CrashLoopBackOff
+10:04:40  link RECOVERING -> ONLINE: recovery complete: 1/2 services ready; gave
+          up: grafana
 
 Services
   frontend  READY    1 restart   restarted, 3 of 3 available
-  grafana   GAVE_UP  0 restarts  all 3 attempts are spent: CrashLoopBackOff"""
+  grafana   GAVE_UP  0 restarts  3/3 restarts used: CrashLoopBackOff"""
 
 
 def test_a_timeline() -> None:
@@ -56,8 +55,8 @@ def test_an_outage_that_goes_on_has_neither_link_nor_end() -> None:
     assert head == (
         "Outage 3, 2026-11-23 10:00:12\n"
         "  Cause     unreachable: tcp 192.0.2.1:443: no answer within 1 s\n"
-        "  To do     The router answers or cannot be asked, the internet does not: call\n"
-        "            the provider\n"
+        "  To do     The router is reachable (or could not be checked), the internet is\n"
+        "            not. Call the provider.\n"
         "  Restarts  0\n"
         "  Result    offline"
     )
@@ -69,11 +68,11 @@ def test_each_day_is_named() -> None:
         outage=None,
         zone=UTC,
     )
-    assert text == "Monday 2026-11-23\n10:00:00  agent one\n\nTuesday 2026-11-24\n10:00:00  agent two"
+    assert text == "Monday 2026-11-23\n10:00:00  agent: one\n\nTuesday 2026-11-24\n10:00:00  agent: two"
 
 
 def test_an_empty_span_is_said() -> None:
-    assert render_timeline([], outage=None) == "Nothing was recorded in this time."
+    assert render_timeline([], outage=None) == "No events in this period."
 
 
 any_text = st.text(min_size=1, max_size=200)
@@ -112,7 +111,7 @@ def test_an_event_as_a_document() -> None:
         "boot_id": "boot-1",
         "event": "Inspected",
         "outage": 3,
-        "sentences": ["frontend is restarted, attempt 1 of 3: it was cut off by the outage"],
+        "sentences": ["frontend is restarting, attempt 1 of 3: restart due after the outage"],
         "transitions": [
             {
                 "chart": "service",
@@ -122,7 +121,7 @@ def test_an_event_as_a_document() -> None:
                 "dest": "RESTARTING",
                 "guards": [{"name": "healthy", "answer": True}],
                 "actions": [],
-                "reason": "attempt 1 of 3: it was cut off by the outage",
+                "reason": "attempt 1 of 3: restart due after the outage",
             }
         ],
         "restarts": [

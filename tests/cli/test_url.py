@@ -19,7 +19,7 @@ from connmon_agent.core.world import Forward, ForwardState, World
 from connmon_agent.presence import AgentLock
 
 WEB = Forward("web", ForwardState.OPEN, port=8081)
-DB = Forward("db", ForwardState.CONFLICT, reason="5432 is held by postgres (pid 7)")
+DB = Forward("db", ForwardState.CONFLICT, reason="5432 is in use by postgres (pid 7)")
 
 
 def url(folder: Path, service: str) -> Result:
@@ -54,7 +54,7 @@ def test_the_url_alone_is_printed(running: Path) -> None:
 @pytest.mark.parametrize(
     ("service", "code", "words"),
     [
-        ("db", 1, "db has no local port now: 5432 is held by postgres (pid 7)"),
+        ("db", 1, "db has no local port now: 5432 is in use by postgres (pid 7)"),
         ("worker", 1, "worker has no local port"),
         ("wep", 2, "no service 'wep'; the services are: web, db, worker"),
     ],

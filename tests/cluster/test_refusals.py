@@ -18,7 +18,7 @@ TOKEN = "connmon.io/restart-token"
 OURS = (TOKEN, "connmon.io/restarted-at", "connmon.io/reason")
 # The controller, alone or among all that wrote: Kubernetes keeps the time of a manager's last change to the second, so
 # one that wrote in the second of the restart and once more after it looks as if it had not written since.
-UNDOING = ("kustomize-controller", " took the annotations of the restart out of the pod template")
+UNDOING = ("kustomize-controller", " removed the restart annotations from the pod template")
 SLOW = {"readinessProbe": {"exec": {"command": ["sh", "-c", ":"]}, "initialDelaySeconds": 6, "periodSeconds": 1}}
 
 
@@ -80,7 +80,7 @@ def test_what_a_policy_denies_costs_no_attempt_and_is_told_with_its_words(
         agent.until_link("ONLINE")
     for service in agent.services().values():
         assert (service["state"], service["attempts"]) == ("READY", 0)
-        assert service["reason"].startswith(f"every restart was refused for 6 s: ValidatingAdmissionPolicy '{name}'")
+        assert service["reason"].startswith(f"every restart refused for 6 s: ValidatingAdmissionPolicy '{name}'")
         assert "denied request: restarts need a ticket" in service["reason"]
     assert namespace.restarts_since(before) == {"web": 0, "db": 0}
 
@@ -125,7 +125,7 @@ def test_a_restart_that_a_controller_takes_back_is_none(
     service = agent.services()["web"]
     assert (service["state"], service["attempts"]) == ("GAVE_UP", 2)
     assert all(words in service["reason"] for words in UNDOING)
-    assert service["reason"].endswith("let it ignore the annotations connmon.io/*")
+    assert service["reason"].endswith("configure it to ignore the annotations connmon.io/*")
 
 
 def test_a_later_rollout_of_somebody_else_is_a_restart_too(

@@ -43,7 +43,7 @@ PRIMARIES = {name: plan.port for name, plan in ERP.items()}
         pytest.param((8081,), {"frontend": 8081}, {"frontend": 8081}, id="what is held is kept, though it is taken"),
         pytest.param((), {"frontend": 8083}, {"frontend": 8083}, id="what is held is kept, though the primary is free"),
         pytest.param((), {"frontend": 8082}, {"frontend": 8082, "frontend-custom": 8182}, id="even another's primary"),
-        pytest.param((8080,), {"gone": 8081}, {"frontend": 8083}, id="held by a service that has no plan"),
+        pytest.param((8080,), {"gone": 8081}, {"frontend": 8083}, id="in use by a service that has no plan"),
         pytest.param(range(1, 65536), {}, dict.fromkeys(ERP), id="nothing is free"),
     ],
 )

@@ -22,7 +22,7 @@ def world_of(plans: dict[str, ForwardPlan], taken: Collection[int] = (), **forwa
         store="s",
         plan=Plan(services=services),
         forwards={name: forwards.get(name, Forward(name)) for name in plans},
-        taken=tuple((port, "held by nginx (pid 99)") for port in taken),
+        taken=tuple((port, "in use by nginx (pid 99)") for port in taken),
     )
 
 
@@ -85,12 +85,12 @@ def test_why_a_port_was_chosen_is_told_by_what_is_better_and_cannot_be_had() -> 
     plans = {"web": ForwardPlan(8080, (8082, 8083)), "admin": ForwardPlan(8082)}
     world = world_of(plans, [8080])
     assert explain_choice(world, "web", 8080) == ""
-    assert explain_choice(world, "web", 8083) == "8080 is held by nginx (pid 99); 8082 is admin's"
+    assert explain_choice(world, "web", 8083) == "8080 is in use by nginx (pid 99); 8082 belongs to admin"
     assert explain_choice(world_of(plans, [8080, 8082]), "web", 8083) == (
-        "8080 is held by nginx (pid 99); 8082 is held by nginx (pid 99)"
+        "8080 is in use by nginx (pid 99); 8082 is in use by nginx (pid 99)"
     )
     assert explain_conflict(world_of(plans, [8080, 8083]), "web") == (
-        "8080 is held by nginx (pid 99); 8082 is admin's; 8083 is held by nginx (pid 99)"
+        "8080 is in use by nginx (pid 99); 8082 belongs to admin; 8083 is in use by nginx (pid 99)"
     )
 
 

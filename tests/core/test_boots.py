@@ -76,7 +76,7 @@ BOOTS = [
     ),
 ]
 LACKS = [
-    pytest.param(NOTHING, NO_ROUTE, "there is no default route", id="no default route"),
+    pytest.param(NOTHING, NO_ROUTE, "no default route", id="no default route"),
     pytest.param(UNPLUGGED, NO_ROUTE, "eth0 has no carrier", id="no carrier"),
     pytest.param(NO_ADDRESS, NO_ROUTE, "this machine has no IPv4 default route", id="no IPv4 yet"),
     pytest.param(ALL, NO_NAMES, "dns 1: name; http 1: name", id="no name server yet"),
@@ -96,7 +96,7 @@ def test_what_the_machine_has_not_got_yet_after_a_boot_is_no_outage(
     waits = [*before, seen(evidence, boot), *rounds(results, boot + 1, boot + GRACE - 1)]
     world, entered = live(waits)
     assert (entered, world.link.state, world.outages) == (states, "STARTING", 0)
-    assert world.link.reason == f"waiting up to 1 min after the boot for this machine's network: {words}"
+    assert world.link.reason == f"waiting up to 1 min after boot for this machine's network: {words}"
     quiet = ENGINE.step(world, RoundFinished(at(boot + GRACE - 0.5), results))
     assert not quiet.changes(world), "nothing is written while nothing changes"
 
@@ -191,5 +191,5 @@ def test_a_round_that_was_under_way_when_the_network_came_is_of_before() -> None
     came = [*start(0, boot="boot-1"), seen(NOTHING, 0), *rounds(NO_ROUTE, 1, 10), seen(ALL, 10)]
     late = RoundFinished(at(10.01), NO_ROUTE)
     world, entered = live([*came, late])
-    assert (entered, world.link.lacks) == ([], "there is no default route")
+    assert (entered, world.link.lacks) == ([], "no default route")
     assert live([*came, late, *rounds(DARK, 13, 16)])[1] == ["DEGRADED", "OFFLINE"], "the network is there by then"

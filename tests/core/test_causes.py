@@ -324,7 +324,7 @@ def test_every_cause_is_shown_by_a_case_and_has_an_advice() -> None:
         pytest.param(
             (answer("tcp 1"), answer("tcp 2"), answer("tcp 3", family="ipv6"), fail("tcp 4", family="ipv6")),
             replace(TWO, lost=frozenset({"ipv6"})),
-            "ipv6 is below its quorum, 1 of 2 answered, 2 must: tcp 4: silent",
+            "ipv6 below quorum: 1 of 2 answered, quorum is 2: tcp 4: silent",
             id="the lost IP version",
         ),
     ],
@@ -446,8 +446,8 @@ def test_one_ip_version_alone_is_never_lost() -> None:
 
 
 def test_the_quality_is_told_in_words() -> None:
-    assert describe_quality(SLOW) == "0 % of the probes lost, 410 ms at the median, 900 ms for the slowest of twenty"
-    assert describe_quality(QualitySight(Quality.LOSSY, 0.5, None, None)) == "50 % of the probes lost"
+    assert describe_quality(SLOW) == "loss 0 %, median 410 ms, p95 900 ms"
+    assert describe_quality(QualitySight(Quality.LOSSY, 0.5, None, None)) == "loss 50 %"
 
 
 def test_a_failure_without_a_reason_is_told_too() -> None:

@@ -21,7 +21,7 @@ from connmon_agent.core.plan import DampingPlan, LinkPlan
 from connmon_agent.core.world import Link
 
 PLAN = DampingPlan(penalty=1000.0, half_life=900.0, suppress=6000.0, reuse=750.0, ceiling=12000.0)
-DAMPED = "restarts of available services are damped"
+DAMPED = "restarts of available services are held back"
 NOW = Moment(10_000.0, 1_795_016_520.0)
 
 plans = st.builds(
@@ -126,19 +126,19 @@ def test_how_high_the_fastest_flapping_gets(
         (Link(), ""),
         (
             Link(damped_until=NOW.plus(2520.0), falls=(1.0, *(NOW.steady - second for second in range(7)))),
-            f"{DAMPED} for 42 min, until 16:24 UTC: the link failed 7 times in the last hour",
+            f"{DAMPED} for 42 min, until 16:24 UTC: the link is flapping, 7 outages in the last hour",
         ),
         (
             Link(damped_until=NOW.plus(60.0), falls=(NOW.steady,)),
-            f"{DAMPED} for 1 min, until 15:43 UTC: the link failed 1 time in the last hour",
+            f"{DAMPED} for 1 min, until 15:43 UTC: the link is flapping, 1 outage in the last hour",
         ),
         (
             Link(damped_until=NOW.plus(7.0798), falls=(NOW.steady,)),
-            f"{DAMPED} for 7.1 s, until 15:42:07 UTC: the link failed 1 time in the last hour",
+            f"{DAMPED} for 7.1 s, until 15:42:07 UTC: the link is flapping, 1 outage in the last hour",
         ),
         (
             Link(damped_until=NOW.plus(60.0), falls=(NOW.steady,) * 100),
-            f"{DAMPED} for 1 min, until 15:43 UTC: the link failed at least 100 times in the last hour",
+            f"{DAMPED} for 1 min, until 15:43 UTC: the link is flapping, at least 100 outages in the last hour",
         ),
     ],
     ids=["not damped", "seven times", "once", "for seconds", "very often"],

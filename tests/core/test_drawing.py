@@ -57,13 +57,13 @@ def test_text() -> None:
     assert "  looked stays\n      if lukewarm\n      do switch_on_again\n" in drawing
     assert drawing.endswith(
         "\n"
-        "budget tries: at most max_tries, charged by switch_on, asked by tries_left,\n"
-        "    given back by forget_tries\n"
-        "timer pause: armed by arm_pause, then comes pause_over\n"
-        "proved: HOT can be reached from every state, whatever is spent\n"
-        "proved: switch_on leads only into HEATING\n"
+        "budget tries: at most max_tries, charged by switch_on, guarded by tries_left,\n"
+        "    reset by forget_tries\n"
+        "timer pause: started by arm_pause, fires pause_over\n"
+        "proved: HOT is reachable from every state, whatever the budgets\n"
+        "proved: switch_on only enters HEATING\n"
         "proved: switch_on only while power=on\n"
-        "proved: switch_on never more often than tries allows\n"
+        "proved: switch_on never more often than the budget tries allows\n"
     )
 
 

@@ -67,15 +67,12 @@ def nearest(world: World, dest: str) -> Way:
         (
             Link(LinkState.DEGRADED, evidence=GONE),
             "OFFLINE",
-            ["one bad round, because the carrier or the default route is gone"],
+            ["1 bad round, because there is no carrier or no default route"],
         ),
         (
             Link(LinkState.DEGRADED, good=3, sight=LOSSY),
             "ONLINE",
-            [
-                "losses of 10 % at most, and 95 of 100 answers within 0.2 s (now 23 % of the probes lost, "
-                "20 ms at the median, 90 ms for the slowest of twenty)"
-            ],
+            ["loss at most 10 % and p95 at most 200 ms (now loss 23 %, median 20 ms, p95 90 ms)"],
         ),
         (Link(LinkState.OFFLINE, bad=3), "RECOVERING", ["3 more good rounds in a row (0 of 3)"]),
     ],
@@ -108,7 +105,7 @@ def test_states_out_of_reach_are_reached_by_others() -> None:
         (world_of(link=Link(LinkState.RECOVERING, confirmed=True), outage=BACK), []),
         (
             world_of(link=Link(LinkState.OFFLINE)),
-            ["services are restarted only in a recovery, and the link is OFFLINE"],
+            ["the link is OFFLINE; services are restarted only while it is RECOVERING"],
         ),
         (
             structs.replace(
@@ -121,11 +118,11 @@ def test_states_out_of_reach_are_reached_by_others() -> None:
         ),
         (
             structs.replace(world_of(link=Link(LinkState.RECOVERING, bad=1), outage=BACK), paused=True),
-            ["the newest round was bad", "an operator paused the agent; `connmon-agent resume` lets restarts go on"],
+            ["the last round was bad", "the agent is paused; run `connmon-agent resume` to continue"],
         ),
         (
             world_of(link=Link(LinkState.RECOVERING), outage=BACK),
-            ["no round has been good since the agent started"],
+            ["no good round since the agent started"],
         ),
         (
             world_of(
@@ -133,8 +130,8 @@ def test_states_out_of_reach_are_reached_by_others() -> None:
                 outage=BACK,
             ),
             [
-                "restarts of available services are damped for 1 min, until 10:13 UTC: the link failed 1 time in the "
-                "last hour; `connmon-agent recover` does not wait for it"
+                "restarts of available services are held back for 1 min, until 10:13 UTC: the link is flapping, "
+                "1 outage in the last hour; `connmon-agent recover` does not wait for it"
             ],
         ),
     ],
@@ -163,18 +160,18 @@ def staged(*names: str, parallel: int = 8) -> Plan:
     ("world", "why"),
     [
         (recovering(WEB), "it is its turn"),
-        (recovering(DB, WEB, plan=staged("db", "web")), "first come the services of stage 1: db (WAITING)"),
+        (recovering(DB, WEB, plan=staged("db", "web")), "waiting for stage 1: db (WAITING)"),
         (
             recovering(
                 structs.replace(DB, state=ServiceState.VERIFYING),
                 WEB,
                 plan=structs.replace(plan_of("db", "web"), recovery=RecoveryPlan(parallel=1)),
             ),
-            "`parallel` is 1, and under way are db",
+            "`parallel` is 1; in progress: db",
         ),
         (
             structs.replace(recovering(WEB), paused=True),
-            "an operator paused the agent; `connmon-agent resume` lets restarts go on",
+            "the agent is paused; run `connmon-agent resume` to continue",
         ),
     ],
     ids=["turn", "stage", "parallel", "paused"],
@@ -190,8 +187,8 @@ def test_why_it_is_not_the_turn_of_a_service(world: World, why: str) -> None:
         (Service("web", ServiceState.UNKNOWN), "within 5 s"),
         (Service("web", ServiceState.WAITING), "within 1 s"),
         (Service("web", ServiceState.WAITING, next=at(780)), "in 1 min"),
-        (Service("web", ServiceState.RESTARTING), "once the request was answered"),
-        (Service("web", ServiceState.BACKOFF), "when the pause ends, in 40 s"),
+        (Service("web", ServiceState.RESTARTING), "when the request is answered"),
+        (Service("web", ServiceState.BACKOFF), "when the backoff elapses, in 40 s"),
     ],
     ids=["ready", "unknown", "turn", "server's-wish", "restarting", "backoff"],
 )
@@ -216,7 +213,7 @@ def test_how_often_the_link_is_looked_at(link: Link, told: str) -> None:
 
 def test_a_service_in_a_later_stage_is_looked_at_once_it_is_its_turn() -> None:
     web = structs.replace(WEB, returned="as the link found it")
-    assert next_look(recovering(DB, web, plan=staged("db", "web")), "web", at(720)) == "once it is its turn"
+    assert next_look(recovering(DB, web, plan=staged("db", "web")), "web", at(720)) == "when it is its turn"
 
 
 def refusals(world: World, dest: str, seen: Sighting | Unseen | None) -> list[tuple[str, str]]:
@@ -233,7 +230,7 @@ def refusals(world: World, dest: str, seen: Sighting | Unseen | None) -> list[tu
             WEB,
             "RESTARTING",
             structs.replace(HEALTHY, blocked_by="web-pdb"),
-            [("restart_due", "it is postponed: PodDisruptionBudget web-pdb allows no disruption")],
+            [("restart_due", "postponed: PodDisruptionBudget web-pdb allows no disruption")],
         ),
         (
             structs.replace(WEB, attempts=3),
@@ -242,23 +239,22 @@ def refusals(world: World, dest: str, seen: Sighting | Unseen | None) -> list[tu
             [
                 (
                     "budget_left",
-                    "all 3 attempts are spent; `connmon-agent rearm web` gives them back, "
-                    "or being available for 10 min",
+                    "3/3 restarts used; reset by `connmon-agent rearm web` or 10 min of uninterrupted health",
                 )
             ],
         ),
-        (WEB, "GAVE_UP", ROLLING, [("budget_left", "only once all attempts are spent; 3 of 3 are left")]),
+        (WEB, "GAVE_UP", ROLLING, [("budget_left", "only when all restarts are used; 0/3 used")]),
         (
             Service("web", ServiceState.VERIFYING, deadline=at(780).steady, attempts=1),
             "BACKOFF",
             ROLLING,
-            [("rollout_failed", "only where the rollout fails, or is not complete in 1 min")],
+            [("rollout_failed", "only if the rollout fails or is not complete in 1 min")],
         ),
         (
             Service("web", ServiceState.UNKNOWN),
             "READY",
             Unseen("timeout", "the API did not answer"),
-            [("healthy", "every replica must be available; last seen: the API did not answer")],
+            [("healthy", "every replica must be available; last check: the API did not answer")],
         ),
     ],
     ids=["budget-of-disruption", "spent", "not-spent", "deadline", "unseen"],
@@ -354,12 +350,12 @@ def test_an_event_names_the_meaning_of_every_guard_and_action_and_what_is_left()
     row = structs.replace(recorded(7, 205, *step.transitions, event=event), effects=step.effects)
     explanation = explain_event(row, real_charts(), step.world)
     (decision,) = explanation.decisions
-    assert decision.happening == "the cluster was asked for the service"
+    assert decision.happening == "the service is checked in the cluster"
     assert [name for name, _, _ in decision.guards] == ["my_turn", "restart_due", "budget_left"]
-    assert decision.actions == (("request_restart", "charge an attempt and ask the cluster for a restart"),)
+    assert decision.actions == (("request_restart", "charge an attempt and request the restart"),)
     assert decision.budget is not None
     assert (decision.budget.attempts, decision.budget.left) == (1, 2)
-    assert explanation.effects[0].startswith("asked the cluster to restart frontend: outage 1, attempt 1 of 3")
+    assert explanation.effects[0].startswith("requested a restart of frontend: outage 1, attempt 1 of 3")
     assert explanation.facts[0] == Fact("replicas", True, "3 of 3 available")
 
 
@@ -391,18 +387,17 @@ def test_an_event_without_a_decision_tells_the_ways_that_were_refused() -> None:
 @pytest.mark.parametrize(
     ("results", "verdict", "dests"),
     [
-        pytest.param(UP, "a good round: 2 of 2 targets that count answered, 2 must", {"ONLINE"}, id="good"),
+        pytest.param(UP, "good round: 2 of 2 counted targets answered, quorum is 2", {"ONLINE"}, id="good"),
         pytest.param(
             DOWN,
-            "a bad round: 0 of 2 targets that count answered, 2 must; unreachable: tcp 192.0.2.1:443, dns 192.0.2.2: "
+            "bad round: 0 of 2 counted targets answered, quorum is 2; unreachable: tcp 192.0.2.1:443, dns 192.0.2.2: "
             "no answer within 1 s",
             {"OFFLINE"},
             id="bad",
         ),
         pytest.param(
             (),
-            "no target can be probed on this machine, so that nobody can say whether the link works; no-probe: "
-            "there is no target to be probed",
+            "inconclusive round: no target can be probed on this machine; no-probe: no target is configured",
             set(),
             id="void",
         ),
@@ -444,23 +439,23 @@ def test_a_kind_that_does_not_count_is_marked() -> None:
 @pytest.mark.parametrize(
     ("event", "happened"),
     [
-        (start(0)[0], "an agent started (version 0.1.0, pid 4711)"),
-        (start(0)[1], "a configuration with 2 services came into force"),
-        (AgentStopped(at(0), "SIGTERM"), "the agent ended: SIGTERM"),
-        (RoundFinished(at(0), FAULTS["dns-dead"].results), "a round of probes ended: 2 of 4 targets answered"),
-        (EvidenceChanged(at(0), GONE), "the operating system told something new of the way out"),
-        (QualityChanged(at(0), LOSSY), "the quality of the link changed: lossy"),
-        (MeteredSeen(at(0), True, "NetworkManager"), "the connection is metered (NetworkManager)"),
-        (MeteredSeen(at(0), None, "x"), "it is not known whether the connection is metered (x)"),
-        (WentBlind(at(9), at(0), "the machine slept for 9 s"), "nobody watched: the machine slept for 9 s"),
+        (start(0)[0], "agent started (version 0.1.0, pid 4711)"),
+        (start(0)[1], "configuration with 2 services loaded"),
+        (AgentStopped(at(0), "SIGTERM"), "agent stopped: SIGTERM"),
+        (RoundFinished(at(0), FAULTS["dns-dead"].results), "round of probes: 2 of 4 targets answered"),
+        (EvidenceChanged(at(0), GONE), "default route or carrier changed"),
+        (QualityChanged(at(0), LOSSY), "link quality changed: lossy"),
+        (MeteredSeen(at(0), True, "NetworkManager"), "metered connection: yes (NetworkManager)"),
+        (MeteredSeen(at(0), None, "x"), "metered connection: unknown (x)"),
+        (WentBlind(at(9), at(0), "the machine slept for 9 s"), "monitoring gap: the machine slept for 9 s"),
         (WentBlind(at(9), at(9), "the clock was set forward by 1 h"), "the clock was set forward by 1 h"),
-        (Inspected(at(0), "web", HEALTHY), "the cluster was asked for web"),
+        (Inspected(at(0), "web", HEALTHY), "web checked in the cluster"),
         (
             RestartAnswered(at(0), "web", "k7-1-1-1", Outcome.APPLIED, "accepted"),
-            "the cluster answered the restart of web",
+            "restart of web answered by the cluster",
         ),
-        (TimerDue(at(0), "hold"), "the timer hold ran out"),
-        (Ordered(at(0), Order.RECOVER, ("web", "db"), "root (pid 5)"), "root (pid 5) ordered recover web db"),
+        (TimerDue(at(0), "hold"), "timer hold elapsed"),
+        (Ordered(at(0), Order.RECOVER, ("web", "db"), "root (pid 5)"), "recover web db requested by root (pid 5)"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
@@ -478,7 +473,7 @@ def test_each_event_is_told_in_a_few_words(event: Event, happened: str) -> None:
         (EvidenceChanged(at(0), Evidence()), []),
         (
             QualityChanged(at(0), LOSSY),
-            [Fact("quality", False, "lossy: 23 % of the probes lost in the last minute, more than 20 %")],
+            [Fact("quality", False, "lossy: loss 23 % over 1 min, threshold 20 %")],
         ),
         (
             Inspected(at(0), "web", Unseen("timeout", "no answer within 5 s")),
@@ -486,7 +481,7 @@ def test_each_event_is_told_in_a_few_words(event: Event, happened: str) -> None:
         ),
         (
             Inspected(at(0), "web", Sighting(exists=False)),
-            [Fact("object", False, "it does not exist in the cluster")],
+            [Fact("object", False, "not found in the cluster")],
         ),
         (
             RestartAnswered(at(0), "web", "k7-1-1-1", Outcome.REFUSED, "forbidden"),
@@ -502,10 +497,10 @@ def test_an_event_brings_its_evidence(event: Event, facts: list[Fact]) -> None:
 
 GIVEN_UP = Service("frontend", ServiceState.GAVE_UP, reason="in vain", attempts=3)
 SPENT = (
-    "all 3 attempts are spent (max_restart_attempts): neither an outage nor `connmon-agent recover` restarts it; "
-    "`connmon-agent rearm frontend` gives them back, or being available for 10 min without a break"
+    "3/3 restarts used (max_restart_attempts): no outage and no `connmon-agent recover` restarts it; reset by "
+    "`connmon-agent rearm frontend`, or 10 min of uninterrupted health"
 )
-SHADOW = "shadow mode (recovery.act is false): nothing is ever restarted"
+SHADOW = "shadow mode (recovery.act: false): nothing is ever restarted"
 
 
 @pytest.mark.parametrize(
@@ -518,7 +513,7 @@ SHADOW = "shadow mode (recovery.act is false): nothing is ever restarted"
             structs.replace(GIVEN_UP, state=ServiceState.READY, attempts=2),
             False,
             (
-                "the link is ONLINE, there is nothing to recover from; `connmon-agent recover` restarts all the same",
+                "the link is ONLINE, no recovery is needed; `connmon-agent recover` restarts anyway",
                 SHADOW,
             ),
             id="not spent",
@@ -540,14 +535,14 @@ def test_a_rollout_on_its_way_has_not_failed() -> None:
 
 def test_what_comes_next_is_told_for_every_event_of_the_charts() -> None:
     world = world_of(GIVEN_UP)
-    unknown = "at no time that is set"
+    unknown = "not scheduled"
     timed = {"hold_elapsed", "damping_elapsed", "backoff_elapsed"}
     assert [
         name for name in LINK.events if next_link_trigger(name, world, at(720)) == unknown and name not in timed
     ] == []
     told = {name: next_service_trigger(name, "frontend", world, at(720)) for name in SERVICE.events}
     assert [name for name, when in told.items() if when == unknown and name not in timed] == []
-    assert next_link_trigger("went_blind", world, at(720)) == "a time in which nobody watches"
+    assert next_link_trigger("went_blind", world, at(720)) == "a monitoring gap"
 
 
 def test_what_does_not_count_and_what_went_through_a_proxy_is_told_in_the_evidence() -> None:
@@ -558,7 +553,7 @@ def test_what_does_not_count_and_what_went_through_a_proxy_is_told_in_the_eviden
     )
     link = Link(LinkState.ONLINE, heard=("http://a/", "tcp 1"))
     assert [fact.text for fact in link_facts(link, results, PLAN.link.quality)] == [
-        "1: no answer (does not count: it has never answered as expected since the agent's start)",
+        "1: no answer (not counted: no expected answer since the agent started)",
         "1: answered in 12.0 ms",
-        "http://a/: answered in 30.0 ms through the proxy 192.0.2.3:3128",
+        "http://a/: answered in 30.0 ms via proxy 192.0.2.3:3128",
     ]

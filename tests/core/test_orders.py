@@ -34,7 +34,7 @@ def refuse(order: Order, *services: str, state: str = LinkState.ONLINE, **change
 
 @pytest.mark.parametrize("order", list(Order))
 def test_an_unknown_service_is_refused_with_the_known_ones(order: Order) -> None:
-    assert refuse(order, "web", "wbe") == "no service named wbe is configured; the services are: web, db, spent"
+    assert refuse(order, "web", "wbe") == "unknown service: wbe; configured: web, db, spent"
 
 
 @pytest.mark.parametrize("state", list(LinkState))
@@ -52,16 +52,16 @@ def test_pause_resume_and_rearm_are_always_obeyed(order: Order, state: LinkState
         pytest.param(
             ("web",),
             {"state": "RECOVERING", "outage": HOLDING},
-            "a recovery of all services is about to begin; `connmon-agent recover` without names ends the waiting",
+            "a recovery of all services is about to begin; run `connmon-agent recover` without names to begin now",
             id="the hold is for all services",
         ),
-        pytest.param((), {"state": "RECOVERING", "outage": HELD}, "a recovery is already under way", id="recovering"),
+        pytest.param((), {"state": "RECOVERING", "outage": HELD}, "a recovery is already in progress", id="recovering"),
         pytest.param((), {"paused": True}, "`connmon-agent resume` first", id="paused"),
-        pytest.param((), {"state": "OFFLINE"}, "the recovery begins by itself once it is back", id="offline"),
-        pytest.param((), {"state": "DEGRADED"}, "the link is DEGRADED (so it is); try again", id="degraded"),
-        pytest.param((), {"state": "STARTING"}, "the link is STARTING (so it is); try again", id="starting"),
-        pytest.param(("web", "db"), {}, "db: the attempts are spent; `connmon-agent rearm db`", id="given up"),
-        pytest.param(("spent",), {}, "spent: the attempts are spent; `connmon-agent rearm spent`", id="spent"),
+        pytest.param((), {"state": "OFFLINE"}, "the recovery begins automatically when it is back", id="offline"),
+        pytest.param((), {"state": "DEGRADED"}, "the link is DEGRADED (so it is); retry", id="degraded"),
+        pytest.param((), {"state": "STARTING"}, "the link is STARTING (so it is); retry", id="starting"),
+        pytest.param(("web", "db"), {}, "db; run `connmon-agent rearm db`", id="given up"),
+        pytest.param(("spent",), {}, "spent; run `connmon-agent rearm spent`", id="spent"),
     ],
 )
 def test_when_a_recovery_may_be_ordered(services: tuple[str, ...], changes: dict[str, Any], words: str | None) -> None:

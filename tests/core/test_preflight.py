@@ -60,33 +60,47 @@ BY_OTHERS = {"template": "made by others", "revised_by": "kubectl rollout restar
 @pytest.mark.parametrize(
     ("seen", "service", "ruling", "words"),
     [
-        pytest.param(HEALTHY, {}, "due", "it was cut off by the outage", id="healthy"),
+        pytest.param(HEALTHY, {}, "due", "restart due after the outage", id="healthy"),
         pytest.param(HUNG, {}, "due", "1 of 2 available", id="not available"),
         pytest.param(
             replace(HUNG, trouble="web-1: ImagePullBackOff"), {}, "due", "ImagePullBackOff", id="its pods ail"
         ),
         pytest.param(FAILED, {}, "due", "ProgressDeadlineExceeded", id="a failed rollout of somebody else"),
-        pytest.param(Sighting(exists=False), {}, "needless", "does not exist", id="gone"),
+        pytest.param(Sighting(exists=False), {}, "needless", "not found", id="gone"),
         pytest.param(replace(HEALTHY, paused=True), {}, "needless", "rollouts are paused", id="paused"),
         pytest.param(replace(HEALTHY, desired=0), {}, "needless", "scaled to 0", id="scaled to 0"),
         pytest.param(replace(HEALTHY, restartable="OnDelete"), {}, "needless", "OnDelete", id="not restartable"),
-        pytest.param(ROLLING, {}, "postponed", "already rolling out: 1 of 2 new pods", id="rolling"),
+        pytest.param(ROLLING, {}, "postponed", "a rollout is in progress: 1 of 2 new pods", id="rolling"),
         pytest.param(
-            ROLLING, put_off(Obstacle.ROLLOUT, 599.0), "postponed", "already rolling out", id="rolling, not for long"
+            ROLLING,
+            put_off(Obstacle.ROLLOUT, 599.0),
+            "postponed",
+            "a rollout is in progress",
+            id="rolling, not for long",
         ),
         pytest.param(
             ROLLING, put_off(Obstacle.ROLLOUT, 600.0), "needless", "still rolling out after 10 min", id="for too long"
         ),
         pytest.param(
-            ROLLING, put_off(Obstacle.UNSEEN, 900.0), "postponed", "already rolling out", id="rolling, seen only now"
+            ROLLING,
+            put_off(Obstacle.UNSEEN, 900.0),
+            "postponed",
+            "a rollout is in progress",
+            id="rolling, seen only now",
         ),
         pytest.param(
             replace(HEALTHY, **BY_OTHERS), FOUND, "needless", "by kubectl rollout restart", id="restarted since"
         ),
-        pytest.param(replace(HEALTHY, template="x"), FOUND, "needless", "by somebody", id="restarted since, by whom?"),
-        pytest.param(replace(HEALTHY, template="as it was"), FOUND, "due", "cut off", id="restarted in the dark"),
-        pytest.param(replace(HEALTHY, **BY_OTHERS), {}, "due", "cut off", id="what was there before is not known"),
-        pytest.param(HEALTHY, FOUND, "due", "cut off", id="what is there now is not known"),
+        pytest.param(
+            replace(HEALTHY, template="x"), FOUND, "needless", "by another client", id="restarted since, by whom?"
+        ),
+        pytest.param(
+            replace(HEALTHY, template="as it was"), FOUND, "due", "due after the outage", id="restarted in the dark"
+        ),
+        pytest.param(
+            replace(HEALTHY, **BY_OTHERS), {}, "due", "due after the outage", id="what was there before is not known"
+        ),
+        pytest.param(HEALTHY, FOUND, "due", "due after the outage", id="what is there now is not known"),
         pytest.param(replace(HUNG, **BY_OTHERS), FOUND, "due", "1 of 2", id="restarted since, in vain"),
     ],
 )
@@ -108,7 +122,11 @@ def test_the_first_look_in_a_recovery(seen: Sighting, service: dict[str, Any], r
         ),
         pytest.param(replace(FAILED, **BY_US), OURS, "due", "ProgressDeadline", id="it failed"),
         pytest.param(
-            replace(ROLLING, **TOKEN, **BY_OTHERS), OURS, "postponed", "already rolling out", id="others came after it"
+            replace(ROLLING, **TOKEN, **BY_OTHERS),
+            OURS,
+            "postponed",
+            "a rollout is in progress",
+            id="others came after it",
         ),
         pytest.param(
             replace(ROLLING, **TOKEN),
@@ -121,7 +139,7 @@ def test_the_first_look_in_a_recovery(seen: Sighting, service: dict[str, Any], r
             replace(HEALTHY, **TOKEN, template="as it was"),
             {**OURS_BEFORE, "returned": "as it was"},
             "due",
-            "cut off",
+            "due after the outage",
             id="ours of an older outage, then others before this one",
         ),
         pytest.param(
@@ -142,7 +160,7 @@ def test_a_look_at_what_carries_our_token(seen: Sighting, service: dict[str, Any
 @pytest.mark.parametrize("seconds", [0.0, 100_000.0])
 def test_a_cluster_that_cannot_tell_is_waited_for_without_end(kind: str, seconds: float) -> None:
     verdict = decide(Unseen(kind, "no answer"), **put_off(Obstacle.UNSEEN, seconds))
-    assert verdict == Verdict(Ruling.POSTPONED, "it cannot be seen: no answer", Obstacle.UNSEEN)
+    assert verdict == Verdict(Ruling.POSTPONED, "postponed: cannot be checked: no answer", Obstacle.UNSEEN)
 
 
 @pytest.mark.parametrize(("seconds", "ruling"), [(599.0, "postponed"), (600.0, "needless")])
@@ -167,7 +185,7 @@ def test_a_disruption_budget(seen: Sighting, service: dict[str, Any], ruling: st
 
 
 DAMPED = {"damped_until": NOW.plus(2820.0)}
-HELD = "postponed: it is available, and restarts of available services are damped"
+HELD = "postponed: postponed"
 UNTIL = "until 11:55:00 UTC"
 
 
@@ -177,23 +195,23 @@ UNTIL = "until 11:55:00 UTC"
         pytest.param(
             HEALTHY,
             {},
-            f"{HELD} {UNTIL}, because the link flaps",
+            f"{HELD} {UNTIL}: available, and the link is flapping (damping)",
             id="available",
         ),
         pytest.param(
             HEALTHY,
             put_off(Obstacle.DAMPING, 6000.0),
-            f"{HELD} {UNTIL}, because the link flaps",
+            f"{HELD} {UNTIL}: available, and the link is flapping (damping)",
             id="available, however long it takes",
         ),
         pytest.param(
             HUNG,
             {},
-            f"due: 1 of 2 available; the damping {UNTIL} only holds back restarts of available services",
+            f"due: 1 of 2 available; not held back by damping {UNTIL}: it is not available",
             id="not available",
         ),
         pytest.param(
-            HEALTHY, {"attempts": 3}, "needless: all 3 attempts are spent, and it is available", id="no attempt left"
+            HEALTHY, {"attempts": 3}, "needless: skipped: 3/3 restarts used, and it is available", id="no attempt left"
         ),
     ],
 )
@@ -219,10 +237,18 @@ def unmoved_for(seconds: float) -> dict[str, Any]:
         pytest.param(
             replace(STALLED, **BY_US), OURS, "postponed", "our restart", id="ours has its time, whatever it shows"
         ),
-        pytest.param(MARKED, unmoved_for(299.0), "postponed", "already rolling out", id="it has not moved for a while"),
-        pytest.param(MARKED, unmoved_for(300.0), "due", "no progress for 5 min: 1 of 2 new pods", id="for too long"),
         pytest.param(
-            replace(MARKED, progress_mark="b"), unmoved_for(900.0), "postponed", "already rolling", id="it moves again"
+            MARKED, unmoved_for(299.0), "postponed", "a rollout is in progress", id="it has not moved for a while"
+        ),
+        pytest.param(
+            MARKED, unmoved_for(300.0), "due", "without progress for 5 min: 1 of 2 new pods", id="for too long"
+        ),
+        pytest.param(
+            replace(MARKED, progress_mark="b"),
+            unmoved_for(900.0),
+            "postponed",
+            "a rollout is in progress",
+            id="it moves again",
         ),
         pytest.param(
             MARKED,
@@ -265,7 +291,7 @@ def test_what_stands_still_is_still_asked_the_other_questions(seen: Sighting, se
 REFUSED = RegistryAnswer(Reach.UNREACHABLE, "connection refused")
 LIMITED = RegistryAnswer(Reach.LIMITED, "HTTP 429", 120.0)
 HUB_REFUSED = (
-    "registry docker.io cannot be reached: connection refused; a restart would end working pods before new ones can "
+    "registry docker.io is unreachable: connection refused; a restart would end working pods before new ones can "
     "pull nginx:1.25 (imagePullPolicy Always)"
 )
 
@@ -277,17 +303,19 @@ def pull(answer: RegistryAnswer | None, registry: str = "docker.io") -> Pull:
 @pytest.mark.parametrize(
     ("seen", "service", "expected"),
     [
-        pytest.param(replace(HEALTHY, pulls=(pull(REFUSED),)), {}, f"postponed: {HUB_REFUSED}", id="refused"),
+        pytest.param(
+            replace(HEALTHY, pulls=(pull(REFUSED),)), {}, f"postponed: postponed: {HUB_REFUSED}", id="refused"
+        ),
         pytest.param(
             replace(HEALTHY, pulls=(pull(LIMITED),)),
             {},
-            "postponed: registry docker.io limits requests: HTTP 429; a restart would end",
+            "postponed: postponed: registry docker.io limits requests: HTTP 429; a restart would end",
             id="limited",
         ),
         pytest.param(
             replace(HEALTHY, pulls=(pull(RegistryAnswer(Reach.REACHABLE, "HTTP 401"), "ghcr.io"), pull(REFUSED))),
             {},
-            f"postponed: {HUB_REFUSED}",
+            f"postponed: postponed: {HUB_REFUSED}",
             id="the second one",
         ),
         pytest.param(
@@ -297,12 +325,14 @@ def pull(answer: RegistryAnswer | None, registry: str = "docker.io") -> Pull:
             replace(HEALTHY, pulls=(pull(RegistryAnswer(Reach.UNKNOWN, "not known")),)), {}, "due: ", id="unknown"
         ),
         pytest.param(replace(HEALTHY, pulls=(pull(None),)), {}, "due: ", id="not asked"),
-        pytest.param(replace(HUNG, pulls=(pull(REFUSED),)), {}, f"postponed: {HUB_REFUSED}", id="some are available"),
+        pytest.param(
+            replace(HUNG, pulls=(pull(REFUSED),)), {}, f"postponed: postponed: {HUB_REFUSED}", id="some are available"
+        ),
         pytest.param(replace(HUNG, available=0, pulls=(pull(REFUSED),)), {}, "due: ", id="it is down anyway"),
         pytest.param(
             replace(HEALTHY, pulls=(pull(REFUSED),)),
             put_off(Obstacle.REGISTRY, 599.0),
-            f"postponed: {HUB_REFUSED}",
+            f"postponed: postponed: {HUB_REFUSED}",
             id="for long",
         ),
         pytest.param(
@@ -314,11 +344,14 @@ def pull(answer: RegistryAnswer | None, registry: str = "docker.io") -> Pull:
         pytest.param(
             replace(HEALTHY, pulls=(pull(REFUSED),)),
             put_off(Obstacle.DISRUPTION, 6000.0),
-            f"postponed: {HUB_REFUSED}",
+            f"postponed: postponed: {HUB_REFUSED}",
             id="for too long, for something else",
         ),
         pytest.param(
-            replace(HEALTHY, available=2, desired=0, pulls=(pull(REFUSED),)), {}, "needless: it is scaled", id="scaled"
+            replace(HEALTHY, available=2, desired=0, pulls=(pull(REFUSED),)),
+            {},
+            "needless: skipped: scaled",
+            id="scaled",
         ),
     ],
 )

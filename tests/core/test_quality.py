@@ -67,7 +67,7 @@ def test_a_class_is_entered_above_one_threshold_and_left_at_a_lower_one(
             window_of({}, latency=dict.fromkeys(NAMES, 900.0)), QualitySight(SLOW, 0.0, 900.0, 900.0), id="a slow link"
         ),
         pytest.param(window_of(dict.fromkeys(NAMES, 20)), None, id="nothing answers: that is no matter of quality"),
-        pytest.param(window_of({}, rounds=6), None, id="too few probes"),
+        pytest.param(window_of({}, rounds=6), None, id="too few probes yet"),
         pytest.param([], None, id="none"),
     ],
 )
@@ -129,16 +129,16 @@ def test_what_is_older_than_the_window_is_forgotten() -> None:
 @pytest.mark.parametrize(
     ("sight", "told"),
     [
-        (QualitySight(LOSSY, 0.23, 12.0, 30.0), "lossy: 23 % of the probes lost in the last minute, more than 20 %"),
+        (QualitySight(LOSSY, 0.23, 12.0, 30.0), "lossy: loss 23 % over 1 min, threshold 20 %"),
         (
             QualitySight(SLOW, 0.0, 400.0, 730.4),
-            "slow: 730 ms at the 95th percentile in the last minute, more than 500 ms",
+            "slow: p95 730 ms over 1 min, threshold 500 ms",
         ),
         (
             QualitySight(GOOD, 0.05, 12.0, 30.0),
-            "5 % of the probes lost in the last minute, 30 ms at the 95th percentile",
+            "loss 5 %, p95 30 ms over 1 min",
         ),
-        (QualitySight(GOOD, 0.05, None, None), "5 % of the probes lost in the last minute, nothing answered"),
+        (QualitySight(GOOD, 0.05, None, None), "loss 5 %, no answers over 1 min"),
     ],
     ids=["lossy", "slow", "good", "good, no latency"],
 )

@@ -45,7 +45,7 @@ HELD = Outage(1, BEGAN, "no answer", back=BACK)
         pytest.param({"outage": None}, False, False, id="no outage"),
         pytest.param({"link": Link(LinkState.ONLINE, confirmed=True)}, False, False, id="online"),
         pytest.param({"link": Link(LinkState.OFFLINE)}, False, False, id="a relapse"),
-        pytest.param({"link": Link(LinkState.RECOVERING)}, True, False, id="the newest round was bad"),
+        pytest.param({"link": Link(LinkState.RECOVERING)}, True, False, id="the last round was bad"),
         pytest.param({"paused": True}, True, False, id="paused"),
     ],
 )

@@ -61,7 +61,7 @@ def notice(service: Service, seen: Sighting) -> tuple[str, list[str]]:
     return draft.service("web").undone, [text for _, text in draft.notes]
 
 
-TOOK = " took the annotations of the restart out of the pod template"
+TOOK = " removed the restart annotations from the pod template"
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ TOOK = " took the annotations of the restart out of the pod template"
         pytest.param(("flux 2026-11-23T11:00:00Z", HELM), "flux", id="a new entry"),
         pytest.param(("helm 2026-11-23T11:00:00Z",), "helm", id="an entry that was written again"),
         pytest.param(("b 2", "a 1", "b 0", HELM), "b, a", id="two"),
-        pytest.param((HELM,), "somebody (field managers of the object: helm)", id="only removed"),
-        pytest.param((), "somebody", id="without field managers"),
+        pytest.param((HELM,), "another client (field managers of the object: helm)", id="only removed"),
+        pytest.param((), "another client", id="without field managers"),
     ],
 )
 def test_who_took_it_back_is_told_once_with_what_to_do(managers: tuple[str, ...], who: str) -> None:
     undone, told = notice(RESTARTED, replace(REVERTED, managers=managers))
     assert undone == who + TOOK
-    assert told == [f"{undone}. If a controller does this, let it ignore the annotations connmon.io/*"]
+    assert told == [f"{undone}; if this is a controller, configure it to ignore the annotations connmon.io/*"]
     assert notice(replace(RESTARTED, undone=undone), replace(REVERTED, managers=managers)) == (undone, [])
 
 

@@ -43,19 +43,19 @@ def test_a_time_that_is_left_is_said_to_a_tenth_of_a_second(seconds: float, word
 @pytest.mark.parametrize(
     ("evidence", "words"),
     [
-        (Evidence(True, True, "wan0", "192.0.2.1"), "the way out is wan0 by 192.0.2.1"),
-        (Evidence(True, True, "wg0"), "the way out is wg0"),
+        (Evidence(True, True, "wan0", "192.0.2.1"), "default route: wan0 via 192.0.2.1"),
+        (Evidence(True, True, "wg0"), "default route: wg0"),
         (Evidence(False, True, "wan0", "192.0.2.1"), "wan0 has no carrier"),
         (Evidence(False, True), "no interface has a carrier"),
-        (Evidence(None, False), "the operating system has no default route"),
-        (Evidence(True, False, "wan0"), "the operating system has no default route"),
+        (Evidence(None, False), "no default route"),
+        (Evidence(True, False, "wan0"), "no default route"),
         (
             Evidence(False, False, "wan0"),
-            "the operating system has no default route; wan0, which had it, has no carrier",
+            "no default route; wan0, which had it, has no carrier",
         ),
-        (Evidence(False, False), "the operating system has no default route"),
-        (Evidence(True, True), "the operating system has a default route"),
-        (Evidence(), "the operating system tells nothing of the way out"),
+        (Evidence(False, False), "no default route"),
+        (Evidence(True, True), "default route: present"),
+        (Evidence(), "default route: not reported by the system"),
     ],
 )
 def test_evidence_is_told_in_one_sentence(evidence: Evidence, words: str) -> None:
@@ -65,12 +65,12 @@ def test_evidence_is_told_in_one_sentence(evidence: Evidence, words: str) -> Non
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("held by nginx (pid 99)", "8080 is held by nginx (pid 99)"),
+        ("in use by nginx (pid 99)", "8080 is in use by nginx (pid 99)"),
         ("needs privileges", "8080 needs privileges"),
         ("is reserved by Windows", "8080 is reserved by Windows"),
         (
             "192.0.2.7 is not an address of this machine",
-            "8080 cannot be had: 192.0.2.7 is not an address of this machine",
+            "8080 is not available: 192.0.2.7 is not an address of this machine",
         ),
     ],
 )

@@ -136,7 +136,7 @@ def _morning() -> Iterator[Event]:
     yield from _start(0, pid=4711)
     yield from rounds(results(gateway=("no default route", Failure.UNROUTED), dns=SILENT, tcp=SILENT, http=SILENT), 1)
     yield from rounds(UP, 5, 6, 7)
-    yield PortsSeen(at(8), ((8080, "held by nginx (pid 99)"), (3000, "held by grafana (pid 98)")))
+    yield PortsSeen(at(8), ((8080, "in use by nginx (pid 99)"), (3000, "in use by grafana (pid 98)")))
     yield ListenAnswered(at(8.1), "frontend", "")
     yield from (Inspected(at(9), name, HEALTHY) for name in NAMES if name not in ("jaeger", "redis"))
     yield Inspected(at(9), "jaeger", replace(HEALTHY, desired=0, available=0))

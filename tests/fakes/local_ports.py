@@ -29,7 +29,7 @@ class FakeMachine:
     async def examine(self, ports: Mapping[int, tuple[str, ...]]) -> Mapping[int, str]:
         self.looks.append(frozenset(ports))
         await asyncio.sleep(LOOK)
-        return {port: f"held by {self.holders[port]}" for port in ports if port in self.holders}
+        return {port: f"in use by {self.holders[port]}" for port in ports if port in self.holders}
 
 
 @dataclass
@@ -60,7 +60,7 @@ class FakeForwards:
     def _refuse(self, order: Listen) -> str | None:
         machine = self.machine
         if order.port in machine.holders:
-            return f"held by {machine.holders[order.port]}"
+            return f"in use by {machine.holders[order.port]}"
         others = {port for service, port in self.listening.items() if service != order.service}
         return "is in use" if order.port in others else machine.surprises.get(order.port)
 

@@ -180,27 +180,27 @@ def journal_of_an_outage() -> list[Recorded]:
     """An outage whose recovery restarts one service, while the machine is started anew."""
     applied = RestartAnswered(at(202.1), "frontend", "k7-3-1-1", Outcome.APPLIED, "the patch was accepted")
     return [
-        recorded(1, 12, moved("link", "ONLINE", "DEGRADED", f"a bad round: tcp 192.0.2.1:443: {SILENT}"), outage=None),
+        recorded(1, 12, moved("link", "ONLINE", "DEGRADED", f"bad round: tcp 192.0.2.1:443: {SILENT}"), outage=None),
         recorded(2, 14, moved("link", "DEGRADED", "OFFLINE", f"3 bad rounds in a row: tcp 192.0.2.1:443: {SILENT}")),
         recorded(3, 191),
         recorded(
             4,
             192,
             moved("link", "OFFLINE", "RECOVERING", "3 good rounds in a row; the link must stay good for 10 s"),
-            moved("frontend", "READY", "WAITING", "to be recovered", trigger="recovery_begins"),
-            moved("grafana", "UNKNOWN", "WAITING", "to be recovered", trigger="recovery_begins"),
+            moved("frontend", "READY", "WAITING", "queued for a restart", trigger="recovery_begins"),
+            moved("grafana", "UNKNOWN", "WAITING", "queued for a restart", trigger="recovery_begins"),
         ),
         recorded(
             5,
             202,
-            moved("frontend", "WAITING", "RESTARTING", "attempt 1 of 3: it was cut off by the outage"),
+            moved("frontend", "WAITING", "RESTARTING", "attempt 1 of 3: restart due after the outage"),
             event=inspected(202, "frontend"),
             effects=(restart_of("frontend"),),
         ),
         recorded(
             6,
             202.1,
-            moved("frontend", "RESTARTING", "VERIFYING", "the cluster took the restart; it must be ready within 5 min"),
+            moved("frontend", "RESTARTING", "VERIFYING", "restart accepted; the rollout must complete within 5 min"),
             event=applied,
             resolutions=(Resolution("frontend", "k7-3-1-1", "applied", "the patch was accepted"),),
         ),
@@ -221,8 +221,8 @@ def journal_of_an_outage() -> list[Recorded]:
         recorded(
             9,
             280,
-            moved("grafana", "WAITING", "GAVE_UP", "all 3 attempts are spent: CrashLoopBackOff"),
-            moved("link", "RECOVERING", "ONLINE", "the recovery is over: 1 of 2 services are ready; given up: grafana"),
+            moved("grafana", "WAITING", "GAVE_UP", "3/3 restarts used: CrashLoopBackOff"),
+            moved("link", "RECOVERING", "ONLINE", "recovery complete: 1/2 services ready; gave up: grafana"),
             event=inspected(280, "grafana"),
             boot_id="boot-2",
         ),

@@ -401,7 +401,7 @@ class TestPorts:
                 with socket.create_server(("127.0.0.1", 0)) as taken:
                     number = taken.getsockname()[1]
                     answer = await here.forwarder.listen(order(number), AT)
-                assert "held by" in (answer.refusal or "")
+                assert "in use by" in (answer.refusal or "")
                 assert await exchange_one(here.port) == b"x"
 
         run(scenario())

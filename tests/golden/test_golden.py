@@ -26,7 +26,6 @@ from tests.fakes.obstacles import held_by_nginx
 
 from connmon_agent.cli import connmon_agent
 from connmon_agent.cli.decisions import refold_journal
-from connmon_agent.cli.explain import _last_seen
 from connmon_agent.cli.rendering.explanation_text import render_event, render_link, render_service
 from connmon_agent.cli.rendering.past import snapshot_at
 from connmon_agent.cli.rendering.plugin_line import check_line
@@ -36,6 +35,7 @@ from connmon_agent.cli.rendering.snapshots import Snapshot
 from connmon_agent.cli.rendering.status_text import render_status
 from connmon_agent.cli.screens import UNLIMITED
 from connmon_agent.core.chart import Chart
+from connmon_agent.core.events import Inspected
 from connmon_agent.core.explanations import explain_event, explain_link, explain_service
 from connmon_agent.core.plan import ForwardPlan
 from connmon_agent.core.sightings import InternalErrors, LogLoss
@@ -127,7 +127,9 @@ def service_of(day: Path, snapshot: Snapshot, name: str, charts: Charts) -> str:
     """`explain NAME` at that instant."""
     world, now = snapshot.world, at(snapshot.now - at(0).wall)
     with Reader(day / DATABASE_FILE) as reader:
-        seen = _last_seen(reader, snapshot.events, world.services[name])
+        events = [row.event for row in reader.recorded() if row.seq <= snapshot.events]
+    looks = [event.seen for event in events if isinstance(event, Inspected) and event.service == name]
+    seen = looks[-1] if looks else None
     return render_service(explain_service(world, charts, now, name=name, seen=seen), snapshot)
 
 

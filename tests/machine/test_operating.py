@@ -220,7 +220,7 @@ def test_behind_its_walls_it_names_who_holds_a_port_and_pings(machine: Machine) 
     found = machine.status()
     assert [probe["ok"] for probe in found["link"]["probes"] if probe["kind"] == "icmp"] == [True]
     (frontend,) = [each["forward"] for each in found["services"] if each["name"] == "frontend"]
-    assert (frontend["port"], frontend["reason"]) == (8081, "8080 is held by a process of the user games")
+    assert (frontend["port"], frontend["reason"]) == (8081, "8080 is in use by a process of user games")
     machine.run("systemctl stop holder")
     machine.until("frontend has its own port", lambda: "8080" in machine.run("connmon-agent url frontend"))
     machine.write("/etc/connmon-agent/connmon.yaml", CONFIG)

@@ -32,4 +32,4 @@ def test_a_check_that_is_excluded_does_not_count() -> None:
 def test_an_exclusion_of_what_is_not_there_is_named() -> None:
     answer = tell_health("livez", ILL, excluded=["jurnal"], verbose=True)
     assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
-    assert "no check is called jurnal" in answer.body
+    assert "no check is named jurnal" in answer.body

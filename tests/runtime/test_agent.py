@@ -174,9 +174,9 @@ def test_a_dependency_that_will_not_be_ready_is_not_waited_for_and_the_restart_s
         await site.live_through_outage()
         assert (site.state("web"), site.restarts("web")) == ("READY", 1)
         assert reasons(site, "web", "RESTARTING") == [
-            f"attempt 1 of 3: it was cut off by the outage; not waited for: {words}"
+            f"attempt 1 of 3: restart due after the outage; dependencies not ready: {words}"
         ]
-        assert site.world.link.reason.startswith("the recovery is over: 1 of 2 services are ready; ")
+        assert site.world.link.reason.startswith("recovery complete: 1/2 services ready; ")
 
     run_virtually(story())
 
@@ -201,8 +201,8 @@ def test_a_service_that_gave_up_before_is_told_of_in_each_outage() -> None:
         await site.live_through_outage()
         notes = [note for commit in site.disk.commits[before:] for note in commit.step.notes]
         told = [sentence for name, sentence in notes if name == "db"]
-        assert len(told) == 1 and told[0].startswith("gave up before, and is not restarted without `rearm db`: ")
-        assert "given up: db" in site.world.link.reason
+        assert len(told) == 1 and told[0].startswith("skipped: gave up before and needs `rearm db`: ")
+        assert "gave up: db" in site.world.link.reason
 
     run_virtually(story())
 
@@ -318,7 +318,7 @@ def test_a_restart_by_somebody_else_since_the_outage_is_accepted() -> None:
         await site.until_link("ONLINE")
         assert site.restarts("web") == 0
         reasons = [t.reason for commit in site.disk.commits for t in commit.step.transitions if t.source == "WAITING"]
-        assert any("already rolling out" in reason for reason in reasons)
+        assert any("a rollout is in progress" in reason for reason in reasons)
         assert "already restarted since the outage, by kubectl rollout restart" in reasons[-1]
 
     run_virtually(story())
@@ -346,7 +346,7 @@ def test_a_disruption_budget_that_never_allows_one_does_not_keep_the_recovery_op
         await site.start()
         await site.live_through_outage()
         assert (site.restarts("web"), site.state("web")) == (0, "READY")
-        assert "left alone" in site.world.services["web"].reason
+        assert "skipped" in site.world.services["web"].reason
 
     run_virtually(story())
 
@@ -384,7 +384,7 @@ def test_an_api_that_comes_back_late_delays_the_recovery_and_costs_no_attempt() 
         await site.lose_link()
         site.cluster.reachable = False
         site.link.up = True
-        await site.until(lambda: "cannot be seen" in site.world.services["web"].reason)
+        await site.until(lambda: "cannot be checked" in site.world.services["web"].reason)
         await site.wait(900.0)
         assert site.world.link.state == LinkState.RECOVERING
         site.cluster.reachable = True

@@ -63,9 +63,9 @@ def test_restarts_wait_until_the_penalty_has_decayed_and_then_they_come() -> Non
 def test_the_services_and_the_log_say_until_when_and_why() -> None:
     async def story() -> None:
         site, _ = await damped_site("web")
-        told = "restarts of available services are damped for "
-        assert f"to be recovered; {told}" in site.world.services["web"].reason
-        assert site.world.services["web"].reason.endswith("the link failed 3 times in the last hour")
+        told = "restarts of available services are held back for "
+        assert f"queued for a restart; {told}" in site.world.services["web"].reason
+        assert site.world.services["web"].reason.endswith("the link is flapping, 3 outages in the last hour")
         assert any(sentence.about == "link" and sentence.text.startswith(told) for sentence in site.said)
         await site.wait(site.plan.link.hold + 1.0)
         assert told in site.world.link.reason
@@ -139,7 +139,7 @@ def test_a_recovery_under_way_that_is_not_damped_is_still_not_ordered_twice() ->
         await site.agent.obey(Order.RECOVER, (), "root")
         await site.until(lambda: site.restarts("web") == 1)
         refusal = await site.agent.obey(Order.RECOVER, (), "root")
-        assert refusal is not None and refusal.startswith("a recovery is already under way")
+        assert refusal is not None and refusal.startswith("a recovery is already in progress")
 
     run_virtually(story())
 
@@ -186,10 +186,10 @@ def test_damping_holds_back_what_works_and_not_what_is_broken() -> None:
             for one in commit.step.transitions
             if one.instance == "db" and one.dest == ServiceState.RESTARTING
         ]
-        assert "the damping until " in told and "only holds back restarts of available services" in told
+        assert "; not held back by damping until " in told and ": it is not available" in told
         web = site.world.services["web"]
         assert (web.state, web.postponed_for) == (ServiceState.WAITING, "damping")
-        assert web.reason.startswith("it is available, and restarts of available services are damped until ")
+        assert web.reason.startswith("postponed until ")
         before = len(site.disk.commits)
         await site.wait(300.0)
         assert len(site.disk.commits) - before < 20  # the looks at what is held find nothing new

@@ -45,7 +45,7 @@ def test_a_service_gets_its_primary_port_and_is_ready_once_that_leads_to_it() ->
         await all_open(site)
         await site.until(lambda: site.state("web") == "READY")
         assert ports_of(site) == {"web": 8080}
-        assert site.world.forwards["web"].reason == "port 8080 leads to the service"
+        assert site.world.forwards["web"].reason == "port 8080 reaches the service"
 
     live(WEB, story)
 
@@ -56,7 +56,7 @@ def test_a_service_whose_primary_port_is_taken_gets_an_alternative_and_says_who_
         await site.start()
         await all_open(site)
         assert ports_of(site) == {"web": 8081}
-        assert site.world.forwards["web"].choice == "8080 is held by nginx (pid 99)"
+        assert site.world.forwards["web"].choice == "8080 is in use by nginx (pid 99)"
 
     live(WEB, story)
 
@@ -69,7 +69,7 @@ def test_the_port_of_another_service_is_never_taken_as_an_alternative() -> None:
         await site.start()
         await all_open(site)
         assert ports_of(site) == {"web": 8083, "admin": 8082}
-        assert site.world.forwards["web"].choice == "8080 is held by nginx (pid 99); 8082 is admin's"
+        assert site.world.forwards["web"].choice == "8080 is in use by nginx (pid 99); 8082 belongs to admin"
 
     live(plan, story)
 
@@ -110,7 +110,7 @@ def test_a_refusal_that_a_look_explains_is_forgotten_and_the_port_taken_as_soon_
         await site.wait(3600)
         site.machine.surprises, site.machine.holders = {}, {8080: "nginx (pid 99)"}
         await site.wait(10)
-        assert site.world.forwards["web"].reason == "8080 is held by nginx (pid 99)"
+        assert site.world.forwards["web"].reason == "8080 is in use by nginx (pid 99)"
         assert site.world.refused == ()
         site.machine.holders.clear()
         await site.wait(6)
@@ -140,7 +140,7 @@ def test_without_any_port_a_service_is_in_conflict_the_others_are_not_and_it_is_
         site.machine.holders = {8080: "nginx (pid 99)", 8081: "node (pid 7)"}
         await site.start()
         await site.until(lambda: forward_state(site, "web") == "CONFLICT" and forward_state(site, "admin") == "OPEN")
-        assert site.world.forwards["web"].reason == "8080 is held by nginx (pid 99); 8081 is held by node (pid 7)"
+        assert site.world.forwards["web"].reason == "8080 is in use by nginx (pid 99); 8081 is in use by node (pid 7)"
         await site.wait(60)
         assert forward_state(site, "web") == "CONFLICT"
         del site.machine.holders[8081]
@@ -161,7 +161,7 @@ def test_it_goes_back_to_the_primary_port_once_that_is_free_and_no_connection_is
         assert ports_of(site) == {"web": 8081}
         site.open_connections["web"] = 0
         await site.until(lambda: ports_of(site) == {"web": 8080})
-        assert any("moves from port 8081 to 8080" in sentence.text for sentence in site.said)
+        assert any("moving from port 8081 to 8080" in sentence.text for sentence in site.said)
         assert site.forwards.listening == {"web": 8080}
 
     live(WEB, story)
@@ -183,7 +183,7 @@ def test_it_stays_where_it_is_when_that_is_configured() -> None:
         await site.start()
         await all_open(site)
         assert ports_of(site) == {"web": 8081}
-        assert site.world.forwards["web"].choice == "it had this port before"
+        assert site.world.forwards["web"].choice == "same port as before"
 
     live(plan, story)
 
@@ -260,10 +260,7 @@ def test_a_restarted_service_is_ready_only_once_a_connection_through_its_port_re
         await site.until(lambda: site.restarts("web") == 1 and site.cluster.workloads["web"].show(1e9).healthy)
         await site.wait(30)
         assert site.state("web") == "VERIFYING"
-        assert (
-            "its local port 8080 does not lead to it: the pod refuses the connection"
-            in site.world.services["web"].reason
-        )
+        assert "local port 8080 does not reach it: the pod refuses the connection" in site.world.services["web"].reason
         site.troubles.clear()
         await site.until_link("ONLINE")
         assert site.state("web") == "READY"
@@ -285,7 +282,7 @@ def test_a_port_that_never_leads_to_its_service_costs_no_second_restart_and_ends
         assert (site.restarts("web"), site.state("db")) == (1, "READY")
         await site.wait(120)
         assert site.state("web") == "UNKNOWN"
-        assert "does not lead to it" in site.world.services["web"].reason
+        assert "does not reach it" in site.world.services["web"].reason
 
     live(plan, story)
 

@@ -51,8 +51,8 @@ def test_a_lossy_link_is_degraded_with_the_figure_and_never_offline() -> None:
         site, link = await poor_site("web")
         link.losing = True
         await site.until_link("DEGRADED")
-        assert site.world.link.reason.startswith("lossy: 2")
-        assert site.world.link.reason.endswith(" % of the probes lost in the last minute, more than 20 %")
+        assert site.world.link.reason.startswith("lossy: loss 2")
+        assert site.world.link.reason.endswith(" % over 1 min, threshold 20 %")
         assert site.world.link.cause == Cause.LOSSY
         await site.wait(1800.0)
         assert (site.world.link.state, site.world.outage, site.restarts("web")) == (LinkState.DEGRADED, None, 0)
@@ -66,7 +66,7 @@ def test_a_slow_link_is_told_from_a_lossy_one() -> None:
         site, link = await poor_site()
         link.latency = 800.0
         await site.until_link("DEGRADED")
-        assert site.world.link.reason == "slow: 800 ms at the 95th percentile in the last minute, more than 500 ms"
+        assert site.world.link.reason == "slow: p95 800 ms over 1 min, threshold 500 ms"
         assert site.world.link.cause == Cause.SLOW
         link.losing = True
         await site.until(lambda: site.world.link.cause == Cause.LOSSY)
@@ -86,7 +86,7 @@ def test_a_link_that_gets_good_again_is_online_once_it_is_below_the_lower_thresh
         await site.until_link("ONLINE")
         assert 20.0 < site.clock.now().steady - began < 60.0
         assert site.world.link.cause is None
-        assert site.world.link.reason.startswith("neither slow nor lossy any more: ")
+        assert site.world.link.reason.startswith("latency and loss are normal again: ")
         assert classes(site) == [Quality.LOSSY, Quality.GOOD]
 
     run_virtually(story())

@@ -278,7 +278,7 @@ def test_a_connection_that_becomes_metered_is_spared_at_once_and_one_that_is_non
         site.watch.show(gateway="192.0.2.253")  # the way out has changed: it is asked at once
         await site.until(lambda: site.world.link.metered is False, within=5.0)
         told = [sentence.text for sentence in site.said if "metered" in sentence.text]
-        assert told == ["the connection is metered (NetworkManager)", "the connection is not metered (NetworkManager)"]
+        assert told == ["metered connection: yes (NetworkManager)", "metered connection: no (NetworkManager)"]
 
     run_virtually(story())
 

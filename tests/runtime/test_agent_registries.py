@@ -74,7 +74,7 @@ def test_a_service_whose_registry_stays_away_is_skipped_and_still_works() -> Non
         assert (site.restarts("web"), site.restarts("db")) == (0, 1)
         web = site.world.services["web"]
         assert web.state == ServiceState.READY
-        assert web.reason.startswith("skipped after 10 min: registry docker.io cannot be reached: connection refused")
+        assert web.reason.startswith("skipped after 10 min: registry docker.io is unreachable: connection refused")
         assert web.attempts == 0
         assert witness.testify() == []
 

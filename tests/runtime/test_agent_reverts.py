@@ -10,8 +10,8 @@ from tests.fakes.virtual_time import run_virtually
 from connmon_agent.core.plan import Plan
 from connmon_agent.core.world import Service
 
-WHO = "kustomize-controller took the annotations of the restart out of the pod template"
-REMEDY = "let it ignore the annotations connmon.io/*"
+WHO = "kustomize-controller removed the restart annotations from the pod template"
+REMEDY = "configure it to ignore the annotations connmon.io/*"
 PLAN = plan_of("web", ready_timeout=30.0)
 
 
@@ -34,7 +34,10 @@ def test_a_restart_that_is_taken_back_before_its_pods_are_ready_is_none(plan: Pl
         await site.live_through_outage()
         assert (site.restarts("web"), web(site).attempts, site.state("web")) == (3, 3, "GAVE_UP")
         assert "READY" not in states_of(site)
-        assert web(site).reason == f"attempt 3 of 3 did not help either: {WHO}, and the old pods run on; {REMEDY}"
+        assert (
+            web(site).reason
+            == f"attempt 3 of 3 did not help, none left: {WHO}, and the old pods are still running; {REMEDY}"
+        )
 
     run_virtually(story())
 
@@ -78,8 +81,8 @@ def test_a_loss_of_the_token_after_the_recovery_is_told_once() -> None:
         await site.live_through_outage()
         assert site.state("web") == "READY"
         await site.wait(600.0)
-        told = [sentence.text for sentence in site.said if "took the annotations" in sentence.text]
-        assert told == [f"{WHO}. If a controller does this, {REMEDY}"]
+        told = [sentence.text for sentence in site.said if "removed the restart annotations" in sentence.text]
+        assert told == [f"{WHO}; if this is a controller, {REMEDY}"]
         await site.live_through_outage()  # the next restart rests on the generation, for there is no token
         assert site.restarts("web") == 2
 
@@ -97,6 +100,6 @@ def test_what_was_seen_before_the_restart_outlives_the_agent() -> None:
         await site.wait(60.0)
         await site.start()
         await site.until(lambda: site.state("web") == "BACKOFF")
-        assert "the old pods run on" in web(site).reason
+        assert "the old pods are still running" in web(site).reason
 
     run_virtually(story())

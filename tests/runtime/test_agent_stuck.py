@@ -52,7 +52,7 @@ def test_a_rollout_that_makes_progress_is_waited_for() -> None:
         await return_of_the_link_during(site)
         await site.wait(300.0)
         assert (site.restarts("web"), site.state("web")) == (0, "WAITING")
-        assert "already rolling out" in site.world.services["web"].reason
+        assert "a rollout is in progress" in site.world.services["web"].reason
         site.cluster.workloads["web"].ready_after = 2.0
         await site.until(lambda: site.state("web") == "READY", within=30.0)
 

@@ -111,7 +111,7 @@ def test_the_state_in_one_line_is_announced_when_it_changes_and_only_then() -> N
         ]
         assert all(one != other for one, other in pairwise(lines))
         assert lines[-1] == headline(site.world)
-        assert lines[-1].endswith("; restarts are paused")
+        assert lines[-1].endswith("; restarts paused")
 
     run_virtually(story())
 

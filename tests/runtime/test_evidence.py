@@ -130,7 +130,7 @@ def test_evidence_is_recorded_at_the_start_and_when_it_is_new() -> None:
         await site.wait(1.0)
         assert told(site) == [at_first, site.watch.evidence]
         assert site.world.link.evidence == site.watch.evidence
-        assert "the way out is wwan0 by 192.168.0.1" in [sentence.text for sentence in site.said]
+        assert "default route: wwan0 via 192.168.0.1" in [sentence.text for sentence in site.said]
         await site.stop()
         assert site.watch.closed
 

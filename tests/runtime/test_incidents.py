@@ -240,4 +240,4 @@ def test_status_counts_the_internal_errors_of_the_agent_that_runs(seconds: float
     document = status_document(snapshot)["agent"]["internal_errors"]
     assert document["count"] == (3 if shown else 0)
     assert (document["last"] is not None) is shown
-    assert ("Internal errors since the start: 3, the last" in render_status(snapshot, width=400)) is shown
+    assert ("Internal errors since start: 3; last" in render_status(snapshot, width=400)) is shown

@@ -156,8 +156,8 @@ def test_a_port_that_is_taken_is_told_once_and_had_as_soon_as_it_is_free(monkeyp
         assert (await asyncio.to_thread(fetch, port, "/livez"))[0] == 200
         await until(lambda: len(place.said) == 2)
         assert place.said[0].startswith(f"error: metrics cannot be served on 127.0.0.1:{port}: ")
-        holder = "no visible process" if on_wine() else rf".* \(pid {os.getpid()}\)"
-        assert re.search(rf"held by {holder}; retry every", place.said[0])
+        holder = "a hidden process" if on_wine() else rf".* \(pid {os.getpid()}\)"
+        assert re.search(rf"in use by {holder}; retry every", place.said[0])
         assert place.said[1] == f"info: serving metrics and health on 127.0.0.1:{port}"
 
     live(story)
@@ -177,7 +177,7 @@ def test_that_a_port_is_taken_is_told_before_its_holder_is_found(monkeypatch: py
             told = await place.monitoring.find_trouble()
             found.set()
         assert told is not None and told.startswith(f"metrics cannot be served on 127.0.0.1:{port}: ")
-        assert told.endswith(" Check metrics.listen") and "held by" not in told
+        assert told.endswith(" Check metrics.listen") and "in use by" not in told
 
     live(story)
 

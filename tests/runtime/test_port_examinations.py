@@ -34,7 +34,7 @@ def table(tmp_path: Path) -> Path:
 
 
 # Wine names no process that has a socket.
-PID = "no visible process" if on_wine() else f"(pid {os.getpid()})"
+PID = "a hidden process" if on_wine() else f"(pid {os.getpid()})"
 
 
 def settings_of(folder: Path, forwards: dict[str, ForwardSettings]) -> Settings:
@@ -72,7 +72,7 @@ def test_a_taken_port_names_who_has_it_and_what_would_be_used(tmp_path: Path, ta
     with held(port=port):
         (found,) = examine_ports(settings, agent=None, read_range=reading(table))
     assert (found.health, found.about) == ("warning", "local port of web")
-    assert f"{port} is held by" in found.text and PID in found.text
+    assert f"{port} is in use by" in found.text and PID in found.text
     assert found.text.endswith(f"; {other} would be used")
 
 

@@ -28,7 +28,7 @@ from connmon_agent.settings import Target
 
 NOTHING_TOLD = Evidence()
 not_told = pytest.mark.skipif(on_wine(), reason="Wine tells nobody that a UDP port is closed")
-ALL = "a good round: 3 of 3 targets that count answered, 2 must"
+ALL = "good round: 3 of 3 counted targets answered, quorum is 2"
 
 
 def test_targets_that_answer_are_good_each_and_together(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_a_portal_is_a_problem_though_the_quorum_answers(tmp_path: Path) -> None
     assert silent.about.startswith("target http://")
     link = findings["link"]
     assert (link.health, link.remedy) == ("problem", ADVICE[Cause.PORTAL])
-    assert link.text.startswith("a bad round: 2 of 2 targets that count answered, 2 must; portal: http://")
+    assert link.text.startswith("bad round: 2 of 2 counted targets answered, quorum is 2; portal: http://")
 
 
 @not_told
@@ -51,7 +51,7 @@ def test_a_bad_round_is_a_problem_with_its_cause(tmp_path: Path) -> None:
     findings = asyncio.run(look_at_targets(tmp_path, cut=Cut.REFUSE))
     link = findings["link"]
     assert (link.health, link.remedy) == ("problem", ADVICE[Cause.UNREACHABLE])
-    assert link.text.startswith("a bad round: 0 of 3 targets that count answered, 2 must; unreachable: ")
+    assert link.text.startswith("bad round: 0 of 3 counted targets answered, quorum is 2; unreachable: ")
 
 
 @not_told
@@ -83,14 +83,14 @@ def test_a_target_of_an_ip_version_that_this_machine_lacks_does_not_count_and_do
     findings = asyncio.run(look_at_targets(tmp_path, cut=None, more=(unroutable,), evidence=ipv6_only))
     text = findings[f"target {unroutable.name}"].text
     assert text.endswith(": this machine has no IPv4 default route, so it is not counted")
-    assert findings["link"].text.startswith("a good round: 3 of 3 targets that count answered, 2 must; partial: ")
+    assert findings["link"].text.startswith("good round: 3 of 3 counted targets answered, quorum is 2; partial: ")
 
 
 def test_a_round_of_which_nothing_can_be_said_is_a_problem(tmp_path: Path) -> None:
     broken = ProbeResult("icmp 192.0.2.1", "icmp", False, reason="not allowed", failure=Failure.BROKEN)
     finding = judge_round((broken,), built_in_settings(tmp_path), Link())
     assert finding.health == "problem"
-    assert finding.text.startswith("no target can be probed on this machine")
+    assert finding.text.startswith("inconclusive round: no target can be probed on this machine")
 
 
 ANSWERS = (ProbeResult("tcp 1", "tcp", True), ProbeResult("dns 1", "dns", True))

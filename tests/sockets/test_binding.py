@@ -148,7 +148,7 @@ def test_an_address_that_is_not_there_is_refused(bind: tuple[str, ...]) -> None:
 def test_what_is_no_address_is_refused() -> None:
     refused = refusal(free_port(), "localhost")
     assert refused.cause is Cause.OTHER
-    assert refused.words.startswith("cannot be listened on: ")
+    assert refused.words.startswith("cannot be opened: ")
 
 
 @in_a_network_of_its_own

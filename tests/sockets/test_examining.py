@@ -1,4 +1,4 @@
-"""Which ports cannot be listened on, and why: the port LocalPorts on this machine."""
+"""Which ports cannot be opened, and why: the port LocalPorts on this machine."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def test_only_ports_that_cannot_be_had_are_told_each_with_its_holder() -> None:
     with held() as one, held("::1") as other, held("0.0.0.0") as third, connected() as source:
         ports = [one, other, third, source, free_port()]
         assert examine(dict.fromkeys(ports, LOOPBACK)) == {
-            one: f"held by {ME}",
-            other: f"held by {ME}",
-            third: f"held by {ME}",
-            source: f"held by an outgoing connection of {ME}",
+            one: f"in use by {ME}",
+            other: f"in use by {ME}",
+            third: f"in use by {ME}",
+            source: f"in use by an outgoing connection of {ME}",
         }
 
 
@@ -46,7 +46,7 @@ def test_only_ports_that_cannot_be_had_are_told_each_with_its_holder() -> None:
 def test_a_port_is_examined_on_the_addresses_that_it_is_wanted_on() -> None:
     with held("::1") as port:
         assert examine({port: ("127.0.0.1",)}) == {}
-        assert examine({port: ("0.0.0.0", "::")}) == {port: f"held by {ME}"}
+        assert examine({port: ("0.0.0.0", "::")}) == {port: f"in use by {ME}"}
 
 
 def test_nothing_is_remembered() -> None:
@@ -57,14 +57,14 @@ def test_nothing_is_remembered() -> None:
 
 def test_a_socket_that_does_not_listen_is_in_the_way_and_in_no_table() -> None:
     with held(listen=False, reuse=False) as port:
-        assert examine({port: LOOPBACK}) == {port: "held by no visible process"}
+        assert examine({port: LOOPBACK}) == {port: "in use by a hidden process"}
 
 
 def test_a_holder_of_another_address_is_not_accused() -> None:
     with held(listen=False, reuse=False) as port:
         listeners = held("127.0.0.2", port=port)
         with listeners:
-            assert examine({port: LOOPBACK}) == {port: "held by no visible process"}
+            assert examine({port: LOOPBACK}) == {port: "in use by a hidden process"}
 
 
 @pytest.mark.linux_alone(reason="another user, as root becomes it")
@@ -73,7 +73,7 @@ def test_without_rights_the_holders_user_is_told() -> None:
     with held_by_another() as (port, _):
 
         def work() -> None:
-            assert examine({port: LOOPBACK}) == {port: "held by a process of the user root"}
+            assert examine({port: LOOPBACK}) == {port: "in use by a process of user root"}
 
         assert as_somebody_else(work) == 0
 
@@ -83,7 +83,7 @@ def test_without_rights_the_holders_user_is_told() -> None:
 def test_with_rights_the_process_of_another_user_is_told() -> None:
     with held_by_another(SOMEBODY_ELSE) as (port, pid):
         (text,) = examine({port: LOOPBACK}).values()
-        assert text.startswith("held by ")
+        assert text.startswith("in use by ")
         assert f"(pid {pid}, user " in text
 
 
@@ -122,11 +122,11 @@ IIS = Owner(8080, "127.0.0.1", Use.LISTENING, "iis", 7)
             "(8000 to 8099 in netsh interface ipv4 show excludedportrange protocol=tcp)",
             id="in a range that is known",
         ),
-        pytest.param(obstacle(EXCLUDED, IIS), "held by iis (pid 7)", id="called reserved, and somebody has it"),
+        pytest.param(obstacle(EXCLUDED, IIS), "in use by iis (pid 7)", id="called reserved, and somebody has it"),
         pytest.param(obstacle(OSError(errno.EACCES, "")), "needs privileges", id="privileges"),
         pytest.param(
             obstacle(OSError(errno.EMFILE, "Too many open files")),
-            "cannot be listened on: Too many open files",
+            "cannot be opened: Too many open files",
             id="anything else",
         ),
     ],
@@ -154,14 +154,14 @@ def test_the_owner_of_a_port_is_looked_up_once_while_the_same_socket_is_on_it() 
         return asyncio.run(local.examine({port: LOOPBACK}))
 
     with held() as port:
-        assert [look(port) for _ in range(20)] == [{port: f"held by {ME}"}] * 20
+        assert [look(port) for _ in range(20)] == [{port: f"in use by {ME}"}] * 20
         assert looked == [[port]]
         seconds = OWNER_KEPT
         look(port)
         assert looked == [[port]] * 2
     assert look(port) == {}
     with held(port=port):  # another socket, perhaps of somebody else
-        assert look(port) == {port: f"held by {ME}"}
+        assert look(port) == {port: f"in use by {ME}"}
         assert looked == [[port]] * 3
 
 
@@ -177,7 +177,7 @@ def test_an_owner_whose_socket_no_table_shows_is_looked_up_now_and_then() -> Non
     with held(listen=False, reuse=False) as port:
         for later in (0.0, UNSHOWN_KEPT - 1.0, UNSHOWN_KEPT):
             seconds = later
-            assert asyncio.run(local.examine({port: LOOPBACK})) == {port: "held by no visible process"}
+            assert asyncio.run(local.examine({port: LOOPBACK})) == {port: "in use by a hidden process"}
     assert looked == [[port]] * 2
 
 
@@ -194,5 +194,5 @@ def test_a_port_in_a_reserved_range_is_told_with_its_range_where_nobody_has_it(
     )
     found = asyncio.run(local.examine(dict.fromkeys((8080, 8081, 9000), ("127.0.0.1",))))
     assert found[8080].startswith("is reserved by an administrator (8000 to 8099 in netsh")
-    assert found[8081] == "held by iis (pid 7)"
+    assert found[8081] == "in use by iis (pid 7)"
     assert found[9000].startswith("is reserved by Windows (netsh")

@@ -113,7 +113,7 @@ def test_without_rights_only_the_user_is_known() -> None:
         def work() -> None:
             owner = next(owner for owner in find_owners([port])[port] if owner.address == "127.0.0.1")
             assert owner == Owner(port, "127.0.0.1", Use.LISTENING, user="root", foreign=True)
-            assert describe(owner) == "a process of the user root"
+            assert describe(owner) == "a process of user root"
 
         assert as_somebody_else(work) == 0
 
@@ -160,13 +160,13 @@ def test_a_bystander_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("owner", "words"),
     [
-        (None, "no visible process"),
-        (Owner(1, "::", Use.LISTENING), "no visible process"),
+        (None, "a hidden process"),
+        (Owner(1, "::", Use.LISTENING), "a hidden process"),
         (Owner(1, "::", Use.LISTENING, "nginx", 99), "nginx (pid 99)"),
         (Owner(1, "::", Use.LISTENING, "nginx", 99, "me"), "nginx (pid 99)"),
         (Owner(1, "::", Use.LISTENING, "nginx", 99, "www-data", True), "nginx (pid 99, user www-data)"),
         (Owner(1, "::", Use.LISTENING, None, 99), "a process (pid 99)"),
-        (Owner(1, "::", Use.LISTENING, None, None, "www-data", True), "a process of the user www-data"),
+        (Owner(1, "::", Use.LISTENING, None, None, "www-data", True), "a process of user www-data"),
         (Owner(1, "::", Use.LISTENING, AGENT, 4711, "me"), "connmon-agent (pid 4711)"),
         (Owner(1, "::", Use.CONNECTED, "firefox", 3, "me"), "an outgoing connection of firefox (pid 3)"),
         (Owner(1, "::", Use.CONNECTED), "an outgoing connection of a hidden process"),

@@ -24,14 +24,14 @@ def token(world: World, number: int = 1) -> str:
 
 
 def asking(world: World, port: int = 8081, number: int = 1) -> Step:
-    intent = ListenIntent(token(world, number), port, moment(number), "8080 is held by nginx (pid 99)")
+    intent = ListenIntent(token(world, number), port, moment(number), "8080 is in use by nginx (pid 99)")
     after = replace(world, forwards={"web": Forward("web", intent=intent)}, listens=number)
     return Step(after, listens=(Listen("web", port, token(world, number), BIND, intent.choice),))
 
 
 def having(world: World, port: int = 8081) -> Step:
     held = Forward("web", ForwardState.LISTENING, port=port, lease=port)
-    settled = Resolution("web", token(world), "applied", "it is listened on")
+    settled = Resolution("web", token(world), "applied", "the port is open")
     return Step(replace(world, forwards={"web": held}), resolutions=(settled,))
 
 
@@ -63,7 +63,7 @@ def test_an_order_to_listen_and_its_outcome_stand_in_the_file(tmp_path: Path) ->
         rows = connection.execute(
             "SELECT service, port, reason, outcome, answer, seq, settled_seq FROM listen"
         ).fetchall()
-    assert rows == [("web", 8081, "8080 is held by nginx (pid 99)", "applied", "it is listened on", 1, 2)]
+    assert rows == [("web", 8081, "8080 is in use by nginx (pid 99)", "applied", "the port is open", 1, 2)]
 
 
 def test_what_was_not_asked_for_cannot_be_settled(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_port_that_is_configured_away_leaves_the_file(tmp_path: Path) -> None:
     path = tmp_path / "connmon.db"
     with opened(path) as journal:
         asked = asking(journal.load())
-        abandoned = Resolution("web", token(asked.world), "abandoned", "the service has no local port any more")
+        abandoned = Resolution("web", token(asked.world), "abandoned", "the service no longer has a local port")
         gone = Step(replace(asked.world, forwards={}), resolutions=(abandoned,))
         commit(journal, asked, gone)
     with opened(path) as journal:

@@ -51,7 +51,7 @@ def recover(invocation: Invocation, services: tuple[str, ...]) -> None:
     from ..core.events import Order  # not for --help
 
     running = _give(invocation, Order.RECOVER, services)
-    _tell("Ordered. `connmon-agent status --watch` shows how it goes.", running=running)
+    _tell("Recovery requested. Run `connmon-agent status --watch` to follow it.", running=running)
 
 
 @click.command(short_help="Reset the restart attempts of services.")
@@ -66,7 +66,8 @@ def rearm(invocation: Invocation, services: tuple[str, ...]) -> None:
 
     running = _give(invocation, Order.REARM, services)
     names = " ".join(services)
-    _tell(f"Re-armed. `connmon-agent recover{' ' + names if names else ''}` restarts now.", running=running)
+    recover_now = f"connmon-agent recover {names}".rstrip()
+    _tell(f"Restart attempts reset. Run `{recover_now}` to restart now.", running=running)
 
 
 def _give(invocation: Invocation, order: Order, services: tuple[str, ...]) -> bool:

@@ -96,10 +96,10 @@ def explain_choice(world: World, name: str, port: int) -> str:
     better = plans[name].candidates[: plans[name].candidates.index(port)]
     reasons = [tell_obstacle(other, taken[other]) for other in better if other in taken]
     if world.forwards[name].lease == port:
-        reasons.append("it had this port before")
+        reasons.append("same port as before")
     else:
         free = (other for other in better if other not in taken)
-        reasons += [f"{other} is {owner}'s" for other in free if (owner := _find_owner(world, other, name))]
+        reasons += [f"{other} belongs to {owner}" for other in free if (owner := _find_owner(world, other, name))]
     return "; ".join(reasons)
 
 
@@ -109,17 +109,17 @@ def explain_staying(world: World, name: str) -> str:
     if forward is None or forward.port in (None, plan.port):
         return ""
     if plan.reclaim is Reclaim.NEVER:
-        return f"{forward.choice}; it does not go back to {plan.port} (reclaim: never)"
+        return f"{forward.choice}; stays off {plan.port} (reclaim: never)"
     if plan.port in dict(world.taken) or plan.port in (other.port for other in world.forwards.values()):
         return forward.choice
-    return f"{plan.port} is free again: it goes back there once no connection through {forward.port} is open"
+    return f"{plan.port} is free again; moves back when no connection through {forward.port} is open"
 
 
 def explain_conflict(world: World, name: str) -> str:
     """Why the service has no port at all, in words."""
     taken = dict(world.taken)
     return "; ".join(
-        tell_obstacle(port, taken[port]) if port in taken else f"{port} is {_tell_owner(world, port, name)}"
+        tell_obstacle(port, taken[port]) if port in taken else f"{port} belongs to {_tell_owner(world, port, name)}"
         for port in plans_of(world)[name].candidates
     )
 
@@ -136,4 +136,4 @@ def _find_owner(world: World, port: int, name: str) -> str | None:
 
 def _tell_owner(world: World, port: int, name: str) -> str:
     owner = _find_owner(world, port, name)
-    return "given to another service" if owner is None else f"{owner}'s"
+    return "another service" if owner is None else owner

@@ -35,12 +35,12 @@ def note_blindness(draft: Draft, event: WentBlind) -> bool:
     """Record the blind time; whether what was known before it is to be judged afresh. A clock that was set is told."""
     gap, known = _gap(event.since, event.at), draft.world.blind
     if not is_blind(event):
-        draft.note("agent", f"noticed that {event.cause}")
+        draft.note("agent", event.cause)
         return False
-    cause = event.cause if gap else f"{event.cause}, as it is after a machine was paused"
+    cause = event.cause if gap else f"{event.cause}, as after a suspended machine resumes"
     if known is not None and (known.until, known.cause) == (event.at, cause):
         return False  # the commit of it failed, and was durable all the same
-    draft.note("agent", f"was {'' if gap else 'perhaps '}blind: {cause}")
+    draft.note("agent", f"{'' if gap else 'possible '}monitoring gap: {cause}")
     _forget(draft, Blindness(event.since, event.at, cause, known=gap > 0, doubtful=not gap))
     _shift_deadlines(draft, gap)
     return True
@@ -64,8 +64,8 @@ def note_absence(draft: Draft, heartbeat: Moment, *, rebooted: bool) -> bool:
         heartbeat = known.until  # the agent was killed before its next round: that time is recorded
     gap = _gap(heartbeat, draft.at)
     if rebooted:
-        by_clock = f"by its clock {in_words(round(gap))}" if gap >= 1 else "its clock does not tell"
-        cause = f"the machine was restarted, for how long is not known ({by_clock})"
+        by_clock = f"{in_words(round(gap))} by its clock" if gap >= 1 else "its clock does not show it"
+        cause = f"the machine rebooted, downtime unknown ({by_clock})"
         _forget(draft, Blindness(heartbeat, draft.at, cause, known=False))
         return True
     if gap <= longest_silence(draft.plan.link, metered=is_metered(draft.world)):
@@ -82,10 +82,10 @@ def longest_silence(plan: LinkPlan, *, metered: bool = False) -> float:
 
 
 def describe_blindness(blind: Blindness | None) -> str:
-    """What is told of the blind time, as the beginning of a sentence."""
+    """``monitoring gap: the machine slept for 2 h``, as the beginning of a sentence."""
     if blind is None:
-        return "nobody watched"
-    return f"perhaps nobody watched: {blind.cause}" if blind.doubtful else f"nobody watched, {blind.cause}"
+        return "monitoring gap"
+    return f"{'possible ' if blind.doubtful else ''}monitoring gap: {blind.cause}"
 
 
 def blind_outage(number: int, blind: Blindness) -> Outage:

@@ -48,4 +48,4 @@ def _lacks_version(result: ProbeResult, background: Background) -> bool:
 def _tell(result: ProbeResult, background: Background) -> str:
     if _lacks_version(result, background):
         return tell_no_way(result.family or "")
-    return f"{result.name}: {result.reason or 'its name does not resolve'}"
+    return f"{result.name}: {result.reason or 'name does not resolve'}"

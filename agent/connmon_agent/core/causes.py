@@ -39,20 +39,20 @@ class Cause(StrEnum):
 
 
 ADVICE = {
-    Cause.NO_CARRIER: "Check the cable, the switch and whether the router has power",
-    Cause.NO_ROUTE: "Check DHCP and the network configuration of this machine: it has no default route",
-    Cause.GATEWAY: "Restart the router, or look at it: it does not answer from here",
-    Cause.DNS: "The line works, names do not resolve: check the name servers that this machine and the targets use",
-    Cause.PORTAL: "Something on the way answers in the internet's place: log in at its page, or call the provider",
-    Cause.UNREACHABLE: "The router answers or cannot be asked, the internet does not: call the provider",
-    Cause.PARTIAL: "Some targets answer: a problem of the provider, of one IP version, or of the targets",
-    Cause.LOSSY: "Packets are lost: look for a full line, bad radio or a bad cable",
-    Cause.SLOW: "The line works, slowly: look for who uses it up",
-    Cause.CLUSTER_ONLY: "The internet works; check the node, k3s or minikube, and the way to the API server",
+    Cause.NO_CARRIER: "Check the cable, the switch and the router's power.",
+    Cause.NO_ROUTE: "This machine has no default route. Check DHCP and its network configuration.",
+    Cause.GATEWAY: "The router does not answer. Check or restart it.",
+    Cause.DNS: "The line works, but names do not resolve. Check the DNS servers of this machine and of the targets.",
+    Cause.PORTAL: "A captive portal or middlebox is answering. Log in on its page, or call the provider.",
+    Cause.UNREACHABLE: "The router is reachable (or could not be checked), the internet is not. Call the provider.",
+    Cause.PARTIAL: "Only some targets answer. Check for a fault of the provider, of one IP version or of the targets.",
+    Cause.LOSSY: "Packets are being lost. Check for a saturated line, a weak radio signal or a bad cable.",
+    Cause.SLOW: "Latency is high. Check what is using the line.",
+    Cause.CLUSTER_ONLY: "The internet works. Check the node, k3s or minikube, and the network path to the API server.",
     Cause.PROBE_SUSPECT: (
-        "Other kinds of probes answer: check these targets, or a firewall or DNS filter that blocks them"
+        "Other kinds of probes succeed. Check these targets, and firewalls or DNS filters that may block them."
     ),
-    Cause.NO_PROBE: "No target can be probed on this machine: mend what their reasons say, or choose other targets",
+    Cause.NO_PROBE: "No target can be probed from this machine. Fix the reasons shown, or configure other targets.",
 }
 
 
@@ -73,14 +73,14 @@ class Diagnosis(Struct, frozen=True):
 
 
 class Votes(Struct, frozen=True):
-    """How many of the targets that count have answered, of how many, and how many must."""
+    """How many of the counted targets have answered, of how many, and the quorum."""
 
     answered: int
     counted: int
     needed: int
 
     def __str__(self) -> str:
-        return f"{self.answered} of {self.counted} targets that count answered, {self.needed} must"
+        return f"{self.answered} of {self.counted} counted targets answered, quorum is {self.needed}"
 
 
 class Background(Struct, frozen=True):
@@ -106,7 +106,7 @@ def diagnose(results: Sequence[ProbeResult], background: Background) -> Diagnosi
         return Diagnosis(False, Cause.PORTAL, describe_failures(portal))
     counted = count_results(results, background)
     if not counted:
-        return Diagnosis(None, Cause.NO_PROBE, describe_failures(results) or "there is no target to be probed")
+        return Diagnosis(None, Cause.NO_PROBE, describe_failures(results) or "no target is configured")
     if not _answers(counted, background.quorum):
         return Diagnosis(False, *_find_cause(results, counted, background))
     return Diagnosis(True, *_find_blemish(results, background))
@@ -140,11 +140,11 @@ def count_votes(results: Sequence[ProbeResult], background: Background) -> Votes
 
 
 def tell_verdict(diagnosis: Diagnosis, votes: Votes) -> str:
-    """``a bad round: 1 of 3 targets that count answered, 2 must; partial: tcp 1: no answer within 1 s``."""
+    """``bad round: 1 of 3 counted targets answered, quorum is 2; partial: tcp 1: no answer within 1 s``."""
     if diagnosis.good is None:
-        told = "no target can be probed on this machine, so that nobody can say whether the link works"
+        told = "inconclusive round: no target can be probed on this machine"
     else:
-        told = f"a {'good' if diagnosis.good else 'bad'} round: {votes}"
+        told = f"{'good' if diagnosis.good else 'bad'} round: {votes}"
     return told if diagnosis.cause is None else f"{told}; {diagnosis.cause}: {diagnosis.detail}"
 
 
@@ -211,7 +211,7 @@ def _find_cause(
     if evidence.carrier is False:
         return Cause.NO_CARRIER, _about(evidence, "has no carrier")
     if evidence.default_route is False:
-        return Cause.NO_ROUTE, "there is no default route"
+        return Cause.NO_ROUTE, "no default route"
     answered = [result for result in counted if result.ok]
     if not answered and (nearby := _find_nearby(results, background.heard)):
         return nearby
@@ -277,11 +277,11 @@ def tell_no_way(family: str) -> str:
 
 
 def _tell_other_way(evidence: Evidence) -> str:
-    return f"and the default route over {evidence.interface} does not help" if evidence.interface else "nothing answers"
+    return f"and nothing answers over {evidence.interface} either" if evidence.interface else "nothing answers"
 
 
 def _tell_lost(family: str, results: Sequence[ProbeResult], background: Background) -> str:
-    """``no ipv6: ...``, or where some of it answers: ``ipv6 is below its quorum, 1 of 3 answered, 2 must: ...``."""
+    """``no ipv6: ...``, or where some of it answers: ``ipv6 below quorum: 1 of 3 answered, quorum is 2: ...``."""
     some = [result for result in results if result.kind in LAYERS and result.family in (family, None)]
     answered, failing = sum(result.ok for result in some), describe_failures(some)
     if not answered:
@@ -289,7 +289,7 @@ def _tell_lost(family: str, results: Sequence[ProbeResult], background: Backgrou
         why = f" ({tell_no_way(family)})" if versions and family not in versions else ""
         return f"no {family}{why}: {failing}"
     needed = min(background.quorum, len(some))
-    return f"{family} is below its quorum, {answered} of {len(some)} answered, {needed} must: {failing}"
+    return f"{family} below quorum: {answered} of {len(some)} answered, quorum is {needed}: {failing}"
 
 
 def _is_dns(result: ProbeResult) -> bool:
@@ -330,10 +330,10 @@ def _is_contradicted(kind: str, whole: Collection[str], results: Iterable[ProbeR
 
 
 def describe_quality(sight: QualitySight) -> str:
-    """``23 % of the probes lost, 410 ms at the median, 900 ms for the slowest of twenty``."""
-    parts = [f"{sight.loss:.0%} of the probes lost".replace("%", " %")]
+    """``loss 23 %, median 410 ms, p95 900 ms``."""
+    parts = [f"loss {sight.loss:.0%}".replace("%", " %")]
     if sight.median_ms is not None and sight.p95_ms is not None:
-        parts.append(f"{sight.median_ms:.0f} ms at the median, {sight.p95_ms:.0f} ms for the slowest of twenty")
+        parts += [f"median {sight.median_ms:.0f} ms", f"p95 {sight.p95_ms:.0f} ms"]
     return ", ".join(parts)
 
 

@@ -11,7 +11,7 @@ from math import exp2, expm1, log, log2
 
 from .moments import Moment
 from .plan import DampingPlan, LinkPlan
-from .wording import clock_time, left_in_words
+from .wording import clock_time, counted, left_in_words
 from .world import Link
 
 RECENT = 3600.0  # seconds; the outages of so long are counted for people
@@ -70,12 +70,12 @@ def describe_damping(link: Link, now: Moment) -> str:
         return ""
     left = max(0.0, link.damped_until.steady - now.steady)
     end = clock_time(link.damped_until.wall, exactly=left < 60)  # else the time may seem to be over already
-    told = f"restarts of available services are damped for {left_in_words(left)}, until {end} UTC"
-    return f"{told}: the link failed {count_failures(link, now)}"
+    told = f"restarts of available services are held back for {left_in_words(left)}, until {end} UTC"
+    return f"{told}: the link is flapping, {count_failures(link, now)}"
 
 
 def count_failures(link: Link, now: Moment) -> str:
-    """``7 times in the last hour``."""
+    """``7 outages in the last hour``."""
     recent = sum(now.steady - fall < RECENT for fall in link.falls)
     many = "at least " if recent >= MOST_FALLS else ""
-    return f"{many}{recent} {'time' if recent == 1 else 'times'} in the last hour"
+    return f"{many}{counted(recent, 'outage')} in the last hour"

@@ -32,11 +32,8 @@ def is_void(link: Link, plan: LinkPlan) -> bool:
 
 
 def describe_wavering(plan: LinkPlan) -> str:
-    """``good and bad rounds take turns, in 18 rounds neither 3 good nor 3 bad ones in a row``."""
-    rounds = most_wavering(plan)
-    return (
-        f"good and bad rounds take turns, in {rounds} rounds neither {plan.rise} good nor {plan.fall} bad ones in a row"
-    )
+    """``flapping: 18 rounds without 3 good or 3 bad ones in a row``."""
+    return f"flapping: {most_wavering(plan)} rounds without {plan.rise} good or {plan.fall} bad ones in a row"
 
 
 def begin_counting(link: Link, plan: LinkPlan) -> dict[str, Any]:

@@ -80,26 +80,26 @@ def _list_budgets(chart: Chart) -> Iterator[str]:
         spenders = [action for action, declared in chart.actions.items() if declared.charges == name]
         yield (
             f"budget {name}: at most {budget.limit}, charged by {_join(spenders)}, "
-            f"asked by {budget.left}, given back by {_join(budget.returned_by)}"
+            f"guarded by {budget.left}, reset by {_join(budget.returned_by)}"
         )
 
 
 def _list_timers(chart: Chart) -> Iterator[str]:
     for name, timer in chart.timers.items():
-        yield f"timer {name}: armed by {_join(timer.armed_by)}, then comes {timer.event}"
+        yield f"timer {name}: started by {_join(timer.armed_by)}, fires {timer.event}"
 
 
 def _list_property(promise: Property) -> str:
     match promise:
         case Reach(sources, to):
             places = "every state" if EVERY_STATE in sources else _join(sources)
-            return f"proved: {to} can be reached from {places}, whatever is spent"
+            return f"proved: {to} is reachable from {places}, whatever the budgets"
         case OnlyInto(action, dest):
-            return f"proved: {action} leads only into {dest}"
+            return f"proved: {action} only enters {dest}"
         case Requires(action, implies):
             return f"proved: {action} only while {implies}"
         case Bounded(action, budget):
-            return f"proved: {action} never more often than {budget} allows"
+            return f"proved: {action} never more often than the budget {budget} allows"
 
 
 def _edges(chart: Chart) -> Mapping[tuple[str, str], list[Rule]]:

@@ -219,7 +219,7 @@ class Engine:
         known = parse_token(service.token)
         if token.store == draft.world.store and token.number > (known.number if known else 0) and service.attempts:
             draft.change_service(service.name, token=seen, restarted=draft.at, made=sighting.template)
-            draft.note(service.name, f"the cluster shows the restart {seen}, which had not been known to have arrived")
+            draft.note(service.name, f"the cluster shows restart {seen}, which was not known to have arrived")
         elif service.token is None:  # a lost database must not give attempts back
             attempts = max(service.attempts, token.attempt)
             draft.change_service(service.name, token=seen, attempts=attempts, made=sighting.template)
@@ -277,7 +277,7 @@ class Engine:
 
     def _end_damping(self, draft: Draft) -> None:
         draft.change_link(damped_until=None)
-        draft.note(LINK, "the link was calm for long enough, restarts are no longer damped")
+        draft.note(LINK, "the link has stopped flapping; restarts are no longer held back")
         draft.fire(LINK, LINK, "damping_elapsed")
 
     def _on_order(self, draft: Draft, event: Ordered) -> None:
@@ -285,9 +285,9 @@ class Engine:
         draft.refusal = refuse_order(draft.world, event)
         names = f" {', '.join(event.services)}" if event.services else ""
         if draft.refusal is not None:
-            draft.note("agent", f"{event.by} ordered {event.order}{names}, which was refused: {draft.refusal}")
+            draft.note("agent", f"{event.order}{names} requested by {event.by}; refused: {draft.refusal}")
             return
-        draft.note("agent", f"{event.by} ordered {event.order}{names}")
+        draft.note("agent", f"{event.order}{names} requested by {event.by}")
         if event.order in (Order.PAUSE, Order.RESUME):
             draft.change(paused=event.order is Order.PAUSE)
         elif event.order is Order.RECOVER:

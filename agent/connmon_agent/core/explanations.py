@@ -42,7 +42,7 @@ class Question:
     """A guard that a rule asks.
 
     ``wanted`` is the answer that the rule needs, ``answer`` the present one (None: it can only be asked when it
-    happens), ``change`` what would have to change (empty: nothing).
+    happens), ``change`` what would have to change (empty: nothing). ``condition`` is the wanted answer in words.
     """
 
     guard: str
@@ -50,6 +50,7 @@ class Question:
     wanted: bool
     answer: bool | None
     change: str = ""
+    condition: str = ""
 
     @property
     def refuses(self) -> bool:
@@ -198,9 +199,9 @@ def explain_event(
     row: RecordedStep, charts: Mapping[str, Chart], world: World, *, later: Iterable[RecordedStep] = ()
 ) -> EventExplanation:
     """The recorded event ``row``, decided by ``charts``. ``world`` is as it was after it, ``later`` what came then."""
-    effects = [f"asked the cluster to restart {one.service}{' again' if one.again else ''}: {one.reason}"
+    effects = [f"requested a restart of {one.service}{' again' if one.again else ''}: {one.reason}"
                for one in row.effects]  # fmt: skip
-    effects += [f"asked for port {one.port} for {one.service}" + (f": {one.reason}" if one.reason else "")
+    effects += [f"requested port {one.port} for {one.service}" + (f": {one.reason}" if one.reason else "")
                 for one in row.listens]  # fmt: skip
     return EventExplanation(
         seq=row.seq,
@@ -322,11 +323,12 @@ def _question(
     blind: frozenset[str],
 ) -> Question:
     guard = vocabulary.guards[name]
+    condition = guard.meaning if wanted else guard.negation or f"not: {guard.meaning}"
     if name in blind:
-        return Question(name, guard.meaning, wanted, None)
+        return Question(name, guard.meaning, wanted, None, condition=condition)
     answer = guard.ask(context)
     needed = "" if answer is wanted else change(name, wanted, context, guard.meaning)
-    return Question(name, guard.meaning, wanted, answer, needed)
+    return Question(name, guard.meaning, wanted, answer, needed, condition)
 
 
 def _budget(world: World, name: str) -> Budget:
@@ -353,7 +355,7 @@ def _tell_penalty(world: World) -> str:
         return ""
     penalty = penalty_at(link, link.penalized, plan)
     half_life = in_words(plan.half_life)
-    return f"{penalty:.0f} for flapping, halved every {half_life}; restarts wait from {plan.suppress:.0f} on"
+    return f"{penalty:.0f} of {plan.suppress:.0f} at which restarts are held back, halves every {half_life}"
 
 
 def _ways_not_taken(row: RecordedStep, charts: Mapping[str, Chart], world: World) -> tuple[Way, ...]:

@@ -61,28 +61,28 @@ def link_facts(link: Link, results: Sequence[ProbeResult], quality: QualityPlan)
 
 
 def evidence_facts(evidence: Evidence) -> Iterator[Fact]:
-    """What the operating system says; nothing where it does not tell."""
+    """What the operating system reports."""
     name = evidence.interface or "the interface to the internet"
     if evidence.carrier is not None:
         yield Fact("interface", evidence.carrier, f"{name} has {'a' if evidence.carrier else 'no'} carrier")
     if evidence.dark is not None:
         yield Fact("interface", False, f"{evidence.dark} has no carrier")
     if evidence.default_route is not None:
-        way = f"the default route goes by {evidence.gateway}" if evidence.gateway else "there is a default route"
-        yield Fact("route", evidence.default_route, way if evidence.default_route else "there is no default route")
+        route = f"default route via {evidence.gateway}" if evidence.gateway else "default route present"
+        yield Fact("route", evidence.default_route, route if evidence.default_route else "no default route")
 
 
 def _probe_fact(result: ProbeResult, link: Link, *, unheard: bool) -> Fact:
     if result.ok:
         answer = "answered" if result.latency_ms is None else f"answered in {result.latency_ms:.1f} ms"
-        answer += f" through the proxy {result.proxy}" if result.proxy is not None else ""
+        answer += f" via proxy {result.proxy}" if result.proxy is not None else ""
     else:
         answer = result.reason or "no answer"
     doubt = ""
     if result.kind in link.suspects:
-        doubt = " (does not count: this kind of probe is suspect)"
+        doubt = " (not counted: this kind of probe is suspect)"
     elif unheard:
-        doubt = " (does not count: it has never answered as expected since the agent's start)"
+        doubt = " (not counted: no expected answer since the agent started)"
     return Fact(result.kind, result.ok, f"{result.name.removeprefix(result.kind + ' ')}: {answer}{doubt}")
 
 
@@ -101,7 +101,7 @@ def sighting_facts(seen: Sighting | Unseen) -> tuple[Fact, ...]:
     if isinstance(seen, Unseen):
         return (Fact("api", False, f"{seen.reason} ({seen.kind})"),)
     if not seen.exists:
-        return (Fact("object", False, seen.progress or "it does not exist in the cluster"),)
+        return (Fact("object", False, seen.progress or "not found in the cluster"),)
     return tuple(_workload_facts(seen))
 
 
@@ -122,18 +122,18 @@ def _workload_facts(seen: Sighting) -> Iterator[Fact]:
     if seen.restartable is not None:
         yield Fact("object", False, seen.restartable)
     if seen.gated is not None:
-        yield Fact("gate", False, f"{seen.gated}; whoever set it must remove it")
+        yield Fact("gate", False, f"{seen.gated}; its owner must remove it")
     if seen.old_serving and not seen.healthy:
-        yield Fact("serving", None, f"{counted(seen.old_serving, 'old pod')} ready meanwhile")
+        yield Fact("serving", None, f"{counted(seen.old_serving, 'old pod')} still ready")
     if seen.paused:
-        yield Fact("rollout", False, "its rollouts are paused")
+        yield Fact("rollout", False, "rollouts paused")
     yield Fact("token", None, seen.token or "never restarted by connmon-agent")
 
 
 def _pull_fact(pull: Pull) -> Fact:
     image = f"{pull.image} must be pulled ({pull.why})"
     if pull.answer is None:
-        return Fact("registry", None, f"{pull.registry} was not asked; {image}")
+        return Fact("registry", None, f"{pull.registry} not checked; {image}")
     limit = f", for {in_words(pull.answer.retry_after)} more" if pull.answer.retry_after is not None else ""
     ok = {Reach.REACHABLE: True, Reach.UNKNOWN: None}.get(pull.answer.reach, False)
     return Fact("registry", ok, f"{pull.registry} {tell_reach(pull.answer)}{limit}; {image}")
@@ -159,10 +159,10 @@ def event_facts(event: Event, link: Link, quality: QualityPlan) -> tuple[Fact, .
         case PortsSeen(taken=taken):
             return tuple(Fact("port", False, tell_obstacle(port, words)) for port, words in taken)
         case ListenAnswered(refusal=refusal):
-            return (Fact("port", refusal is None, refusal or "it is listened on"),)
+            return (Fact("port", refusal is None, refusal or "open"),)
         case ForwardChecked(port=port, trouble=trouble):
-            found = trouble or "it reached the service"
-            return (Fact("port", trouble is None, f"a connection through {port}: {found}"),)
+            found = trouble or "reached the service"
+            return (Fact("port", trouble is None, f"connection through {port}: {found}"),)
         case _:
             return ()
 
@@ -171,37 +171,38 @@ def describe_event(event: Event) -> str:
     """What happened, in a few words."""
     match event:
         case AgentStarted(version=version, pid=pid):
-            return f"an agent started (version {version}, pid {pid})"
+            return f"agent started (version {version}, pid {pid})"
         case AgentStopped(reason=reason):
-            return f"the agent ended: {reason}"
+            return f"agent stopped: {reason}"
         case Configured(plan=plan):
-            return f"a configuration with {len(plan.services)} services came into force"
+            return f"configuration with {counted(len(plan.services), 'service')} loaded"
         case RoundFinished(results=results):
-            return f"a round of probes ended: {_count_answers(results)} answered"
+            return f"round of probes: {_count_answers(results)} answered"
         case EvidenceChanged():
-            return "the operating system told something new of the way out"
+            return "default route or carrier changed"
         case QualityChanged(sight=sight):
-            return f"the quality of the link changed: {sight.quality}"
+            return f"link quality changed: {sight.quality}"
         case MeteredSeen(metered=metered, source=source):
             return tell_metered(metered, source)
         case WentBlind(cause=cause):
             if not is_blind(event):
                 return cause
-            return f"nobody watched: {cause}" if event.since.steady < event.at.steady else f"perhaps blind: {cause}"
+            possible = "" if event.since.steady < event.at.steady else "possible "
+            return f"{possible}monitoring gap: {cause}"
         case Inspected(service=service):
-            return f"the cluster was asked for {service}"
+            return f"{service} checked in the cluster"
         case RestartAnswered(service=service):
-            return f"the cluster answered the restart of {service}"
+            return f"restart of {service} answered by the cluster"
         case TimerDue(timer=timer):
-            return f"the timer {timer} ran out"
+            return f"timer {timer} elapsed"
         case PortsSeen(taken=taken):
-            return f"the local ports were looked at: {len(taken)} taken"
+            return f"local ports checked: {len(taken)} not available"
         case ListenAnswered(service=service, refusal=refusal):
-            return f"the local port of {service} {'could not be had' if refusal else 'is listened on'}"
+            return f"local port of {service} {'refused' if refusal else 'opened'}"
         case ForwardChecked(service=service, port=port):
-            return f"a connection through the local port {port} of {service} was tried"
+            return f"local port {port} of {service} checked"
         case Ordered(order=order, services=services, by=by):
-            return f"{by} ordered {' '.join((order, *services))}"
+            return f"{' '.join((order, *services))} requested by {by}"
 
 
 def _count_answers(results: Iterable[ProbeResult]) -> str:

@@ -24,8 +24,8 @@ def _proof_wanted(context: ForwardContext) -> bool:
 
 
 GUARDS: tuple[Guard[ForwardContext], ...] = (
-    Guard("answer_awaited", "a port was asked for, and whether it can be had is not known yet", _answer_awaited),
-    Guard("proof_wanted", "the last check that passed says nothing of the service as it is now", _proof_wanted),
+    Guard("answer_awaited", "a port is requested, and not open or refused yet", _answer_awaited),
+    Guard("proof_wanted", "no check has passed since the service or the link changed", _proof_wanted),
 )
 
 
@@ -43,7 +43,7 @@ def _request_port(context: ForwardContext) -> None:
 
 
 def _take_port(context: ForwardContext) -> None:
-    intent = _settle(context, "applied", "it is listened on")
+    intent = _settle(context, "applied", "the port is open")
     _forget_checks(context)
     forget_refusals(context.draft, [intent.port])
     context.draft.change_forward(context.name, port=intent.port, lease=intent.port, choice=intent.choice)
@@ -57,7 +57,7 @@ def _drop_request(context: ForwardContext) -> None:
 
 def _leave_port(context: ForwardContext) -> None:
     if context.forward.intent is not None:
-        _settle(context, "abandoned", "nobody waits for it any more")
+        _settle(context, "abandoned", "no longer needed")
     _forget_checks(context)
     context.draft.change_forward(context.name, port=None, choice="")
 
@@ -87,12 +87,12 @@ def _note_trouble(context: ForwardContext) -> None:
 
 
 ACTIONS: tuple[Action[ForwardContext], ...] = (
-    Action("request_port", "ask for the port that was assigned", _request_port, effect=OWN_SOCKET),
-    Action("take_port", "settle the intent as applied: this is its port now", _take_port),
-    Action("drop_request", "settle the intent as refused, and remember who holds the port", _drop_request),
-    Action("leave_port", "it has no port any more, and asks for none", _leave_port),
-    Action("note_proof", "remember the check that passed", _note_proof),
-    Action("note_trouble", "remember what a check found wrong", _note_trouble),
+    Action("request_port", "request the assigned port", _request_port, effect=OWN_SOCKET),
+    Action("take_port", "settle the request as applied; this is its port now", _take_port),
+    Action("drop_request", "settle the request as refused; remember what uses the port", _drop_request),
+    Action("leave_port", "release the port and cancel any request", _leave_port),
+    Action("note_proof", "record the check that passed", _note_proof),
+    Action("note_trouble", "record what the check found wrong", _note_trouble),
 )
 
 

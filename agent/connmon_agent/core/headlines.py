@@ -8,7 +8,7 @@ from .world import LinkState, ServiceState, World
 def headline(world: World) -> str:
     """``OFFLINE, but grafana gave up: 0 of 3 targets answer``; without ages, so that it changes only with the state."""
     link = world.link
-    notes = "; restarts are paused" if world.paused else ""
+    notes = "; restarts paused" if world.paused else ""
     if not world.plan.recovery.act:
         notes += "; shadow mode: nothing is restarted"
     return f"{LinkState(link.state)}{tell_lost(world)}: {link.reason}{notes}"

@@ -73,21 +73,21 @@ def _booting(context: LinkContext) -> bool:
 
 GUARDS = (
     Guard("link_good", "the newest round was good", _link_good),
-    Guard("rise_reached", "as many good rounds in a row as `rise` asks for", _rise_reached),
-    Guard("fall_reached", "`fall` bad rounds in a row, or one where carrier or default route is gone", _fall_reached),
-    Guard("wavering", "good and bad rounds have taken turns for too long to wait for a run of either", _wavering),
-    Guard("void_reached", "no target could be probed for `fall` rounds in a row", _void_reached),
-    Guard("holding", "the link is back and has yet to stay good for `hold`", _holding),
+    Guard("rise_reached", "`rise` good rounds in a row", _rise_reached),
+    Guard("fall_reached", "`fall` bad rounds in a row, or one without carrier or default route", _fall_reached),
+    Guard("wavering", "the link has been flapping for too long to wait for a run of good or bad rounds", _wavering),
+    Guard("void_reached", "`fall` inconclusive rounds in a row", _void_reached),
+    Guard("holding", "the link is back but has not stayed good for `hold` yet", _holding),
     Guard("quality_poor", "the link is slow or lossy", _quality_poor),
-    Guard("damped", "restarts wait because the link flaps", _damped),
+    Guard("damped", "restarts are held back because the link is flapping", _damped),
     Guard(
         "blind_restart",
-        "`after_blind` treats a time in which nobody watched as an outage",
+        "`after_blind` treats a monitoring gap as an outage",
         _blind_restart,
         group="blind",
     ),
-    Guard("after_boot", "the machine was restarted, and `after_blind` is check", _after_boot, group="blind"),
-    Guard("booting", "within `boot_grace`, this machine itself has no network yet", _booting),
+    Guard("after_boot", "the machine rebooted, and `after_blind` is check", _after_boot, group="blind"),
+    Guard("booting", "this machine has no network yet, within `boot_grace` of its boot", _booting),
 )
 
 
@@ -123,7 +123,7 @@ def _tell_of_given_up(context: LinkContext, name: str) -> None:
     outage, service = context.draft.outage, context.draft.service(name)
     wanted = outage is None or outage.services is None or name in outage.services
     if wanted and service.state == ServiceState.GAVE_UP:
-        context.draft.note(name, f"gave up before, and is not restarted without `rearm {name}`: {service.reason}")
+        context.draft.note(name, f"skipped: gave up before and needs `rearm {name}`: {service.reason}")
 
 
 def _arm_hold(context: LinkContext) -> None:
@@ -186,7 +186,7 @@ def _open_ordered_recovery(context: LinkContext) -> None:
         number,
         draft.at,
         ORDERED,
-        detail=f"no outage: {draft.by} ordered a recovery",
+        detail=f"no outage: recovery requested by {draft.by}",
         by_operator=True,
         services=ordered,
         back=draft.at,
@@ -196,35 +196,35 @@ def _open_ordered_recovery(context: LinkContext) -> None:
 
 
 ACTIONS = (
-    Action("open_outage", "begin an outage, dated back to the first bad round", _open_outage),
-    Action("open_blind_outage", "begin an outage that is the time in which nobody watched", _open_blind_outage),
-    Action("mark_link_back", "remember when the link came back", _mark_link_back),
-    Action("plan_recovery", "tell every service that a recovery begins", _plan_recovery),
-    Action("arm_hold", "set the timer after which restarts may begin", _arm_hold),
-    Action("cancel_hold", "take that timer away", _cancel_hold),
-    Action("end_hold", "let the restarts begin", _end_hold),
-    Action("note_relapse", "go on with the same outage", _note_relapse),
-    Action("charge_flap", "add the penalty of an outage, above `suppress` let restarts wait", _charge_flap),
-    Action("lift_damping", "let restarts wait no longer for the link to calm down", _lift_damping),
-    Action("close_outage", "end the outage", _close_outage),
-    Action("open_ordered_recovery", "begin a recovery without an outage", _open_ordered_recovery),
+    Action("open_outage", "open an outage, dated back to the first bad round", _open_outage),
+    Action("open_blind_outage", "open an outage that spans the monitoring gap", _open_blind_outage),
+    Action("mark_link_back", "record when the link came back", _mark_link_back),
+    Action("plan_recovery", "begin the recovery of every service", _plan_recovery),
+    Action("arm_hold", "start the hold timer", _arm_hold),
+    Action("cancel_hold", "cancel the hold timer", _cancel_hold),
+    Action("end_hold", "allow restarts", _end_hold),
+    Action("note_relapse", "continue the same outage", _note_relapse),
+    Action("charge_flap", "add the flap penalty; above `suppress`, hold restarts back", _charge_flap),
+    Action("lift_damping", "stop holding restarts back for this recovery", _lift_damping),
+    Action("close_outage", "close the outage", _close_outage),
+    Action("open_ordered_recovery", "open a recovery without an outage", _open_ordered_recovery),
 )
 
 
 def _restarts(context: LinkContext) -> str:
-    return damping.describe_damping(context.draft.link, context.draft.at) or "the services may be restarted"
+    return damping.describe_damping(context.draft.link, context.draft.at) or "restarts may begin"
 
 
 def _quality(context: LinkContext) -> str:
     sight = context.draft.link.sight
-    return "too few probes" if sight is None else explain_quality(sight, context.draft.plan.link.quality)
+    return "too few probes yet" if sight is None else explain_quality(sight, context.draft.plan.link.quality)
 
 
 def _calm(context: LinkContext) -> str:
-    """What the doubt came to. Entered by blindness, nobody can say whether there was an outage."""
+    """How the uncertainty ended. After a monitoring gap it is not known whether there was an outage."""
     blind, since = context.draft.world.blind, context.draft.link.since
     blinded = blind is not None and blind.until.steady >= since.steady
-    return "whether it was an outage is not known" if blinded else "it was no outage"
+    return "outage not ruled out (monitoring gap)" if blinded else "no outage"
 
 
 def _result(context: LinkContext) -> str:
@@ -232,13 +232,13 @@ def _result(context: LinkContext) -> str:
     ready = sum(service.state == ServiceState.READY for service in services)
     lost = [service.name for service in services if service.state == ServiceState.GAVE_UP]
     alone = [service.name for service in services if service.state not in (ServiceState.READY, ServiceState.GAVE_UP)]
-    told = [f"; {what}: {', '.join(names)}" for what, names in (("given up", lost), ("left alone", alone)) if names]
-    return f"{ready} of {len(services)} services are ready{''.join(told)}"
+    told = [f"; {what}: {', '.join(names)}" for what, names in (("gave up", lost), ("skipped", alone)) if names]
+    return f"{ready}/{len(services)} services ready{''.join(told)}"
 
 
 def _tell_bad_rounds(context: LinkContext) -> str:
     bad = context.draft.link.bad
-    return "one bad round" if bad == 1 else f"{bad} bad rounds in a row"
+    return "1 bad round" if bad == 1 else f"{bad} bad rounds in a row"
 
 
 FIELDS: dict[str, Callable[[LinkContext], str]] = {

@@ -12,7 +12,7 @@ def refuse_order(world: World, ordered: Ordered) -> str | None:
     unknown = [name for name in ordered.services if name not in world.services]
     if unknown:
         known = ", ".join(world.names) or "none"
-        return f"no service named {', '.join(unknown)} is configured; the services are: {known}"
+        return f"unknown service: {', '.join(unknown)}; configured: {known}"
     if ordered.order is Order.RECOVER:
         return _refuse_recovery(world, ordered)
     return None
@@ -21,19 +21,19 @@ def refuse_order(world: World, ordered: Ordered) -> str | None:
 def _refuse_recovery(world: World, ordered: Ordered) -> str | None:
     state, outage = world.link.state, world.outage
     if world.paused:
-        return "the agent is paused; `connmon-agent resume` first"
+        return "the agent is paused; run `connmon-agent resume` first"
     if state == LinkState.RECOVERING and outage is not None and outage.hold_over and not is_damped(world):
-        return "a recovery is already under way; `connmon-agent status` shows how far it is"
+        return "a recovery is already in progress; see `connmon-agent status`"
     if state == LinkState.RECOVERING and ordered.services:
-        return "a recovery of all services is about to begin; `connmon-agent recover` without names ends the waiting"
+        return "a recovery of all services is about to begin; run `connmon-agent recover` without names to begin now"
     if state == LinkState.OFFLINE:
-        return f"the link is {state} ({world.link.reason}); the recovery begins by itself once it is back"
+        return f"the link is {state} ({world.link.reason}); the recovery begins automatically when it is back"
     usable = state == LinkState.DEGRADED and degraded_by_quality(world)
     if state not in (LinkState.ONLINE, LinkState.RECOVERING) and not usable:
-        return f"the link is {state} ({world.link.reason}); try again once it is ONLINE"
+        return f"the link is {state} ({world.link.reason}); retry when it is ONLINE"
     spent = [name for name in ordered.services if _is_spent(world, name)]
     if spent:
-        return f"{', '.join(spent)}: the attempts are spent; `connmon-agent rearm {' '.join(spent)}` gives them back"
+        return f"all restart attempts used: {', '.join(spent)}; run `connmon-agent rearm {' '.join(spent)}` first"
     return None
 
 

@@ -33,7 +33,7 @@ class PortDecisions:
         known, plans = draft.world.forwards, plans_of(draft.world)
         for name in (name for name in before if name in known and name not in plans):
             if (intent := known[name].intent) is not None:
-                reason = "the service has no local port any more"
+                reason = "the service no longer has a local port"
                 draft.resolutions.append(Resolution(name, intent.token, "abandoned", reason))
         draft.change(forwards={name: known.get(name, Forward(name)) for name in plans})
         for name, plan in plans.items():

@@ -60,30 +60,30 @@ def judge(world: World, service: Service, seen: Sighting | Unseen, at: Moment) -
 def _unseen(service: Service, seen: Unseen, at: Moment, recovery: RecoveryPlan) -> Verdict:
     if seen.kind not in PASSING and _postponed_too_long(service, Obstacle.UNSEEN, at, recovery):
         limit = in_words(recovery.postpone_limit)
-        return Verdict(Ruling.NEEDLESS, f"it could not be seen for {limit}, it is left alone: {seen.reason}")
-    return Verdict(Ruling.POSTPONED, f"it cannot be seen: {seen.reason}", Obstacle.UNSEEN)
+        return Verdict(Ruling.NEEDLESS, f"skipped: could not be checked for {limit}: {seen.reason}")
+    return Verdict(Ruling.POSTPONED, f"postponed: cannot be checked: {seen.reason}", Obstacle.UNSEEN)
 
 
 def _cannot_be_restarted(seen: Sighting) -> Verdict | None:
     if not seen.exists:
-        return Verdict(Ruling.NEEDLESS, seen.progress or "it does not exist in the cluster")
+        return Verdict(Ruling.NEEDLESS, f"skipped: {seen.progress or 'not found in the cluster'}")
     if seen.paused:
-        return Verdict(Ruling.NEEDLESS, "its rollouts are paused; `kubectl rollout resume` would allow a restart")
+        return Verdict(Ruling.NEEDLESS, "skipped: its rollouts are paused (kubectl rollout resume allows a restart)")
     if seen.desired == 0:
-        return Verdict(Ruling.NEEDLESS, "it is scaled to 0, there is nothing to restart")
+        return Verdict(Ruling.NEEDLESS, "skipped: scaled to 0")
     if seen.restartable is not None:
-        return Verdict(Ruling.NEEDLESS, seen.restartable)
+        return Verdict(Ruling.NEEDLESS, f"skipped: {seen.restartable}")
     if seen.gated is not None:
-        return Verdict(Ruling.NEEDLESS, f"skipped: {seen.gated}; a new pod waits until somebody removes it")
+        return Verdict(Ruling.NEEDLESS, f"skipped: {seen.gated}; a new pod would wait until it is removed")
     return None
 
 
 def _restarted_in_this_outage(service: Service, seen: Sighting, outage: Outage) -> Verdict | None:
-    """A relapse, or an attempt that helped late: what is healthy after our restart is left alone."""
+    """A relapse, or an attempt that helped late: what is healthy after our restart is skipped."""
     ours = seen.token is not None and seen.token == service.token
     restarted = service.restarted is not None and service.restarted.steady >= outage.started.steady
     if ours and restarted and seen.healthy:
-        return Verdict(Ruling.NEEDLESS, "it was restarted in this outage and is available")
+        return Verdict(Ruling.NEEDLESS, "skipped: already restarted in this outage, and available")
     return None
 
 
@@ -99,9 +99,10 @@ def _rolling(service: Service, seen: Sighting, at: Moment, recovery: RecoveryPla
     if not makes_progress(service, seen, at, recovery):
         return None
     if _postponed_too_long(service, Obstacle.ROLLOUT, at, recovery):
-        since = f"it is still rolling out after {in_words(recovery.postpone_limit)}"
-        return Verdict(Ruling.NEEDLESS, f"skipped: {since}, and nothing shows that it is stuck: {seen.progress}")
-    return Verdict(Ruling.POSTPONED, f"it is already rolling out: {seen.trouble or seen.progress}", Obstacle.ROLLOUT)
+        since = f"still rolling out after {in_words(recovery.postpone_limit)}"
+        return Verdict(Ruling.NEEDLESS, f"skipped: {since}, with no sign that it is stuck: {seen.progress}")
+    why = f"postponed: a rollout is in progress: {seen.trouble or seen.progress}"
+    return Verdict(Ruling.POSTPONED, why, Obstacle.ROLLOUT)
 
 
 def _rolling_for_us(service: Service, seen: Sighting, at: Moment, recovery: RecoveryPlan) -> Verdict | None:
@@ -109,7 +110,7 @@ def _rolling_for_us(service: Service, seen: Sighting, at: Moment, recovery: Reco
     restarted = service.restarted
     if restarted is None or at.steady - restarted.steady >= recovery.ready_timeout:
         return None
-    return Verdict(Ruling.POSTPONED, f"our restart is rolling out: {seen.progress}", Obstacle.ROLLOUT)
+    return Verdict(Ruling.POSTPONED, f"postponed: our restart is rolling out: {seen.progress}", Obstacle.ROLLOUT)
 
 
 def _restarted_by_others(service: Service, seen: Sighting, outage: Outage) -> Verdict | None:
@@ -117,9 +118,8 @@ def _restarted_by_others(service: Service, seen: Sighting, outage: Outage) -> Ve
     if outage.by_operator:
         return None
     if is_changed_since_return(service, seen) and seen.healthy and not is_ours(service, seen):
-        return Verdict(
-            Ruling.NEEDLESS, f"it was already restarted since the outage, by {seen.revised_by or 'somebody'}"
-        )
+        by = seen.revised_by or "another client"
+        return Verdict(Ruling.NEEDLESS, f"skipped: already restarted since the outage, by {by}")
     return None
 
 
@@ -128,13 +128,14 @@ def _not_wanted(world: World, service: Service, seen: Sighting, at: Moment) -> V
     assert outage is not None
     if not outage.by_operator:
         if recovery.when is When.UNHEALTHY and seen.healthy:
-            return Verdict(Ruling.NEEDLESS, "it is available, and only what is not is to be restarted")
+            return Verdict(Ruling.NEEDLESS, "skipped: available (recovery.when: unhealthy)")
         dark = darkness(outage, at)
         if recovery.when is When.OUTAGE_LONGER_THAN and dark <= recovery.outage_longer_than:
             limit = in_words(recovery.outage_longer_than)
-            return Verdict(Ruling.NEEDLESS, f"the outage took {in_words(dark)}, not longer than {limit}")
+            return Verdict(Ruling.NEEDLESS, f"skipped: the outage lasted {in_words(dark)}, not longer than {limit}")
     if service.attempts >= recovery.max_restart_attempts and seen.healthy:
-        return Verdict(Ruling.NEEDLESS, f"all {recovery.max_restart_attempts} attempts are spent, and it is available")
+        used = f"{service.attempts}/{recovery.max_restart_attempts} restarts used"
+        return Verdict(Ruling.NEEDLESS, f"skipped: {used}, and it is available")
     return None
 
 
@@ -142,8 +143,8 @@ def _held_by_damping(world: World, seen: Sighting) -> Verdict | None:
     """Damping spares services that work the restarts of a link that flaps; one that is broken is worth its attempt."""
     if not is_damped(world) or not seen.healthy:
         return None
-    reason = f"it is available, and restarts of available services are damped {_end_of_damping(world.link)}"
-    return Verdict(Ruling.POSTPONED, f"{reason}, because the link flaps", Obstacle.DAMPING)
+    reason = f"postponed {_end_of_damping(world.link)}: available, and the link is flapping (damping)"
+    return Verdict(Ruling.POSTPONED, reason, Obstacle.DAMPING)
 
 
 def _end_of_damping(link: Link) -> str:
@@ -157,8 +158,8 @@ def _disruption_forbidden(service: Service, seen: Sighting, at: Moment, recovery
         return None
     reason = f"PodDisruptionBudget {seen.blocked_by} allows no disruption"
     if _postponed_too_long(service, Obstacle.DISRUPTION, at, recovery):
-        return Verdict(Ruling.NEEDLESS, f"{reason} since {in_words(recovery.postpone_limit)}; it is left alone")
-    return Verdict(Ruling.POSTPONED, reason, Obstacle.DISRUPTION)
+        return Verdict(Ruling.NEEDLESS, f"skipped after {in_words(recovery.postpone_limit)}: {reason}")
+    return Verdict(Ruling.POSTPONED, f"postponed: {reason}", Obstacle.DISRUPTION)
 
 
 def _cannot_be_pulled(service: Service, seen: Sighting, at: Moment, recovery: RecoveryPlan) -> Verdict | None:
@@ -176,7 +177,7 @@ def _cannot_be_pulled(service: Service, seen: Sighting, at: Moment, recovery: Re
     reason += f"pull {pull.image} ({pull.why})"
     if _postponed_too_long(service, Obstacle.REGISTRY, at, recovery):
         return Verdict(Ruling.NEEDLESS, f"skipped after {in_words(recovery.postpone_limit)}: {reason}")
-    return Verdict(Ruling.POSTPONED, reason, Obstacle.REGISTRY)
+    return Verdict(Ruling.POSTPONED, f"postponed: {reason}", Obstacle.REGISTRY)
 
 
 def find_forbidding(seen: Sighting) -> Pull | None:
@@ -188,15 +189,15 @@ def find_forbidding(seen: Sighting) -> Pull | None:
 def _refused_for_good(
     service: Service, seen: Sighting, outage: Outage, at: Moment, recovery: RecoveryPlan
 ) -> Verdict | None:
-    """What is available is left alone; what is not has been given up, for only a person can change the answer."""
+    """What is available is skipped; what is not has been given up, for only a person can change the answer."""
     if not is_refused_for_good(service, outage, at, recovery):
         return None
     ruling = Ruling.NEEDLESS if seen.healthy else Ruling.DENIED
-    return Verdict(ruling, f"every restart was refused for {in_words(recovery.postpone_limit)}: {service.refusal}")
+    return Verdict(ruling, f"every restart refused for {in_words(recovery.postpone_limit)}: {service.refusal}")
 
 
 def _only_watched(recovery: RecoveryPlan) -> Verdict | None:
-    return None if recovery.act else Verdict(Ruling.NEEDLESS, "shadow mode: it would be restarted now")
+    return None if recovery.act else Verdict(Ruling.NEEDLESS, "shadow mode: would be restarted now")
 
 
 def _postponed_too_long(service: Service, obstacle: Obstacle, at: Moment, recovery: RecoveryPlan) -> bool:
@@ -209,10 +210,12 @@ def _postponed_too_long(service: Service, obstacle: Obstacle, at: Moment, recove
 def _why_due(world: World, service: Service, seen: Sighting, at: Moment) -> str:
     outage = world.outage
     if seen.healthy:
-        return "an operator ordered it" if outage is not None and outage.by_operator else "it was cut off by the outage"
-    ailing = seen.trouble or seen.progress or f"{seen.available} of {seen.desired} are available"
+        return (
+            "requested by an operator" if outage is not None and outage.by_operator else "restart due after the outage"
+        )
+    trouble = seen.trouble or seen.progress or f"{seen.available} of {seen.desired} available"
     if is_rolling(seen) and not seen.stalled and (still := still_for(service, seen, at)):
-        ailing = f"its rollout made no progress for {in_words(still)}: {ailing}"
+        trouble = f"rollout without progress for {in_words(still)}: {trouble}"
     if not is_damped(world):
-        return ailing
-    return f"{ailing}; the damping {_end_of_damping(world.link)} only holds back restarts of available services"
+        return trouble
+    return f"{trouble}; not held back by damping {_end_of_damping(world.link)}: it is not available"

@@ -162,16 +162,16 @@ def is_poor(link: Link) -> bool:
 
 
 def explain_quality(sight: QualitySight, plan: QualityPlan) -> str:
-    """Why the link is called so: ``lossy: 23 % of the probes lost in the last minute, more than 20 %``."""
-    span = _span(max(plan.window, round(sight.seconds)))
-    lost = f"{_percent(sight.loss)} of the probes lost in the last {span}"
-    slow = "nothing answered" if sight.p95_ms is None else f"{sight.p95_ms:.0f} ms at the 95th percentile"
+    """Why the link is called so: ``lossy: loss 23 % over 1 min, threshold 20 %``."""
+    span = in_words(max(plan.window, round(sight.seconds)))
+    lost = f"loss {_percent(sight.loss)}"
+    slow = "no answers" if sight.p95_ms is None else f"p95 {sight.p95_ms:.0f} ms"
     match sight.quality:
         case Quality.LOSSY:
-            return f"lossy: {lost}, more than {_percent(plan.enter_loss)}"
+            return f"lossy: {lost} over {span}, threshold {_percent(plan.enter_loss)}"
         case Quality.SLOW:
-            return f"slow: {slow} in the last {span}, more than {plan.enter_latency * 1000:.0f} ms"
-    return f"{lost}, {slow}"
+            return f"slow: {slow} over {span}, threshold {plan.enter_latency * 1000:.0f} ms"
+    return f"{lost}, {slow} over {span}"
 
 
 def _take_deciding(targets: Mapping[str, Sequence[Sample]], quorum: int, *, even: bool = True) -> _Figures:
@@ -206,7 +206,3 @@ def _rank(ordered: Sequence[float], share: float) -> float:
 
 def _percent(share: float) -> str:
     return f"{share * 100:.3g} %" if share < 0.01 else f"{share * 100:.0f} %"
-
-
-def _span(seconds: float) -> str:
-    return "minute" if seconds == 60 else in_words(seconds)

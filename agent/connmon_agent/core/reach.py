@@ -55,16 +55,16 @@ def describe_port(world: World, name: str) -> str:
     forward = world.forwards.get(name)
     if forward is None:
         return ""
-    return "reached through its local port" if is_reachable(world, name) else _describe(forward)
+    return "reachable through its local port" if is_reachable(world, name) else _describe(forward)
 
 
 def _describe(forward: Forward) -> str:
     if forward.state == ForwardState.CONFLICT:
-        return f"no local port leads to it: {forward.reason}"
+        return f"no local port available: {forward.reason}"
     if forward.port is None:
-        return "its local port is not open yet"
+        return "local port not open yet"
     if forward.trouble is not None:
-        return f"its local port {forward.port} does not lead to it: {forward.trouble}"
+        return f"local port {forward.port} does not reach it: {forward.trouble}"
     if forward.state == ForwardState.OPEN:
-        return f"its local port {forward.port} is to be checked again"
-    return f"its local port {forward.port} is yet to be checked"
+        return f"local port {forward.port} must be checked again"
+    return f"local port {forward.port} not checked yet"

@@ -20,7 +20,7 @@ from .service_words import FIELDS
 from .wording import counted, in_words, left_in_words
 from .world import LinkState, Service, ServiceState, World
 
-WHOLE = 2.0  # seconds from which on a pause between rounds is told in whole ones: in an outage it grows all the time
+WHOLE = 2.0  # seconds from which on the interval of rounds is given in whole ones: in an outage it keeps growing
 
 
 def find_holds(world: World, now: Moment) -> list[str]:
@@ -30,21 +30,21 @@ def find_holds(world: World, now: Moment) -> list[str]:
 
 def tell_shadow(world: World) -> list[str]:
     """That nothing is ever restarted, where that is configured."""
-    return [] if world.plan.recovery.act else ["shadow mode (recovery.act is false): nothing is ever restarted"]
+    return [] if world.plan.recovery.act else ["shadow mode (recovery.act: false): nothing is ever restarted"]
 
 
 def _link_holds(world: World, now: Moment) -> list[str]:
     if world.link.state == LinkState.ONLINE:
-        return ["the link is ONLINE, there is nothing to recover from; `connmon-agent recover` restarts all the same"]
+        return ["the link is ONLINE, no recovery is needed; `connmon-agent recover` restarts anyway"]
     if world.link.state != LinkState.RECOVERING:
-        return [f"services are restarted only in a recovery, and the link is {world.link.state}"]
+        return [f"the link is {world.link.state}; services are restarted only while it is RECOVERING"]
     if world.outage is None or not world.outage.hold_over:
         return [_hold_left(world, now)]
     if world.link.confirmed:
         return []
     if world.link.void:
-        return ["no target could be probed in the newest round, so that nobody knows whether the link works"]
-    return ["the newest round was bad" if world.link.bad else "no round has been good since the agent started"]
+        return ["the last round was inconclusive: no target could be probed"]
+    return ["the last round was bad" if world.link.bad else "no good round since the agent started"]
 
 
 def _damping_holds(world: World, now: Moment) -> list[str]:
@@ -54,7 +54,7 @@ def _damping_holds(world: World, now: Moment) -> list[str]:
 
 
 def _pause_holds(world: World) -> list[str]:
-    return ["an operator paused the agent; `connmon-agent resume` lets restarts go on"] if world.paused else []
+    return ["the agent is paused; run `connmon-agent resume` to continue"] if world.paused else []
 
 
 def _holds_of(world: World, service: Service, now: Moment) -> list[str]:
@@ -69,9 +69,10 @@ def find_service_holds(world: World, name: str, now: Moment) -> list[str]:
     spent = service.attempts >= plan.max_restart_attempts
     if not spent and service.state != ServiceState.GAVE_UP:
         return [*_holds_of(world, service, now), *tell_shadow(world)]
-    why = f"all {plan.max_restart_attempts} attempts are spent (max_restart_attempts)" if spent else "it was given up"
-    back = f"`connmon-agent rearm {name}` gives them back, or being available for {in_words(plan.healthy_for)}"
-    budget = f"{why}: neither an outage nor `connmon-agent recover` restarts it; {back} without a break"
+    limit = plan.max_restart_attempts
+    why = f"{service.attempts}/{limit} restarts used (max_restart_attempts)" if spent else "it gave up"
+    reset = f"`connmon-agent rearm {name}`, or {in_words(plan.healthy_for)} of uninterrupted health"
+    budget = f"{why}: no outage and no `connmon-agent recover` restarts it; reset by {reset}"
     others = [] if world.link.state == LinkState.ONLINE else _holds_of(world, service, now)
     return [budget, *others, *tell_shadow(world)]
 
@@ -87,20 +88,20 @@ def explain_turn(world: World, name: str, now: Moment) -> str:
     if stage is not None and stage < world.plan.service(name).stage:
         first = [f"{plan.name} ({world.services[plan.name].state})" for plan in world.plan.services
                  if plan.stage == stage and world.services[plan.name].state in UNSETTLED]  # fmt: skip
-        return f"first come the services of stage {stage + 1}: {', '.join(first)}"
+        return f"waiting for stage {stage + 1}: {', '.join(first)}"
     busy = [service.name for service in world.services.values() if service.state in BUSY]
-    return f"`parallel` is {world.plan.recovery.parallel}, and under way are {', '.join(busy) or 'others'}"
+    return f"`parallel` is {world.plan.recovery.parallel}; in progress: {', '.join(busy) or 'others'}"
 
 
 def next_look(world: World, name: str, now: Moment) -> str:
-    """When the service is looked at again."""
+    """When the service is checked again."""
     service, demand = world.services[name], inspections(world, now.steady).get(name)
     if demand is not None:
         wait = demand.earliest - now.steady
         return f"in {left_in_words(wait)}" if wait > 0 else f"within {in_words(demand.interval)}"
     if service.state == ServiceState.BACKOFF:
-        return f"when the pause ends, {_timer_left(world, backoff_timer(name), now)}"
-    return "once it is its turn" if service.state == ServiceState.WAITING else "once the request was answered"
+        return f"when the backoff elapses, {_timer_left(world, backoff_timer(name), now)}"
+    return "when it is its turn" if service.state == ServiceState.WAITING else "when the request is answered"
 
 
 def change_link_guard(name: str, wanted: bool, context: LinkContext, meaning: str) -> str:
@@ -120,7 +121,7 @@ def next_link_trigger(trigger: str, world: World, now: Moment) -> str:
             interval = round_interval(world, now.steady)
             return f"a round every {in_words(interval if interval < WHOLE else round(interval))}"
         case "hold_elapsed":
-            return f"the hold ends {_timer_left(world, HOLD, now)}"
+            return f"the hold elapses {_timer_left(world, HOLD, now)}"
         case "damping_elapsed":
             return f"the damping ends {_timer_left(world, DAMPING, now)}"
         case "services_settled":
@@ -131,22 +132,22 @@ def next_link_trigger(trigger: str, world: World, now: Moment) -> str:
         case "agent_started":
             return "a start of the agent"
         case "went_blind":
-            return "a time in which nobody watches"
+            return "a monitoring gap"
         case "quality_bad" | "quality_good":
-            return "measured with every round"
+            return "measured in every round"
         case _:
-            return "at no time that is set"
+            return "not scheduled"
 
 
 def next_service_trigger(trigger: str, name: str, world: World, now: Moment) -> str:
     """When the trigger of a service's chart comes next, or what would bring it."""
     match trigger:
         case "inspected":
-            return f"the next look, {next_look(world, name, now)}"
+            return f"the next check, {next_look(world, name, now)}"
         case "recovery_begins":
             return f"the next recovery, or `connmon-agent recover {name}`"
         case "backoff_elapsed":
-            return f"the pause ends {_timer_left(world, backoff_timer(name), now)}"
+            return f"the backoff elapses {_timer_left(world, backoff_timer(name), now)}"
         case "health_proven":
             return _health_left(world, name, now)
         case "rearm":
@@ -154,13 +155,13 @@ def next_service_trigger(trigger: str, name: str, world: World, now: Moment) -> 
         case "port_proven":
             return "the next check of its local port"
         case "went_blind":
-            return "a time in which nobody watches"
+            return "a monitoring gap"
         case "agent_started":
             return "a start of the agent"
         case "restart_applied" | "restart_refused" | "restart_unknown":
             return "the cluster's answer to the request"
         case _:
-            return "at no time that is set"
+            return "not scheduled"
 
 
 def _tell(
@@ -169,13 +170,13 @@ def _tell(
     tell = table.get((name, wanted))
     if tell is not None:
         return tell(context)
-    return f"{'only where' if wanted else 'not as long as'} {meaning}"
+    return f"{'only if' if wanted else 'not while'} {meaning}"
 
 
 def _timer_left(world: World, timer: str, now: Moment) -> str:
     due = world.timers.get(timer)
     if due is None:
-        return "at no time that is set"
+        return "(not scheduled)"
     left = due.steady - now.steady
     return f"in {left_in_words(left)}" if left > 0 else "now"
 
@@ -189,14 +190,14 @@ def _hold_left(world: World, now: Moment) -> str:
 def _health_left(world: World, name: str, now: Moment) -> str:
     since, needed = world.services[name].healthy_since, world.plan.recovery.healthy_for
     if since is None:
-        return f"available for {in_words(needed)} without a break; it is not available now"
-    return f"available for {left_in_words(max(0.0, since.steady + needed - now.steady))} more without a break"
+        return f"{in_words(needed)} of uninterrupted health; not available now"
+    return f"{left_in_words(max(0.0, since.steady + needed - now.steady))} more of uninterrupted health"
 
 
 def _end_of_grace(context: LinkContext) -> str:
     link, grace = context.draft.link, context.draft.plan.link.boot_grace
     left = 0.0 if link.booted is None else link.booted.steady + grace - context.draft.at.steady
-    return f"{link.lacks}: this machine gets it, or `boot_grace` ends in {left_in_words(left)}"
+    return f"waiting for this machine's network ({link.lacks}); `boot_grace` ends in {left_in_words(left)}"
 
 
 def _rise(context: LinkContext) -> str:
@@ -207,7 +208,7 @@ def _rise(context: LinkContext) -> str:
 def _fall(context: LinkContext) -> str:
     link, fall = context.draft.link, context.draft.plan.link.fall
     if link.ruled_out:
-        return "one bad round, because the carrier or the default route is gone"
+        return "1 bad round, because there is no carrier or no default route"
     return f"{_more(fall - link.bad, 'bad')} ({link.bad} of {fall})"
 
 
@@ -222,34 +223,34 @@ def _waver(context: LinkContext) -> str:
 
 
 def _void(context: LinkContext) -> str:
-    return f"only where no target can be probed for {context.draft.plan.link.fall} rounds in a row"
+    return f"only after {context.draft.plan.link.fall} inconclusive rounds in a row"
 
 
 def _better(context: LinkContext) -> str:
     plan, sight = context.draft.plan.link.quality, context.draft.link.sight
     now = f" (now {describe_quality(sight)})" if sight is not None else ""
-    loss, latency = f"{plan.leave_loss * 100:.0f} %", in_words(plan.leave_latency)
-    return f"losses of {loss} at most, and 95 of 100 answers within {latency}{now}"
+    loss, latency = f"{plan.leave_loss * 100:.0f} %", f"{plan.leave_latency * 1000:.0f} ms"
+    return f"loss at most {loss} and p95 at most {latency}{now}"
 
 
 def _worse(context: LinkContext) -> str:
     plan = context.draft.plan.link.quality
-    latency = in_words(plan.enter_latency)
-    return f"more than {plan.enter_loss * 100:.0f} % lost, or 5 of 100 answers later than {latency}"
+    latency = f"{plan.enter_latency * 1000:.0f} ms"
+    return f"loss above {plan.enter_loss * 100:.0f} % or p95 above {latency}"
 
 
 def _free_budget(context: ServiceContext) -> str:
     limit = context.draft.plan.recovery.max_restart_attempts
     proof = in_words(context.draft.plan.recovery.healthy_for)
     return (
-        f"all {limit} attempts are spent; `connmon-agent rearm {context.name}` gives them back, "
-        f"or being available for {proof}"
+        f"{context.service.attempts}/{limit} restarts used; reset by `connmon-agent rearm {context.name}` "
+        f"or {proof} of uninterrupted health"
     )
 
 
 def _spend_budget(context: ServiceContext) -> str:
     limit = context.draft.plan.recovery.max_restart_attempts
-    return f"only once all attempts are spent; {limit - context.service.attempts} of {limit} are left"
+    return f"only when all restarts are used; {context.service.attempts}/{limit} used"
 
 
 def _turn(context: ServiceContext) -> str:
@@ -259,9 +260,9 @@ def _turn(context: ServiceContext) -> str:
 def _failing(context: ServiceContext) -> str:
     deadline = context.service.deadline
     if deadline is None:
-        return "only where the rollout fails"
+        return "only if the rollout fails"
     left = max(0.0, deadline - context.draft.at.steady)
-    return f"only where the rollout fails, or is not complete in {left_in_words(left)}"
+    return f"only if the rollout fails or is not complete in {left_in_words(left)}"
 
 
 def _holds(context: ServiceContext) -> str:
@@ -271,24 +272,24 @@ def _holds(context: ServiceContext) -> str:
 def _wanted(context: ServiceContext) -> str:
     outage = context.draft.outage
     if outage is None:
-        return "there must be an outage or an ordered recovery"
+        return "only in a recovery: after an outage or on request"
     return f"this recovery is only for {', '.join(outage.services or ())}"
 
 
 def _verdict(context: ServiceContext) -> str:
-    """What the last look before a restart says, which is one of three."""
+    """What the last check before a restart says, which is one of three."""
     if context.seen is None or context.draft.outage is None:
-        return "the cluster must be asked first"
+        return "the service must be checked in the cluster first"
     ruling = judge(context.draft.world, context.service, context.seen, context.draft.at)
-    return f"it is {ruling.ruling}: {ruling.reason}"
+    return f"{ruling.ruling}: {ruling.reason.removeprefix(f'{ruling.ruling}: ')}"
 
 
 def _sight(context: ServiceContext) -> str:
-    return f"every replica must be available; last seen: {FIELDS['sight'](context)}"
+    return f"every replica must be available; last check: {FIELDS['sight'](context)}"
 
 
 def _port(context: ServiceContext) -> str:
-    return describe_port(context.draft.world, context.name) or "it has no local port"
+    return describe_port(context.draft.world, context.name) or "no local port"
 
 
 _LINK_CHANGES: dict[tuple[str, bool], Callable[[LinkContext], str]] = {
@@ -297,14 +298,14 @@ _LINK_CHANGES: dict[tuple[str, bool], Callable[[LinkContext], str]] = {
     ("wavering", True): _waver,
     ("void_reached", True): _void,
     ("link_good", True): lambda context: "a good round",
-    ("holding", True): lambda context: "only while the link has yet to stay good for `hold`",
+    ("holding", True): lambda context: "only during the hold",
     ("holding", False): lambda context: _hold_left(context.draft.world, context.draft.at),
     ("quality_poor", True): _worse,
     ("quality_poor", False): _better,
-    ("damped", True): lambda context: "only while restarts are damped",
-    ("booting", True): lambda context: "only after a boot, while this machine itself has no network yet",
+    ("damped", True): lambda context: "only while restarts are held back by damping",
+    ("booting", True): lambda context: "only after a boot, while this machine has no network yet",
     ("booting", False): _end_of_grace,
-    ("after_boot", True): lambda context: "only at the first start after the machine was restarted",
+    ("after_boot", True): lambda context: "only at the first start after a reboot",
 }
 _SERVICE_CHANGES: dict[tuple[str, bool], Callable[[ServiceContext], str]] = {
     ("budget_left", True): _free_budget,
@@ -319,7 +320,7 @@ _SERVICE_CHANGES: dict[tuple[str, bool], Callable[[ServiceContext], str]] = {
     ("healthy", True): _sight,
     ("rollout_complete", True): _sight,
     ("rollout_failed", True): _failing,
-    ("available", True): lambda context: "every replica must be available; it was not when it was last seen",
+    ("available", True): lambda context: "every replica must be available; not so at the last check",
     ("reachable", True): _port,
     ("tried_in_vain", True): _port,
     ("port_given_up", True): _port,

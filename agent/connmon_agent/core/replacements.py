@@ -12,7 +12,7 @@ from .draft import Draft, ServiceContext
 from .sightings import Sighting
 from .world import Baseline, Service
 
-REMEDY = "let it ignore the annotations connmon.io/*"
+REMEDY = "configure it to ignore the annotations connmon.io/*"
 
 
 def take_baseline(context: ServiceContext, seen: Sighting) -> None:
@@ -30,9 +30,9 @@ def note_undoing(draft: Draft, name: str, seen: Sighting) -> None:
         if service.undone:
             draft.change_service(name, undone="")
     elif not service.undone:
-        undone = f"{_find_author(service.before, seen)} took the annotations of the restart out of the pod template"
+        undone = f"{_find_author(service.before, seen)} removed the restart annotations from the pod template"
         draft.change_service(name, undone=undone)
-        draft.note(name, f"{undone}. If a controller does this, {REMEDY}")
+        draft.note(name, f"{undone}; if this is a controller, {REMEDY}")
 
 
 def is_replaced(service: Service, seen: Sighting) -> bool | None:
@@ -49,7 +49,7 @@ def is_replaced(service: Service, seen: Sighting) -> bool | None:
 
 def explain_undoing(service: Service) -> str:
     """Why a complete rollout is no restart."""
-    return f"{service.undone or 'somebody took the restart back'}, and the old pods run on; {REMEDY}"
+    return f"{service.undone or 'the restart was reverted'}, and the old pods are still running; {REMEDY}"
 
 
 def _find_author(before: Baseline, seen: Sighting) -> str:
@@ -58,7 +58,7 @@ def _find_author(before: Baseline, seen: Sighting) -> str:
     if new:
         return ", ".join(dict.fromkeys(new))
     names = ", ".join(dict.fromkeys(map(_name, seen.managers)))
-    return f"somebody (field managers of the object: {names})" if names else "somebody"
+    return f"another client (field managers of the object: {names})" if names else "another client"
 
 
 def _name(entry: str) -> str:

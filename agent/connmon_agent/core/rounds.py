@@ -231,9 +231,9 @@ def note_news(draft: Draft, before: Link) -> None:
         return
     if link.cause != before.cause and not {link.cause, before.cause} <= _ALIKE:
         if link.cause is not None:
-            draft.note("link", f"{link.cause}: {link.detail}; it stays {link.state}")
+            draft.note("link", f"{link.state}, {link.cause}: {link.detail}")
         elif link.state != LinkState.OFFLINE:  # there a good round is not the end yet
-            draft.note("link", f"no longer {before.cause}; it stays {link.state}")
+            draft.note("link", f"{link.state}, no longer {before.cause}")
     elif link.suspects != before.suspects:
-        kinds = f"the suspect probes are now those of kind {', '.join(link.suspects)}, which do not count"
-        draft.note("link", kinds if link.suspects else "no kind of probes is suspect any more")
+        kinds = f"suspect probes, not counted: {', '.join(link.suspects)}"
+        draft.note("link", kinds if link.suspects else "no suspect probes any more")

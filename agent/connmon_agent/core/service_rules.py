@@ -156,40 +156,50 @@ def _port_given_up(context: ServiceContext) -> bool:
 
 
 GUARDS: tuple[Guard[ServiceContext], ...] = (
-    Guard("healthy", "it is there, rolled out, and every replica is available", _healthy),
-    Guard("wanted", "this recovery is for it", _wanted),
+    Guard(
+        "healthy",
+        "the rollout is complete and every replica is available",
+        _healthy,
+        negation="the rollout is incomplete or a replica is unavailable",
+    ),
+    Guard("wanted", "this recovery includes the service", _wanted),
     Guard(
         "may_act",
-        "the link is back and good, the agent is not paused, and damping does not hold it",
+        "the link is back and good, the agent is not paused, and damping does not hold the service back",
         _may_act,
         RECOVERING,
     ),
-    Guard("my_turn", "its stage is open and a place is free", _my_turn, RECOVERING),
-    Guard("recovery_runs", "the link is RECOVERING, and this recovery is for it", _recovery_runs, RECOVERING),
+    Guard("my_turn", "its stage is open and a slot is free", _my_turn, RECOVERING),
+    Guard("recovery_runs", "the link is RECOVERING and this recovery includes the service", _recovery_runs, RECOVERING),
     Guard("link_back", "the link is back and has stayed good for `hold`", _link_back, RECOVERING),
-    Guard("budget_left", "fewer attempts are charged than `max_restart_attempts`", _budget_left),
-    Guard("restart_due", "nothing speaks against a restart", _ruled(Ruling.DUE), group="verdict"),
-    Guard("restart_needless", "there is a reason to leave it alone", _ruled(Ruling.NEEDLESS), group="verdict"),
-    Guard("restart_postponed", "there is a reason to wait", _ruled(Ruling.POSTPONED), group="verdict"),
+    Guard("budget_left", "fewer restarts used than `max_restart_attempts`", _budget_left),
+    Guard("restart_due", "no condition blocks a restart", _ruled(Ruling.DUE), group="verdict"),
+    Guard("restart_needless", "there is a reason to skip the service", _ruled(Ruling.NEEDLESS), group="verdict"),
+    Guard("restart_postponed", "there is a reason to postpone the restart", _ruled(Ruling.POSTPONED), group="verdict"),
     Guard("restart_denied", "the cluster refused it for `postpone_limit`", _ruled(Ruling.DENIED), group="verdict"),
     Guard("in_doubt", "the outcome of the last request is unknown", _in_doubt),
     Guard("resent", "the request was sent more than once", _resent),
-    Guard("own_token_seen", "the cluster shows our token", _token_is("own"), group="read-back"),
-    Guard("previous_token_seen", "the cluster shows what was there before", _token_is("previous"), group="read-back"),
-    Guard("other_token_seen", "the cluster shows something else", _token_is("other"), group="read-back"),
-    Guard("object_gone_at_read_back", "the cluster says it does not exist", _gone, group="read-back"),
-    Guard("rollout_complete", "everything is available, and newer than the restart", _complete, group="rollout"),
-    Guard("rollout_under_way", "the rollout goes on and is not overdue", _under_way, group="rollout"),
-    Guard("rollout_failed", "the rollout failed, is overdue or was taken back", _failed, group="rollout"),
-    Guard("object_gone", "the cluster says it does not exist", _gone, group="rollout"),
-    Guard("unseen", "the cluster could not tell", _unseen, group="rollout"),
-    Guard("available", "every replica was available when it was last seen", _available),
-    Guard("reachable", "its local port was tried since then and leads to it, or it has none", _reachable),
-    Guard("tried_in_vain", "its local port was tried since then and does not lead to it, or is taken", _tried_in_vain),
-    Guard("port_given_up", "what ails its local port needs a person, or lasted for `ready_timeout`", _port_given_up),
+    Guard("own_token_seen", "the cluster shows the restart token of this request", _token_is("own"), group="read-back"),
+    Guard(
+        "previous_token_seen",
+        "the cluster shows the state before the request",
+        _token_is("previous"),
+        group="read-back",
+    ),
+    Guard("other_token_seen", "the cluster shows another client's change", _token_is("other"), group="read-back"),
+    Guard("object_gone_at_read_back", "the workload does not exist in the cluster", _gone, group="read-back"),
+    Guard("rollout_complete", "every replica is available and newer than the restart", _complete, group="rollout"),
+    Guard("rollout_under_way", "the rollout is in progress and not overdue", _under_way, group="rollout"),
+    Guard("rollout_failed", "the rollout failed, is overdue or was reverted", _failed, group="rollout"),
+    Guard("object_gone", "the workload does not exist in the cluster", _gone, group="rollout"),
+    Guard("unseen", "the workload could not be read", _unseen, group="rollout"),
+    Guard("available", "every replica was available at the last check", _available),
+    Guard("reachable", "its local port was checked since then and reaches it, or it has none", _reachable),
+    Guard("tried_in_vain", "its local port was checked since then and does not reach it, or is in use", _tried_in_vain),
+    Guard("port_given_up", "its local port needs an operator, or has failed for `ready_timeout`", _port_given_up),
     Guard("refused_by_conflict", "the request's precondition did not hold", is_conflict, group="refusal"),
-    Guard("refused_as_gone", "the cluster says it does not exist", is_gone, group="refusal"),
-    Guard("refused_otherwise", "a policy, a role or the API itself refuses it", is_refused_otherwise, group="refusal"),
+    Guard("refused_as_gone", "the workload does not exist in the cluster", is_gone, group="refusal"),
+    Guard("refused_otherwise", "a policy, a role or the API refused it", is_refused_otherwise, group="refusal"),
 )
 
 
@@ -277,7 +287,7 @@ def _drop_intent(context: ServiceContext) -> None:
 
 
 def _abandon_intent(context: ServiceContext) -> None:
-    _settle_intent(context, "foreign", "the cluster shows somebody else's change")
+    _settle_intent(context, "foreign", "the cluster shows another client's change")
 
 
 def _doubt_intent(context: ServiceContext) -> None:
@@ -325,22 +335,22 @@ def _return_budget(context: ServiceContext) -> None:
 
 
 ACTIONS: tuple[Action[ServiceContext], ...] = (
-    Action("request_restart", "charge an attempt and ask the cluster for a restart", _request_restart,
+    Action("request_restart", "charge an attempt and request the restart", _request_restart,
            effect="cas-token", charges="restarts"),
-    Action("resend_restart", "send the very same request again", _resend_restart,
+    Action("resend_restart", "send the same request again", _resend_restart,
            effect="cas-token", repeats="request_restart"),
-    Action("postpone_restart", "remember since when the restart has been put off", _postpone_restart),
-    Action("confirm_restart", "settle the intent as applied and set the deadline of the rollout", _confirm_restart),
-    Action("drop_intent", "settle the intent as refused", _drop_intent),
-    Action("refund_attempt", "take the charge of a request back that certainly did nothing", refund_attempt),
-    Action("abandon_intent", "settle the intent as overtaken by somebody else", _abandon_intent),
-    Action("doubt_intent", "read the cluster back before anything else", _doubt_intent),
-    Action("contest_intent", "read the cluster back, and send the request no more", _contest_intent),
-    Action("arm_backoff", "set the timer that ends the pause", _arm_backoff),
-    Action("settle_service", "nothing more is to be done for it in this recovery", _settle_service),
-    Action("forget_obstacle", "count the time of the postponement anew", _forget_obstacle),
-    Action("extend_deadline", "give the rollout its full time again", _extend_deadline),
-    Action("return_budget", "no attempt is charged any more but one that is under way", _return_budget),
+    Action("postpone_restart", "record since when the restart is postponed", _postpone_restart),
+    Action("confirm_restart", "settle the request as applied and set the rollout deadline", _confirm_restart),
+    Action("drop_intent", "settle the request as refused", _drop_intent),
+    Action("refund_attempt", "refund the attempt: the request had no effect", refund_attempt),
+    Action("abandon_intent", "settle the request as overtaken by another client", _abandon_intent),
+    Action("doubt_intent", "read the cluster back before the next step", _doubt_intent),
+    Action("contest_intent", "read the cluster back; do not send the request again", _contest_intent),
+    Action("arm_backoff", "start the backoff timer", _arm_backoff),
+    Action("settle_service", "the service is done for this recovery", _settle_service),
+    Action("forget_obstacle", "restart the postponement clock", _forget_obstacle),
+    Action("extend_deadline", "reset the rollout deadline", _extend_deadline),
+    Action("return_budget", "reset the restart attempts, except one in progress", _return_budget),
 )  # fmt: skip
 
 

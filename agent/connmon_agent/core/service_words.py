@@ -31,11 +31,11 @@ def _sight(context: ServiceContext) -> str:
     if not isinstance(seen, Sighting):
         return seen.reason if seen is not None else ""
     if not seen.exists:
-        return seen.progress or "it does not exist in the cluster"
+        return seen.progress or "not found in the cluster"
     if seen.healthy:
         return f"{seen.available} of {seen.desired} available" if seen.desired else "scaled to 0"
     state = seen.trouble or seen.progress or f"{seen.available} of {seen.desired} available"
-    return f"its rollouts are paused: {state}" if seen.paused else state
+    return f"rollouts paused: {state}" if seen.paused else state
 
 
 def _failure(context: ServiceContext) -> str:
@@ -55,27 +55,27 @@ def _serving(context: ServiceContext) -> str:
     if seen is None or seen.healthy or not seen.available:
         return ""
     if seen.old_serving == 1:
-        return "; the old pod still serves"
+        return "; the old pod is still serving"
     if seen.old_serving:
-        return f"; {seen.old_serving} old pods still serve"
-    return f"; {seen.available} of {seen.desired} replicas still serve"
+        return f"; {seen.old_serving} old pods are still serving"
+    return f"; {seen.available} of {seen.desired} replicas are still serving"
 
 
 def _plan(context: ServiceContext) -> str:
     draft = context.draft
     if not draft.plan.recovery.act:
-        return "shadow mode: it will be looked at, not restarted"
+        return "shadow mode: checked, not restarted"
     stage = draft.plan.service(context.name).stage
-    recovered = f"to be recovered in stage {stage + 1}" if stage else "to be recovered"
-    return recovered + _damping(context)
+    queued = f"queued for a restart in stage {stage + 1}" if stage else "queued for a restart"
+    return queued + _damping(context)
 
 
 def _lacking(context: ServiceContext) -> str:
-    """The services that it depends on and that were left alone or given up: nobody waits for them."""
+    """The services that it depends on and that were skipped or given up: it does not wait for them."""
     services = context.draft.world.services
     names = (name for name in context.draft.plan.service(context.name).depends_on if name in services)
     told = [f"{name} ({services[name].state})" for name in names if services[name].state != ServiceState.READY]
-    return f"; not waited for: {', '.join(told)}" if told else ""
+    return f"; dependencies not ready: {', '.join(told)}" if told else ""
 
 
 def _damping(context: ServiceContext) -> str:

@@ -17,6 +17,7 @@ OWN_SOCKET = "own-socket"
 class Guard(Generic[C]):
     """A question to the context ``C`` of a transition. It changes nothing.
 
+    ``meaning`` is what a yes says, ``negation`` what a no says (empty: the meaning behind "not").
     ``implies`` are facts that hold whenever the answer is yes, written ``subject=value`` ("link=RECOVERING").
     Of the guards of one ``group`` at most one is true at a time (None: in no group).
     """
@@ -26,6 +27,7 @@ class Guard(Generic[C]):
     ask: Callable[[C], bool]
     implies: frozenset[str] = frozenset()
     group: str | None = None
+    negation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

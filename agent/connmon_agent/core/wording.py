@@ -32,20 +32,23 @@ def left_in_words(seconds: float) -> str:
 
 
 def tell_obstacle(port: int, words: str) -> str:
-    """``8080 is held by nginx (pid 99)``, ``80 needs privileges``: a port and what keeps it from being had."""
-    if words.startswith("held by "):
-        return f"{port} is {words}"
+    """``8080 is in use by nginx (pid 99)``, ``80 needs privileges``: a port and why it is not available.
+
+    Older agents recorded "held by nginx (pid 99)".
+    """
+    if words.startswith(("in use by ", "held by ")):
+        return f"{port} is in use by {words.partition(' by ')[2]}"
     plain = words.startswith(("is ", "needs ", "cannot "))
-    return f"{port} {words}" if plain else f"{port} cannot be had: {words}"
+    return f"{port} {words}" if plain else f"{port} is not available: {words}"
 
 
 def tell_reach(answer: RegistryAnswer) -> str:
-    """``cannot be reached: connection refused``, ``limits requests: HTTP 429``: what follows a registry's name."""
+    """``is unreachable: connection refused``, ``limits requests: HTTP 429``: what follows a registry's name."""
     told = {
-        Reach.REACHABLE: "can be reached",
+        Reach.REACHABLE: "is reachable",
         Reach.LIMITED: "limits requests",
-        Reach.UNREACHABLE: "cannot be reached",
-        Reach.UNKNOWN: "cannot be asked from this machine",
+        Reach.UNREACHABLE: "is unreachable",
+        Reach.UNKNOWN: "cannot be checked from this machine",
     }[answer.reach]
     return f"{told}: {answer.reason}"
 
@@ -60,22 +63,19 @@ def clock_time(wall: float, *, exactly: bool = False) -> str:
 
 
 def tell_evidence(evidence: Evidence) -> str:
-    """What the operating system says of the way out, as one sentence without its full stop."""
+    """The default route as the operating system reports it, as one sentence without its full stop."""
     if evidence.default_route is False:
         lost = f"; {evidence.interface}, which had it, has no carrier" if evidence.carrier is False else ""
-        return f"the operating system has no default route{lost if evidence.interface else ''}"
+        return f"no default route{lost if evidence.interface else ''}"
     if evidence.carrier is False:
         return f"{evidence.interface} has no carrier" if evidence.interface else "no interface has a carrier"
     if evidence.interface is None:
-        told = "has a default route" if evidence.default_route else "tells nothing of the way out"
-        return f"the operating system {told}"
-    by = f" by {evidence.gateway}" if evidence.gateway is not None else ""
+        return "default route: present" if evidence.default_route else "default route: not reported by the system"
+    by = f" via {evidence.gateway}" if evidence.gateway is not None else ""
     dark = f"; {evidence.dark} has no carrier" if evidence.dark is not None else ""
-    return f"the way out is {evidence.interface}{by}{dark}"
+    return f"default route: {evidence.interface}{by}{dark}"
 
 
 def tell_metered(metered: bool | None, source: str) -> str:
-    """``the connection is metered (NetworkManager)``, ``it is not known whether the connection is metered``."""
-    if metered is None:
-        return f"it is not known whether the connection is metered ({source})"
-    return f"the connection is {'' if metered else 'not '}metered ({source})"
+    """``metered connection: yes (NetworkManager)``, ``metered connection: unknown (NetworkManager)``."""
+    return f"metered connection: {'unknown' if metered is None else 'yes' if metered else 'no'} ({source})"

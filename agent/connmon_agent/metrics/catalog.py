@@ -14,7 +14,7 @@ from ..core.tallies import COMMITS, DURATIONS, OUTAGE_CAUSES, OUTCOMES, Flow, Li
 from ..core.world import ForwardState, LinkState, Service, ServiceState, World
 from .families import Family, counter, gauge, histogram, info, labelled, state_set
 
-UNKNOWN = "UNKNOWN"  # the link's state while no agent watches it
+UNKNOWN = "UNKNOWN"  # the link's state while no agent monitors it
 LINK_STATES = (*LinkState, UNKNOWN)
 
 
@@ -62,8 +62,10 @@ def make_families(seen: Observed) -> list[Family]:
 
 
 def _agent(seen: Observed) -> Iterator[Family]:
-    yield info("connmon_build", "Version of the agent that wrote last.", {"version": seen.version})
-    yield gauge("connmon_agent_running", "Whether an agent runs on the state directory.", [((), float(seen.running))])
+    yield info("connmon_build", "Version of the agent that last wrote the state file.", {"version": seen.version})
+    yield gauge(
+        "connmon_agent_running", "Whether an agent is running on the state directory.", [((), float(seen.running))]
+    )
     yield gauge(
         "connmon_agent_heartbeat_timestamp_seconds",
         "When the agent last finished a round of probes, in Unix seconds; 0: never.",
@@ -85,7 +87,7 @@ def _link(seen: Observed) -> Iterator[Family]:
     )
     yield counter(
         "connmon_outages",
-        "Outages that have begun, by the cause that was seen first; ordered: by an operator.",
+        "Outages by the cause that was observed first; ordered: recoveries requested by an operator.",
         [(labelled(cause=str(cause)), tallies.outages.get(cause, 0)) for cause in OUTAGE_CAUSES],
         created=seen.born,
     )
@@ -137,7 +139,7 @@ def _workloads(seen: Observed) -> Iterator[Family]:
     )
     yield gauge(
         "connmon_restart_attempts_remaining",
-        "Restarts that the workload has left; reset by sustained health or rearm.",
+        "Restart attempts left for the workload; reset by sustained health or rearm.",
         [(labelled(workload=name), max(0, budget - service.attempts)) for name, service in services],
     )
     counts = seen.tallies.restarts
@@ -223,7 +225,7 @@ def _process(process: Process) -> Iterator[Family]:
     )
     yield counter(
         "connmon_internal_errors",
-        "Mistakes of the agent itself since its start, each logged.",
+        "Internal errors of the agent since it started; each is logged.",
         [((), process.internal_errors)],
         created=process.started,
     )

@@ -28,7 +28,7 @@ def tell_health(endpoint: str, checks: Collection[Check], *, excluded: Collectio
     if not failed and not verbose:
         return Response(status, "ok")
     lines = [_tell(check, excluded) for check in checks]
-    lines += [f"warn: no check is called {', '.join(unknown)}: nothing was excluded for it"] if unknown else []
+    lines += [f"warn: some checks cannot be excluded: no check is named {', '.join(unknown)}"] if unknown else []
     return Response(status, "\n".join([*lines, f"{endpoint} check {'failed' if failed else 'passed'}", ""]))
 
 

@@ -166,7 +166,7 @@ class MonitoringServer:
         return describe(choose_owner(find_owners([port]).get(port, ()), address))
 
     def _explain(self, error: OSError, holder: str | None = None) -> str:
-        why = error.strerror or str(error) if holder is None else f"held by {holder}"
+        why = error.strerror or str(error) if holder is None else f"in use by {holder}"
         remedy = "Check metrics.listen" if holder is None else "Stop it or set another port in metrics.listen"
         where = self._where(self._listen[1])
         return f"metrics cannot be served on {where}: {why}; retry every {RETRY:g} s. {remedy}"

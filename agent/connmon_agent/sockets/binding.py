@@ -42,7 +42,7 @@ class Cause(StrEnum):
     PRIVILEGES = "needs privileges"
     RESERVED = "is reserved by Windows (netsh interface ipv4 show excludedportrange protocol=tcp)"
     NO_ADDRESS = "is not an address of this machine"
-    OTHER = "cannot be listened on"
+    OTHER = "cannot be opened"
 
 
 _CAUSES = {

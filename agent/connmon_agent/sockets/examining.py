@@ -56,9 +56,9 @@ class Obstacle:
 
     @property
     def text(self) -> str:
-        """``held by nginx (pid 99)``, or what else forbids it."""
+        """``in use by nginx (pid 99)``, or what else forbids it."""
         if self.held:
-            return f"held by {describe(self.owner)}"
+            return f"in use by {describe(self.owner)}"
         if self.refused.cause is Cause.NO_ADDRESS:
             return f"{self.refused.address} {self.refused.words}"
         return self.refused.words if self.reserved is None else str(self.reserved)

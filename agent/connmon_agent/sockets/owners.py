@@ -21,7 +21,7 @@ from .socket_tables import read_sockets, simplify
 AGENT = "connmon-agent"
 KEEPER = "systemd"  # keeps listening sockets over a restart of the agent: it holds them, and serves nobody
 
-_UNSEEN = "no visible process"
+_UNSEEN = "a hidden process"
 _WILDCARDS = {"0.0.0.0", "::"}
 _ENDING = {
     psutil.CONN_TIME_WAIT,
@@ -86,20 +86,20 @@ def choose_owner(owners: Sequence[Owner], address: str) -> Owner | None:
 
 
 def describe(owner: Owner | None) -> str:
-    """Who it is, in words that follow "held by". None: nobody was found."""
+    """Who it is, in words that follow "in use by". None: nobody was found."""
     if owner is None:
         return _UNSEEN
     if owner.use is Use.ENDED:
         return "a connection that has just closed"
     if owner.use is Use.CONNECTED:
         who = _name(owner)
-        return f"an outgoing connection of {'a hidden process' if who is None else who}"
+        return f"an outgoing connection of {_UNSEEN if who is None else who}"
     return _name(owner) or _UNSEEN
 
 
 def _name(owner: Owner) -> str | None:
     if owner.pid is None:
-        return None if owner.user is None else f"a process of the user {owner.user}"
+        return None if owner.user is None else f"a process of user {owner.user}"
     user = f", user {owner.user}" if owner.foreign and owner.user else ""
     return f"{owner.name or 'a process'} (pid {owner.pid}{user})"
 

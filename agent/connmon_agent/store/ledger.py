@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from ..core.steps import Step
 from ..core.unworded import parts_of
@@ -15,6 +16,7 @@ from ..errors import InvariantError
 from . import writes
 from .checkpoints import Body
 from .json_text import renew
+from .layout import RESTARTS
 from .records import Recorded
 
 # Every table whose rows follow from the events alone, with the column that numbers the event a row comes from.
@@ -126,7 +128,9 @@ def _without_sentences(row: dict[str, Any] | None) -> dict[str, Any] | None:
     kept = {name: value for name, value in row.items() if name not in SENTENCES}
     if isinstance(row.get("body"), str):
         with suppress(ValueError):
-            kept["body"] = {key: value for key, value in json.loads(row["body"]).items() if key != "reason"}
+            restart = RESTARTS.from_text(row["body"])
+            if RESTARTS.to_text(restart) == row["body"]:  # else it is not as an agent wrote it
+                kept["body"] = replace(restart, reason="")
     return kept
 
 

@@ -413,7 +413,7 @@ class Reader:
         except ValueError as error:
             raise StoreError(
                 f"{what} in {self.path} cannot be decoded: {error}",
-                hint="Use the newest connmon-agent. If it is that already, the file is damaged",
+                hint="Use the newest connmon-agent. If this is the newest, the file is damaged",
             ) from error
 
     def _first(self, sql: str, *parameters: object) -> tuple[Any, ...] | None:

@@ -22,7 +22,7 @@ def has_wal_reset_bug(version: tuple[int, int, int]) -> bool:
 
 
 def describe_wal_reset_bug() -> str | None:
-    """In words, where this version has the bug: why it cannot strike here. None where it has not."""
+    """In words, where this version has the bug: why it is harmless here. None where it has not."""
     if not has_wal_reset_bug(sqlite_version()):
         return None
     return "has a WAL bug that needs two concurrent writers. Harmless here unless another program writes this file"

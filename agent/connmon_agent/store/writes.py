@@ -151,7 +151,7 @@ def describe_result(world: World, outage: Outage) -> str:
     states = {name: world.services[name].state for name in wanted if name in world.services}
     lost = [name for name, state in states.items() if state == ServiceState.GAVE_UP]
     alone = [name for name, state in states.items() if state not in (ServiceState.READY, ServiceState.GAVE_UP)]
-    told = [f"{what}: {', '.join(names)}" for what, names in (("gave up", lost), ("left alone", alone)) if names]
+    told = [f"{what}: {', '.join(names)}" for what, names in (("gave up", lost), ("skipped", alone)) if names]
     return "; ".join(told) or "recovered"
 
 

@@ -10,7 +10,6 @@ from ...core.explanations import (
     Decision,
     EventExplanation,
     LinkExplanation,
-    Question,
     ServiceExplanation,
     Way,
 )
@@ -54,11 +53,11 @@ def render_service(
     tone = SERVICE_TONES[ServiceState(service.state)]
     head = _headline(f"{service.name} {service.state}", rest, tone, width, paint)
     port = () if explanation.forward is None else (f"Local port: {_tell_port(explanation.forward)}",)
-    details = (f"Attempts: {_spent(explanation.budget)}", f"Looked at next: {explanation.next_look}", *port)
+    details = (_spent(explanation.budget), f"Next check: {explanation.next_look}", *port)
     return _join(
         (*head, *_unwatched(snapshot, width), *_listed(details, width)),
-        _facts("Last seen", explanation.seen, width, paint),
-        _ways("What could come next", explanation.ways, width),
+        _facts("Last check", explanation.seen, width, paint),
+        _ways("Possible next states", explanation.ways, width),
         _block("Why nothing is restarted", explanation.holds, width),
     )
 
@@ -79,10 +78,10 @@ def render_event(explanation: EventExplanation, *, width: int = WIDTH, zone: tzi
         _block("Verdict", filter(None, (explanation.verdict,)), width),
         _facts("Evidence", explanation.facts, width, paint_nothing),
         *(_decision(decision, width) for decision in explanation.decisions),
-        () if explanation.decisions else ("No state changed",),
-        _ways("What could have come of it", explanation.ways, width),
+        () if explanation.decisions else ("No state changed.",),
+        _ways("Transitions not taken", explanation.ways, width),
         _block("Notes", (*explanation.notes, *refused), width),
-        _block("Done", explanation.effects, width),
+        _block("Effects", explanation.effects, width),
         _block("What followed", sequels, width),
     )
 
@@ -98,18 +97,18 @@ def _headline(word: str, rest: str, tone: Tone, width: int, paint: Paint) -> Ite
 
 
 def _age(since: Moment, snapshot: Snapshot) -> str:
-    """Nothing is in a state for as long as nobody watches."""
+    """Without an agent it is not known how long a state has lasted."""
     return f" for {say_duration(snapshot.now - since.wall)}" if since.wall and snapshot.running else ""
 
 
 def _unwatched(snapshot: Snapshot, width: int) -> Iterator[str]:
-    """What is explained is what the last agent knew; without one nothing of it comes about."""
+    """What is explained is what the last agent knew; without one nothing of it happens."""
     sentence = ""
     if not snapshot.running and snapshot.agent is not None:
         ago = say_duration(snapshot.now - snapshot.agent.heartbeat.wall)
-        sentence = f"No agent runs: so it was {ago} ago, and nothing happens until one is started"
+        sentence = f"No agent is running. This is the state from {ago} ago; nothing changes until one starts."
     elif snapshot.silent_for is not None:
-        sentence = f"The agent has been silent for {say_duration(snapshot.silent_for)}: this may be old"
+        sentence = f"No response from the agent for {say_duration(snapshot.silent_for)}. This may be outdated."
     if sentence:
         yield from wrap(sentence, width=width, indent=INDENT)
 
@@ -143,7 +142,7 @@ def _next_states(explanation: LinkExplanation, width: int) -> Iterator[str]:
     for dest, way in nearest.items():
         yield from _labelled(dest, widest, _tell_way(way), width)
     for dest, between in explanation.routes:
-        yield from _labelled(dest, widest, f"by way of {', then '.join(between)}", width)
+        yield from _labelled(dest, widest, f"via {', then '.join(between)}", width)
 
 
 def _tell_way(way: Way) -> str:
@@ -160,9 +159,7 @@ def _labelled(label: str, widest: int, text: str, width: int) -> list[str]:
 def _unready(explanation: LinkExplanation, width: int) -> Iterator[str]:
     if explanation.services:
         yield "Services that are not READY"
-        sentences = [
-            f"{one.name} {one.state}: {one.reason}; looked at next: {look}" for one, look in explanation.services
-        ]
+        sentences = [f"{one.name} {one.state}: {one.reason}; next check: {look}" for one, look in explanation.services]
         yield from _listed(sentences, width)
 
 
@@ -184,16 +181,12 @@ def _ways(title: str, ways: Iterable[Way], width: int) -> Iterator[str]:
 def _tell_guards(way: Way) -> Iterator[str]:
     if way.refusals:
         refusal = way.refusals[0]
-        yield f"no: {refusal.guard} says {_say(refusal.answer)}: {refusal.change}"
+        yield f"no: {refusal.guard} is {_say(refusal.answer)}: {refusal.change}"
     elif open_questions := [question for question in way.questions if question.answer is None]:
-        yield f"perhaps: it depends on whether {' and '.join(map(_condition, open_questions))}"
+        yield f"possible, if {' and '.join(question.condition for question in open_questions)}"
     else:
-        yield "yes: nothing refuses it"
+        yield "yes: no condition blocks it"
     yield f"next: {way.when}"
-
-
-def _condition(question: Question) -> str:
-    return question.meaning if question.wanted else f"it is not so that {question.meaning}"
 
 
 def _say(answer: bool | None) -> str:
@@ -206,15 +199,15 @@ def _decision(decision: Decision, width: int) -> Iterator[str]:
     change = f"stays {transition.dest}" if stays else f"{transition.source} -> {transition.dest}"
     yield from wrap(f"{transition.instance} {change}: {transition.reason}", width=width, indent=INDENT, first="")
     for label, text in _details(decision):
-        yield from _labelled(label, len("because"), text, width)
+        yield from _labelled(label, len("penalty"), text, width)
 
 
 def _details(decision: Decision) -> Iterator[tuple[str, str]]:
-    yield "because", f"{decision.happening} ({decision.transition.trigger})"
+    yield "event", f"{decision.happening} ({decision.transition.trigger})"
     for name, meaning, answer in decision.guards:
-        yield "asked", f"{name}: {_say(answer)} ({meaning})"
+        yield "guard", f"{name}: {_say(answer)} ({meaning})"
     for name, meaning in decision.actions:
-        yield "did", f"{name}: {meaning}"
+        yield "action", f"{name}: {meaning}"
     if decision.budget is not None:
         yield "budget", _spent(decision.budget)
     if decision.penalty:
@@ -222,7 +215,7 @@ def _details(decision: Decision) -> Iterator[tuple[str, str]]:
 
 
 def _spent(budget: Budget) -> str:
-    return f"{budget.attempts} of {budget.limit} spent, {budget.left} left"
+    return f"{budget.attempts}/{budget.limit} restarts used"
 
 
 def _block(title: str, sentences: Iterable[str], width: int) -> Iterator[str]:

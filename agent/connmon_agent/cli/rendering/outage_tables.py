@@ -34,7 +34,7 @@ def render_history(
     ``now`` is Unix seconds; ``zone`` None: the machine's.
     """
     if not outages:
-        return "No outage has been recorded."
+        return "No outages recorded."
     newest_first = list(reversed(outages))
     rows = [_HEAD, *(_row(outage, now=now, zone=zone) for outage in newest_first)]
     head, *lines = lay_out(rows, width=width, limits={4: max(10, width // 4)})
@@ -51,7 +51,7 @@ def history_document(outages: Sequence[OutageRow], *, note: str | None = None) -
 def outage_document(outage: OutageRow) -> dict[str, Any]:
     """One outage as JSON values; null: not yet. ``duration`` in seconds, without recovery where that has not ended.
 
-    ``blind`` is seconds in which nobody watched, which ``duration`` leaves out.
+    ``blind`` is seconds of monitoring gaps, which ``duration`` leaves out.
     """
     return {
         "id": outage.id,
@@ -92,7 +92,7 @@ def _row(outage: OutageRow, *, now: float, zone: tzinfo | None) -> tuple[str, ..
     return (
         str(outage.id),
         say_date_and_time(outage.started.wall, zone=zone)[:-3],
-        f"{duration} + {say_duration(outage.blind)} blind" if outage.blind >= 1 else duration,
+        f"{duration} + {say_duration(outage.blind)} gap" if outage.blind >= 1 else duration,
         str(outage.restarts),
         outage.result,
         outage.cause,

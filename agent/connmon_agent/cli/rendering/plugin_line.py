@@ -57,7 +57,7 @@ def _find(snapshot: Snapshot) -> list[Finding]:
         when = f", last seen {_ago(snapshot)}" if snapshot.agent else ""
         return [(Severity.CRITICAL, f"no agent is running{when}")]
     if snapshot.silent_for is not None:
-        return [(Severity.CRITICAL, f"the agent has not written for {say_duration(snapshot.silent_for)}")]
+        return [(Severity.CRITICAL, f"no response from the agent for {say_duration(snapshot.silent_for)}")]
     if not snapshot.watched:
         return [(Severity.UNKNOWN, "the agent is starting")]
     return [_judge_link(snapshot), *_judge_services(snapshot), *_judge_orders(snapshot)]
@@ -95,7 +95,7 @@ def _judge_services(snapshot: Snapshot) -> list[Finding]:
 def _judge_orders(snapshot: Snapshot) -> list[Finding]:
     findings = []
     if snapshot.world.paused:
-        findings.append((Severity.WARNING, "restarts are paused"))
+        findings.append((Severity.WARNING, "restarts paused"))
     if not snapshot.world.plan.recovery.act:
         findings.append((Severity.WARNING, "shadow mode"))
     return findings

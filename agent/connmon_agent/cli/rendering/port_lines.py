@@ -21,10 +21,10 @@ def port_lines(snapshot: Snapshot, width: int, paint: Paint) -> Iterator[str]:
     if not forwards:
         return
     if not snapshot.running:
-        yield "Local ports: none, because the agent is not running"
+        yield "Local ports: none; the agent is not running"
         return
     if snapshot.fresh:
-        yield "Local ports: none yet, because the agent is just starting"
+        yield "Local ports: none yet; the agent is starting"
         return
     reached = sum(forward.state == ForwardState.OPEN for forward in forwards)
     yield f"Local ports, {reached} of {len(forwards)} open"

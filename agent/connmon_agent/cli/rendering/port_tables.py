@@ -15,7 +15,7 @@ SCHEMA = 1
 WIDTH = 80
 SPACIOUS = 60  # columns; below, the word "primary" is left out: the row that bears the name is the primary port's
 
-_HEAD = ("NAME", "PORT", "STATE", "HELD BY")
+_HEAD = ("NAME", "PORT", "STATE", "USED BY")
 _TONES = {
     PortState.FREE: Tone.PLAIN,
     PortState.OURS: Tone.GOOD,
@@ -54,7 +54,7 @@ def _sum_up(services: Sequence[ServiceView], *, width: int, paint: Paint) -> Ite
         told.append((f"{_count(without, services)} no port: {', '.join(without)}.", Tone.BAD))
     if moved:
         told.append((f"{_count(moved, services)} only an alternative: {', '.join(moved)}.", Tone.UNSURE))
-    for sentence, tone in told or [("Every service can have its primary port.", Tone.GOOD)]:
+    for sentence, tone in told or [("Every service can use its primary port.", Tone.GOOD)]:
         yield from (paint(line, tone) for line in wrap(sentence, width=width))
 
 

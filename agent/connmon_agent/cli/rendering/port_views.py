@@ -43,7 +43,7 @@ class PortView:
 
     @property
     def text(self) -> str:
-        """The state in words: ``free``, ``held by nginx (pid 99)``."""
+        """The state in words: ``free``, ``in use by nginx (pid 99)``."""
         return self.obstacle.text if self.obstacle else "free"
 
     @property
@@ -55,7 +55,7 @@ class PortView:
 
     @property
     def sentence(self) -> str:
-        """``8080 is held by nginx (pid 99)``, ``80 needs privileges``."""
+        """``8080 is in use by nginx (pid 99)``, ``80 needs privileges``."""
         if self.state is not PortState.RESERVED:
             return f"{self.port} is {self.text}"
         return f"{self.port}: {self.text}" if self.text[0].isdigit() else f"{self.port} {self.text}"
@@ -165,48 +165,48 @@ def _view(
     primary = ports[0]
     if assigned == primary.port:
         return ServiceView(name, ports, assigned, ours, None, None)
-    reason = primary.sentence if primary.state is not PortState.FREE else f"{primary.sentence} again, {_say_when(plan)}"
+    reason = primary.sentence if primary.state is not PortState.FREE else f"{primary.sentence} again; {_say_when(plan)}"
     if assigned is None:
-        reason += ", and it has no alternative" if len(ports) == 1 else ", and no alternative can be had"
+        reason += "; no alternative is configured" if len(ports) == 1 else "; no alternative is available"
     return ServiceView(name, ports, assigned, ours, reason, _advise(name, primary))
 
 
 def _say_when(plan: ForwardPlan) -> str:
     """When a service goes back to its primary port."""
     if plan.reclaim is Reclaim.NEVER:
-        return "but it keeps what it had (reclaim: never)"
-    return "and is taken back once no connection is open"
+        return "not moving back (reclaim: never)"
+    return "moves back when no connection is open"
 
 
 def _advise(name: str, primary: PortView) -> str | None:
-    """What gives the service its primary port back, or spares it that. None: nobody has to do anything."""
+    """What gives the service its primary port back, or spares it that. None: there is nothing to do."""
     if primary.obstacle is None or primary.state is PortState.OURS:
         return None
     if primary.state is PortState.HELD:
-        return f"{_advise_on_owner(primary)}, or give {name} another port"
+        return f"{_advise_on_owner(primary)}, or set another port for {name}."
     match primary.obstacle.refused.cause:
         case Cause.PRIVILEGES:
-            return f"Give {name} a port from 1024 on, or the agent the capability CAP_NET_BIND_SERVICE"
+            return f"Set a port of 1024 or above for {name}, or grant the agent CAP_NET_BIND_SERVICE."
         case Cause.RESERVED:
             return (
-                f"Give {name} a port outside of the ranges that this shows: "
+                f"Set a port for {name} outside the reserved ranges. List them: "
                 "netsh interface ipv4 show excludedportrange protocol=tcp"
             )
         case Cause.NO_ADDRESS:
-            return f"Take {primary.obstacle.refused.address} out of the addresses to bind, or give it to this machine"
+            return f"Remove {primary.obstacle.refused.address} from forwards.bind, or add it to this machine."
         case _:
-            return f"Give {name} another port"
+            return f"Set another port for {name}."
 
 
 def _advise_on_owner(primary: PortView) -> str:
     owner = primary.owner
     if owner is None:
-        return f"See who has {primary.port} {AS_SUPERUSER}"
+        return f"Run `connmon-agent ports` {AS_SUPERUSER} to see what uses {primary.port}"
     if owner.use is Use.ENDED:
         return "Wait a minute"
     if owner.use is Use.CONNECTED:
         return "Wait until that connection ends"
     if owner.pid is None:
         other = f" or {owner.user}" if owner.user not in (None, "root") else ""
-        return f"See who has {primary.port} {AS_SUPERUSER}{other}"
+        return f"Run `connmon-agent ports` {AS_SUPERUSER}{other} to see what uses {primary.port}"
     return f"Stop {describe(owner)}"

@@ -32,7 +32,7 @@ def render_rounds(rounds: Iterable[RecordedRound], *, width: int, zone: tzinfo |
     if len(rows) > 1 or (rows and rows[0] is not _HEAD):
         yield from lay_out(rows, width=width)
     elif rows:
-        yield "No round is recorded for this time."
+        yield "No rounds recorded in this period."
 
 
 def rounds_document(rounds: Iterable[RecordedRound]) -> dict[str, Any]:

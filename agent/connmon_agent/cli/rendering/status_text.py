@@ -13,7 +13,7 @@ from ...core.metering import is_metered
 from ...core.moments import Moment
 from ...core.sightings import ProbeResult
 from ...core.world import LinkState, Outage, Service, ServiceState
-from ..wording import count_of, say_date_and_time, say_duration, wrap
+from ..wording import count_of, say_date_and_time, say_duration, say_time, wrap
 from .port_lines import port_lines
 from .snapshots import Snapshot
 from .tables import INDENT, lay_out
@@ -41,7 +41,7 @@ def render_status(
         _verdict(snapshot, width, paint),
         _probes(snapshot, width, paint),
         _outage(snapshot, width, zone),
-        _services(snapshot, width, paint),
+        _services(snapshot, width, paint, zone),
         port_lines(snapshot, width, paint) if present else (),
         _open_things(snapshot, width, zone),
         _advice(snapshot, width) if present else (),
@@ -62,9 +62,9 @@ def _verdict(snapshot: Snapshot, width: int, paint: Paint) -> Iterator[str]:
     if word == snapshot.world.link.state:
         yield from _cause(snapshot, width)
     if snapshot.world.paused:
-        yield from wrap("PAUSED by an operator: nothing is restarted until it is resumed", width=width, indent=INDENT)
+        yield from wrap("PAUSED: nothing is restarted until `connmon-agent resume`", width=width, indent=INDENT)
     if not snapshot.world.plan.recovery.act:
-        yield from wrap("SHADOW MODE (recovery.act is false): nothing is restarted", width=width, indent=INDENT)
+        yield from wrap("SHADOW MODE (recovery.act: false): nothing is restarted", width=width, indent=INDENT)
 
 
 def _cause(snapshot: Snapshot, width: int) -> Iterator[str]:
@@ -80,19 +80,19 @@ def _cause(snapshot: Snapshot, width: int) -> Iterator[str]:
 
 
 def _judge(snapshot: Snapshot) -> tuple[str, Tone, str]:
-    """The verdict's word, its tone, and the rest of the sentence. What nobody watches is not known."""
+    """The verdict's word, its tone, and the rest of the sentence. Without an agent the state is not known."""
     link = snapshot.world.link
     age = f" for {say_duration(_now(snapshot).steady - link.since.steady)}" if link.since.wall else ""
     if snapshot.agent is None:
-        return "UNKNOWN", Tone.BAD, ": no agent has watched the link yet"
+        return "UNKNOWN", Tone.BAD, ": no agent has run yet"
     if snapshot.fresh:
-        return "UNKNOWN", Tone.UNSURE, f": the agent has just started; before, the link was {link.state}"
+        return "UNKNOWN", Tone.UNSURE, f": the agent is starting. Last state: {link.state}"
     if not snapshot.running:
         ago = say_duration(snapshot.now - snapshot.agent.heartbeat.wall)
-        return "UNKNOWN", Tone.BAD, f": the agent is not running; {ago} ago it saw the link {link.state}"
+        return "UNKNOWN", Tone.BAD, f": no agent is running. Last state, {ago} ago: {link.state}"
     if snapshot.silent_for is not None:
         silence = say_duration(snapshot.silent_for)
-        return "UNKNOWN", Tone.BAD, f": the agent has been silent for {silence}; before, the link was {link.state}"
+        return "UNKNOWN", Tone.BAD, f": no response from the agent for {silence}. Last state: {link.state}"
     return str(link.state), LINK_TONES[LinkState(link.state)], f"{age}{tell_lost(snapshot.world)}: {link.reason}"
 
 
@@ -118,11 +118,11 @@ def _probes(snapshot: Snapshot, width: int, paint: Paint) -> Iterator[str]:
 
 
 def _tell_usage(snapshot: Snapshot) -> str | None:
-    """``on the line: 8.1 MB a day; the connection is metered``; None: it is not known yet."""
+    """``probe traffic: 8.1 MB a day; metered connection``; None: it is not known yet."""
     usage = snapshot.round.usage if snapshot.round else None
     daily = usage.bytes_per_day if usage else None
-    metered = "the connection is metered" if is_metered(snapshot.world) else None
-    told = None if daily is None else f"on the line: {daily / 1e6:.2g} MB a day"
+    metered = "metered connection" if is_metered(snapshot.world) else None
+    told = None if daily is None else f"probe traffic: {daily / 1e6:.2g} MB a day"
     return "; ".join(filter(None, (told, metered))) or None
 
 
@@ -139,7 +139,7 @@ def _probe_row(result: ProbeResult, snapshot: Snapshot) -> tuple[str, str, str]:
 
 def _tell_answer(result: ProbeResult) -> str:
     latency = "" if result.latency_ms is None else f"{result.latency_ms:.1f} ms"
-    return latency if result.proxy is None else f"{latency} through the proxy {result.proxy}".strip()
+    return latency if result.proxy is None else f"{latency} via proxy {result.proxy}".strip()
 
 
 def _outage(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
@@ -150,17 +150,17 @@ def _outage(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str
 
 def _tell_outage(outage: Outage, *, now: Moment, zone: tzinfo | None) -> str:
     started = say_date_and_time(outage.started.wall, zone=zone)
-    kind = "Ordered recovery" if outage.by_operator else "Outage"
+    kind = "Requested recovery" if outage.by_operator else "Outage"
     what = f"{kind} {outage.id} since {started}"
     if outage.ended is not None:
-        what = f"Last {kind.lower()}: {outage.id}, {started}, over after {_span(outage, outage.ended)}"
+        what = f"Last {kind.lower()}: {outage.id}, {started}, lasted {_span(outage, outage.ended)}"
     elif outage.back is not None and not outage.by_operator:
         what += f", link back after {_span(outage, outage.back)}"
     else:
         what += f", {_span(outage, now)} ago"
     relapses = f", {count_of(outage.relapses, 'relapse')}" if outage.relapses else ""
     detail = f": {outage.detail}" if outage.detail else ""
-    blind = f", nobody watched for {say_duration(outage.blind)} of it" if outage.blind >= 1 else ""
+    blind = f", monitoring gap of {say_duration(outage.blind)} not counted" if outage.blind >= 1 else ""
     return f"{what}{blind}{relapses}: {outage.cause}{detail}"
 
 
@@ -169,41 +169,43 @@ def _span(outage: Outage, end: Moment) -> str:
     return say_duration(max(0.0, end.steady - outage.started.steady))
 
 
-def _services(snapshot: Snapshot, width: int, paint: Paint) -> Iterator[str]:
+def _services(snapshot: Snapshot, width: int, paint: Paint, zone: tzinfo | None) -> Iterator[str]:
     services = [service for _, service in snapshot.services()]
     if not services:
-        yield "No services are configured: only the link is watched"
+        yield "No services configured; only the link is monitored"
         return
     ready = len(_names_in(snapshot, ServiceState.READY))
-    known = "Services" if snapshot.running and snapshot.silent_for is None else "Services as last seen"
+    known = "Services" if snapshot.running and snapshot.silent_for is None else "Services (last known)"
     yield f"{known}, {ready} of {len(services)} ready"
-    head, *lines = _service_lines(services, snapshot, width)
+    head, *lines = _service_lines(services, snapshot, width, zone)
     yield paint(head, Tone.QUIET)
     for line, service in zip(lines, services, strict=True):
         yield paint(line, SERVICE_TONES[ServiceState(service.state)])
 
 
-def _service_lines(services: list[Service], snapshot: Snapshot, width: int) -> Iterator[str]:
+def _service_lines(services: list[Service], snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
     limit = snapshot.world.plan.recovery.max_restart_attempts
     rows = [("NAME", "STATE", "TRIES", "REASON")]
     for service in services:
-        rows.append((service.name, service.state, f"{service.attempts}/{limit}", _reason(service, snapshot.now)))
+        rows.append((service.name, service.state, f"{service.attempts}/{limit}", _reason(service, snapshot.now, zone)))
     ready = {number for number, service in enumerate(services, start=1) if service.state == ServiceState.READY}
     return lay_out(rows, width=width, limits={0: width // 4 + 3}, brief=ready)
 
 
-def _reason(service: Service, now: float) -> str:
-    """The next look comes first: it is what one wants to know of a service that waits."""
+def _reason(service: Service, now: float, zone: tzinfo | None) -> str:
+    """What comes next comes first: it is what one wants to know of a service that waits."""
     if service.next is None:
         return service.reason
+    what = "retry" if service.state == ServiceState.BACKOFF else "next check"
     left = service.next.wall - now
-    return f"{'next in ' + say_duration(left) if left >= 1 else 'next now'}: {service.reason}"
+    when = f"in {say_duration(left)} ({say_time(service.next.wall, zone=zone)})" if left >= 1 else "now"
+    return f"{what} {when}: {service.reason}"
 
 
 def _open_things(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
     sentences = list(_tell_open_things(snapshot, zone))
     if sentences:
-        yield "Open"
+        yield "In progress"
         yield from _listed(sentences, width)
 
 
@@ -215,13 +217,13 @@ def _tell_open_things(snapshot: Snapshot, zone: tzinfo | None) -> Iterator[str]:
     if link.damped_until is not None:
         end = say_date_and_time(link.damped_until.wall, zone=zone)
         failures = count_failures(link, _now(snapshot))
-        yield f"restarts of available services are damped until {end}, the link failed {failures}"
+        yield f"restarts of available services are held back until {end}: the link is flapping, {failures}"
     for _, service in snapshot.services():
         intent = service.intent
         if intent is not None:
             age = say_duration(snapshot.now - intent.made.wall)
-            doubt = "its outcome is in doubt, the cluster is read back first" if intent.in_doubt else "no answer yet"
-            yield f"{service.name}: a restart was decided {age} ago; {doubt}"
+            answer = "outcome unknown, reading the cluster back" if intent.in_doubt else "no answer yet"
+            yield f"{service.name}: restart requested {age} ago, {answer}"
 
 
 def _now(snapshot: Snapshot) -> Moment:
@@ -239,50 +241,50 @@ def _advice(snapshot: Snapshot, width: int) -> Iterator[str]:
 
 def _advise(snapshot: Snapshot) -> Iterator[str]:
     if not snapshot.running:
-        yield "connmon-agent start: without the agent nothing is watched and nothing restarted"
+        yield "connmon-agent start: nothing is monitored or restarted until an agent runs"
     elif snapshot.silent_for is not None:
-        yield "connmon-agent doctor: the agent runs, but it no longer writes"
+        yield "connmon-agent doctor: the agent is running but does not respond"
     yield from _advise_unheard(snapshot)
     if snapshot.world.paused:
-        yield "connmon-agent resume: lets restarts go on"
+        yield "connmon-agent resume: allows restarts again"
     if _is_damped(snapshot):
-        yield "connmon-agent recover: restarts at once, without waiting for the link to calm down"
+        yield "connmon-agent recover: restarts now, without waiting for the link to stop flapping"
     if lost := _names_in(snapshot, ServiceState.GAVE_UP):
         yield f"connmon-agent rearm {' '.join(lost)}: resets the restart attempts; fix the cause first"
     yield from _advise_spent(snapshot)
     if snapshot.running and snapshot.world.link.state == LinkState.OFFLINE:
-        yield "nothing for the services: they are restarted once the link is back and stays good"
+        yield "nothing for the services: they are restarted when the link is back and stays good"
 
 
 def _advise_unheard(snapshot: Snapshot) -> Iterator[str]:
-    """A target that never answered does not count, so that nothing else would tell of it."""
+    """A target that never answered does not count, so that nothing else would show it."""
     if snapshot.watched and snapshot.round is not None:
         unheard = [result.name for result in find_unheard(snapshot.round.results, snapshot.world.link.heard)]
         if unheard:
-            verb = "has" if len(unheard) == 1 else "have"
             yield (
-                f"{', '.join(unheard)}: {verb} never answered as expected since the agent's start and "
-                f"{'does' if len(unheard) == 1 else 'do'} not count; correct link.targets"
+                f"correct link.targets: no expected answer since the agent started from {', '.join(unheard)} "
+                "(not counted)"
             )
 
 
 def _advise_spent(snapshot: Snapshot) -> Iterator[str]:
     """What is ready and has no attempts left looks well, and the next outage will not restart it."""
     recovery = snapshot.world.plan.recovery
+    limit = recovery.max_restart_attempts
     spent = [
         service.name
         for _, service in snapshot.services()
-        if service.state == ServiceState.READY and service.attempts >= recovery.max_restart_attempts
+        if service.state == ServiceState.READY and service.attempts >= limit
     ]
     if spent:
         yield (
-            f"connmon-agent rearm {' '.join(spent)}: all restart attempts are used; the next restart is possible after "
-            f"{say_duration(recovery.healthy_for)} of uninterrupted availability"
+            f"connmon-agent rearm {' '.join(spent)}: {limit}/{limit} restarts used; they reset after "
+            f"{say_duration(recovery.healthy_for)} of uninterrupted health"
         )
 
 
 def _is_damped(snapshot: Snapshot) -> bool:
-    """Whether there is a recovery that waits for the link to calm down."""
+    """Whether there is a recovery that waits for the link to stop flapping."""
     link = snapshot.world.link
     return link.damped_until is not None and link.state == LinkState.RECOVERING
 
@@ -298,44 +300,45 @@ def _agent(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]
     if errors is not None:
         ago = say_duration(snapshot.now - errors.at.wall)
         told = (
-            f"Internal errors since the start: {errors.count}, the last {ago} ago in the task {errors.task}: "
-            f"{errors.error}. Please report it with the log"
+            f"Internal errors since start: {errors.count}; last {ago} ago in {errors.task}: {errors.error}. "
+            "Please report this with the log."
         )
         yield from wrap(told, width=width, indent=INDENT, first="")
 
     loss = snapshot.log_loss
     if loss is not None:
         ago = say_duration(snapshot.now - loss.at.wall)
-        told = f"Log: {count_of(loss.count, 'line')} dropped since the start, the last {ago} ago: {loss.reason}"
+        told = f"Log: {count_of(loss.count, 'line')} dropped since start; last {ago} ago: {loss.reason}"
         yield from wrap(told, width=width, indent=INDENT, first="")
 
 
 def _blindness(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
     blind = snapshot.world.blind
     if blind is not None:
-        until = say_date_and_time(blind.until.wall, zone=zone)
-        told = f"Last blind until {until}: {blind.cause}; it counts neither as up nor as down"
+        since = f"{say_date_and_time(blind.since.wall, zone=zone)} to " if blind.known else "until "
+        span = f"{since}{say_date_and_time(blind.until.wall, zone=zone)}"
+        told = f"Last monitoring gap: {span}, {blind.cause}; counted as neither uptime nor downtime"
         yield from wrap(told, width=width, indent=INDENT, first="")
 
 
 def _memory(snapshot: Snapshot, width: int) -> Iterator[str]:
     size = f"{count_of(snapshot.events, 'event')}, {snapshot.bytes / 1024:.0f} KiB"
-    yield from wrap(f"Memory: {size}, {snapshot.path}", width=width, indent=INDENT, first="")
+    yield from wrap(f"State file: {size}, {snapshot.path}", width=width, indent=INDENT, first="")
 
 
 def _tell_agent(snapshot: Snapshot, zone: tzinfo | None) -> str:
     agent = snapshot.agent
     if snapshot.running:
-        pid = f"pid {snapshot.pid}" if snapshot.pid else "its pid is not known yet"
+        pid = f"pid {snapshot.pid}" if snapshot.pid else "pid not known yet"
         if agent is None or snapshot.fresh:
-            return f"Agent: just started ({pid})"
+            return f"Agent: starting ({pid})"
         return f"Agent: running for {say_duration(snapshot.now - agent.started.wall)} ({pid}, version {agent.version})"
     if agent is None:
-        return "Agent: never started here"
+        return "Agent: has never run here"
     if agent.stopped is not None:
-        return f"Agent: not running, it ended in order on {say_date_and_time(agent.stopped.wall, zone=zone)}"
+        return f"Agent: not running; it shut down cleanly on {say_date_and_time(agent.stopped.wall, zone=zone)}"
     last = say_date_and_time(agent.heartbeat.wall, zone=zone)
-    return f"Agent: not running, it was killed or the machine went down; its last sign of life was {last}"
+    return f"Agent: not running; it was killed or the machine went down. Last heartbeat: {last}"
 
 
 def _listed(sentences: Iterable[str], width: int) -> Iterator[str]:

@@ -22,21 +22,21 @@ BLINK = 1.0  # seconds
 
 # What the entry into a state means, before the reason: for one service, for several.
 _ENTRIES = {
-    ServiceState.UNKNOWN: ("is not certain: ", "are not certain: "),
+    ServiceState.UNKNOWN: ("is not ready: ", "are not ready: "),
     ServiceState.READY: ("is ready: ", "are ready: "),
-    ServiceState.WAITING: ("waits: ", "wait: "),
-    ServiceState.RESTARTING: ("is restarted, ", "are restarted, "),
-    ServiceState.VERIFYING: ("rolls out: ", "roll out: "),
-    ServiceState.BACKOFF: ("pauses before the next attempt: ", "pause before the next attempt: "),
+    ServiceState.WAITING: ("is waiting: ", "are waiting: "),
+    ServiceState.RESTARTING: ("is restarting, ", "are restarting, "),
+    ServiceState.VERIFYING: ("is rolling out: ", "are rolling out: "),
+    ServiceState.BACKOFF: ("is backing off: ", "are backing off: "),
     ServiceState.GAVE_UP: ("gave up: ", "gave up: "),
 }
 
 # The same inside the story of a restart, whose subject is known.
 _CHAPTERS = {
-    ServiceState.UNKNOWN: "left alone: ",
+    ServiceState.UNKNOWN: "not ready: ",
     ServiceState.READY: "ready after {age}: ",
-    ServiceState.WAITING: "waits again: ",
-    ServiceState.BACKOFF: "a pause before the next attempt: ",
+    ServiceState.WAITING: "waiting again: ",
+    ServiceState.BACKOFF: "backing off: ",
     ServiceState.GAVE_UP: "gave up: ",
 }
 
@@ -142,7 +142,7 @@ def _tell_notes(row: Recorded) -> Iterator[Line]:
         if instance != AGENT:
             yield Line(row.seq, row.at, f"{instance}: {sentence}")
         else:
-            yield Line(row.seq, row.at, sentence if isinstance(row.event, Ordered) else f"agent {sentence}")
+            yield Line(row.seq, row.at, sentence if isinstance(row.event, Ordered) else f"{AGENT}: {sentence}")
 
 
 def _tell_lone_resolutions(row: Recorded) -> Iterator[Line]:
@@ -150,12 +150,12 @@ def _tell_lone_resolutions(row: Recorded) -> Iterator[Line]:
     told = {transition.instance for transition in row.transitions}
     for resolution in row.resolutions:
         if resolution.service not in told and not resolution.token.startswith(LISTEN_TOKEN):
-            sentence = f"{resolution.service}: the restart was {resolution.outcome}: {resolution.reason}"
+            sentence = f"{resolution.service}: restart {resolution.outcome}: {resolution.reason}"
             yield Line(row.seq, row.at, sentence)
 
 
 def _tell_gap(previous: Recorded | None, row: Recorded) -> Iterator[Line]:
-    """The time between two lives of the agent: nobody watched, so it counts as neither good nor bad."""
+    """The time between two runs of the agent: a monitoring gap, which counts as neither good nor bad."""
     if previous is None or not isinstance(row.event, AgentStarted):
         return
     watched = row.event.heartbeat or previous.at  # an older agent did not tell
@@ -165,9 +165,9 @@ def _tell_gap(previous: Recorded | None, row: Recorded) -> Iterator[Line]:
         return
     stopped = isinstance(previous.event, AgentStopped)
     exact = " by its clock" if rebooted else "" if row.event.heartbeat or stopped else " at most"
-    span = f"agent was not running for {say_duration(gap)}{exact}"
-    anew = ", and the machine was started anew: for how long nobody watched is not known" if rebooted else ""
+    span = f"{AGENT}: not running for {say_duration(gap)}{exact}"
+    anew = "; the machine rebooted, so the length of the gap is not known" if rebooted else ""
     if stopped:
         yield Line(previous.seq, previous.at, f"{span}{anew}")
     else:
-        yield Line(row.seq, row.at, f"{span}, it had been ended by force{anew}")
+        yield Line(row.seq, row.at, f"{span}; it was killed{anew}")

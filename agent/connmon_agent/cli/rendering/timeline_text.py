@@ -27,12 +27,12 @@ def render_timeline(
         *_days(tell(rows), width, zone),
         list(_foot(rows, width)),
     ]
-    return "\n\n".join("\n".join(block) for block in blocks if block) or "Nothing was recorded in this time."
+    return "\n\n".join("\n".join(block) for block in blocks if block) or "No events in this period."
 
 
 def title_of(outage: OutageRow) -> str:
-    """``Outage 3``, or ``Ordered recovery 3``."""
-    return f"{'Ordered recovery' if outage.by_operator else 'Outage'} {outage.id}"
+    """``Outage 3``, or ``Requested recovery 3``."""
+    return f"{'Requested recovery' if outage.by_operator else 'Outage'} {outage.id}"
 
 
 def _head(outage: OutageRow, width: int, zone: tzinfo | None) -> Iterator[str]:
@@ -50,7 +50,7 @@ def _facts(outage: OutageRow, zone: tzinfo | None) -> Iterator[tuple[str, str]]:
         dark = say_duration(outage.back.steady - outage.started.steady)
         yield "Link", f"back at {say_time(outage.back.wall, zone=zone)}, after {dark}"
     if outage.blind >= 1:
-        yield "Blind", f"nobody watched for {say_duration(outage.blind)} of it"
+        yield "Gap", f"monitoring gap of {say_duration(outage.blind)}, not counted"
     if outage.relapses:
         yield "Relapses", str(outage.relapses)
     yield "Restarts", str(outage.restarts)
