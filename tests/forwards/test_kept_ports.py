@@ -152,7 +152,6 @@ def test_a_reload_lets_go_of_what_it_takes_away(tmp_path: Path) -> None:
             before = here.port
             settings = structs.replace(destination().settings, port=free_port())
             changed = replace(destination(), settings=settings)
-            changed = replace(destination(), settings=replace(destination().settings, port=free_port()))
             await here.forwarder.configure({"web": changed}, ForwardingSettings(bind=BIND))
             here.forwarder.retain(())
             assert store.outside == {}
