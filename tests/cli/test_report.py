@@ -6,8 +6,11 @@ import csv
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import jsonschema
@@ -21,6 +24,7 @@ from connmon_agent.store import DATABASE_FILE
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8"))
 PERIOD = ("--since", "2026-11-23T10:00:00Z", "--until", "2026-11-23T12:40:00Z", "--time-zone", "UTC")
+STORE = Path(__file__).parents[1] / "store"
 FORMATS = ("html", "pdf", "csv", "json")
 
 
@@ -156,3 +160,26 @@ def test_neither_the_engine_nor_what_one_format_alone_needs_is_imported(day: Pat
     for form in ("html", "json", "csv"):
         done = subprocess.run([sys.executable, "-c", code, form], capture_output=True, check=True)
         assert done.stderr.decode().strip() == ""
+
+
+@pytest.mark.parametrize("dump", sorted(STORE.glob("memory-of-schema-*.sql")), ids=lambda path: path.stem)
+def test_files_of_older_agents_and_of_removed_events_are_reported_on(dump: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)) as connection:
+        connection.executescript(dump.read_text(encoding="utf-8"))
+    document = json.loads(report(tmp_path, "--since", "2026-01-01", "--format", "json", "--time-zone", "UTC").stdout)
+    jsonschema.Draft202012Validator(SCHEMA).validate(document)
+    summary, period = document["summary"], document["period"]
+    length = datetime.fromisoformat(period["until"]) - datetime.fromisoformat(period["since"])
+    assert summary["uptime"] + summary["downtime"] + summary["gaps"] == pytest.approx(length.total_seconds(), abs=0.01)
+    assert document["gaps"][0]["reason"] == "no-record"
+    assert document["outages"], "each of them has one"
+
+
+def test_events_that_were_removed_are_a_gap_and_the_default_begins_after_them(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)) as connection:
+        connection.executescript((STORE / "memory-of-schema-6.sql").read_text(encoding="utf-8"))
+    document = json.loads(report(tmp_path, "--format", "json").stdout)
+    first = document["proof"]["first_event"]
+    assert first["seq"] == 41, "40 is kept only as the end of the chain"
+    assert document["period"]["since"] < first["at"]
+    assert "no-record" not in [gap["reason"] for gap in document["gaps"]]

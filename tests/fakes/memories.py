@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from connmon_agent.core.engine import Engine
@@ -20,6 +21,7 @@ from connmon_agent.core.events import (
     RoundFinished,
     TimerDue,
 )
+from connmon_agent.core.round_counts import RoundCounts, apply_counts, collect_counts, only_counts, with_counts
 from connmon_agent.core.sightings import ProbeResult, Rollout, Sighting
 from connmon_agent.core.world import World
 from connmon_agent.store import DATABASE_FILE
@@ -51,8 +53,11 @@ def live_through_an_outage(folder: Path) -> World:
     return remember(folder, _outage())
 
 
-def remember(folder: Path, events: Iterable[Event | RestartAnswered]) -> World:
-    """Step the real engine over ``events`` and commit each one that changes anything."""
+def remember(folder: Path, events: Iterable[Event | RestartAnswered], *, sparing: bool = False) -> World:
+    """Step the real engine over ``events`` and commit each one that changes anything.
+
+    ``sparing``: but those rounds that only count, as the agent does it; else as older agents did.
+    """
     engine = Engine(real_charts())
     journal = SqliteJournal.open(
         folder / DATABASE_FILE, boottime=lambda: 50.0, boot_id="boot-1", wall=lambda: at(0).wall
@@ -60,11 +65,16 @@ def remember(folder: Path, events: Iterable[Event | RestartAnswered]) -> World:
     try:
         for name, chart in real_charts().items():
             journal.save_chart(name, chart.sha256, chart.text)
+        counts: RoundCounts | UnsetType = UNSET
         for event in events:
-            world = journal.load()
+            recorded = journal.load()
+            world = apply_counts(recorded, counts)
             step = engine.step(world, with_token(event, world))
-            if step.changes(world):
-                journal.commit(with_token(event, world), step)
+            if sparing and isinstance(event, RoundFinished) and only_counts(world, step):
+                counts = collect_counts(recorded.link, step.world.link)
+            elif step.changes(world):
+                journal.commit(with_counts(with_token(event, world), recorded.link, world.link), step)
+                counts = UNSET
             if isinstance(event, RoundFinished):
                 journal.note_round(event.at, event.results, probed=event.results)
         return journal.load()

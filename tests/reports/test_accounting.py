@@ -128,7 +128,7 @@ def test_an_outage_that_goes_on_has_no_end(tmp_path: Path) -> None:
 def test_before_the_first_record_nothing_was_monitored(tmp_path: Path) -> None:
     live_through_an_outage(tmp_path)
     report = report_on(tmp_path, at(-1000).wall, at(0).wall + 200)
-    assert report.gaps[0] == (Part(at(-1000).wall, at(0).wall, 1_000_000), Why.NOT_STARTED)
+    assert report.gaps[0] == (Part(at(-1000).wall, at(0).wall, 1_000_000), Why.NO_RECORD)
     nothing = report_on(tmp_path, at(-1000).wall, at(-500).wall)
     assert (nothing.sums.availability, nothing.sums.gap, nothing.ends) == (None, 500_000, None)
 

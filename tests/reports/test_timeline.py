@@ -10,14 +10,15 @@ import pytest
 from msgspec.structs import replace
 from tests.fakes.charts import real_charts
 from tests.fakes.hard_days import DOWN, UP, live_through_a_hard_day
-from tests.fakes.memories import PLAN, remember, rounds, start
+from tests.fakes.memories import HEALTHY, PLAN, SERVICES, remember, rounds, start
 from tests.fakes.mornings import at
 
-from connmon_agent.core.events import AgentStarted, AgentStopped, Configured, Event, WentBlind
+from connmon_agent.cli.decisions import refold_journal
+from connmon_agent.core.events import AgentStarted, AgentStopped, Configured, Event, Inspected, TimerDue, WentBlind
 from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import AfterBlind
 from connmon_agent.core.sightings import Failure, ProbeResult
-from connmon_agent.reports.timeline import Kind, Span, Timeline, Why, build_timeline
+from connmon_agent.reports.timeline import Kind, Span, Timeline, Why, _Builder, read_timeline
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.report_reading import ReportReader
 
@@ -27,15 +28,19 @@ BROKEN = tuple(ProbeResult(one.name, one.kind, ok=False, failure=Failure.BROKEN)
 def timeline_of(folder: Path, *, until: float = 20_000) -> Timeline:
     with ReportReader(folder / DATABASE_FILE) as reader:
         rows = {row.id: row for row in reader.outages()}
-        return build_timeline(
-            reader.decisive(), rows, reader.agent(), until=at(until).wall, instant_before=reader.instant_before
-        )
+        return read_timeline(reader, rows, until=at(until).wall)
 
 
 def lived(folder: Path, *events: Event | Iterable[Event], until: float = 20_000) -> list[tuple[str, float, float]]:
     """What the intervals are, each with its beginning and end in seconds after ten o'clock."""
-    remember(folder, _flat([*start(0), *events]))
-    return [tell(span) for span in timeline_of(folder, until=until).spans]
+    told = list(_flat([*start(0), *events]))
+    shown = []
+    for sparing in (False, True):
+        (folder / str(sparing)).mkdir()
+        remember(folder / str(sparing), told, sparing=sparing)
+        shown.append([tell(span) for span in timeline_of(folder / str(sparing), until=until).spans])
+    assert shown[0] == shown[1], "with and without an event for each round that only counts"
+    return shown[1]
 
 
 def _flat(events: Iterable[Event | Iterable[Event]]) -> Iterator[Event]:
@@ -75,7 +80,15 @@ def test_a_relapse_is_the_same_outage_and_the_time_in_between_is_uptime(tmp_path
     assert lived(tmp_path, *live, until=33)[1:] == [
         ("up", 3, 12), ("down", 12, 22), ("up", 22, 25), ("down", 25, 32), ("up", 32, 33),
     ]  # fmt: skip
-    assert {span.outage for span in timeline_of(tmp_path).spans if span.kind is Kind.DOWN} == {1}
+    assert {span.outage for span in timeline_of(tmp_path / "True").spans if span.kind is Kind.DOWN} == {1}
+
+
+def test_a_relapse_after_the_hold_begins_with_its_first_bad_round(tmp_path: Path) -> None:
+    begun = (rounds(UP, 1, 2, 3), (Inspected(at(4), name, HEALTHY) for name in SERVICES), rounds(DOWN, 12, 13, 14))
+    live = (*begun, rounds(UP, 20, 21, 22), TimerDue(at(33), "hold"), rounds(DOWN, 40, 41, 42), rounds(UP, 50, 51, 52))
+    remember(tmp_path, _flat([*start(0), *live]), sparing=True)
+    down = [tell(span) for span in timeline_of(tmp_path).spans if span.kind is Kind.DOWN]
+    assert down == [("down", 12, 22), ("down", 40, 52)]
 
 
 def test_a_monitoring_gap_in_an_outage_is_no_downtime(tmp_path: Path) -> None:
@@ -153,3 +166,26 @@ def test_over_a_hard_day_nothing_is_missing_or_twice_and_the_gaps_are_those_of_t
         assert outage.back is not None
     down = [span for span in spans if span.kind is Kind.DOWN]
     assert (down[0].start, down[-1].end) == (outage.started, outage.back)
+
+
+def test_a_journal_that_begins_in_the_middle_tells_the_same_of_the_rest(tmp_path: Path) -> None:
+    """As after a checkpoint, whatever the event at which the oldest part was cut off."""
+    live_through_a_hard_day(tmp_path)
+    whole = timeline_of(tmp_path)
+    with ReportReader(tmp_path / DATABASE_FILE) as reader:
+        outages = {row.id: row for row in reader.outages()}
+        steps = list(refold_journal(reader, reader.recorded()))
+        for row, world in steps:
+            rest = _Builder(outages, reader.instant_before)
+            rest.begin(row.at, world, None)
+            for decisive in reader.decisive():
+                if decisive.seq > row.seq:
+                    rest.add(decisive)
+            rest.finish(reader.agent(), reader.world(), at(20_000).wall)
+            assert _after(row.at, rest.timeline) == _after(row.at, whole), row.seq
+
+
+def _after(at: Moment, timeline: Timeline) -> list[tuple[Kind, Moment, Moment, int | None]]:
+    """The intervals from then on. Why there is a gap is not known where it began before."""
+    spans = [span for span in timeline.spans if span.end.steady > at.steady]
+    return [(span.kind, max(span.start, at), span.end, span.outage) for span in spans]

@@ -12,7 +12,7 @@ from ..core.moments import Moment
 from ..core.plan import LinkPlan
 from ..core.sightings import ProbeResult
 from ..store.records import OutageRow
-from ..store.report_reading import ChainLink
+from ..store.report_reading import BLIND, ChainLink
 from ..wall_times import in_zone, seconds_of
 from .timeline import ClockStep, Kind, Span, Timeline, Why
 
@@ -182,6 +182,8 @@ def collect_outages(timeline: Timeline, clipped: Sequence[Span], rows: Mapping[i
     found = []
     for number, some in places.items():
         started, ended = whole[number]
+        if rows[number].cause != BLIND:
+            started = min(started, rows[number].started)  # where the journal begins in the middle of it
         between = clipped[some[0] : some[-1] + 1]
         found.append(
             ReportedOutage(

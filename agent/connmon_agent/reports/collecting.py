@@ -12,7 +12,7 @@ from ..errors import ConnmonError
 from ..store.records import OutageRow
 from ..store.report_reading import ReportReader
 from .accounting import Before, Gap, Period, Report, ReportedOutage, add_up, clip, collect_outages, part_of, total_of
-from .timeline import Kind, Span, Timeline, Why, build_timeline
+from .timeline import Kind, Span, Timeline, Why, read_timeline
 
 WINDOW = 600.0  # seconds before an outage over which its loss and latency are measured
 
@@ -20,9 +20,7 @@ WINDOW = 600.0  # seconds before an outage over which its loss and latency are m
 def make_report(reader: ReportReader, period: Period, *, generated: float, title: str) -> Report:
     """The report on ``period``, without the quality before its outages. Raises StoreError."""
     rows = {row.id: row for row in reader.outages()}
-    timeline = build_timeline(
-        reader.decisive(), rows, reader.agent(), until=period.until, instant_before=reader.instant_before
-    )
+    timeline = read_timeline(reader, rows, until=period.until)
     spans = clip(_with_what_is_missing(timeline, period), period)
     outages = collect_outages(timeline, spans, rows)
     months = add_up(spans, outages, period.zone)
@@ -66,7 +64,7 @@ def _with_what_is_missing(timeline: Timeline, period: Period) -> list[Span]:
     missing = first.wall - period.since
     if missing <= 0:
         return timeline.spans
-    return [Span(Kind.GAP, first.plus(-missing), first, why=Why.NOT_STARTED), *timeline.spans]
+    return [Span(Kind.GAP, first.plus(-missing), first, why=Why.NO_RECORD), *timeline.spans]
 
 
 def _thresholds(timeline: Timeline, period: Period) -> tuple[LinkPlan, int]:
@@ -81,8 +79,9 @@ def _was_ordered(row: OutageRow, period: Period) -> bool:
 
 
 def find_beginning(reader: ReportReader) -> float:
-    """When the first event was recorded, in Unix seconds. Raises ConnmonError where there is none."""
-    born = reader.born()
+    """Since when events are kept, in Unix seconds. Raises ConnmonError where there is none."""
+    mark = reader.segments().start
+    born = reader.born() if mark is None else mark.at.wall
     if born is None:
         raise ConnmonError(f"{reader.path} has no event yet", hint="Start an agent: `connmon-agent start`")
     return born

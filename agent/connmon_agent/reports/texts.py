@@ -179,7 +179,7 @@ ENGLISH = Texts(
         "An outage is declared after {fall} bad rounds in a row, or after one where the interface or the default "
         "route is down. It begins with the first of these rounds.",
         "It ends when {rise} rounds in a row are good. If the link fails again before the recovery is complete, this "
-        "is a relapse of the same outage, counted from the round that confirms it; the time in between is uptime.",
+        "is a relapse of the same outage, counted from its first bad round; the time in between is uptime.",
         "Rounds are {interval} apart while the link is up, {confirm} while a result is being confirmed, and at most "
         "{offline} during an outage. Times are exact to this interval.",
         "Availability = uptime / (uptime + downtime), rounded down. Degraded time (slow, lossy, or bad rounds that "
@@ -236,7 +236,7 @@ ENGLISH = Texts(
     },
     sides={SITE: "site", LINE: "line or provider", UNKNOWN: "not determined"},
     whys={
-        Why.NOT_STARTED: "before the first record",
+        Why.NO_RECORD: "no record: not yet started, or no longer kept",
         Why.NOT_RUNNING: "agent not running",
         Why.REBOOTED: "monitoring machine restarted (duration by its clock)",
         Why.SUSPENDED: "monitoring machine or agent suspended",
@@ -318,7 +318,7 @@ GERMAN = Texts(
         "Ein Ausfall liegt vor nach {fall} schlechten Runden in Folge, oder nach einer, wenn die Schnittstelle oder "
         "die Standardroute ausgefallen ist. Er beginnt mit der ersten dieser Runden.",
         "Er endet, sobald {rise} Runden in Folge gut sind. Fällt die Leitung vor dem Abschluss der Wiederherstellung "
-        "erneut aus, ist das ein Rückfall desselben Ausfalls und zählt ab der Runde, die ihn bestätigt; die Zeit "
+        "erneut aus, ist das ein Rückfall desselben Ausfalls und zählt ab seiner ersten schlechten Runde; die Zeit "
         "dazwischen gilt als verfügbar.",
         "Der Abstand der Runden beträgt {interval} bei verfügbarer Leitung, {confirm} während ein Ergebnis bestätigt "
         "wird, und höchstens {offline} während eines Ausfalls. So genau sind die Zeitangaben.",
@@ -377,7 +377,7 @@ GERMAN = Texts(
     },
     sides={SITE: "Standort", LINE: "Leitung oder Provider", UNKNOWN: "nicht bestimmt"},
     whys={
-        Why.NOT_STARTED: "vor Beginn der Aufzeichnung",
+        Why.NO_RECORD: "keine Aufzeichnung: noch nicht begonnen oder nicht mehr aufbewahrt",
         Why.NOT_RUNNING: "Agent lief nicht",
         Why.REBOOTED: "Überwachender Rechner neu gestartet (Dauer laut dessen Uhr)",
         Why.SUSPENDED: "Überwachender Rechner oder Agent angehalten",

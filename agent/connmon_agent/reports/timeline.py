@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from msgspec import UNSET, UnsetType
 
 from ..core.blindness import is_blind, longest_silence
 from ..core.causes import Background, count_votes
 from ..core.events import AgentStarted, Configured, MeteredSeen, RoundFinished, WentBlind
 from ..core.moments import Moment
 from ..core.plan import LinkPlan
+from ..core.round_counts import RoundCounts
 from ..core.sightings import ProbeResult
 from ..core.steps import Transition
-from ..core.world import BEGINNING, LinkState
+from ..core.world import BEGINNING, LinkState, World
 from ..store.records import AgentRow, OutageRow, Recorded
+from ..store.report_reading import BLIND, ReportReader
 
 
 class Kind(StrEnum):
@@ -29,7 +33,7 @@ class Kind(StrEnum):
 class Why(StrEnum):
     """Why an interval is a monitoring gap."""
 
-    NOT_STARTED = "before-first-record"
+    NO_RECORD = "no-record"  # before the first event, or of a time whose events were removed
     NOT_RUNNING = "not-running"
     REBOOTED = "machine-restarted"  # how long it was off is by its clock alone
     SUSPENDED = "suspended"  # the machine slept, or the process stood still
@@ -92,22 +96,17 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-def build_timeline(
-    rows: Iterable[Recorded],
-    outages: Mapping[int, OutageRow],
-    agent: AgentRow | None,
-    *,
-    until: float,
-    instant_before: Callable[[int], Moment | None],
-) -> Timeline:
-    """The intervals from the first event to ``until`` (Unix seconds), or to the last record where that is later.
-
-    ``rows`` are those of ``ReportReader.decisive``; ``instant_before`` gives the time of the event before a number.
+def read_timeline(reader: ReportReader, outages: Mapping[int, OutageRow], *, until: float) -> Timeline:
+    """The intervals from the first event that is kept to ``until`` (Unix seconds), or to the last record where that is
+    later. ``outages`` are all, by their number. Raises StoreError.
     """
-    builder = _Builder(outages, instant_before)
-    for row in rows:
+    builder = _Builder(outages, reader.instant_before)
+    beginning = reader.beginning()
+    if beginning is not None:
+        builder.begin(*beginning)
+    for row in reader.decisive():
         builder.add(row)
-    builder.finish(agent, until)
+    builder.finish(reader.agent(), reader.world(), until)
     return builder.timeline
 
 
@@ -117,11 +116,26 @@ class _Builder:
         self._outages = outages
         self._instant_before = instant_before
         self._now: _Now | None = None
+        self._bad_since: Moment | None = None  # the first of the newest bad rounds in a row; None: the newest was good
         self._plan = LinkPlan()
         self._metered: bool | None = None
         self._boot = ""
         self._pid = 0
         self._latest = self._floor = BEGINNING
+
+    def begin(self, at: Moment, world: World, agent: AgentRow | None) -> None:
+        """Begin in the middle: with the state that a checkpoint holds."""
+        kind, outage = _KINDS.get(world.link.state), None
+        if world.outage is not None:
+            self.timeline.opened[world.outage.id] = ()  # what comes of it now is a relapse
+        if kind is Kind.DOWN and world.outage is not None:
+            outage = world.outage.id
+            kind = None if world.outage.cause == BLIND and not world.link.bad else kind
+        self._now = _Now(Kind.GAP, at, outage, Why.NO_VERDICT) if kind is None else _Now(kind, at, outage)
+        self._plan, self._metered, self._boot = world.plan.link, world.link.metered, world.boot
+        self.timeline.changes.append((at.wall, self._plan))
+        self._pid = agent.pid if agent is not None else 0
+        self._latest = at
 
     def add(self, row: Recorded) -> None:
         """One more event."""
@@ -136,17 +150,22 @@ class _Builder:
                 self._note_plan(row, plan.link)
             case MeteredSeen(metered=metered):
                 self._metered = metered
-            case RoundFinished(results=results) if not row.transitions:
-                self._note_round(row, results)
+            case RoundFinished(results=results):
+                self._note_verdict(row, results)
+                if self._bad_since is not None:
+                    self._go_down_since(row.at, results)
+        self._note_failure(row.event.counts)
         for transition in row.transitions:
             if transition.chart == "link" and transition.instance == "link":
                 self._follow(row, transition)
         self._latest = row.at
 
-    def finish(self, agent: AgentRow | None, until: float) -> None:
+    def finish(self, agent: AgentRow | None, world: World | None, until: float) -> None:
         """Close the last interval where the record ends; what is missing up to ``until`` is a gap."""
         if self._now is None:
             return
+        if world is not None:
+            self._go_down_since(world.link.first_failure)
         end, stopped = self._latest, False
         if agent is not None:
             stopped = agent.stopped is not None
@@ -181,15 +200,19 @@ class _Builder:
             self.timeline.changes.append((row.at.wall, plan))
         self._plan = plan
 
-    def _note_round(self, row: Recorded, results: tuple[ProbeResult, ...]) -> None:
-        """The first bad round after an outage that began as a monitoring gap: from here on the link is known down."""
+    def _note_failure(self, counts: RoundCounts | UnsetType) -> None:
+        """The first bad round after an outage that began as a monitoring gap, for which the agent wrote no event."""
+        if counts is not UNSET and counts.first_failure is not UNSET:
+            self._go_down_since(counts.first_failure)
+
+    def _go_down_since(self, at: Moment | None, results: tuple[ProbeResult, ...] = ()) -> None:
+        """After an outage that began as a monitoring gap: from here on the link is known to be down."""
         now = self._now
-        if now is None or now.why is not Why.NO_VERDICT or now.outage is None:
+        if at is None or now is None or now.why is not Why.NO_VERDICT or now.outage is None:
             return
-        votes = count_votes(results, Background(self._plan.quorum))
-        if votes.answered < votes.needed:
+        if at.steady >= now.since.steady:
             self.timeline.opened.setdefault(now.outage, results)
-            self._enter(_Now(Kind.DOWN, row.at, outage=now.outage))
+            self._enter(_Now(Kind.DOWN, at, outage=now.outage))
 
     def _follow(self, row: Recorded, transition: Transition) -> None:
         kind = _KINDS.get(transition.dest)  # None: STARTING, or a state that only another chart has
@@ -201,17 +224,32 @@ class _Builder:
             self._go_down(row, transition)
 
     def _go_down(self, row: Recorded, transition: Transition) -> None:
-        """An outage is dated back to its first bad round; a relapse begins with the round that decided it."""
+        """An outage and a relapse of it are dated back to their first bad round."""
         outage = row.outage
+        known = None if outage is None else self._outages.get(outage)
+        if known is None:  # begun since the outages were read
+            self._enter(_Now(Kind.GAP, row.at, why=Why.NO_VERDICT))
+            return
         if transition.trigger == "went_blind":  # by `after_blind: restart`; no round has shown it yet
             self._enter(_Now(Kind.GAP, row.at, outage=outage, why=Why.NO_VERDICT))
             return
-        start = row.at
-        known = None if outage is None else self._outages.get(outage)
-        if known is not None and outage not in self.timeline.opened:
+        first, now = self._bad_since, self._now
+        start = row.at if first is None or now is None or first < now.since else first
+        if outage not in self.timeline.opened:
             start = max(min(start, known.started), self._floor)
             self.timeline.opened[known.id] = row.event.results if isinstance(row.event, RoundFinished) else ()
         self._enter(_Now(Kind.DOWN, start, outage=outage))
+
+    def _note_verdict(self, row: Recorded, results: tuple[ProbeResult, ...]) -> None:
+        """Since when rounds are bad: this one tells it, or is the first, or goes on what an earlier one began."""
+        votes = count_votes(results, Background(self._plan.quorum))
+        told = row.event.counts.first_failure if row.event.counts is not UNSET else UNSET
+        if votes.answered >= votes.needed:
+            self._bad_since = None
+        elif isinstance(told, Moment):
+            self._bad_since = told
+        elif self._bad_since is None:
+            self._bad_since = row.at
 
     def _enter(self, now: _Now) -> None:
         self._close(now.since)
@@ -219,6 +257,7 @@ class _Builder:
 
     def _insert_gap(self, since: Moment, until: Moment, why: Why) -> None:
         """What was seen before it goes on after it, until a round says otherwise."""
+        self._bad_since = None
         since = max(since, self._floor)  # a part of it may be recorded already
         now = self._close(since)
         self._append(Span(Kind.GAP, since, until, why=why))

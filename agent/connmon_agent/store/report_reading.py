@@ -10,25 +10,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..core.moments import Moment
+from ..core.world import World
 from .layout import EVENT_COLUMNS, EventRow
 from .reading import PAGE, Reader
-from .records import Recorded
+from .records import AgentRow, Recorded
 from .round_blocks import RecordedRound, unpack_rounds
 
 # Outages are in the order of time, and so are their windows: a block is unpacked once where it serves several of them.
 BLOCKS_KEPT = 4
 BLIND = "blind"  # the cause of an outage that `after_blind: restart` made of a monitoring gap
 
-# Every change of the link's state, of what is watched, and of how it is judged. After an outage that is a monitoring
-# gap (`after_blind: restart`), the rounds too, since only they show whether the link was down.
+# Every change of the link's state and note on it, of what is watched, and of how it is judged. In an outage that is a
+# monitoring gap (`after_blind: restart`) every event: only they show since when the link was down, if it was.
 _DECISIVE = f"""
     SELECT {EVENT_COLUMNS} FROM event WHERE seq > ? AND seq <= ? AND (
         kind IN ('AgentStarted', 'AgentStopped', 'Configured', 'WentBlind', 'MeteredSeen')
-        OR instr(step, '"chart":"link"') OR instr(step, '"chart": "link"')
-        OR kind = 'RoundFinished' AND outage IN (SELECT id FROM outage WHERE cause = ?)
+        OR instr(step, '"link"')
+        OR outage IN (SELECT id FROM outage WHERE cause = ?)
     ) ORDER BY seq
 """
-_SPAN = "SELECT min(seq), max(seq) FROM event WHERE wall >= ? AND wall <= ?"
+_SPAN = "SELECT min(seq), max(seq) FROM event WHERE seq > ? AND wall >= ? AND wall <= ?"
 
 
 class ChainLink(NamedTuple):
@@ -47,12 +48,26 @@ class ReportReader(Reader):
         self._block = lru_cache(maxsize=BLOCKS_KEPT)(self._read_block)
 
     def decisive(self) -> Iterator[Recorded]:
-        """The events from which uptime, downtime and monitoring gaps follow, oldest first."""
-        newest = self._first("SELECT coalesce(max(seq), 0) FROM event")
-        end = newest[0] if newest else 0
-        for after in range(0, end, PAGE):
+        """The events from which uptime, downtime and monitoring gaps follow, oldest first.
+
+        Raises StoreError too where the agent removes the oldest of them while they are read.
+        """
+        first, end = self.segments().kept_after, self.newest()
+        for after in range(first, end, PAGE):
             for row in self._rows(_DECISIVE, after, min(after + PAGE, end), BLIND):
                 yield self._recorded(EventRow._make(row))
+        self._require_kept(first + 1, first + 2)
+
+    def beginning(self) -> tuple[Moment, World, AgentRow | None] | None:
+        """Since when events are kept, with the world and the agent of then; None: since the first event of all.
+
+        Raises Divergence: the checkpoint is not as it was written.
+        """
+        mark = self.segments().start
+        if mark is None:
+            return None
+        body = self.checkpoint(mark)
+        return mark.at, body.world, body.agent
 
     def instant_before(self, seq: int) -> Moment | None:
         """When the event before number ``seq`` was; None: there is none."""
@@ -61,7 +76,7 @@ class ReportReader(Reader):
 
     def chain_ends(self, since: float, until: float) -> tuple[ChainLink, ChainLink] | None:
         """The first and the last event from ``since`` to ``until`` (Unix seconds, both included); None: none is."""
-        span = self._first(_SPAN, since, until)
+        span = self._first(_SPAN, self.segments().kept_after, since, until)
         if span is None or span[0] is None:
             return None
         query = "SELECT seq, steady, wall, hash FROM event WHERE seq IN (?, ?) ORDER BY seq"
