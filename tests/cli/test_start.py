@@ -157,7 +157,8 @@ def test_a_damaged_state_file_is_set_aside_and_told(agent: LocalAgent) -> None:
     agent.start()
     (kept,) = agent.state.glob(f"{DATABASE_FILE}.corrupt-*Z")
     assert (
-        f"error    agent: the state file was damaged (file is not a database); it is kept as {kept.name}" in agent.log
+        f"error    agent: the state file was damaged (file is not a database); it was renamed to {kept.name}"
+        in agent.log
     )
 
 
