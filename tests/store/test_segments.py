@@ -243,11 +243,11 @@ def test_one_step_removes_no_more_than_so_many_rows(memory: Path, monkeypatch: p
 
 
 def test_readers_pass_over_what_is_half_removed(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "EVENTS_AT_ONCE", 7)
+    monkeypatch.setattr(retention, "EVENTS_AT_ONCE", 30)
     counted = []
     with opened(memory) as journal:
         journal.limits = Limits(FOREVER, 1000)
-        for _ in range(60):
+        for _ in range(25):
             go_on(journal, 1)
             counted.append(verified(memory))
     assert counted == sorted(counted, reverse=True)
@@ -356,7 +356,7 @@ def test_killed_at_any_statement_of_a_removal_the_file_opens_and_verifies(
     total = work(made, None)
     assert verified(made) == EVERY
     counts = set()
-    for fatal in range(1, total, 9):
+    for fatal in range(1, total, 14):
         path = tmp_path / f"{fatal}.db"
         path.write_bytes(content)
         assert in_child(lambda path=path, fatal=fatal: work(path, fatal)) == -signal.SIGKILL  # type: ignore[misc]
