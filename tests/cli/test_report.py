@@ -183,3 +183,17 @@ def test_events_that_were_removed_are_a_gap_and_the_default_begins_after_them(tm
     assert first["seq"] == 41, "40 is kept only as the end of the chain"
     assert document["period"]["since"] < first["at"]
     assert "no-record" not in [gap["reason"] for gap in document["gaps"]]
+
+
+@pytest.mark.parametrize("dump", sorted(STORE.glob("memory-of-schema-*.sql")), ids=lambda path: path.stem)
+def test_the_period_that_it_shows_means_the_same_events_again(dump: Path, tmp_path: Path) -> None:
+    """Clocks tell fractions of a microsecond, the report does not."""
+    with closing(sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)) as connection:
+        connection.executescript(dump.read_text(encoding="utf-8"))
+    first = json.loads(report(tmp_path, "--format", "json").stdout)
+    span = ("--since", first["period"]["since"], "--until", first["period"]["until"])
+    second = json.loads(report(tmp_path, "--format", "json", *span).stdout)
+    assert second["proof"] == first["proof"]
+    assert second["outages"] == first["outages"]
+    inner = ("--since", first["proof"]["first_event"]["at"], "--until", first["proof"]["last_event"]["at"])
+    assert json.loads(report(tmp_path, "--format", "json", *inner).stdout)["proof"]["last_event"]["seq"] > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from dataclasses import replace
@@ -115,8 +116,11 @@ def _period(reader: ReportReader, since: str | None, until: str | None, time_zon
     zone = None if time_zone is None else _find_zone(time_zone)
     now = time.time()
     first = find_beginning(reader)
-    begin = first if since is None else _read_time("--since", since, now, zone)
-    end = now if until is None else _read_time("--until", until, now, zone)
+    # In whole microseconds, as the report shows them: whoever types them in again means the same events.
+    begin = math.floor((first if since is None else _read_time("--since", since, now, zone)) * 1e6) / 1e6
+    end = (
+        math.floor(now * 1e6) / 1e6 if until is None else math.ceil(_read_time("--until", until, now, zone) * 1e6) / 1e6
+    )
     if end > now:
         raise click.UsageError("--until is in the future.")
     if begin >= end:

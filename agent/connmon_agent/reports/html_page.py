@@ -23,6 +23,7 @@ th,td{text-align:left;vertical-align:top;padding:.3rem .5rem;border-bottom:1px s
 th{border-bottom:2px solid #111}thead{display:table-header-group}tr{break-inside:avoid}
 .n{text-align:right;font-variant-numeric:tabular-nums}
 .total tr:last-child td{font-weight:600;border-top:2px solid #111}
+.outages th:nth-child(5){width:20%}.outages th:nth-child(6){width:27%}
 h2{break-after:avoid}
 @media screen and (max-width:52rem){
 dl{grid-template-columns:1fr}dt{margin-top:.4rem}
@@ -33,7 +34,7 @@ td::before{display:block;font-size:.8rem;color:#444}
 }
 @page{margin:15mm 12mm}
 @media print{body{max-width:none;padding:0;font-size:8.5pt}h1{font-size:15pt}h2{font-size:11pt;margin-top:12pt}
-.summary dl>:nth-child(-n+4){font-size:11pt}th,td{padding:2pt 4pt}}
+.summary dl>:nth-child(-n+4){font-size:11pt}th,td{padding:2pt 4pt}.outages{font-size:7.5pt}}
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
