@@ -48,6 +48,8 @@ BANNED = {
     r"\bhas lapsed\b|\blapses\b": "expired",
     r"\bit is (?:that|so that)\b|\bnot so that\b": "say it directly",
     r"\bDo so\b": "name the step",
+    r"\bjudged? afresh\b|\blook(?:s|ed)? at (?:again|next)\b": "judged again, checked again, next check",
+    r"\bcut off by the outage\b": "restart due after the outage",
     r"\basks? for (?:a )?port\b|\basked for (?:a )?port\b": "request",
     r"\bgoes? on (?:and on|for ever)\b": "continues",
     r"\bnothing (?:speaks against|refuses)\b|\bspeaks? against\b": "no condition blocks it",
@@ -152,5 +154,6 @@ def test_each_pattern_can_match() -> None:
         "all attempts are spent", "ended in order", "at the median", "2 targets that count", "cannot be had",
         "took the restart", "the pause is over", "the way to the API server", "on the way", "No agent runs",
         "it has lapsed", "it is that", "Do so", "asks for port 1", "goes on for ever", "nothing refuses it",
+        "it is judged afresh", "it was cut off by the outage",
     }  # fmt: skip
     assert [one.pattern for one in _SEARCH if not any(map(one.search, examples))] == []

@@ -76,7 +76,7 @@ def test_what_a_policy_denies_costs_no_attempt_and_is_told_with_its_words(
         breakable.link("drop")
         agent.until_link("OFFLINE")
         breakable.link("up")
-        agent.until_said("web: RESTARTING -> BACKOFF", "costs no attempt", f"ValidatingAdmissionPolicy '{name}'")
+        agent.until_said("web: RESTARTING -> BACKOFF", "no attempt charged", f"ValidatingAdmissionPolicy '{name}'")
         agent.until_link("ONLINE")
     for service in agent.services().values():
         assert (service["state"], service["attempts"]) == ("READY", 0)

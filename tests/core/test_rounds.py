@@ -288,7 +288,7 @@ def notes_of(story: list[Any]) -> list[str]:
     ],
 )
 def test_what_changes_without_a_change_of_state_is_told_once(story: list[Any], notes: list[str]) -> None:
-    assert [one for one in notes_of(story) if "way out" not in one] == notes
+    assert [one for one in notes_of(story) if "default route" not in one] == notes
 
 
 @pytest.mark.parametrize(("last", "confirmed"), [(GOOD, True), (BAD, False), (BROKEN, False)])

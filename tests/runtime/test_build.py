@@ -235,8 +235,8 @@ def test_an_order_is_recorded_and_carries_nothing_else(settings: Settings) -> No
 @pytest.mark.parametrize(
     ("order", "services", "refusal"),
     [
-        (Order.RECOVER, ("nix",), "no service named nix is configured; the services are: web"),
-        (Order.REARM, ("nix",), "no service named nix is configured; the services are: web"),
+        (Order.RECOVER, ("nix",), "unknown service: nix; configured: web"),
+        (Order.REARM, ("nix",), "unknown service: nix; configured: web"),
         (Order.RECOVER, (), "no agent is running, and the link was last seen"),
     ],
 )

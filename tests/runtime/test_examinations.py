@@ -416,7 +416,7 @@ def test_a_registry_out_of_reach_is_named_where_a_restart_would_end_what_works(t
         finding = asyncio.run(look)["service web"]
     assert (finding.health, finding.text) == (
         "warning",
-        "Deployment shop/web is available, but registry registry.example cannot be reached: connection refused, and a "
+        "Deployment shop/web is available, but registry registry.example is unreachable: connection refused, and a "
         "restart would stop working pods before new ones can pull registry.example/web:1 (imagePullPolicy Always)",
     )
     assert finding.remedy is not None and "kubernetes.registries" in finding.remedy

@@ -74,7 +74,7 @@ def test_status_shows_how_many_lines_were_dropped(tmp_path: Path) -> None:
     def status(*arguments: str) -> str:
         return CliRunner().invoke(connmon_agent, ["--state-dir", str(tmp_path), "status", *arguments]).stdout
 
-    assert "Log: 12 lines dropped since the start" in status()
+    assert "Log: 12 lines dropped since start" in status()
     log = json.loads(status("--json"))["agent"]["log"]
     assert (log["dropped"], log["reason"]) == (12, "/var/log/a.log: No space left on device")
 
