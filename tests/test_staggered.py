@@ -97,6 +97,21 @@ def test_what_came_too_late_is_let_go_of() -> None:
     assert (found, place.dropped) == (1, [9])
 
 
+def test_who_is_cancelled_while_it_lets_go_still_lets_go() -> None:
+    async def story(place: Place) -> int:
+        starts: list[Start[int]] = [partial(place.attempt, 9, SILENT)]
+        trying = asyncio.create_task(run_staggered(starts, delay=0.25, drop=place.dropped.append))
+        await asyncio.sleep(0.1)
+        trying.cancel()
+        await asyncio.sleep(0)
+        trying.cancel()
+        await asyncio.gather(trying, return_exceptions=True)
+        return int(trying.cancelled())
+
+    found, place = run(story)
+    assert (found, place.dropped) == (1, [9])
+
+
 def test_when_there_is_nothing_to_try_that_is_the_failure() -> None:
     class Nothing:
         def begin(self, running: int, failed: int) -> None:

@@ -98,14 +98,21 @@ class _Listed(Generic[T]):
 
 
 async def _drop_all(attempts: Iterable[asyncio.Task[T]], drop: Callable[[T], Awaitable[object] | None]) -> None:
-    attempts = list(attempts)
+    attempts, interruption = list(attempts), None
     for attempt in attempts:
         attempt.cancel()
-    for outcome in await asyncio.gather(*attempts, return_exceptions=True):
-        if not isinstance(outcome, BaseException):
-            dropped = drop(outcome)
+    while not all(attempt.done() for attempt in attempts):
+        try:
+            await asyncio.wait(attempts)
+        except asyncio.CancelledError as error:  # what came too late is to be let go of all the same
+            interruption = error
+    for attempt in attempts:
+        if not attempt.cancelled() and attempt.exception() is None:
+            dropped = drop(attempt.result())
             if dropped is not None:
                 await dropped
+    if interruption is not None:
+        raise interruption
 
 
 def interleave_families(addresses: Iterable[Address]) -> list[Address]:
