@@ -71,7 +71,7 @@ KEPT = (
     "the token is expired; Token: expired",
     'secrets "regcred" is forbidden: User "system:serviceaccount:shop:agent" cannot get resource "secrets"',
     "connmon.io/restart-token: 3/1-a7f3",
-    "web.token_file: there is no such file",
+    "web.token_file: file not found",
     "admin@example.com has to log in",
     "[::1]:8080 is held by nginx (pid 99)",
     "2026-11-23T10:00:00.000000+00:00",

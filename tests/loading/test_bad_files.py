@@ -18,7 +18,7 @@ MESSAGES = {
     "metered": ["2: link.metered: is none of the choices (got sometimes); write auto, true or false, without quotes"],
     "alternatives": [
         "4: services.frontend.alternatives: 8080 is the primary port itself (got [8081, 8080, 8081]); remove it here",
-        "4: services.frontend.alternatives: 8081 is here twice (got [8081, 8080, 8081]); keep one of the two",
+        "4: services.frontend.alternatives: 8081 is listed twice (got [8081, 8080, 8081]); keep one of the two",
     ],
     "bind": [
         "2: forwards.bind: 0.0.0.0 can be reached from other machines, and whoever reaches it reaches the services "
@@ -51,7 +51,7 @@ MESSAGES = {
         "3: services.api.check: has no effect without port (got /healthz); add port, or remove this key",
     ],
     "forwards": [
-        "2: forwards.bind: 127.0.0.1 is here twice (got [127.0.0.1, 127.0.0.1]); name each address once",
+        "2: forwards.bind: 127.0.0.1 is listed twice (got [127.0.0.1, 127.0.0.1]); name each address once",
         '3: forwards.allow_remote: must be true or false (got "yes"); write true, without quotes',
         "4: forwards.reclaim: is none of the choices (got always); write idle or never",
         "5: forwards.transport: is none of the choices (got proxy); write auto, direct or port-forward",
@@ -69,13 +69,13 @@ MESSAGES = {
         "3: link.confirm_interval: must not be longer than check_interval, 2s (got 1m); write at most 2s",
     ],
     "cycle": [
-        "3: services.frontend.depends_on: these services wait for each other: frontend -> api-gateway -> "
+        "3: services.frontend.depends_on: dependency cycle: frontend -> api-gateway -> "
         "database -> frontend (got [api-gateway]); remove one of these dependencies",
     ],
     "cycles": [
-        "3: services.frontend.depends_on: these services wait for each other: frontend -> frontend (got "
+        "3: services.frontend.depends_on: dependency cycle: frontend -> frontend (got "
         "[frontend]); remove one of these dependencies",
-        "5: services.grafana.depends_on: these services wait for each other: grafana -> jaeger -> grafana "
+        "5: services.grafana.depends_on: dependency cycle: grafana -> jaeger -> grafana "
         "(got [jaeger]); remove one of these dependencies",
     ],
     "damping": [
@@ -96,7 +96,7 @@ MESSAGES = {
         "so restarts could never be damped (got 1s); write suppress lower, half_life longer or penalty higher",
     ],
     "depends-on-twice": [
-        "3: services.frontend.depends_on: grafana is here twice (got [grafana, grafana]); keep one of the two",
+        "3: services.frontend.depends_on: grafana is listed twice (got [grafana, grafana]); keep one of the two",
     ],
     "depends-on-unknown": [
         "3: services.frontend.depends_on: there is no service api-gatewey (got [api-gatewey, database]); "
@@ -105,10 +105,10 @@ MESSAGES = {
         "services are frontend, api-gateway",
     ],
     "duplicate-key": [
-        "4: link.fall: this key is already at line 2 (got 5); keep one of the two",
+        "4: link.fall: duplicate key, first at line 2 (got 5); keep one of the two",
     ],
     "duplicate-service": [
-        "6: services.frontend: this key is already at line 2; keep one of the two",
+        "6: services.frontend: duplicate key, first at line 2; keep one of the two",
     ],
     "duration-range": [
         "2: link.check_interval: is out of range (got 0); write a duration from 10ms to 1h",
@@ -131,10 +131,10 @@ MESSAGES = {
     "five-mistakes": [
         "2: link.check_interval: must be a duration (got 5 seconds); write it as 500ms, 5s, 10m, 1h or "
         "1h30m, or as a number of seconds",
-        "4: link.fall: this key is already at line 3 (got 4); keep one of the two",
+        "4: link.fall: duplicate key, first at line 3 (got 4); keep one of the two",
         "6: recovery.act: must be true or false (got yes); write true, without quotes",
         "10: services.frontend.depend_on: unknown key; did you mean depends_on?",
-        "12: services.grafana.port: is the local port of frontend already (got 8080); give each service its own port",
+        "12: services.grafana.port: is already the local port of frontend (got 8080); give each service its own port",
     ],
     "forward-without-port": [
         "3: services.frontend.alternatives: has no effect without port (got [8081]); add port, or remove this key",
@@ -169,37 +169,37 @@ MESSAGES = {
         "0.0.0.0:9180); write allow_remote: true beside it if that is meant, or listen: 127.0.0.1:9180",
     ],
     "merge-key": [
-        "5: services.grafana.<<: merge keys are not read here; write the settings out where they are meant",
+        "5: services.grafana.<<: merge keys are not supported; write the settings out where they are meant",
     ],
     "no-targets": [
-        "2: link.targets: must hold one target at least (got []); add one, or remove the key to use the defaults",
+        "2: link.targets: must have at least one target (got []); add one, or remove the key to use the defaults",
     ],
     "no-value": [
         "2: link.check_interval: must be a duration (got nothing); write one, or remove the key to use the default",
         "4: recovery.act: must be true or false (got null); write one, or remove the key to use the default",
     ],
     "not-a-mapping": [
-        "1: the file must hold keys and values (got [frontend, grafana]); begin with a key",
+        "1: the file must contain keys and values (got [frontend, grafana]); begin with a key",
     ],
     "octal-port": [
         "3: services.frontend.port: must be a whole number (got 08080); write a whole number from 1 to 65535",
     ],
     "on-off": [
         "2: recovery.act: must be true or false (got on); write true, without quotes",
-        "4: kubernetes.context: programs disagree whether this is a word or a truth value (got no); put it "
+        "4: kubernetes.context: is ambiguous: YAML versions read it as text or as true or false (got no); put it "
         'in quotes: "no"',
-        "7: services.frontend.depends_on[0]: programs disagree whether this is a word or a truth value "
+        "7: services.frontend.depends_on[0]: is ambiguous: YAML versions read it as text or as true or false "
         '(got y); put it in quotes: "y"',
     ],
     "only-comments": [
-        "there is nothing but comments in this file; write settings, or remove it",
+        "the file has only comments; write settings, or remove it",
     ],
     "open-quote": [
         "2: this is not YAML: while scanning a quoted scalar: found unexpected end of stream; look at this "
         "line and the ones before it: indentation, a missing colon, an open quote or bracket",
     ],
     "port-twice": [
-        "5: services.grafana.port: is the local port of frontend already (got 8080); give each service its own port",
+        "5: services.grafana.port: is already the local port of frontend (got 8080); give each service its own port",
     ],
     "ports": [
         "3: services.frontend.port: is out of range (got 0); write a whole number from 1 to 65535",
@@ -239,17 +239,18 @@ MESSAGES = {
     "registries": [
         "6: kubernetes.registries.docker.io: is not the URL of a registry (got mirror.example:5000)" + MIRROR,
         '7: kubernetes.registries.ghcr.io: is not the URL of a registry (got "https://mirror.example/path")' + MIRROR,
-        "8: kubernetes.registries.quay.io: holds a user name or password; remove it; a registry is asked without",
+        "8: kubernetes.registries.quay.io: contains a user name or password; remove it",
         "9: kubernetes.registries.registry.example: is not the URL of a registry (got no)" + MIRROR,
         "10: kubernetes.registries.registry.example:5000: must be the URL of a mirror, or none (got "
         "[none]); write one value here, without brackets or keys",
         '11: kubernetes.registries.registry.k8s.io: is not the URL of a registry (got "ftp://mirror.example")' + MIRROR,
     ],
     "services-as-list": [
-        "2: services: must hold keys and values (got [frontend, grafana]); write keys below it, indented",
+        "2: services: must contain keys and values (got [frontend, grafana]); write keys below it, indented",
     ],
     "services-without-value": [
-        "1: services: must hold services (got nothing); write them, {} for none, or remove the key for the ERP's seven",
+        "1: services: must list services (got nothing); list them, write {} for none, or delete the key to use the "
+        "seven defaults",
     ],
     "sexagesimal": [
         "2: link.hold: must be a duration (got 1:30); write it as 500ms, 5s, 10m, 1h or 1h30m, or as a "
@@ -260,13 +261,13 @@ MESSAGES = {
         "token; indent with spaces: YAML allows no tabs",
     ],
     "tag": [
-        "2: kubernetes.kubeconfig: tags are not read here (got "
+        "2: kubernetes.kubeconfig: tags are not supported (got "
         "tag:yaml.org,2002:python/object/apply:os.system); remove the tag",
         "2: kubernetes.kubeconfig: must be text (got [id]); write one value here, without brackets or keys",
     ],
     "target-dns": [
-        "4: link.targets[0].server: must be an IP address (got dns.example.com); a name server's name "
-        "could not be looked up without a name server",
+        "4: link.targets[0].server: must be an IP address (got dns.example.com); write an address; a "
+        "name cannot be resolved without a name server",
         "5: link.targets[1].name: must be a domain name (got 192.0.2.1); write a name that has an A "
         "record, such as example.com",
     ],
@@ -282,7 +283,7 @@ MESSAGES = {
         "6: link.targets[2].url: is missing; write url: ...",
     ],
     "target-evidence-alone": [
-        "2: link.targets: must hold one target at least that shows the internet (got [{kind: interface}, "
+        "2: link.targets: must have at least one target that checks the internet (got [{kind: interface}, "
         "{kind: gateway}]); add one of kind tcp, dns, http or icmp: an interface or a gateway answers while "
         "the internet is gone",
     ],
@@ -297,7 +298,7 @@ MESSAGES = {
         "5: link.targets[1].transport: is none of the choices (got tls); write udp or tcp",
     ],
     "target-proxy": [
-        "4: link.targets[0].proxy: holds a user name or password; remove it; a proxy that wants one is named in "
+        "4: link.targets[0].proxy: contains a user name or password; remove it; a proxy that wants one is named in "
         "the agent's environment, as http_proxy",
         '5: link.targets[1].proxy: must be the URL of an HTTP proxy (got "socks5://192.0.2.1:1080"); write it as '
         "http://host:port, or none to go past the environment's",
@@ -305,13 +306,13 @@ MESSAGES = {
         "http://host:port, or none to go past the environment's",
         '7: link.targets[3].proxy: must be the URL of an HTTP proxy (got "http://192.0.2.1/path"); write it as '
         "http://host:port, or none to go past the environment's",
-        '8: link.targets[4].proxy: is no URL: Port out of range 0-65535 (got "http://192.0.2.1:99999"); write it as '
+        '8: link.targets[4].proxy: is not a URL: Port out of range 0-65535 (got "http://192.0.2.1:99999"); write it as '
         "http://host:port, or none to go past the environment's",
     ],
     "target-kind": [
         "4: link.targets[0].kind: is none of the choices (got smtp); write tcp, dns, http, icmp, gateway or interface",
         "5: link.targets[1].kind: is missing; write kind: tcp, dns, http, icmp, gateway or interface",
-        "6: link.targets[2]: must hold keys and values (got 192.0.2.1); write keys below it, indented",
+        "6: link.targets[2]: must contain keys and values (got 192.0.2.1); write keys below it, indented",
     ],
     "target-port": [
         "4: services.frontend.target: is out of range (got 70000); write a whole number from 1 to 65535",
@@ -323,9 +324,9 @@ MESSAGES = {
         '4: link.targets[0].url: must be an http or https URL (got "ftp://192.0.2.1/"); write it as http://host/path',
         '5: link.targets[1].url: must be an http or https URL (got "192.0.2.1/generate_204"); write it as '
         "http://host/path",
-        '6: link.targets[2].url: is no URL: Port out of range 0-65535 (got "http://192.0.2.1:99999/"); '
+        '6: link.targets[2].url: is not a URL: Port out of range 0-65535 (got "http://192.0.2.1:99999/"); '
         "write it as http://host/path",
-        "7: link.targets[3].url: holds a user name or password; remove it: a target is asked without one",
+        "7: link.targets[3].url: contains a user name or password; remove it; targets are probed without one",
         "8: link.targets[4].status: is out of range (got 99); write a whole number from 100 to 599",
     ],
     "offline-below-interval": [
@@ -348,7 +349,7 @@ MESSAGES = {
         "3: link.timeout: must not be longer than check_interval, 2s (got 3s); write at most 2s",
     ],
     "two-documents": [
-        "3: a second document begins here; keep one document a file: remove the line ---",
+        "3: a second document starts here; keep one document per file; remove the line ---",
     ],
     "two-workloads": [
         "4: services.database.statefulset: a service is one workload, and deployment names it already (got "
@@ -383,8 +384,8 @@ MESSAGES = {
         "{outage_longer_than: 30s}",
     ],
     "workload-twice": [
-        "4: services.web.deployment: Deployment erp-system/frontend belongs to frontend already (got "
-        "frontend); name each workload once: it would be restarted twice",
+        "4: services.web.deployment: Deployment erp-system/frontend is already used by frontend (got "
+        "frontend); list each workload once",
     ],
     "wrong-types": [
         "1: state_dir: must be text (got [var]); write one value here, without brackets or keys",
@@ -394,7 +395,7 @@ MESSAGES = {
         "6: link.hold: must be a duration (got true); write it as 500ms, 5s, 10m, 1h or 1h30m, or as a "
         "number of seconds",
         "7: link.targets: must be a list (got none); write it as [a, b] or as lines that begin with a dash",
-        "8: recovery: must hold keys and values (got always); write keys below it, indented",
+        "8: recovery: must contain keys and values (got always); write keys below it, indented",
         '10: kubernetes.namespace: must be text (got 7); put it in quotes: "7"',
         '11: kubernetes.context: must be text (got true); put it in quotes: "true"',
         "14: services.frontend.port: must be a whole number (got yes); write a whole number from 1 to 65535",

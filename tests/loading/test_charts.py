@@ -19,7 +19,7 @@ STATECHARTS = Path(__file__).parents[2] / "statecharts"
 # What is wrong: every message, from its line on.
 MISTAKES = {
     "bad-duplicate-state": [
-        "8: states.DARK: this key is already at line 6 (got It gives light again.); keep one of the two",
+        "8: states.DARK: duplicate key, first at line 6 (got It gives light again.); keep one of the two",
     ],
     "bad-on-key": [
         "12: transitions[1].on: unknown key; known here: trigger, source, dest, reason, conditions, unless, after",
@@ -58,7 +58,7 @@ MISTAKES = {
         " a property is one of reach, only_into, requires, bounded",
     ],
     "bad-tag": [
-        "12: transitions[1].reason: tags are not read here (got tag:yaml.org,2002:python/name:os.system);"
+        "12: transitions[1].reason: tags are not supported (got tag:yaml.org,2002:python/name:os.system);"
         " remove the tag",
     ],
     "bad-file-name": [
@@ -306,9 +306,9 @@ def test_aliases_of_aliases_do_not_fill_the_memory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        pytest.param("none.yaml", None, "there is no such file", id="missing"),
+        pytest.param("none.yaml", None, "file not found", id="missing"),
         pytest.param("empty.yaml", "", "this file is empty", id="empty"),
-        pytest.param("list.yaml", "- chart\n", "the file must hold keys and values", id="no-mapping"),
+        pytest.param("list.yaml", "- chart\n", "the file must contain keys and values", id="no-mapping"),
         pytest.param("open.yaml", "chart: [link\n", "this is not YAML", id="syntax"),
         pytest.param("chart.json", "{}", "a chart is a file NAME.yaml", id="json"),
     ],
@@ -341,7 +341,7 @@ def test_the_mistakes_of_all_charts_are_told_at_once(tmp_path: Path) -> None:
 
 def test_a_missing_chart_is_a_mistake(tmp_path: Path) -> None:
     shutil.copy(STATECHARTS / "link.yaml", tmp_path)
-    with pytest.raises(ConfigurationError, match=r"service\.yaml: there is no such file"):
+    with pytest.raises(ConfigurationError, match=r"service\.yaml: file not found"):
         load_charts(tmp_path)
 
 
@@ -355,7 +355,7 @@ def test_the_first_folder_that_is_there_is_taken(tmp_path: Path) -> None:
 
 def test_without_any_folder_the_places_are_named(tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigurationError, match=re.escape(f"no such folder; looked for {tmp_path / 'a'} and {tmp_path / 'b'}")
+        ConfigurationError, match=re.escape(f"folder not found; looked for {tmp_path / 'a'} and {tmp_path / 'b'}")
     ):
         find_charts_folder((tmp_path / "a", tmp_path / "b"))
 

@@ -52,15 +52,13 @@ def test_every_usual_way_to_write_text_is_read(tmp_path: Path, data: bytes) -> N
             ":2: this is not UTF-8 text: byte 0xFC; save the file as UTF-8",
             id="latin-1",
         ),
-        pytest.param(
-            b"\x7fELF\0\0", ":1: this is not a text file: it holds a zero byte; check the path", id="a program"
-        ),
+        pytest.param(b"\x7fELF\0\0", ":1: not a text file: it contains a zero byte; check the path", id="a program"),
         pytest.param(
             codecs.BOM_UTF16_LE + b"\0\xd8", ":1: this is not UTF-8 text: byte 0x00; save the file as UTF-8", id="torn"
         ),
         pytest.param(
             "link: {}\n# é\ndir: \x07\n".encode(),
-            ":3: this is not a text file: it holds the character U+0007; remove the character",
+            ":3: not a text file: it contains the character U+0007; remove the character",
             id="control character",
         ),
         pytest.param(b"#" * (MAX_BYTES + 1), ": the file is larger than 1 MB; check the path", id="too large"),
@@ -86,7 +84,7 @@ def test_windows_reads_its_own_code_page_and_says_so(
     path.write_bytes(data)
     assert read_context(path) == "Küche"
     warnings = [str(warning).removeprefix(str(path)) for warning in read_document(path).problems.warnings]
-    expected = ": this is not UTF-8 text; it is read in the code page of this machine; save the file as UTF-8"
+    expected = ": not UTF-8; read in the code page of this machine; save the file as UTF-8"
     assert warnings == [expected] * warned
 
 
@@ -105,7 +103,7 @@ def test_backslashes_in_double_quotes_are_explained(tmp_path: Path, text: str) -
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    message = ": there is no such file; check the path, or create the file"
+    message = ": file not found; check the path, or create the file"
     assert find_message(tmp_path / "connmon.yaml") == message
 
 

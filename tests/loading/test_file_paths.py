@@ -48,9 +48,9 @@ WRITTEN = [
     ("${env:APPDATA}", "the environment variable APPDATA is not set"),
     ("$PSScriptRoot/logs", "the environment variable PSScriptRoot is not set"),
     ("%EMPTY%/logs", "the environment variable EMPTY is not set"),
-    ("%TWO%/logs", "the environment variable TWO holds a character that cannot be printed"),
-    ("logs/$(Get-Date)", "holds an expression that only a shell can evaluate"),
-    ("${DATA:-x}/logs", "holds an expression that only a shell can evaluate"),
+    ("%TWO%/logs", "the environment variable TWO contains a character that cannot be printed"),
+    ("logs/$(Get-Date)", "contains an expression that only a shell can evaluate"),
+    ("${DATA:-x}/logs", "contains an expression that only a shell can evaluate"),
 ]
 
 # Every key that holds a path and has an effect, and what is loaded from it.

@@ -58,7 +58,7 @@ def test_duplicate_keys_are_noted_with_their_path() -> None:
     root = parse_json('{"a": [{"b": 1,\n "b": 2}]}', problems)
     assert unfold(root) == {"a": [{"b": 1}]}
     assert [str(problem) for problem in problems.found] == [
-        "f.json:2: a[0].b: this key is already at line 1 (got 2); keep one of the two"
+        "f.json:2: a[0].b: duplicate key, first at line 1 (got 2); keep one of the two"
     ]
 
 
@@ -68,7 +68,7 @@ def test_duplicate_keys_are_noted_with_their_path() -> None:
         pytest.param(
             '{\n  // how often\n  "CheckInterval": 30\n}',
             "f.json:2: this is not JSON: Expecting property name enclosed in double quotes; "
-            "remove the comment: JSON knows none",
+            "remove the comment; JSON does not allow comments",
             id="comment",
         ),
         pytest.param(
@@ -79,7 +79,7 @@ def test_duplicate_keys_are_noted_with_their_path() -> None:
         pytest.param(
             '{"a": 1,,\n "b": 2\n}',
             "f.json:1: this is not JSON: Expecting property name enclosed in double quotes; "
-            "look at this line and the one before it: a missing or superfluous comma, quote or bracket",
+            "look at this line and the one before it: a missing or extra comma, quote or bracket",
             id="comma too many",
         ),
         pytest.param(
@@ -91,7 +91,7 @@ def test_duplicate_keys_are_noted_with_their_path() -> None:
         pytest.param(
             "\n\n{\x0b1}",
             "f.json:3: this is not JSON: Expecting property name enclosed in double quotes; "
-            "look at this line and the one before it: a missing or superfluous comma, quote or bracket",
+            "look at this line and the one before it: a missing or extra comma, quote or bracket",
             id="what only Python takes for a line end",
         ),
         pytest.param(
@@ -103,11 +103,13 @@ def test_duplicate_keys_are_noted_with_their_path() -> None:
         pytest.param(
             '{"a": 1\n "b": 2}',
             "f.json:2: this is not JSON: Expecting ',' delimiter; "
-            "look at this line and the one before it: a missing or superfluous comma, quote or bracket",
+            "look at this line and the one before it: a missing or extra comma, quote or bracket",
             id="comma missing",
         ),
         pytest.param(
-            '{"a": NaN}', "f.json: this is not JSON: NaN is no JSON number; write a decimal number", id="not a number"
+            '{"a": NaN}',
+            "f.json: this is not JSON: NaN is not a JSON number; write a decimal number",
+            id="not a number",
         ),
         pytest.param("[" * 150 + "]" * 150, "f.json:1: lists and mappings nest deeper than 100 levels", id="deep"),
         pytest.param("[" * 100_000, "f.json: lists and mappings nest deeper than 100 levels", id="very deep"),

@@ -50,7 +50,7 @@ def test_a_system_config_never_does_and_may_be_as_broken_as_it_likes(tmp_path: P
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("link: [\nstate_dir: on\n", "connmon.yaml:2: state_dir: programs disagree"),
+        ("link: [\nstate_dir: on\n", "connmon.yaml:2: state_dir: is ambiguous"),
         ("nonsense: 1\nstate_dir: 5\n", "connmon.yaml:2: state_dir: must be text (got 5)"),
         ("link: [\nstate_dir: [\n", "connmon.yaml:2: this is not YAML"),
         ("{state_dir: here, link: [}\n", "connmon.yaml:1: this is not YAML"),
@@ -69,5 +69,5 @@ def test_a_mistake_in_the_key_itself_is_told_with_its_line(
 @pytest.mark.parametrize("name", ["connmon.yaml", "system_config.json"])
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path, name: str) -> None:
     surroundings = Surroundings({}, "linux", superuser=False, home=None, folder=tmp_path)
-    with pytest.raises(ConfigurationError, match="there is no such file"):
+    with pytest.raises(ConfigurationError, match="file not found"):
         find_state_dir(tmp_path / name, surroundings)

@@ -176,7 +176,8 @@ MISTAKES: dict[str, tuple[Any, list[str]]] = {
             ':10: Kubernetes.Namespace: is not a Kubernetes name by RFC 1123 (got "ERP System"); '
             "use a-z, 0-9 and hyphens, a letter or digit at both ends",
             ':11: Kubernetes.EnableAutoRestart: must be true or false (got "yes"); write true, without quotes',
-            ':12: Kubernetes.PortForwardConfig: must hold keys and values (got []); write keys in braces: {"key": ...}',
+            ":12: Kubernetes.PortForwardConfig: must contain keys and values (got []); "
+            'write keys in braces: {"key": ...}',
             ':14: Logging.LogDir: must be text (got false); put it in quotes: "false"',
             ':15: Logging.Level: is none of the choices (got "Loud"); write Debug, Info, Warning or Error',
             ':16: Logging.MaxFileSize: must be a whole number (got "10MB"); write a whole number from 1 to 1000000',
@@ -197,9 +198,9 @@ MISTAKES: dict[str, tuple[Any, list[str]]] = {
             ":2: Kubernetes.PortForwardConfig.frontend.Alternatives[1]: is out of range (got 70000); "
             "write a whole number from 1 to 65535",
             ':3: Kubernetes.PortForwardConfig.grafana.Primary: is missing; write "Primary": ...',
-            ":4: Kubernetes.PortForwardConfig.jaeger.Alternatives: 9001 is here twice (got [9001, 9001]); "
+            ":4: Kubernetes.PortForwardConfig.jaeger.Alternatives: 9001 is listed twice (got [9001, 9001]); "
             "keep one of the two",
-            ":5: Kubernetes.PortForwardConfig.worker.Primary: is the local port of jaeger already (got 9000); "
+            ":5: Kubernetes.PortForwardConfig.worker.Primary: is already the local port of jaeger (got 9000); "
             "give each service its own port",
             ":6: Kubernetes.PortForwardConfig.web: was cut off by PowerShell "
             '(got "@{Primary=80; Alternatives=System.Object[]}"); write the file again with ConvertTo-Json -Depth 10',
@@ -207,19 +208,19 @@ MISTAKES: dict[str, tuple[Any, list[str]]] = {
     ),
     "the same key in two spellings": (
         '{"Logging": {\n"Level": "Info",\n"level": "Debug"}}',
-        [':3: Logging.level: this key is already at line 2 (got "Debug"); keep one of the two'],
+        [':3: Logging.level: duplicate key, first at line 2 (got "Debug"); keep one of the two'],
     ),
     "a service twice": (
         {"ConnectionMonitor": {"ServicesToMonitor": ["web", "api", "web"]}},
         [
-            ':1: ConnectionMonitor.ServicesToMonitor: web is here twice (got ["web", "api", "web"]); '
+            ':1: ConnectionMonitor.ServicesToMonitor: web is listed twice (got ["web", "api", "web"]); '
             "name each service once"
         ],
     ),
     "a path with single backslashes that JSON reads as a line feed": (
         '{"Logging": {"LogDir": "C:\\new"}}',
         [
-            ":1: Logging.LogDir: holds a character that cannot be printed "
+            ":1: Logging.LogDir: contains a character that cannot be printed "
             '(got "C:\\new"); write each backslash twice: C:\\\\ERP\\\\logs'
         ],
     ),
@@ -333,11 +334,11 @@ def test_mode_ports_is_one_of_the_modes(path: Path) -> None:
         ),
         (
             {"ConnectionMonitor": {"ServicesToMonitor": ["fronted"]}},
-            ":1: ConnectionMonitor.ServicesToMonitor: fronted is no service of the ERP; did you mean frontend?",
+            ":1: ConnectionMonitor.ServicesToMonitor: fronted is not a service of the ERP; did you mean frontend?",
         ),
         (
             {"Kubernetes": {"PortForwardConfig": {"grafanna": {"Primary": 3000}}}},
-            ":1: Kubernetes.PortForwardConfig.grafanna: is in no service's name; did you mean grafana?",
+            ":1: Kubernetes.PortForwardConfig.grafanna: does not match any service; did you mean grafana?",
         ),
     ],
 )

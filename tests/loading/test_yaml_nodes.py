@@ -89,10 +89,10 @@ def test_duplicates_tags_and_merge_keys_are_noted_and_the_rest_is_still_read(loa
     assert isinstance(root, MappingNode)
     assert list(root.entries) == ["a", "c"]
     assert sorted(str(problem) for problem in problems.found) == [
-        "f.yaml:1: a.b: this key is already at line 1 (got 2); keep one of the two",
-        "f.yaml:3: c[0]: tags are not read here (got !set); remove the tag",
-        "f.yaml:4: c[1].<<: merge keys are not read here; write the settings out where they are meant",
-        "f.yaml:5: c: this key is already at line 2 (got 3); keep one of the two",
+        "f.yaml:1: a.b: duplicate key, first at line 1 (got 2); keep one of the two",
+        "f.yaml:3: c[0]: tags are not supported (got !set); remove the tag",
+        "f.yaml:4: c[1].<<: merge keys are not supported; write the settings out where they are meant",
+        "f.yaml:5: c: duplicate key, first at line 2 (got 3); keep one of the two",
     ]
 
 
@@ -113,7 +113,7 @@ def test_an_alias_repeats_its_value(loader: Any) -> None:
         pytest.param("a: 1\nb: 'x\nc: 2\n", 2, "look at this line", id="open quote"),
         pytest.param("- a\nb: c\n", 2, "look at this line", id="list and mapping"),
         pytest.param("a: @x\n", 1, "look at this line", id="reserved character"),
-        pytest.param("a: 1\n---\nb: 2\n", 2, "keep one document a file", id="two documents"),
+        pytest.param("a: 1\n---\nb: 2\n", 2, "keep one document per file", id="two documents"),
         pytest.param("a: 1\nb: *x\n", 2, "write the value itself", id="unknown alias"),
         pytest.param("a: &x [*x]\n", 1, "write the value itself", id="recursion"),
         pytest.param("{[a]: 1}\n", 1, "write a plain name", id="list as key"),

@@ -45,7 +45,11 @@ def find_charts_folder(places: tuple[Path, ...] = PLACES) -> Path:
             return place
     looked = " and ".join(str(place) for place in places)
     raise ConfigurationError(
-        [Problem("statecharts", None, "", f"no such folder; looked for {looked}", remedy="install connmon-agent again")]
+        [
+            Problem(
+                "statecharts", None, "", f"folder not found; looked for {looked}", remedy="install connmon-agent again"
+            )
+        ]
     )
 
 

@@ -37,7 +37,7 @@ def read_document(path: Path) -> Document:
     data = read_bytes(path)
     document = parse_document(decode_text(data, str(path), lenient=is_json), path)
     if ANSI is not None and not _is_unicode(data):
-        message = "this is not UTF-8 text; it is read in the code page of this machine"
+        message = "not UTF-8; read in the code page of this machine"
         document.problems.warn(message, line=None, key="", remedy="save the file as UTF-8")
     return document
 
@@ -51,10 +51,10 @@ def parse_document(text: str, path: Path) -> Document:
         raise refuse_file(file, "this file is empty", remedy="write settings into it, or remove it")
     root = parse_json(text, problems) if is_json else parse_yaml(text, problems)
     if root is None:
-        raise refuse_file(file, "there is nothing but comments in this file", remedy="write settings, or remove it")
+        raise refuse_file(file, "the file has only comments", remedy="write settings, or remove it")
     if not isinstance(root, MappingNode):
         shown = show_node(root)
-        problems.add("the file must hold keys and values", line=root.line, value=shown, remedy="begin with a key")
+        problems.add("the file must contain keys and values", line=root.line, value=shown, remedy="begin with a key")
         raise ConfigurationError(problems.found)
     return Document(root, problems)
 
@@ -71,11 +71,11 @@ def read_bytes(path: Path) -> bytes:
             file, f"the file is larger than {MAX_BYTES // 1_000_000} MB", remedy="check the path"
         ) from error
     except FileNotFoundError as error:
-        raise refuse_file(file, "there is no such file", remedy="check the path, or create the file") from error
+        raise refuse_file(file, "file not found", remedy="check the path, or create the file") from error
     except IsADirectoryError as error:
         raise refuse_file(file, "this is a directory", remedy="name the file in it") from error
     except PermissionError as error:
-        raise refuse_file(file, "reading is not permitted", remedy="give this user the right to read it") from error
+        raise refuse_file(file, "permission denied", remedy="make it readable by this user") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise refuse_file(file, f"the file cannot be read: {reason}", remedy="check the path and the disk") from error
@@ -99,7 +99,7 @@ def decode_text(data: bytes, file: str, *, lenient: bool = False) -> str:
         raise refuse_file(file, message, line=line, remedy="save the file as UTF-8") from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise refuse_file(file, "this is not a text file: it holds a zero byte", line=line, remedy="check the path")
+        raise refuse_file(file, "not a text file: it contains a zero byte", line=line, remedy="check the path")
     return text
 
 

@@ -53,7 +53,7 @@ def expand_path(rules: PathRules, value: Value, text: str) -> str:
     if text == "~" or text.startswith(("~/", "~\\")):
         text = _find_home(rules, value) + text[1:]
     if _EXPRESSION.search(_VARIABLE.sub("", text)):
-        value.reject("holds an expression that only a shell can evaluate", "write the path in full")
+        value.reject("contains an expression that only a shell can evaluate", "write the full path")
     found = _VARIABLE.sub(lambda found: _find_variable(rules, value, found), text)
     if rules.platform == "win32":
         _refuse_drive_alone(value, PureWindowsPath(found))
@@ -62,7 +62,7 @@ def expand_path(rules: PathRules, value: Value, text: str) -> str:
 
 def _find_home(rules: PathRules, value: Value) -> str:
     if rules.home is None:
-        value.reject("this user has no home directory", "write the path in full")
+        value.reject("this user has no home directory", "write the full path")
     return str(rules.home)
 
 
@@ -75,10 +75,10 @@ def _find_variable(rules: PathRules, value: Value, found: re.Match[str]) -> str:
     if content is None and name == "HOME" and rules.home is not None:
         return str(rules.home)
     if not content:
-        remedy = "set it for the user who runs connmon-agent, or write the path in full"
+        remedy = "set it for the user who runs connmon-agent, or write the full path"
         value.reject(f"the environment variable {name} is not set", remedy)
     if not content.isprintable():
-        value.reject(f"the environment variable {name} holds a character that cannot be printed", "correct it")
+        value.reject(f"the environment variable {name} contains a character that cannot be printed", "correct it")
     return content
 
 

@@ -38,20 +38,20 @@ def parse_json(text: str, problems: Problems) -> Node:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _advise(error: json.JSONDecodeError, text: str) -> str:
     line = "".join(text.split("\n")[error.lineno - 1 : error.lineno])  # as json counts lines
     if _COMMENT.match(line) or _COMMENT.match(text, error.pos):
-        return "remove the comment: JSON knows none"
+        return "remove the comment; JSON does not allow comments"
     if _DECIMAL_COMMA.search(line):
         return "write decimal numbers with a point: 2.5"
     if error.pos >= len(text.rstrip()):
         return "the file ends too early: add the missing closing brackets } or ] at its end"
     if "escape" in error.msg:
         return r"write each backslash twice: C:\\ERP\\logs"
-    return "look at this line and the one before it: a missing or superfluous comma, quote or bracket"
+    return "look at this line and the one before it: a missing or extra comma, quote or bracket"
 
 
 class _Walker(Struct):

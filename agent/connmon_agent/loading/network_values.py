@@ -51,7 +51,7 @@ def _read_host(value: Value) -> str:
 def _read_address(value: Value) -> str:
     text = read_text(value)
     if not is_address(text):
-        value.reject("must be an IP address", "a name server's name could not be looked up without a name server")
+        value.reject("must be an IP address", "write an address; a name cannot be resolved without a name server")
     return text
 
 
@@ -69,7 +69,7 @@ def _read_url(value: Value) -> str:
     if parts.scheme not in ("http", "https") or not _is_host(parts.hostname or "") or port == 0:
         value.reject("must be an http or https URL", "write it as http://host/path")
     if parts.username is not None:
-        _reject_login(value, "remove it: a target is asked without one")
+        _reject_login(value, "remove it; targets are probed without one")
     if parts.fragment or not text.isascii() or " " in text:
         value.reject("must be a plain URL", "remove # and all behind it; write %20 for a blank, xn-- for umlauts")
     return text
@@ -96,7 +96,7 @@ def _read_endpoint(value: Value) -> str:
     if text == NOT_ASKED:
         return text
     if "@" in text:
-        _reject_login(value, "remove it; a registry is asked without")
+        _reject_login(value, "remove it")
     try:
         parts = urlsplit(text)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -120,12 +120,12 @@ def _split_url(value: Value, text: str, remedy: str) -> tuple[SplitResult, int |
         parts = urlsplit(text)
         return parts, parts.port
     except ValueError as error:
-        value.reject(f"is no URL: {error}", remedy)
+        value.reject(f"is not a URL: {error}", remedy)
 
 
 def _reject_login(value: Value, remedy: str) -> NoReturn:
     # Not echoed: a password does not belong into a terminal or a log.
-    value.problems.add("holds a user name or password", line=value.node.line, key=value.key, remedy=remedy)
+    value.problems.add("contains a user name or password", line=value.node.line, key=value.key, remedy=remedy)
     raise Rejected
 
 
@@ -145,7 +145,7 @@ class Bind(ValueType[tuple[str, ...]]):
             value.reject("must name an address", f"write {LOCALHOST}, or addresses of this machine")
         repeated = {address for index, address in enumerate(addresses) if address in addresses[:index]}
         if repeated:
-            value.reject(f"{', '.join(sorted(repeated))} is here twice", "name each address once")
+            value.reject(f"{', '.join(sorted(repeated))} is listed twice", "name each address once")
         _check_overlap(value, addresses)
         return addresses
 

@@ -40,7 +40,7 @@ class Problems(Struct):
     def add_duplicate(self, key: str, node: Node, *, first: int, line: int) -> None:
         """Note a key that was written before, at line ``first``. ``node`` is its value of this time."""
         shown = show_node(node) if isinstance(node, ScalarNode) else None
-        self.add(f"this key is already at line {first}", line=line, key=key, value=shown, remedy="keep one of the two")
+        self.add(f"duplicate key, first at line {first}", line=line, key=key, value=shown, remedy="keep one of the two")
 
     def raise_if_any(self) -> None:
         """Raises ConfigurationError with every mistake, once there is one."""

@@ -165,5 +165,5 @@ def open_section(value: Value, *, ignore_case: bool = False) -> Section:
         return Section(value.problems, value.key, None, line=node.line, ignore_case=ignore_case)
     if not isinstance(node, MappingNode):
         remedy = 'write keys in braces: {"key": ...}' if value.problems.json else "write keys below it, indented"
-        value.reject("must hold keys and values", remedy)
+        value.reject("must contain keys and values", remedy)
     return Section(value.problems, value.key, node, ignore_case=ignore_case)

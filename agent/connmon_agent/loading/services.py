@@ -79,9 +79,9 @@ def _read_candidates(value: Value, namespace: str, transport: Transport) -> list
 def _open_services(value: Value) -> Section:
     if isinstance(value.node, ScalarNode) and value.node.is_null:
         # Whoever comments all services out does not expect that the ERP's seven are restarted instead.
-        value.reject("must hold services", "write them, {} for none, or remove the key for the ERP's seven")
+        value.reject("must list services", "list them, write {} for none, or delete the key to use the seven defaults")
     if isinstance(value.node, MappingNode) and len(value.node.entries) > MOST_SERVICES:
-        value.reject(f"holds more than {MOST_SERVICES} services", "run one agent a site")
+        value.reject(f"holds more than {MOST_SERVICES} services", "run one agent per site")
     return open_section(value)
 
 
@@ -131,7 +131,7 @@ def check_alternatives(section: Section, key: str, *, port: int, alternatives: S
         if other == port:
             section.report(key, f"{other} is the primary port itself", remedy="remove it here")
         elif other in alternatives[:index]:
-            section.report(key, f"{other} is here twice", remedy="keep one of the two")
+            section.report(key, f"{other} is listed twice", remedy="keep one of the two")
 
 
 def check_primaries(ports: Iterable[tuple[str, int, Section]], *, key: str) -> None:
@@ -139,7 +139,7 @@ def check_primaries(ports: Iterable[tuple[str, int, Section]], *, key: str) -> N
     owners: dict[int, str] = {}
     for name, port, section in ports:
         if port in owners:
-            section.report(key, f"is the local port of {owners[port]} already", remedy="give each service its own port")
+            section.report(key, f"is already the local port of {owners[port]}", remedy="give each service its own port")
         owners.setdefault(port, name)
 
 
@@ -162,9 +162,9 @@ def _check_workloads(candidates: Sequence[_Candidate]) -> None:
         plan = candidate.plan
         owner = owners.setdefault((plan.kind, plan.namespace, plan.workload), plan.name)
         if owner != plan.name:
-            message = f"{plan.kind} {plan.namespace}/{plan.workload} belongs to {owner} already"
+            message = f"{plan.kind} {plan.namespace}/{plan.workload} is already used by {owner}"
             key = next(name for name, kind in KINDS.items() if kind is plan.kind)
-            candidate.section.report(key, message, remedy="name each workload once: it would be restarted twice")
+            candidate.section.report(key, message, remedy="list each workload once")
 
 
 def _check_dependencies(candidates: Sequence[_Candidate]) -> None:
@@ -176,7 +176,7 @@ def _check_dependencies(candidates: Sequence[_Candidate]) -> None:
                 remedy = f"did you mean {meant}?" if meant else f"the services are {', '.join(by_name)}"
                 candidate.section.report("depends_on", f"there is no service {other}", remedy=remedy)
             elif other in candidate.plan.depends_on[:index]:
-                candidate.section.report("depends_on", f"{other} is here twice", remedy="keep one of the two")
+                candidate.section.report("depends_on", f"{other} is listed twice", remedy="keep one of the two")
     _check_cycles(by_name)
 
 
@@ -186,7 +186,7 @@ def _check_cycles(by_name: dict[str, _Candidate]) -> None:
         cycle = find_cycle(edges)
         if not cycle:
             return
-        message = f"these services wait for each other: {' -> '.join(cycle)}"
+        message = f"dependency cycle: {' -> '.join(cycle)}"
         by_name[cycle[0]].section.report("depends_on", message, remedy="remove one of these dependencies")
         # Cutting the cycle where it closes lets the next one be found.
         last = cycle[-2]

@@ -115,7 +115,9 @@ def _warn(root: Section, sections: Mapping[str, Section], names: Sequence[str]) 
         meant = None if name in PORTS else find_nearest(name, list(PORTS))
         if meant is not None and meant not in names:
             key, line = monitor.path_of("ServicesToMonitor"), monitor.line_of("ServicesToMonitor")
-            root.problems.warn(f"{name} is no service of the ERP", line=line, key=key, remedy=f"did you mean {meant}?")
+            root.problems.warn(
+                f"{name} is not a service of the ERP", line=line, key=key, remedy=f"did you mean {meant}?"
+            )
     if not kubernetes.is_sound("PortForwardConfig"):
         return
     ports = kubernetes.section("PortForwardConfig")
@@ -124,4 +126,4 @@ def _warn(root: Section, sections: Mapping[str, Section], names: Sequence[str]) 
         meant = None if name.casefold() in watched else find_nearest(name, names)
         if meant is not None and not ports.has(meant):
             line, remedy = ports.line_of(name), f"did you mean {meant}?"
-            root.problems.warn("is in no service's name", line=line, key=ports.path_of(name), remedy=remedy)
+            root.problems.warn("does not match any service", line=line, key=ports.path_of(name), remedy=remedy)

@@ -141,7 +141,7 @@ def _read_names(value: Value) -> tuple[str, ...]:
     names = loose_list(OBJECT_NAME)(value)
     repeated = {name for index, name in enumerate(names) if name in names[:index]}
     if repeated:
-        value.reject(f"{', '.join(sorted(repeated))} is here twice", "name each service once")
+        value.reject(f"{', '.join(sorted(repeated))} is listed twice", "name each service once")
     return names
 
 
@@ -152,7 +152,7 @@ def _read_string(value: Value) -> str:
     if any("\ud800" <= character <= "\udfff" for character in scalar.value):
         value.reject("is not UTF-8 text", "save the file as UTF-8")
     if scalar.value and not scalar.value.isprintable():
-        value.reject("holds a character that cannot be printed", r"write each backslash twice: C:\\ERP\\logs")
+        value.reject("contains a character that cannot be printed", r"write each backslash twice: C:\\ERP\\logs")
     return scalar.value
 
 

@@ -157,12 +157,12 @@ class Targets(ValueType[tuple[Target, ...]]):
     def read(self, value: Value) -> tuple[Target, ...]:
         targets = ListOf(_TARGET).read(value)
         if not targets:
-            value.reject("must hold one target at least", "add one, or remove the key to use the defaults")
+            value.reject("must have at least one target", "add one, or remove the key to use the defaults")
         if not count_votes(targets):
             remedy = (
                 "add one of kind tcp, dns, http or icmp: an interface or a gateway answers while the internet is gone"
             )
-            value.reject("must hold one target at least that shows the internet", remedy)
+            value.reject("must have at least one target that checks the internet", remedy)
         repeated = list(_find_repeated(target.name for target in targets))
         for index, first in repeated:
             message = f"is the same target as {value.key}[{first}]: {targets[index].name}"

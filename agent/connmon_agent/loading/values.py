@@ -279,13 +279,15 @@ def read_text(value: Value) -> str:
     """Printable text that is not empty. Raises Rejected."""
     scalar = value.scalar("text")
     if scalar.is_trap:
-        value.reject("programs disagree whether this is a word or a truth value", f'put it in quotes: "{scalar.text}"')
+        value.reject(
+            "is ambiguous: YAML versions read it as text or as true or false", f'put it in quotes: "{scalar.text}"'
+        )
     if not isinstance(scalar.value, str):
         value.reject("must be text", f'put it in quotes: "{scalar.text}"')
     if not scalar.value.strip():
         value.reject("must not be empty", "write one, or remove the key to use the default")
     if not scalar.value.isprintable():
-        value.reject("holds a character that cannot be printed", "remove it; in quotes write each backslash twice")
+        value.reject("contains a character that cannot be printed", "remove it; in quotes write each backslash twice")
     return scalar.value
 
 

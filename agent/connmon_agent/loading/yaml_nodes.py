@@ -32,7 +32,7 @@ def parse_yaml(text: str, problems: Problems, *, loader: Any = FASTEST_LOADER) -
         raise _translate(error, text, problems.file) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, max(text.find(chr(error.character)), 0)) + 1
-        message = f"this is not a text file: it holds the character U+{error.character:04X}"
+        message = f"not a text file: it contains the character U+{error.character:04X}"
         raise refuse_file(problems.file, message, line=line, remedy="remove the character") from error
     return builder.root
 
@@ -89,7 +89,7 @@ class _Builder(Struct):
     def _start_document(self, line: int) -> None:
         self.documents += 1
         if self.documents > 1:
-            message, remedy = "a second document begins here", "keep one document a file: remove the line ---"
+            message, remedy = "a second document starts here", "keep one document per file; remove the line ---"
             raise refuse_file(self.problems.file, message, line=line, remedy=remedy)
 
     def _read_scalar(self, event: yaml.ScalarEvent, line: int) -> ScalarNode:
@@ -100,7 +100,7 @@ class _Builder(Struct):
 
     def _check_tag(self, tag: str | None, line: int) -> None:
         if tag not in (None, "!", _TAG_OF_TEXT):
-            self.problems.add("tags are not read here", line=line, key=self._path(), value=tag, remedy="remove the tag")
+            self.problems.add("tags are not supported", line=line, key=self._path(), value=tag, remedy="remove the tag")
 
     def _resolve(self, anchor: str | None, line: int) -> Node:
         node = self.anchors.get(anchor or "")
@@ -151,7 +151,7 @@ class _Builder(Struct):
     def _set_entry(self, mapping: MappingNode, key: ScalarNode, node: Node) -> None:
         if key.text == "<<" and not key.quoted:
             remedy = "write the settings out where they are meant"
-            self.problems.add("merge keys are not read here", line=key.line, key=self._path(), remedy=remedy)
+            self.problems.add("merge keys are not supported", line=key.line, key=self._path(), remedy=remedy)
         elif key.text in mapping.entries:
             first = mapping.entries[key.text].line
             self.problems.add_duplicate(self._path(), node, first=first, line=key.line)
