@@ -90,7 +90,7 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         "link: OFFLINE -> RECOVERING",
         "grafana: VERIFYING -> BACKOFF: attempt 1 of 1000 did not help",
         "grafana: WAITING -> RESTARTING: attempt 2 of 1000",
-        "link: RECOVERING -> ONLINE: recovery complete: 7 of 7 services ready",
+        "link: RECOVERING -> ONLINE: recovery complete: 7/7 services ready",
         "Services, 7 of 7 ready",
         "Local ports, ",
         "agent: stopped: the demo is over",
