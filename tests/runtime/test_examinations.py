@@ -98,7 +98,7 @@ def test_a_mistake_in_a_chart_is_a_problem(tmp_path: Path) -> None:
 
 def test_missing_charts_are_a_problem(tmp_path: Path) -> None:
     health, text = only(examine_charts((tmp_path / "none",)))
-    assert (health, "no such folder" in text) == ("problem", True)
+    assert (health, "folder not found" in text) == ("problem", True)
 
 
 # The state directory.
