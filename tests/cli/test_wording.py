@@ -89,7 +89,7 @@ def test_a_cut_is_shown(text: str, width: int, left: str) -> None:
 
 def test_lines_break_between_words_and_keep_their_indent() -> None:
     lines = wording.wrap("the cluster accepted the restart", width=16, indent="    ", first="10: ")
-    assert lines == ["10: the cluster", "    took the", "    restart"]
+    assert lines == ["10: the cluster", "    accepted the", "    restart"]
 
 
 def test_a_word_longer_than_a_line_is_broken_inside() -> None:
