@@ -84,8 +84,8 @@ def test_a_restart_that_can_only_harm_waits_for_its_registry(
     assert cart.order("recover", "cart").exit_code == 0
     cart.until(lambda: told in cart.service("cart")["reason"], "postponement")
     assert cart.service("cart")["reason"] == (
-        f"postponed: registry registry.example {told}; a restart would end working pods before new ones can pull {IMAGE} "
-        "(imagePullPolicy Always)"
+        f"postponed: registry registry.example {told}; a restart would end working pods before new ones can pull "
+        f"{IMAGE} (imagePullPolicy Always)"
     )
     assert (generation(site), set(registry.asked)) == (before, {"/v2/"})
     explained = " ".join(cart.run("explain", "cart").output.split())

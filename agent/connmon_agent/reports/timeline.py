@@ -116,7 +116,7 @@ class _Builder:
         self._outages = outages
         self._instant_before = instant_before
         self._now: _Now | None = None
-        self._bad_since: Moment | None = None  # the first of the newest bad rounds in a row; None: the newest was good
+        self._bad_since: Moment | None = None  # the first of the newest bad rounds; None: the newest was good
         self._plan = LinkPlan()
         self._metered: bool | None = None
         self._boot = ""
