@@ -11,7 +11,10 @@ from enum import StrEnum
 
 SERVICE = "service install"  # the command whose units these are
 
-_SEAL = re.compile(r'written by `connmon-agent ([a-z ]+)`, sha256 ([0-9a-f]{64})(?: -->|",?)?$')
+# A comment of HTML and a text in quotes end with what belongs to their beginning; after any other seal the line ends.
+_SEAL = re.compile(
+    r'(?:(<!-- )|(")|)written by `connmon-agent ([a-z ]+)`, sha256 ([0-9a-f]{64})(?(1) -->|(?(2)",?|))$'
+)
 _LOOKED_AT = 5  # lines at the beginning, one of which is the seal
 
 
@@ -40,8 +43,8 @@ def judge(text: str | None, *, by: str = SERVICE) -> Ownership:
     lines = text.split("\n")
     for number, line in enumerate(lines[:_LOOKED_AT]):
         found = _SEAL.search(line)
-        if found and found[1] == by:
-            intact = _hash(lines[:number] + lines[number + 1 :]) == found[2]
+        if found and found[3] == by:
+            intact = _hash(lines[:number] + lines[number + 1 :]) == found[4]
             return Ownership.OURS if intact else Ownership.EDITED
     return Ownership.FOREIGN
 

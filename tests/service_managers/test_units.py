@@ -146,7 +146,7 @@ def test_launchds_list_is_one_with_keys_that_it_knows(tmp_path: Path, name: str)
 texts = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\r"), max_size=60)
 
 
-@given(body=texts, line=st.integers(0, 3), extra=texts)
+@given(body=texts, line=st.integers(0, 3), extra=texts | st.sampled_from(['"', '",', " -->"]))
 def test_a_seal_tells_ours_from_edited_ones(body: str, line: int, extra: str) -> None:
     sealed = seal(body, line=line)
     assert judge(sealed) is Ownership.OURS

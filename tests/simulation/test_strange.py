@@ -395,7 +395,7 @@ def test_a_restart_that_was_refused_when_sent_again_and_arrives_late_is_taken_ov
             await site.until_link("ONLINE")
             outcomes = [one.outcome for commit in site.disk.commits for one in commit.step.resolutions]
             assert (site.restarts("web"), outcomes) == (1, ["abandoned"])
-            assert any("had not been known to have arrived" in sentence.text for sentence in site.said)
+            assert any("was not known to have arrived" in sentence.text for sentence in site.said)
 
     run_virtually(story())
 
