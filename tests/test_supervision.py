@@ -170,7 +170,7 @@ BY_HAND = {
     "forwards/intakes.py:receive": "one receive, awaited by every caller until one has its result",
     "forwards/relays.py:run": "awaited by the function, which takes their failures",
     "forwards/seeking.py:changed": "awaited by the function; each only waits for an event",
-    "kube/mirrors.py:_run": "awaited by the function, which is supervised; it catches whatever a round raises",
+    "kube/mirrors.py:_run": "awaited by the supervised function, which catches all that a round raises",
     "probes/own_load.py:limit_fairly": "awaited by the function, which takes its result",
     "probes/prober.py:_ask": "awaited by the round that begins it, which takes its result",
     "probes/registries.py:ask": "awaited by everybody who asks for this registry meanwhile",
