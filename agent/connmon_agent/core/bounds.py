@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from operator import is_
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -88,15 +89,15 @@ def _find_bound(hint: Any) -> Bound | None:
 
 def _bound_items(bound: Bound) -> Bound:
     def bound_all(items: tuple[Any, ...]) -> tuple[Any, ...]:
-        bounded = tuple(bound(item) for item in items)
-        return items if all(now is was for now, was in zip(bounded, items, strict=True)) else bounded
+        bounded = [bound(item) for item in items]
+        return items if all(map(is_, bounded, items)) else tuple(bounded)
 
     return bound_all
 
 
 def _bound_row(bounds: list[Bound | None]) -> Bound:
     def bound_each(row: tuple[Any, ...]) -> tuple[Any, ...]:
-        bounded = tuple(item if bound is None else bound(item) for item, bound in zip(row, bounds, strict=True))
-        return row if all(now is was for now, was in zip(bounded, row, strict=True)) else bounded
+        bounded = [item if bound is None else bound(item) for item, bound in zip(row, bounds, strict=True)]
+        return row if all(map(is_, bounded, row)) else tuple(bounded)
 
     return bound_each

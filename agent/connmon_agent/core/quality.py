@@ -7,6 +7,7 @@ the way to every target.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import ceil
 from typing import NamedTuple
@@ -92,12 +93,14 @@ def measure(
     """The quality over ``window``, after it was ``previous``. None: too few probes, or nothing answered at all.
 
     A link is not called worse than before by the targets of quiet rounds alone: these are too few to tell whether the
-    fault is theirs. All of them are asked then (``find_doubtful``), unless ``few_are_enough``.
+    fault is theirs. All of them are asked then (``screen``), unless ``few_are_enough``.
     """
     if len(window) < plan.least or not any(sample.ok for sample in window):
         return None
-    even = is_even(window)
-    figures = _take_deciding(_measured(window), quorum, even=even)
+    targets = _by_target(window)
+    even = _are_even(targets)
+    measured = {name: targets[name] for name in _find_measured(targets)}
+    figures = _take_deciding(measured, quorum, even=even)
     quality = judge(previous, figures.loss, figures.p95_ms, plan)
     if quality not in (Quality.GOOD, previous) and not few_are_enough and not even:
         quality = previous
@@ -105,20 +108,20 @@ def measure(
     return QualitySight(quality, *figures, seconds=reach if reach > plan.window else 0.0)
 
 
-def is_even(window: Iterable[Sample]) -> bool:
-    """Whether every target in the window was asked about equally often, so that the middle one of them is known."""
-    targets = _by_target(window)
-    return len(_find_measured(targets, EVEN_SHARE)) == len(targets)
+def screen(window: Iterable[Sample], plan: QualityPlan) -> tuple[frozenset[str], bool]:
+    """Which targets look slow or lossy by themselves, so that they or the link are at fault, and whether every target
+    in the window was asked about equally often, so that the middle one of them is known.
 
-
-def find_doubtful(window: Iterable[Sample], plan: QualityPlan) -> frozenset[str]:
-    """The targets that were asked often enough, and look slow or lossy by themselves: they or the link are at fault.
-
-    Loss is looked into from the lower threshold on, since a few quiet rounds tell it roughly. Slowness is not: a link
-    may be as slow as that for good.
+    Only targets that were asked often enough can look so. Loss is looked into from the lower threshold on, since a few
+    quiet rounds tell it roughly. Slowness is not: a link may be as slow as that for good.
     """
     targets = _by_target(window)
-    return frozenset(name for name in _find_measured(targets) if _is_doubtful(targets[name], plan))
+    doubtful = frozenset(name for name in _find_measured(targets) if _is_doubtful(targets[name], plan))
+    return doubtful, _are_even(targets)
+
+
+def _are_even(targets: Mapping[str, Sequence[Sample]]) -> bool:
+    return len(_find_measured(targets, EVEN_SHARE)) == len(targets)
 
 
 def _is_doubtful(samples: Sequence[Sample], plan: QualityPlan) -> bool:
@@ -128,9 +131,9 @@ def _is_doubtful(samples: Sequence[Sample], plan: QualityPlan) -> bool:
 
 
 def _by_target(window: Iterable[Sample]) -> dict[str, list[Sample]]:
-    targets: dict[str, list[Sample]] = {}
+    targets: defaultdict[str, list[Sample]] = defaultdict(list)
     for sample in window:
-        targets.setdefault(sample.target, []).append(sample)
+        targets[sample.target].append(sample)
     return targets
 
 
@@ -138,11 +141,6 @@ def _find_measured(targets: Mapping[str, Sequence[Sample]], share: float = MEASU
     rounds = {name: len({sample.steady for sample in samples}) for name, samples in targets.items()}
     most = max(rounds.values(), default=0)
     return [name for name, asked in rounds.items() if asked >= share * most]
-
-
-def _measured(window: Iterable[Sample]) -> dict[str, list[Sample]]:
-    targets = _by_target(window)
-    return {name: targets[name] for name in _find_measured(targets)}
 
 
 def judge(previous: Quality, loss: float, p95_ms: float | None, plan: QualityPlan) -> Quality:

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from msgspec import structs
 
@@ -84,14 +84,20 @@ class Observer(ABC):
         self.nudge()
 
     async def _wait(self, due: float | None) -> None:
-        waits: set[asyncio.Task[Any]] = {asyncio.ensure_future(self._nudged.wait())}
-        if due is not None:
-            waits.add(asyncio.ensure_future(self._clock.sleep(due - self._clock.now().steady)))
+        """Until ``due``, or until a change: one task at most, since this is what an agent at rest does most."""
+        if due is None:
+            await self._nudged.wait()
+            return
+        sleeping = asyncio.ensure_future(self._clock.sleep(due - self._clock.now().steady))
+        sleeping.add_done_callback(self._wake_up)
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await self._nudged.wait()
         finally:
-            for wait in waits:
-                wait.cancel()
+            sleeping.remove_done_callback(self._wake_up)
+            sleeping.cancel()
+
+    def _wake_up(self, _: object) -> None:
+        self._nudged.set()
 
 
 class RoundObserver(Observer):

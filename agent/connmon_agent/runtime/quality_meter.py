@@ -8,7 +8,7 @@ from ..core.causes import find_stranded
 from ..core.events import Event, QualityChanged
 from ..core.metering import is_metered
 from ..core.moments import Moment
-from ..core.quality import Sample, find_doubtful, is_even, measure, slide
+from ..core.quality import Sample, measure, screen, slide
 from ..core.sightings import ProbeResult, Quality, QualitySight
 from ..core.world import LinkState, World
 
@@ -47,4 +47,4 @@ class QualityMeter:
 
     def screen(self) -> tuple[frozenset[str], bool]:
         """The targets that look slow or lossy by themselves, and whether all targets were asked about equally often."""
-        return find_doubtful(self._window, self._world().plan.link.quality), is_even(self._window)
+        return screen(self._window, self._world().plan.link.quality)
