@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 
 from msgspec import UNSET, UnsetType
@@ -17,7 +18,7 @@ from msgspec.structs import replace
 from tests.fakes.announcers import FakeAnnouncer
 from tests.fakes.charts import real_charts
 from tests.fakes.local_ports import FakeForwards, FakeMachine
-from tests.fakes.virtual_time import TICK, SimulatedClock
+from tests.fakes.virtual_time import TICK, SimulatedClock, VirtualLoop
 
 from connmon_agent.core.effects import Restart
 from connmon_agent.core.engine import Engine
@@ -52,6 +53,7 @@ CALL = 0.02  # seconds a call of the API takes
 PROBE = 0.01  # seconds an answered probe takes
 TIMEOUT = 1.0  # seconds after which a silent target is given up
 LATE = 0.25  # seconds after which a target that is asked alone is late
+LOOK = 0.05  # seconds between two looks of who waits for something
 
 
 class Killed(BaseException):  # as the death of a process, it is no error that anybody handles
@@ -561,13 +563,19 @@ class Site:
         await asyncio.sleep(seconds)
 
     async def until(self, condition: Callable[[], bool], *, within: float = 600.0) -> None:
-        """Wait until ``condition`` holds; fails the test when it does not within so many virtual seconds."""
-        deadline = asyncio.get_running_loop().time() + within
+        """Wait until ``condition`` holds; fails the test when it does not within so many virtual seconds.
+
+        It looks every 50 ms, but for those of a second between which no timer is due: nothing can have changed.
+        """
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        deadline = loop.time() + within
         while not condition():
             if self._running is not None and self._running.done():
                 self._running.result()
-            assert asyncio.get_running_loop().time() < deadline, f"not within {within} s: {self.describe()}"
-            await asyncio.sleep(0.05)
+            assert loop.time() < deadline, f"not within {within} s: {self.describe()}"
+            idle = min(loop.next_due() - loop.time(), 1.0)
+            await asyncio.sleep(LOOK * max(1, ceil(idle / LOOK)))
 
     async def until_link(self, state: str, *, within: float = 600.0) -> None:
         await self.until(lambda: self.world.link.state == state, within=within)

@@ -326,7 +326,7 @@ FAULTS = [
     pytest.param(Answer(403, message=NO_RIGHT), "forbidden", Outcome.REFUSED, id="403"),
     pytest.param(Answer(409), "conflict", Outcome.REFUSED, id="409"),
     pytest.param(Answer(422), "invalid", Outcome.REFUSED, id="422"),
-    pytest.param(Answer(429, retry_after=7), "throttled", Outcome.UNKNOWN, id="429"),
+    pytest.param(Answer(429, retry_after=1), "throttled", Outcome.UNKNOWN, id="429"),
     pytest.param(Answer(500), "server-error", Outcome.UNKNOWN, id="500"),
     pytest.param(Answer(503, retry_after=7), "server-error", Outcome.UNKNOWN, id="503"),
     pytest.param(Answer(504), "server-error", Outcome.UNKNOWN, id="504"),
