@@ -12,9 +12,7 @@ from enum import StrEnum
 SERVICE = "service install"  # the command whose units these are
 
 # A comment of HTML and a text in quotes end with what belongs to their beginning; after any other seal the line ends.
-_SEAL = re.compile(
-    r'(?:(<!-- )|(")|)written by `connmon-agent ([a-z ]+)`, sha256 ([0-9a-f]{64})(?(1) -->|(?(2)",?|))$'
-)
+_SEAL = re.compile(r'(?:(<!-- )|(")|)written by `connmon-agent ([a-z ]+)`, sha256 ([0-9a-f]{64})(?(1) -->|(?(2)",?|))$')
 _LOOKED_AT = 5  # lines at the beginning, one of which is the seal
 
 

@@ -69,7 +69,7 @@ def clean(text: str) -> str:
 
 def width_of(text: str) -> int:
     """The columns that ``text`` takes on a terminal (Unicode's East Asian Width, UAX #11)."""
-    return sum(_columns(char) for char in text)
+    return len(text) if text.isascii() else sum(_columns(char) for char in text)
 
 
 def cut(text: str, width: int) -> str:
