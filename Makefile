@@ -3,6 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What is compiled is kept in .venv, where the environment asks for none beside the sources, too: without it each run
+# rewrites the asserts of all tests in each worker anew (8 s of CPU time), and each agent that a test starts compiles itself.
+KEPT := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/bytecode
 
 .PHONY: help demo test lint cluster machine windows man bench clean
 
@@ -13,7 +16,7 @@ demo: $(VENV)/run.stamp  ## the whole story on this machine: no root, no cluster
 	@$(BIN)/connmon-agent demo
 
 test: $(VENV)/dev.stamp  ## the tests; offline, under a minute
-	@$(BIN)/python -m pytest -q --numprocesses auto --dist worksteal
+	@$(KEPT) $(BIN)/python -m pytest -q --numprocesses auto --dist worksteal
 
 lint: $(VENV)/dev.stamp  ## formatting, style, types, and who may import whom
 	$(BIN)/ruff format --check agent tests
@@ -23,7 +26,7 @@ lint: $(VENV)/dev.stamp  ## formatting, style, types, and who may import whom
 	$(BIN)/lint-imports
 
 cluster: $(VENV)/dev.stamp  ## the tests that need a real cluster, see CONTRIBUTING.md
-	@tests/cluster/run $(BIN)/python
+	@$(KEPT) tests/cluster/run $(BIN)/python
 
 machine: $(VENV)/dev.stamp  ## the tests that boot a machine with systemd, see CONTRIBUTING.md
 	@tests/machine/run $(BIN)/python
