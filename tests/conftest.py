@@ -90,6 +90,8 @@ def nothing_left_open() -> Iterator[None]:
 
 @pytest.fixture(params=["spdy", "websocket"])
 def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Whether the embedded API of ``tests.forwards.places`` takes SPDY, or WebSockets alone: one and then the other."""
-    monkeypatch.setattr("tests.forwards.places.TAKES_SPDY", request.param == "spdy")
+    """Whether the embedded API of ``tests.port_forwarding.places`` takes SPDY, or WebSockets alone: one and then
+    the other.
+    """
+    monkeypatch.setattr("tests.port_forwarding.places.TAKES_SPDY", request.param == "spdy")
     return str(request.param)

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.loopback import tls_error
 
 from connmon_agent.connection_failures import FailureKind, explain_failure
-from connmon_agent.core.sightings import Failure
+from connmon_agent.core.observations import Failure
 from connmon_agent.kube.tls import explain_tls
 from connmon_agent.probes.failures import classify_error
 

@@ -92,7 +92,7 @@ def test_what_a_start_asks_of_the_system_is_there() -> None:
         importlib.import_module("connmon_agent.runtime.clocks").boottime() > 0,
         type(importlib.import_module("connmon_agent.routes").open_link_watch()).__name__,
         importlib.import_module("connmon_agent.sockets.hops").find_hop("192.0.2.1"),
-        importlib.import_module("connmon_agent.forwards.descriptors").raise_limit() > 0,
+        importlib.import_module("connmon_agent.port_forwarding.descriptors").raise_limit() > 0,
         importlib.import_module("connmon_agent.sockets.port_ranges") is not None,
     ]"""
     assert on_macos(asked)["asked"] == [True, "PollingWatch", None, True, True]

@@ -165,12 +165,12 @@ def test_cancelling_is_no_failure() -> None:
 # Where a task or a thread is made by hand, by file and function, and why it needs no supervision.
 BY_HAND = {
     "cli/demo.py:_start": "the command itself waits for it, and ends with it",
-    "forwards/checks.py:_ask": "awaited by the function, which takes its result",
-    "forwards/checks.py:_listen": "awaited by the function, which takes its result",
-    "forwards/intakes.py:receive": "one receive, awaited by every caller until one has its result",
-    "forwards/relays.py:run": "awaited by the function, which takes their failures",
-    "forwards/seeking.py:changed": "awaited by the function; each only waits for an event",
-    "kube/mirrors.py:_run": "awaited by the supervised function, which catches all that a round raises",
+    "port_forwarding/checks.py:_ask": "awaited by the function, which takes its result",
+    "port_forwarding/checks.py:_listen": "awaited by the function, which takes its result",
+    "port_forwarding/intakes.py:receive": "one receive, awaited by every caller until one has its result",
+    "port_forwarding/relays.py:run": "awaited by the function, which takes their failures",
+    "port_forwarding/resolver.py:changed": "awaited by the function; each only waits for an event",
+    "port_forwarding/informers.py:_run": "awaited by the supervised function, which catches all that a round raises",
     "probes/own_load.py:limit_fairly": "awaited by the function, which takes its result",
     "probes/prober.py:_ask": "awaited by the round that begins it, which takes its result",
     "probes/registries.py:ask": "awaited by everybody who asks for this registry meanwhile",
@@ -203,8 +203,7 @@ def test_no_task_or_thread_is_made_beside_the_supervision() -> None:
     found = {
         place
         for path in PACKAGE.rglob("*.py")
-        if not (name := path.relative_to(PACKAGE).as_posix()).startswith("embedded/")
-        for place in find_makers(name, ast.parse(path.read_text(encoding="utf-8")))
+        for place in find_makers(path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
     }
     assert found == set(BY_HAND)
 

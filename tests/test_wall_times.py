@@ -17,10 +17,10 @@ EARLY, LATE = -86_400.0, 40_000_000_000.0  # 1969 and the year 3237: Windows has
 class Nowhere(tzinfo):
     """A zone of a C library that knows none for this time, as Windows' before 1970."""
 
-    def utcoffset(self, moment: datetime | None) -> timedelta | None:
+    def utcoffset(self, timestamp: datetime | None) -> timedelta | None:
         raise OSError(22, "Invalid argument")
 
-    def fromutc(self, moment: datetime) -> datetime:
+    def fromutc(self, timestamp: datetime) -> datetime:
         raise OSError(22, "Invalid argument")
 
 

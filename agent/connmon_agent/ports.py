@@ -11,28 +11,28 @@ from msgspec import UNSET, UnsetType
 
 from .core.effects import Listen, Restart
 from .core.events import Event, ForwardChecked, ListenAnswered, RestartAnswered
-from .core.moments import Moment
-from .core.plan import ServicePlan
-from .core.round_counts import RoundCounts
-from .core.sightings import (
+from .core.link.round_counts import RoundCounts
+from .core.observations import (
     Evidence,
     InternalErrors,
     LineUsage,
+    MeasuredQuality,
+    Observation,
     ProbeResult,
-    QualitySight,
     RegistryAnswer,
-    Sighting,
     Traffic,
-    Unseen,
+    Unobserved,
 )
+from .core.plan import ServicePlan
 from .core.steps import Step
+from .core.timestamps import Timestamp
 from .core.world import World
 
 
 class Clock(Protocol):
     """Time. Only adapters read the machine's clocks."""
 
-    def now(self) -> Moment:
+    def now(self) -> Timestamp:
         """This instant, steady and wall."""
 
     def awake(self) -> float:
@@ -85,12 +85,12 @@ class LinkWatch(Protocol):
 class Cluster(Protocol):
     """The Kubernetes API. Every call ends within its timeout, whatever the API does."""
 
-    async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
+    async def inspect(self, service: ServicePlan, *, closely: bool) -> Observation | Unobserved:
         """Look at one workload. ``closely`` also asks what a decision to restart needs: its revision's age,
         PodDisruptionBudgets, what ails its pods. Never raises for the API's sake.
         """
 
-    async def restart(self, restart: Restart, at: Moment) -> RestartAnswered:
+    async def restart(self, restart: Restart, at: Timestamp) -> RestartAnswered:
         """Send one compare-and-set restart, once. Never raises for the API's sake; the answer's ``at`` is ``at``."""
 
     async def close(self) -> None:
@@ -147,7 +147,7 @@ class ListenerStore(Protocol):
 class Forwards(Protocol):
     """The local ports that lead to services of the cluster."""
 
-    async def listen(self, order: Listen, at: Moment) -> ListenAnswered:
+    async def listen(self, order: Listen, at: Timestamp) -> ListenAnswered:
         """Listen where ``order`` says, then leave the port that the service had before. Connections that are open live
         on. Never raises for a port's sake; the answer's ``at`` is ``at``.
         """
@@ -155,7 +155,7 @@ class Forwards(Protocol):
     def retain(self, services: Collection[str]) -> None:
         """Leave the local ports of all services but these."""
 
-    async def check(self, service: str, began: Moment) -> ForwardChecked:
+    async def check(self, service: str, began: Timestamp) -> ForwardChecked:
         """Connect through the service's own local port as a client would, and see whether that reaches its end.
 
         Never raises for the cluster's sake; the answer's ``at`` and ``began`` are ``began``.
@@ -198,9 +198,9 @@ class Journal(Protocol):
 
     async def note_round(
         self,
-        at: Moment,
+        at: Timestamp,
         results: Sequence[ProbeResult],
-        sight: QualitySight | None = None,
+        measured_quality: MeasuredQuality | None = None,
         usage: LineUsage | None = None,
         probed: Sequence[ProbeResult] = (),
         counts: RoundCounts | UnsetType = UNSET,
@@ -211,13 +211,13 @@ class Journal(Protocol):
         StoreError.
         """
 
-    async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
+    async def note_traffic(self, at: Timestamp, traffic: Sequence[Traffic]) -> None:
         """Remember what went through the local ports, without waiting for the disk. Raises StoreError."""
 
     async def note_errors(self, errors: InternalErrors) -> None:
         """Remember what failed in the agent itself, without waiting for the disk. Raises StoreError."""
 
-    async def last_sign_of_life(self) -> Moment | None:
+    async def last_sign_of_life(self) -> Timestamp | None:
         """When the agent that wrote last stopped in order, else when it last finished a round. None: none ever ran.
 
         Raises StoreError.

@@ -7,7 +7,7 @@ from __future__ import annotations
 from .redaction import redact
 
 LONGEST_REASON = 500  # characters of one reason: of an event, of an error
-LONGEST_SENTENCE = 2000  # characters of a sentence made of several reasons: of a transition, a verdict, a message
+LONGEST_MESSAGE = 2000  # characters of a sentence made of several reasons: of a transition, a verdict, a message
 LONGEST_RECORD = 8000  # characters of one record of the log, which may hold a traceback
 LONGEST_READ = 100_000  # characters that are looked through for credentials; of what is longer the middle is not kept
 

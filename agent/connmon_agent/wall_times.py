@@ -22,20 +22,20 @@ def in_utc(wall: float) -> datetime:
 
 def in_zone(wall: float, zone: tzinfo | None = None) -> datetime:
     """The instant in ``zone`` (None: the machine's), in UTC where the machine has no zone for it."""
-    moment = in_utc(wall)
+    timestamp = in_utc(wall)
     try:
-        return moment.astimezone(zone)
+        return timestamp.astimezone(zone)
     except (OSError, OverflowError, ValueError):
-        return moment
+        return timestamp
 
 
-def seconds_of(moment: datetime, zone: tzinfo | None = None) -> float:
-    """Unix seconds of ``moment``. One without an offset is meant in ``zone`` (None: the machine's), in UTC where the
+def seconds_of(timestamp: datetime, zone: tzinfo | None = None) -> float:
+    """Unix seconds of ``timestamp``. One without an offset is meant in ``zone`` (None: the machine's), in UTC where the
     machine has no zone for it.
     """
-    if moment.tzinfo is None and zone is not None:
-        moment = moment.replace(tzinfo=zone)
+    if timestamp.tzinfo is None and zone is not None:
+        timestamp = timestamp.replace(tzinfo=zone)
     try:
-        return moment.timestamp()
+        return timestamp.timestamp()
     except (OSError, OverflowError, ValueError):
-        return moment.replace(tzinfo=UTC).timestamp()
+        return timestamp.replace(tzinfo=UTC).timestamp()

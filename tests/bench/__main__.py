@@ -40,7 +40,7 @@ from connmon_agent.errors import ConnmonError
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class BenchSetup:
     """What the benches may use. ``kubectl`` None: there is none. ``runs`` None: each bench has its own number."""
 
     folder: Path
@@ -52,16 +52,16 @@ class Surroundings:
 # The lab builds a kubectl of its own, which need not be in the PATH.
 LAB_KUBECTL = Path(os.environ.get("CONNMON_LAB") or Path.home() / ".cache/connmon-lab") / "bin/kubectl"
 
-Bench = Callable[[Surroundings], Iterator[list[Figure]]]
+Bench = Callable[[BenchSetup], Iterator[list[Figure]]]
 
 
 def _in_places(measure: Callable[..., list[Figure]], runs: int, *, called: str = "runs") -> Bench:
     """A bench that is carried out in every place."""
 
-    def bench(around: Surroundings) -> Iterator[list[Figure]]:
-        for place in around.places:
-            folder = Path(tempfile.mkdtemp(dir=around.folder))
-            yield measure(place, folder, **{called: around.runs or runs})
+    def bench(setup: BenchSetup) -> Iterator[list[Figure]]:
+        for place in setup.places:
+            folder = Path(tempfile.mkdtemp(dir=setup.folder))
+            yield measure(place, folder, **{called: setup.runs or runs})
 
     return bench
 
@@ -69,27 +69,27 @@ def _in_places(measure: Callable[..., list[Figure]], runs: int, *, called: str =
 def _alone(measure: Callable[..., list[Figure]], runs: int, *, called: str = "runs") -> Bench:
     """A bench that needs neither a place's internet nor its cluster."""
 
-    def bench(around: Surroundings) -> Iterator[list[Figure]]:
-        yield measure(Path(tempfile.mkdtemp(dir=around.folder)), **{called: around.runs or runs})
+    def bench(setup: BenchSetup) -> Iterator[list[Figure]]:
+        yield measure(Path(tempfile.mkdtemp(dir=setup.folder)), **{called: setup.runs or runs})
 
     return bench
 
 
-def _status(around: Surroundings) -> Iterator[list[Figure]]:
-    yield measure_status(around.folder, kubectl=around.kubectl, runs=around.runs or 30)
+def _status(setup: BenchSetup) -> Iterator[list[Figure]]:
+    yield measure_status(setup.folder, kubectl=setup.kubectl, runs=setup.runs or 30)
 
 
-def _forwards(around: Surroundings) -> Iterator[list[Figure]]:
-    for place in around.places:
-        folder = Path(tempfile.mkdtemp(dir=around.folder))
-        yield from measure_forwards(place, folder, kubectl=around.kubectl, runs=around.runs or 5)
+def _forwards(setup: BenchSetup) -> Iterator[list[Figure]]:
+    for place in setup.places:
+        folder = Path(tempfile.mkdtemp(dir=setup.folder))
+        yield from measure_forwards(place, folder, kubectl=setup.kubectl, runs=setup.runs or 5)
 
 
-def _metrics(around: Surroundings) -> Iterator[list[Figure]]:
+def _metrics(setup: BenchSetup) -> Iterator[list[Figure]]:
     """On loopback alone: who scrapes stands outside of a place's network."""
-    for place in around.places:
+    for place in setup.places:
         if place.name == "loopback":
-            yield measure_metrics(place, Path(tempfile.mkdtemp(dir=around.folder)), samples=around.runs or 10)
+            yield measure_metrics(place, Path(tempfile.mkdtemp(dir=setup.folder)), samples=setup.runs or 10)
 
 
 BENCHES: dict[str, Bench] = {
@@ -151,9 +151,9 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, signal.default_int_handler)
     figures: list[Figure] = []
     with ExitStack() as stack:
-        around = _surround(options, stack)
-        began, machine = datetime.now(UTC), describe_machine(around.folder)
-        whole = _run(options.benches or list(BENCHES), around, figures)
+        setup = _set_up(options, stack)
+        began, machine = datetime.now(UTC), describe_machine(setup.folder)
+        whole = _run(options.benches or list(BENCHES), setup, figures)
     print(f"{began:%Y-%m-%d %H:%M} UTC; {machine}\n\n{render_table(figures)}")
     if options.json is not None:
         document = {"at": began.isoformat(), "machine": machine, "figures": [one.as_document() for one in figures]}
@@ -161,13 +161,13 @@ def main(arguments: list[str]) -> int:
     return 0 if whole else 1
 
 
-def _run(names: list[str], around: Surroundings, figures: list[Figure]) -> bool:
+def _run(names: list[str], setup: BenchSetup, figures: list[Figure]) -> bool:
     """Add what each bench measures to ``figures``; whether all of them could be carried out."""
     whole = True
     for name in names:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
-            for measured in BENCHES[name](around):
+            for measured in BENCHES[name](setup):
                 figures += measured
         except (BenchError, ConnmonError) as error:
             print(f"{name}: {error}", file=sys.stderr)
@@ -178,7 +178,7 @@ def _run(names: list[str], around: Surroundings, figures: list[Figure]) -> bool:
     return whole
 
 
-def _surround(options: argparse.Namespace, stack: ExitStack) -> Surroundings:
+def _set_up(options: argparse.Namespace, stack: ExitStack) -> BenchSetup:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="connmon-bench-", dir=options.dir)))
     kubectl = shutil.which(options.kubectl) or shutil.which(LAB_KUBECTL)
     places: list[Place] = []
@@ -188,7 +188,7 @@ def _surround(options: argparse.Namespace, stack: ExitStack) -> Surroundings:
         if kubectl is None:
             raise SystemExit(f"{options.kubectl} is not there; name one with --kubectl")
         places.append(stack.enter_context(lab_place(options.lab, options.kubeconfig, kubectl)))
-    return Surroundings(folder, tuple(places), kubectl, options.runs)
+    return BenchSetup(folder, tuple(places), kubectl, options.runs)
 
 
 if __name__ == "__main__":

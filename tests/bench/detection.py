@@ -13,7 +13,7 @@ from tests.bench.lab_places import LabPlace
 from tests.bench.places import Place, configure
 
 from connmon_agent.core.plan import LinkPlan
-from connmon_agent.embedded.internet import Cut
+from connmon_lab.internet import Cut
 
 SETTLED = r"link: RECOVERING -> ONLINE"
 

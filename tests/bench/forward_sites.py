@@ -24,7 +24,7 @@ from tests.bench.lab_places import LabPlace, as_list, describe_pod
 from tests.bench.loopback_places import LoopbackPlace
 from tests.bench.places import NAMESPACE, Place, configure
 
-from connmon_agent.embedded.kubernetes import manifests
+from connmon_lab.kubernetes import manifests
 
 ECHO, SOURCE, SINK, NAME = SERVICES = ("echo", "source", "sink", "name")
 PORT = 9000  # of every pod

@@ -22,9 +22,9 @@ from connmon_agent.core.events import (
     RoundFinished,
     TimerDue,
 )
-from connmon_agent.core.moments import Moment
-from connmon_agent.core.sightings import ProbeResult
+from connmon_agent.core.observations import ProbeResult
 from connmon_agent.core.steps import Step
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import World
 from connmon_agent.store.journal import SqliteJournal
 
@@ -105,8 +105,8 @@ class Days:
                 )
             )
 
-    def _now(self) -> Moment:
-        return Moment(STEADY_START + self._passed, WALL_START + self._passed)
+    def _now(self) -> Timestamp:
+        return Timestamp(STEADY_START + self._passed, WALL_START + self._passed)
 
 
 def write_journal(path: Path, history: History) -> None:

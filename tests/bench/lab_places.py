@@ -17,11 +17,11 @@ from pathlib import Path
 from tests.bench.agents import PATIENCE, BenchError, Json
 from tests.bench.places import NAMESPACE
 
+from connmon_agent.core.observations import Rollout
 from connmon_agent.core.plan import Kind
-from connmon_agent.core.sightings import Rollout
-from connmon_agent.embedded.internet import Cut
-from connmon_agent.embedded.kubernetes import manifests
 from connmon_agent.kube.rollouts import read_workload
+from connmon_lab.internet import Cut
+from connmon_lab.kubernetes import manifests
 
 LOOKS = 5  # in a row that find everything at rest, a second apart: a condition lags behind what it tells of
 IMAGE = "docker.io/lab/web:1"

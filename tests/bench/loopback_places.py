@@ -12,9 +12,9 @@ from typing import Any
 from tests.bench.agents import PATIENCE, Json
 from tests.bench.places import NAMESPACE
 
-from connmon_agent.embedded.internet import Cut, LoopbackInternet
-from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, Pace, Program, ThreadedKubernetes, manifests
 from connmon_agent.settings import DnsTarget, HttpTarget, Target, TcpTarget
+from connmon_lab.internet import Cut, LoopbackInternet
+from connmon_lab.kubernetes import EmbeddedKubernetes, Program, ThreadedKubernetes, Timing, manifests
 
 
 class LoopbackPlace:
@@ -69,7 +69,7 @@ class LoopbackPlace:
 def loopback_place(folder: Path) -> Iterator[LoopbackPlace]:
     """The place, for the length of the block. ``folder`` holds its kubeconfig."""
     internet = LoopbackInternet()
-    with _running_loop() as loop, ThreadedKubernetes(EmbeddedKubernetes(pace=Pace(ready_after=0.5))) as api:
+    with _running_loop() as loop, ThreadedKubernetes(EmbeddedKubernetes(pace=Timing(ready_after=0.5))) as api:
         _wait(loop, internet.start())
         try:
             place = LoopbackPlace(api, internet, loop)

@@ -16,7 +16,7 @@ from tests.bench.namespaces import cable_site, what_is_missing
 from tests.fakes.sites import PROBE, TIMEOUT, FakeLink, Site, plan_of
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.sightings import Failure, ProbeResult
+from connmon_agent.core.observations import Failure, ProbeResult
 from connmon_agent.probes.network import ATTEMPTS
 
 LOSSES = (5, 20)  # percent, each way

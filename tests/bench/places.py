@@ -8,8 +8,8 @@ from typing import Protocol
 
 from tests.bench.agents import Json
 
-from connmon_agent.embedded.internet import Cut
 from connmon_agent.loading.defaults import PORTS
+from connmon_lab.internet import Cut
 
 SEVEN = tuple(PORTS)  # the ERP's services
 HUNDRED = tuple(f"deployment-{number:03}" for number in range(100))

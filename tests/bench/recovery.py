@@ -10,8 +10,8 @@ from tests.bench.figures import Figure, Limit
 from tests.bench.places import HUNDRED, SEVEN, Place, configure
 
 from connmon_agent.core.events import Outcome, RestartAnswered
-from connmon_agent.embedded.internet import Cut
 from connmon_agent.store.reading import Reader
+from connmon_lab.internet import Cut
 
 HOLD = 2.0  # seconds; what is measured begins when it is over
 

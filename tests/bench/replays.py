@@ -14,7 +14,7 @@ from tests.bench.journals import simulate_days, write_journal
 from transitions import EventData, Machine
 
 from connmon_agent.cli.decisions import EngineShelf, verify_journal
-from connmon_agent.core.replay import first_difference
+from connmon_agent.explain.replay import first_difference
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 

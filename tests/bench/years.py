@@ -23,8 +23,8 @@ from tests.fakes.charts import real_charts
 
 from connmon_agent.cli.decisions import verify_journal
 from connmon_agent.core.events import AgentStarted, Configured, Event, RoundFinished
-from connmon_agent.core.round_counts import only_counts, with_counts
-from connmon_agent.core.sightings import ProbeResult
+from connmon_agent.core.link.round_counts import only_counts, with_counts
+from connmon_agent.core.observations import ProbeResult
 from connmon_agent.core.steps import Step
 from connmon_agent.core.world import World
 from connmon_agent.runtime.quality_meter import QualityMeter

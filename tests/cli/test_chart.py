@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 from tests.fakes.charts import real_charts
 
+from connmon_agent.charts.drawing import draw
 from connmon_agent.cli.chart import chart
-from connmon_agent.core.drawing import draw
 
 
 @pytest.mark.parametrize("name", ["link", "service"])

@@ -1,6 +1,5 @@
 """The demo: the whole story, told faster."""
 
-import ast
 import sys
 import tomllib
 from pathlib import Path
@@ -10,16 +9,15 @@ import pytest
 from click.testing import CliRunner
 from tests.fakes.wine import on_wine
 
-import connmon_agent as connmon_agent_package
 from connmon_agent.__main__ import main
 from connmon_agent.cli import connmon_agent
-from connmon_agent.cli.demo import Pace, demo, run_demo
+from connmon_agent.cli.demo import DemoTiming, demo, run_demo
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 
 # Wine says nothing of a datagram that is refused: each round of an outage there waits for the timeout.
 # A busy machine may need more restarts than the story tells of; nothing but a pod's start is ever too slow for it.
-FAST = Pace(
+FAST = DemoTiming(
     check_interval=0.1,
     confirm_interval=0.05,
     timeout=60.0 if not on_wine() else 5.0,
@@ -54,28 +52,6 @@ def test_nothing_but_the_demo_needs_the_packages_of_its_extra() -> None:
     assert not {name.split(">")[0] for name in extra} & {
         name.split(">")[0] for name in project["project"]["dependencies"]
     }
-
-
-def test_the_embedded_parts_can_leave_the_package() -> None:
-    """Nothing in it knows them but the demo."""
-    root = Path(connmon_agent_package.__file__).parent
-    others = [path for path in root.rglob("*.py") if "embedded" not in path.relative_to(root).parts]
-    knowing = {path.relative_to(root).as_posix() for path in others if imports_embedded(path.read_text("utf-8"))}
-    assert knowing == {"cli/demo.py"}
-
-
-def imports_embedded(source: str) -> bool:
-    found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
-    modules = [node.module or "" for node in found if isinstance(node, ast.ImportFrom)]
-    names = [alias.name for node in found for alias in node.names]
-    return any("embedded" in name.split(".") for name in (*modules, *names))
-
-
-@pytest.mark.parametrize(
-    "source", ["from ..embedded import x", "from .. import embedded", "import connmon_agent.embedded.internet"]
-)
-def test_however_they_are_imported_it_is_seen(source: str) -> None:
-    assert imports_embedded(source)
 
 
 def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

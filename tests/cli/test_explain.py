@@ -21,8 +21,8 @@ from connmon_agent.cli.rendering.explanation_text import render_link, render_ser
 from connmon_agent.cli.rendering.snapshots import Snapshot
 from connmon_agent.cli.wording import width_of
 from connmon_agent.core.events import Inspected, Order, Ordered
-from connmon_agent.core.explanations import LinkExplanation, explain_link, explain_service
 from connmon_agent.core.world import Forward, ForwardState, Link, LinkState, Outage, Service, ServiceState
+from connmon_agent.explain.explanations import LinkExplanation, explain_link, explain_service
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from connmon_agent import errors
 from connmon_agent.cli.failures import is_pipe_closing
 from connmon_agent.cli.groups import RootGroup
-from connmon_agent.texts import LONGEST_REASON, LONGEST_SENTENCE
+from connmon_agent.texts import LONGEST_MESSAGE, LONGEST_REASON
 
 
 def end_with(error: BaseException, *, environment: dict[str, str] | None = None) -> Result:
@@ -78,7 +78,7 @@ def test_the_traceback_of_our_own_mistake_is_shown_on_request() -> None:
 
 def test_an_error_of_any_length_is_told_in_a_bounded_line() -> None:
     told = end_with(errors.StoreError("x" * 3_000_000 + "\nsecond", hint="y" * 1000)).output
-    assert len(told) < 2 * LONGEST_SENTENCE
+    assert len(told) < 2 * LONGEST_MESSAGE
     assert "3000000 characters in all" in told and "second" in told
 
 

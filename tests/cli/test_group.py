@@ -106,7 +106,7 @@ def test_status_imports_nothing_that_it_does_not_need() -> None:
     )
     loaded = set(run.stdout.split())
     heavy = {"asyncio", "yaml", "kubernetes", "aiohttp", "psutil", "sqlite_utils", "transitions", "pydantic"}
-    heavy |= {"connmon_agent.metrics", "connmon_agent.core.tallies"}
+    heavy |= {"connmon_agent.metrics", "connmon_agent.core.counters"}
     assert loaded & heavy == set()
 
 

@@ -14,7 +14,7 @@ from tests.fakes.mornings import at
 
 from connmon_agent.cli import connmon_agent
 from connmon_agent.cli.rendering import round_tables
-from connmon_agent.core.sightings import Failure, ProbeResult
+from connmon_agent.core.observations import Failure, ProbeResult
 from connmon_agent.store.round_blocks import RecordedRound
 
 MORNING = ("--since", "2026-11-23T10:00:00Z", "--until", "2026-11-23T10:10:00Z")

@@ -20,13 +20,13 @@ import pytest
 from tests.fakes.local_sites import PATIENCE, LocalAgent, LocalSite, environment_of_commands, frozen
 
 from connmon_agent.core.events import AgentStarted, AgentStopped
-from connmon_agent.embedded.kubernetes import Hang
 from connmon_agent.presence import LOCK_FILE, AgentLock, Holder, Signature, find_agent, find_holder
 from connmon_agent.private_files import FOLDER
 from connmon_agent.processes import find_birth
 from connmon_agent.runtime.logs import LAUNCHER_LOG, MAIN_LOG
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
+from connmon_lab.kubernetes import Hang
 
 if sys.platform != "win32":
     import pty

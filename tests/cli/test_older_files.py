@@ -18,9 +18,17 @@ from tests.fakes.statefiles import opened
 
 from connmon_agent.cli import connmon_agent
 from connmon_agent.core.events import Inspected, Ordered, TimerDue
-from connmon_agent.core.moments import Moment
-from connmon_agent.core.sightings import Failure, LineUsage, ProbeResult, Quality, QualitySight, Sighting, Traffic
+from connmon_agent.core.observations import (
+    Failure,
+    LineUsage,
+    MeasuredQuality,
+    Observation,
+    ProbeResult,
+    Quality,
+    Traffic,
+)
 from connmon_agent.core.steps import Step
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.store.layout import EVENTS, WORLDS
 from connmon_agent.store.reading import Reader
 
@@ -52,7 +60,7 @@ def test_everything_that_it_says_of_the_present_is_read(memory: Path) -> None:
         good = ProbeResult("tcp 192.0.2.1:443", "tcp", True, 1e-7)
         assert latest.results == (good, ProbeResult("dns größe", "dns", False, None, "no answer", None, Failure.SILENT))
         assert latest.results[0].bytes == 120
-        assert latest.sight == QualitySight(Quality.LOSSY, 0.5, 1.0, 54.0)
+        assert latest.measured_quality == MeasuredQuality(Quality.LOSSY, 0.5, 1.0, 54.0)
         assert latest.usage == LineUsage(9_000_000, 86_400.0)
         assert reader.latest_traffic() == (Traffic("frontend", 1, 2, 0, 10**12, 5),)
     shown = CliRunner().invoke(connmon_agent, ["--state-dir", str(memory.parent), "status", "--json"])
@@ -63,7 +71,7 @@ def test_what_utf_8_cannot_hold_and_what_ascii_cannot(memory: Path) -> None:
     with Reader(memory) as reader:
         events = [recorded.event for recorded in reader.recorded()]
     [seen] = [event.seen for event in events if isinstance(event, Inspected) and event.seen.trouble]
-    assert isinstance(seen, Sighting)
+    assert isinstance(seen, Observation)
     assert seen.uid == "half \\udc80 a pair"
     assert next(event.by for event in events if isinstance(event, Ordered)) == "root größe 😀 (pid 9)"
 
@@ -76,7 +84,7 @@ def test_the_writer_goes_on_with_it(memory: Path) -> None:
         assert journal.set_aside is None
         assert journal.load() == before
         event = TimerDue(events[-1].at.plus(1.0), "größe")
-        journal.commit(event, Step(replace(before, timers={**before.timers, "größe": Moment(1, 2)})))
+        journal.commit(event, Step(replace(before, timers={**before.timers, "größe": Timestamp(1, 2)})))
     with Reader(memory) as reader:
         assert reader.verify_chain() is None
         assert [recorded.event for recorded in reader.recorded()] == [recorded.event for recorded in events] + [event]

@@ -49,10 +49,10 @@ def test_no_outage_is_said() -> None:
 
 
 def test_blind_time_is_told_apart_from_the_outage() -> None:
-    blind = replace(OUTAGE, blind=200.0)
-    assert "1 min 8 s + 3 min 20 s gap" in render_history([blind], now=NOW, zone=UTC)
-    document = history_document([blind])["outages"][0]
-    assert (document["duration"], document["blind"]) == (68.0, 200.0)
+    monitoring_gap = replace(OUTAGE, monitoring_gap=200.0)
+    assert "1 min 8 s + 3 min 20 s gap" in render_history([monitoring_gap], now=NOW, zone=UTC)
+    document = history_document([monitoring_gap])["outages"][0]
+    assert (document["duration"], document["monitoring_gap"]) == (68.0, 200.0)
 
 
 def test_an_outage_as_a_document() -> None:
@@ -63,7 +63,7 @@ def test_an_outage_as_a_document() -> None:
         "back_at": "2026-11-23T10:03:12.000000+00:00",
         "ended_at": "2026-11-23T10:04:40.000000+00:00",
         "duration": 268.0,
-        "blind": 0.0,
+        "monitoring_gap": 0.0,
         "cause": "unreachable",
         "detail": "tcp 192.0.2.1:443: no answer within 1 s",
         "advice": "The router is reachable (or could not be checked), the internet is not. Call the provider.",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.local_sites import NAMESPACE, LocalAgent, LocalSite
 
-from connmon_agent.embedded.kubernetes import Manifest, manifests
+from connmon_lab.kubernetes import Manifest, manifests
 
 IMAGE = "registry.example/cart:1"
 

@@ -17,11 +17,11 @@ from tests.fakes.system_wording import worded
 
 from connmon_agent.cli import connmon_agent
 from connmon_agent.core.events import AgentStarted, AgentStopped, Event
-from connmon_agent.embedded.kubernetes import Hang
 from connmon_agent.runtime import build
 from connmon_agent.runtime.control_transports.unix_socket import FILE_NAME as SOCKET
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
+from connmon_lab.kubernetes import Hang
 
 if sys.platform != "win32":
     import resource

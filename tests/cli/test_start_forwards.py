@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.local_sites import NAMESPACE, PATIENCE, LocalAgent, LocalSite
 from tests.sockets.holders import free_port, held
 
-from connmon_agent.embedded.kubernetes import manifests
+from connmon_lab.kubernetes import manifests
 
 
 @pytest.fixture(scope="module")

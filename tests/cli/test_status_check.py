@@ -45,10 +45,10 @@ def parse(line: str) -> tuple[str, dict[str, str]]:
     return text.rstrip(), found
 
 
-moments = st.floats(-1e6, 1e10).map(at)
-rows = st.builds(AgentRow, st.integers(1, 9), st.text(max_size=5), moments, moments, st.none() | moments)
+timestamps = st.floats(-1e6, 1e10).map(at)
+rows = st.builds(AgentRow, st.integers(1, 9), st.text(max_size=5), timestamps, timestamps, st.none() | timestamps)
 losses = st.none() | st.builds(
-    LatestRound, moments, st.just(()), st.floats(0, 1), st.none() | st.floats(0, 1e6, allow_nan=False)
+    LatestRound, timestamps, st.just(()), st.floats(0, 1), st.none() | st.floats(0, 1e6, allow_nan=False)
 )
 snapshots = st.builds(
     Snapshot,

@@ -8,7 +8,7 @@ from tests.fakes.mornings import TCP, at, offline_snapshot, ready, recovering_sn
 
 from connmon_agent.cli.rendering.status_document import status_document, without_pulse
 from connmon_agent.core.plan import RecoveryPlan
-from connmon_agent.core.world import Blindness, Intent, World
+from connmon_agent.core.world import Intent, MonitoringGap, World
 from connmon_agent.store.records import LatestRound
 
 CONTRACT = {
@@ -39,9 +39,11 @@ def test_each_key_of_the_contracts_lists_is_there() -> None:
 
 def test_blind_time_as_a_document() -> None:
     snapshot = offline_snapshot()
-    assert status_document(snapshot)["blind"] is None
-    blind = Blindness(at(100), at(700), "the machine slept for 10 min")
-    assert status_document(replace(snapshot, world=structs.replace(snapshot.world, blind=blind)))["blind"] == {
+    assert status_document(snapshot)["monitoring_gap"] is None
+    monitoring_gap = MonitoringGap(at(100), at(700), "the machine slept for 10 min")
+    assert status_document(replace(snapshot, world=structs.replace(snapshot.world, monitoring_gap=monitoring_gap)))[
+        "monitoring_gap"
+    ] == {
         "since": "2026-11-23T10:01:40.000000+00:00",
         "until": "2026-11-23T10:11:40.000000+00:00",
         "seconds": 600.0,
@@ -86,7 +88,7 @@ def test_an_outage_as_a_document() -> None:
         "started_at": "2026-11-23T09:59:58.000000+00:00",
         "back_at": None,
         "ended_at": None,
-        "blind": 0.0,
+        "monitoring_gap": 0.0,
         "relapses": 0,
         "by_operator": False,
         "cause": "unreachable",

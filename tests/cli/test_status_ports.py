@@ -13,8 +13,8 @@ from connmon_agent.cli.rendering.snapshots import Snapshot
 from connmon_agent.cli.rendering.status_document import status_document, without_pulse
 from connmon_agent.cli.rendering.status_text import render_status
 from connmon_agent.cli.wording import say_bytes, width_of
+from connmon_agent.core.observations import Traffic
 from connmon_agent.core.plan import Reclaim
-from connmon_agent.core.sightings import Traffic
 from connmon_agent.core.world import Forward, ForwardState
 
 ON_ALTERNATIVE = Forward(

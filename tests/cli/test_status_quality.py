@@ -12,16 +12,16 @@ from tests.fakes.mornings import DNS, TCP, at, ready, snapshot_of, world_of
 from connmon_agent.cli.rendering.snapshots import Snapshot
 from connmon_agent.cli.rendering.status_document import status_document, without_pulse
 from connmon_agent.cli.rendering.status_text import render_status
-from connmon_agent.core.sightings import LineUsage, Quality, QualitySight
+from connmon_agent.core.observations import LineUsage, MeasuredQuality, Quality
 from connmon_agent.core.world import Link, LinkState, Outage
 from connmon_agent.store.records import LatestRound
 
-SIGHT = QualitySight(Quality.LOSSY, 0.23, 12.25, 30.5)
+SIGHT = MeasuredQuality(Quality.LOSSY, 0.23, 12.25, 30.5)
 
 
-def lossy_snapshot(sight: QualitySight | None = SIGHT) -> Snapshot:
+def lossy_snapshot(measured_quality: MeasuredQuality | None = SIGHT) -> Snapshot:
     calm = snapshot_of(world_of(ready("frontend")))
-    return replace(calm, round=LatestRound(at(719), (TCP,), 0.0, 11.0, sight))
+    return replace(calm, round=LatestRound(at(719), (TCP,), 0.0, 11.0, measured_quality))
 
 
 def damped_snapshot() -> Snapshot:

@@ -22,9 +22,9 @@ from connmon_agent.cli.rendering.snapshots import Snapshot
 from connmon_agent.cli.rendering.status_text import render_status
 from connmon_agent.cli.rendering.tones import Tone
 from connmon_agent.cli.wording import width_of
-from connmon_agent.core.moments import Moment
-from connmon_agent.core.sightings import ProbeResult
-from connmon_agent.core.world import Blindness, Link, LinkState, Outage, Service, ServiceState
+from connmon_agent.core.observations import ProbeResult
+from connmon_agent.core.timestamps import Timestamp
+from connmon_agent.core.world import Link, LinkState, MonitoringGap, Outage, Service, ServiceState
 from connmon_agent.store.records import AgentRow, LatestRound
 
 OFFLINE = """\
@@ -115,10 +115,10 @@ def test_of_a_link_that_nobody_watches_no_cause_is_told() -> None:
 
 
 def test_blind_time_is_told() -> None:
-    blind = Blindness(at(100), at(700), "the machine slept for 10 min")
-    outage = Outage(3, started=at(0), cause="dns", blind=600.0)
+    monitoring_gap = MonitoringGap(at(100), at(700), "the machine slept for 10 min")
+    outage = Outage(3, started=at(0), cause="dns", monitoring_gap=600.0)
     offline = Link(LinkState.OFFLINE, since=at(2), reason="3 bad rounds in a row")
-    world = structs.replace(world_of(ready("frontend"), link=offline, outage=outage), blind=blind)
+    world = structs.replace(world_of(ready("frontend"), link=offline, outage=outage), monitoring_gap=monitoring_gap)
     told = render_status(snapshot_of(world), width=200, zone=UTC)
     assert (
         "Last monitoring gap: 2026-11-23 10:01:40 to 2026-11-23 10:11:40, the machine slept for 10 min; "
@@ -156,7 +156,7 @@ def test_the_first_line_is_the_verdict_and_what_nobody_watches_is_unknown(snapsh
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    ("changes", "record"),
     [
         ({"pid": None}, "Agent: not running; it was killed or the machine went down"),
         ({"pid": None, "agent": ended}, "Agent: not running; it shut down cleanly on 2026-11-23 10:11:40"),
@@ -179,8 +179,8 @@ def test_the_first_line_is_the_verdict_and_what_nobody_watches_is_unknown(snapsh
         ),
     ],
 )  # fmt: skip
-def test_what_is_not_as_usual_is_said(changes: dict[str, object], sentence: str) -> None:
-    assert sentence in render_status(replace(calm, **changes), zone=UTC)
+def test_what_is_not_as_usual_is_said(changes: dict[str, object], record: str) -> None:
+    assert record in render_status(replace(calm, **changes), zone=UTC)
 
 
 def test_shadow_mode_is_said_beside_the_verdict() -> None:
@@ -256,7 +256,7 @@ def test_a_clock_that_was_set_makes_no_outage_longer() -> None:
     snapshot = offline_snapshot()
     assert snapshot.round is not None and snapshot.agent is not None
     hour = 3600.0
-    moved = [Moment(one.steady, one.wall + hour) for one in (snapshot.round.at, snapshot.agent.heartbeat)]
+    moved = [Timestamp(one.steady, one.wall + hour) for one in (snapshot.round.at, snapshot.agent.heartbeat)]
     later = replace(
         snapshot,
         now=snapshot.now + hour,

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 from tests.fakes.mornings import at, journal_of_an_outage, moved, recorded, started
 
 from connmon_agent.cli.rendering.stories import tell
-from connmon_agent.core.events import AgentStopped, Order, Ordered, WentBlind
+from connmon_agent.core.events import AgentStopped, MonitoringGapEnded, Order, Ordered
 from connmon_agent.core.steps import Resolution, Transition
 from connmon_agent.store.records import Recorded
 
@@ -13,7 +13,7 @@ def told(*rows: Recorded) -> list[str]:
     """The sentences, those of a story after a dash."""
     lines: list[str] = []
     for entry in tell(rows):
-        lines += [entry.line.sentence, *(f"- {chapter.sentence}" for chapter in entry.chapters)]
+        lines += [entry.line.record, *(f"- {chapter.record}" for chapter in entry.chapters)]
     return lines
 
 
@@ -96,7 +96,7 @@ def test_a_heartbeat_tells_exactly_how_long_nobody_watched() -> None:
 
 
 def test_a_blind_time_is_a_line_of_its_own() -> None:
-    slept = WentBlind(at(7200), at(0), "the machine slept for 2 h")
+    slept = MonitoringGapEnded(at(7200), at(0), "the machine slept for 2 h")
     note = ("agent", "monitoring gap: the machine slept for 2 h")
     assert told(recorded(1, 7200, event=slept, notes=(note,))) == ["agent: monitoring gap: the machine slept for 2 h"]
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.fakes.local_ports import with_ports
 from tests.fakes.sites import plan_of
-from tests.fakes.statefiles import moment, opened
+from tests.fakes.statefiles import opened, timestamp
 
 from connmon_agent.cli import connmon_agent
 from connmon_agent.core.events import AgentStarted
@@ -31,7 +31,7 @@ def remember(tmp_path: Path, *, pid: int) -> Path:
     with opened(tmp_path / "connmon.db") as journal:
         plan = with_ports(plan_of("web", "db", "worker"), web=(8080, 8081), db=(5432,))
         world = World(store=journal.load().store, plan=plan, forwards={"web": WEB, "db": DB})
-        journal.commit(AgentStarted(moment(1), pid, "0.1.0", "boot-1"), Step(world))
+        journal.commit(AgentStarted(timestamp(1), pid, "0.1.0", "boot-1"), Step(world))
     return tmp_path
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connmon_agent.cli import wording
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.timestamps import Timestamp
 
 TEN = 1_795_428_000.0  # 2026-11-23T10:00:00Z
 MUMBAI = timezone(timedelta(hours=5, minutes=30))
@@ -38,8 +38,8 @@ def test_times_for_people_are_where_the_reader_lives() -> None:
 
 
 def test_times_for_programs_are_utc_with_microseconds() -> None:
-    assert wording.write_instant(Moment(5.0, TEN)) == "2026-11-23T10:00:00.000000+00:00"
-    assert wording.write_instant(Moment(0.0, 0.0)) is None
+    assert wording.write_instant(Timestamp(5.0, TEN)) == "2026-11-23T10:00:00.000000+00:00"
+    assert wording.write_instant(Timestamp(0.0, 0.0)) is None
     assert wording.write_instant(None) is None
 
 

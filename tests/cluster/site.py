@@ -100,7 +100,7 @@ class Site:
         """The API server, which is everybody's: stop and cont (it hangs in between), kill and start."""
         lab, whole = self.lab, {"stop": "cont", "kill": "start"}.get(mode, mode)
         assert lab is not None
-        self._broken["apiserver"] = lambda: void(run([lab, "apiserver", whole]))
+        self._broken["apiserver"] = lambda: inconclusive(run([lab, "apiserver", whole]))
         run([lab, "apiserver", mode])
         if mode == whole:
             del self._broken["apiserver"]
@@ -123,7 +123,7 @@ class Site:
             place.cut(link, mode)
 
 
-def void(_: object) -> None:
+def inconclusive(_: object) -> None:
     """Forget a value."""
 
 

@@ -20,7 +20,7 @@ import urllib3
 import yaml
 from tests.fakes.spdy_clients import PROTOCOL, SpdyClient, spdy_client
 
-from connmon_agent.embedded.kubernetes import Version
+from connmon_lab.kubernetes import Version
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"

@@ -13,7 +13,7 @@ import pytest
 from tests.contract.clients import KubernetesClient
 from tests.contract.workloads import complete, deployment, template
 
-from connmon_agent.embedded.kubernetes import NEWEST, OLDEST, EmbeddedKubernetes, Pace, ThreadedKubernetes
+from connmon_lab.kubernetes import NEWEST, OLDEST, EmbeddedKubernetes, ThreadedKubernetes, Timing
 
 
 @pytest.fixture(scope="session", params=[NEWEST, OLDEST, pytest.param("real", marks=pytest.mark.cluster)])
@@ -25,7 +25,7 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             pytest.skip("the cluster suite needs a kubeconfig in CONNMON_TEST_KUBECONFIG")
         yield from _in_own_namespace(Path(os.environ["CONNMON_TEST_KUBECONFIG"]), scratch)
         return
-    pace = Pace(ready_after=0.05, terminate_after=0.5, linger=0.05)
+    pace = Timing(ready_after=0.05, terminate_after=0.5, linger=0.05)
     cluster = EmbeddedKubernetes(pace=pace, version=request.param, etcd_tells_progress=False)  # as the lab's etcd
     with ThreadedKubernetes(cluster) as embedded:
         yield from _in_own_namespace(embedded.write_kubeconfig(scratch / "kubeconfig"), scratch)

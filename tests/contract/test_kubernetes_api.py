@@ -8,7 +8,7 @@ import pytest
 from tests.contract.clients import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, Answer, KubernetesClient
 from tests.contract.workloads import IMAGE, annotate, deployment, status_of, template, versions
 
-from connmon_agent.embedded.kubernetes import manifests
+from connmon_lab.kubernetes import manifests
 
 TOKEN = "/spec/template/metadata/annotations/connmon.io~1restart-token"
 POLICY = ("apis/policy/v1", "apis/policy/v1beta1")

@@ -8,7 +8,7 @@ import pytest
 from tests.contract.clients import KubernetesClient
 from tests.contract.workloads import complete, deployment, observed
 
-from connmon_agent.embedded.kubernetes import manifests
+from connmon_lab.kubernetes import manifests
 
 POLICY = ("apis/policy/v1", "apis/policy/v1beta1")
 

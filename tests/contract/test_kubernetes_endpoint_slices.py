@@ -8,7 +8,7 @@ import pytest
 from tests.contract.clients import KubernetesClient
 from tests.contract.workloads import complete, deployment, template
 
-from connmon_agent.embedded.kubernetes import manifests
+from connmon_lab.kubernetes import manifests
 
 DISCOVERY = ("apis/discovery.k8s.io/v1", "apis/discovery.k8s.io/v1beta1")
 OF = "kubernetes.io/service-name"

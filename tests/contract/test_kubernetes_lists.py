@@ -8,7 +8,7 @@ import pytest
 from tests.contract.clients import KubernetesClient
 from tests.contract.workloads import status_of
 
-from connmon_agent.embedded.kubernetes import manifests
+from connmon_lab.kubernetes import manifests
 
 CORE = "api/v1"
 UNFINISHED = "status.phase!=Failed,status.phase!=Succeeded"

@@ -19,7 +19,7 @@ from tests.contract.workloads import (
     waiting_reasons,
 )
 
-from connmon_agent.embedded.kubernetes import Trait, manifests
+from connmon_lab.kubernetes import Trait, manifests
 
 
 def test_a_restart_makes_one_replica_set_and_completes(api: KubernetesClient) -> None:

@@ -10,19 +10,19 @@ import pytest
 from tests.contract.clients import KubernetesClient
 from tests.contract.workloads import annotate, complete, conditions, deployment, observed, template, use_missing_image
 
+from connmon_agent.core.observations import Observation
 from connmon_agent.core.plan import Kind
-from connmon_agent.core.sightings import Sighting
-from connmon_agent.embedded.kubernetes import manifests
-from connmon_agent.embedded.kubernetes.versions import Trait
 from connmon_agent.kube.revisions import find_newest
 from connmon_agent.kube.rollouts import read_workload
 from connmon_agent.kube.standstills import add_pods
+from connmon_lab.kubernetes import manifests
+from connmon_lab.kubernetes.versions import Trait
 
 CORE = "api/v1"
 FREE_PORT = 38_471  # of the node
 
 
-def look(api: KubernetesClient, name: str) -> Sighting:
+def look(api: KubernetesClient, name: str) -> Observation:
     """What the agent sees of a Deployment in a close look."""
     found = api.get("deployments", name)
     newest = find_newest(found, api.list("replicasets", f"app={name}"))
@@ -30,7 +30,7 @@ def look(api: KubernetesClient, name: str) -> Sighting:
     return add_pods(read_workload(Kind.DEPLOYMENT, found), Kind.DEPLOYMENT, found, pods=pods, newest=newest)
 
 
-def until_stalled(api: KubernetesClient, name: str) -> Sighting:
+def until_stalled(api: KubernetesClient, name: str) -> Observation:
     api.wait("deployments", name, lambda found: observed(found) and look(api, name).stalled)
     return look(api, name)
 

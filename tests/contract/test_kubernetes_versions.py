@@ -9,7 +9,7 @@ import pytest
 from tests.contract.clients import KubernetesClient
 from tests.contract.workloads import IMAGE, complete, deployment, template, waiting_reasons
 
-from connmon_agent.embedded.kubernetes import Trait, manifests
+from connmon_lab.kubernetes import Trait, manifests
 
 CORE = "api/v1"
 Seen = Callable[[KubernetesClient, str], bool]

@@ -11,7 +11,7 @@ import pytest
 from tests.contract.clients import MERGE_PATCH, KubernetesClient
 from tests.contract.workloads import deployment, status_of, template
 
-from connmon_agent.embedded.kubernetes import Trait, manifests
+from connmon_lab.kubernetes import Trait, manifests
 
 
 def take_until(events: Iterator[Any], kind: str, *, having: str = "") -> list[Any]:

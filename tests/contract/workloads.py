@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.contract.clients import Answer, KubernetesClient
 
-from connmon_agent.embedded.kubernetes import manifests
+from connmon_lab.kubernetes import manifests
 
 IMAGE = os.environ.get("CONNMON_TEST_IMAGE", "docker.io/lab/web:1")  # the lab image
 

@@ -16,11 +16,11 @@ from tests.fakes.values import events
 
 from connmon_agent.core.bounds import Longest, bound_words
 from connmon_agent.core.events import Configured, Event, Inspected, PortsSeen, RoundFinished
-from connmon_agent.core.moments import Moment
-from connmon_agent.core.sightings import ProbeResult, Traffic, Unseen
-from connmon_agent.texts import LONGEST_REASON, LONGEST_SENTENCE, shorten
+from connmon_agent.core.observations import ProbeResult, Traffic, Unobserved
+from connmon_agent.core.timestamps import Timestamp
+from connmon_agent.texts import LONGEST_MESSAGE, LONGEST_REASON, shorten
 
-NOW = Moment(10.0, 1_795_000_000.0)
+NOW = Timestamp(10.0, 1_795_000_000.0)
 GIANT = "x" * 3_000_000
 
 # What names something, of every class that an event may hold: cut, it would name something else.
@@ -36,12 +36,12 @@ NAMES = {
     ("Evidence", "dark"),
     ("Evidence", "versions"),
     ("Inspected", "service"),
-    ("Sighting", "uid"),
-    ("Sighting", "progress_mark"),
-    ("Sighting", "token"),
-    ("Sighting", "template"),
-    ("Sighting", "pods"),
-    ("Unseen", "kind"),
+    ("Observation", "uid"),
+    ("Observation", "progress_mark"),
+    ("Observation", "token"),
+    ("Observation", "template"),
+    ("Observation", "pods"),
+    ("Unobserved", "kind"),
     ("RestartAnswered", "service"),
     ("RestartAnswered", "token"),
     ("RestartAnswered", "kind"),
@@ -118,7 +118,7 @@ def texts_in(value: Any) -> list[str]:
 
 @given(events)
 def test_whatever_an_event_says_it_is_bounded(event: Event) -> None:
-    assert all(len(text) <= LONGEST_SENTENCE for text in texts_in(bound_words(swell(event))))
+    assert all(len(text) <= LONGEST_MESSAGE for text in texts_in(bound_words(swell(event))))
 
 
 @given(events)
@@ -165,7 +165,9 @@ def test_what_is_not_too_long_is_left_beside_what_is() -> None:
 
 def test_what_is_seen_of_ports_and_workloads_is_bounded_where_it_is_nested() -> None:
     assert bound_words(PortsSeen(NOW, ((8080, GIANT), (80, "held")))).taken == ((8080, shorten(GIANT)), (80, "held"))
-    assert bound_words(Inspected(NOW, "web", Unseen("timeout", GIANT))).seen == Unseen("timeout", shorten(GIANT))
+    assert bound_words(Inspected(NOW, "web", Unobserved("timeout", GIANT))).seen == Unobserved(
+        "timeout", shorten(GIANT)
+    )
     assert bound_words((Traffic("web", error=GIANT),)) == (Traffic("web", error=shorten(GIANT)),)
 
 

@@ -9,14 +9,14 @@ from msgspec.structs import replace
 from tests.fakes.sites import plan_of
 
 from connmon_agent.core.demands import Demand, gateway_to_ask, inspections, next_round, round_interval, round_patience
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.observations import Evidence
 from connmon_agent.core.plan import LinkPlan
-from connmon_agent.core.sightings import Evidence
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import Intent, Link, LinkState, Outage, Service, World
 
-THEN = Moment(1_000.0, 1_795_000_000.0)
+THEN = Timestamp(1_000.0, 1_795_000_000.0)
 NOW = 1_100.0
-LATER = Moment(1_200.0, 1_795_000_200.0)
+LATER = Timestamp(1_200.0, 1_795_000_200.0)
 INTENT = Intent("disk0001-1-1-1", None, 1, "uid-1", False, THEN)
 
 
@@ -46,12 +46,12 @@ def test_rounds_come_faster_while_the_verdict_is_not_sure(link: Link, sure: bool
 )
 def test_the_pauses_between_the_rounds_of_an_outage_double_up_to_a_limit(lasted: float, interval: float) -> None:
     plan = replace(plan_of(), link=LinkPlan(check_interval=2.0, offline_interval=15.0))
-    link = Link(LinkState.OFFLINE, since=Moment(100.0, 0.0), bad=3)
+    link = Link(LinkState.OFFLINE, since=Timestamp(100.0, 0.0), bad=3)
     assert round_interval(World(store="disk0001", plan=plan, link=link), now=100.0 + lasted) == interval
 
 
 def test_news_of_the_operating_system_make_the_pauses_of_an_outage_short_again() -> None:
-    link = Link(LinkState.OFFLINE, since=Moment(100.0, 0.0), bad=3, evidence_since=Moment(5_000.0, 0.0))
+    link = Link(LinkState.OFFLINE, since=Timestamp(100.0, 0.0), bad=3, evidence_since=Timestamp(5_000.0, 0.0))
     assert round_interval(World(store="disk0001", link=link), now=5_004.0) == 4.0
 
 
@@ -60,7 +60,7 @@ def test_news_of_the_operating_system_make_the_pauses_of_an_outage_short_again()
     [(0.0, 0.35), (0.3, 0.35), (1.0, 1.0), (4.0, 4.0), (60.0, 15.0)],
 )
 def test_a_target_that_begins_to_answer_makes_them_shorter_still(since: float, interval: float) -> None:
-    link = Link(LinkState.OFFLINE, since=Moment(100.0, 0.0), bad=3, answered_since=Moment(5_000.0, 0.0))
+    link = Link(LinkState.OFFLINE, since=Timestamp(100.0, 0.0), bad=3, answered_since=Timestamp(5_000.0, 0.0))
     assert round_interval(World(store="disk0001", link=link), now=5_000.0 + since) == interval
 
 
@@ -73,10 +73,14 @@ ROUTER = Evidence(True, True, "eth0", "192.0.2.254")
         pytest.param(Link(evidence=ROUTER), True, id="at the start"),
         pytest.param(Link(LinkState.ONLINE, good=3, evidence=ROUTER), False, id="all is well"),
         pytest.param(
-            Link(LinkState.ONLINE, good=3, evidence=ROUTER, evidence_since=Moment(NOW - 9, 0.0)), True, id="it is new"
+            Link(LinkState.ONLINE, good=3, evidence=ROUTER, evidence_since=Timestamp(NOW - 9, 0.0)),
+            True,
+            id="it is new",
         ),
         pytest.param(
-            Link(LinkState.ONLINE, good=3, evidence=ROUTER, evidence_since=Moment(NOW - 11, 0.0)), False, id="no more"
+            Link(LinkState.ONLINE, good=3, evidence=ROUTER, evidence_since=Timestamp(NOW - 11, 0.0)),
+            False,
+            id="no more",
         ),
         pytest.param(Link(LinkState.DEGRADED, bad=1, evidence=ROUTER), True, id="in doubt"),
         pytest.param(Link(LinkState.OFFLINE, bad=3, evidence=ROUTER), True, id="in an outage"),
@@ -103,7 +107,7 @@ def test_a_link_local_gateway_is_asked_on_its_interface() -> None:
     ],
 )
 def test_a_round_is_due_at_once_when_the_system_has_told_something_new(news: float | None, due: float) -> None:
-    since = None if news is None else Moment(news, 0.0)
+    since = None if news is None else Timestamp(news, 0.0)
     plan = replace(plan_of(), link=LinkPlan(check_interval=2.0))
     world = World(store="disk0001", plan=plan, link=Link(LinkState.ONLINE, good=3, evidence_since=since))
     assert next_round(world, 100.0) == due
@@ -140,9 +144,9 @@ def test_a_round_that_can_only_fail_does_not_wait_long(evidence: Evidence, patie
         ),
         pytest.param({"state": "RESTARTING", "intent": INTENT}, None, id="on its way"),
         pytest.param({"state": "RESTARTING", "intent": replace(INTENT, in_doubt=True)}, Demand(1.0), id="in doubt"),
-        pytest.param({"state": "VERIFYING", "since": Moment(NOW - 9.0, 0.0)}, Demand(1.0), id="verifying"),
+        pytest.param({"state": "VERIFYING", "since": Timestamp(NOW - 9.0, 0.0)}, Demand(1.0), id="verifying"),
         pytest.param(
-            {"state": "VERIFYING", "since": Moment(NOW - 10.0, 0.0)}, Demand(1.0, closely=True), id="for a while"
+            {"state": "VERIFYING", "since": Timestamp(NOW - 10.0, 0.0)}, Demand(1.0, closely=True), id="for a while"
         ),
         pytest.param({"state": "BACKOFF", "next": LATER}, None, id="in a pause"),
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connmon_agent.core.causes import Cause
+from connmon_agent.core.link.causes import Cause
 
 PAGE = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text(encoding="utf-8")
 

@@ -9,10 +9,10 @@ from tests.fakes.sites import plan_of
 
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import AgentStarted, Configured, Event, Order, Ordered, TimerDue
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import Intent, Link, LinkState, Outage, Service, ServiceState, World
 
-NOW = Moment(100.0, 1_000_100.0)
+NOW = Timestamp(100.0, 1_000_100.0)
 PLAN = plan_of("web", "api", "db")
 
 

@@ -21,6 +21,7 @@ from connmon_agent.core.events import (
     EvidenceChanged,
     Inspected,
     MeteredSeen,
+    MonitoringGapEnded,
     Order,
     Ordered,
     Outcome,
@@ -28,33 +29,32 @@ from connmon_agent.core.events import (
     RestartAnswered,
     RoundFinished,
     TimerDue,
-    WentBlind,
 )
-from connmon_agent.core.moments import Moment
-from connmon_agent.core.plan import AfterBlind, DampingPlan, Plan, When
-from connmon_agent.core.sightings import (
+from connmon_agent.core.observations import (
     Evidence,
+    MeasuredQuality,
+    Observation,
     ProbeResult,
     Pull,
     Quality,
-    QualitySight,
     Reach,
     RegistryAnswer,
     Rollout,
-    Sighting,
-    Unseen,
+    Unobserved,
 )
+from connmon_agent.core.plan import AfterGap, DampingPlan, Plan, When
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import World
 
 # An event that depends on the world it meets: its tokens and timers may be the world's own.
-Blow = Callable[[World, Moment], Event]
+Blow = Callable[[World, Timestamp], Event]
 
 SOME = plan_of("db", "web", "api", depends_on={"web": ("db",)}, ready_timeout=30.0, healthy_for=60.0, parallel=1)
 PLANS = (
     SOME,
     replace(SOME, link=replace(SOME.link, fall=1, rise=1, quorum=1, hold=0.0)),
     replace(SOME, link=replace(SOME.link, damping=DampingPlan(suppress=900.0, half_life=30.0))),
-    replace(SOME, link=replace(SOME.link, after_blind=AfterBlind.RESTART)),
+    replace(SOME, link=replace(SOME.link, after_gap=AfterGap.RESTART)),
     plan_of("web", "new", max_restart_attempts=1, when=When.UNHEALTHY, postpone_limit=0.0),
     plan_of("db", "web", act=False, when=When.OUTAGE_LONGER_THAN, outage_longer_than=5.0),
     plan_of(),
@@ -72,7 +72,7 @@ some_names = st.lists(names, max_size=2, unique=True).map(tuple)
 kinds = st.sampled_from([None, "conflict", "denied", "invalid", "not-found", "forbidden", "timeout", "no such kind"])
 waits = st.sampled_from([None, 0.0, 30.0])
 passing = st.sampled_from([0.0, 0.0, 0.5, 5.0, 31.0, 700.0])  # seconds; time may stand still
-lengths = st.sampled_from([0.0, 2.0, 40.0, 7200.0])  # seconds of blind time
+lengths = st.sampled_from([0.0, 2.0, 40.0, 7200.0])  # seconds of a monitoring gap
 which_token = st.sampled_from(["own", "previous", "nobody's", "a-1-7-99", "9" * 5000, "disk0001-1-2-999", None])
 
 
@@ -93,9 +93,9 @@ def rounds(answers: int) -> Blow:
     return lambda world, at: RoundFinished(at, results)
 
 
-def inspections(name: str, seen: Sighting | Unseen, which: str | None) -> Blow:
-    def inspect(world: World, at: Moment) -> Event:
-        if isinstance(seen, Unseen):
+def inspections(name: str, seen: Observation | Unobserved, which: str | None) -> Blow:
+    def inspect(world: World, at: Timestamp) -> Event:
+        if isinstance(seen, Unobserved):
             return Inspected(at, name, seen)
         return Inspected(at, name, replace(seen, token=own_token(world, name, which)))
 
@@ -103,15 +103,15 @@ def inspections(name: str, seen: Sighting | Unseen, which: str | None) -> Blow:
 
 
 def answers(name: str, which: str | None, outcome: Outcome, kind: str | None, wait: float | None) -> Blow:
-    def answer(world: World, at: Moment) -> Event:
+    def answer(world: World, at: Timestamp) -> Event:
         token = own_token(world, name, which) or "none"
         return RestartAnswered(at, name, token, outcome, "so it is", kind, None, wait)
 
     return answer
 
 
-sightings = st.builds(
-    Sighting,
+observations = st.builds(
+    Observation,
     exists=st.sampled_from([True, True, True, False]),
     uid=st.sampled_from([None, "uid-1", "uid-2"]),
     generation=st.integers(0, 2),
@@ -133,17 +133,17 @@ sightings = st.builds(
         [(), (), *((Pull("docker.io", "web:1", "Always", RegistryAnswer(reach, "so it is")),) for reach in Reach)]
     ),
 )
-healthy = st.builds(Sighting, uid=st.just("uid-1"), generation=st.just(1), desired=st.just(1), available=st.just(1))
-unseen = st.builds(Unseen, st.sampled_from(["timeout", "forbidden"]), st.just("no answer"), waits)
+healthy = st.builds(Observation, uid=st.just("uid-1"), generation=st.just(1), desired=st.just(1), available=st.just(1))
+unseen = st.builds(Unobserved, st.sampled_from(["timeout", "forbidden"]), st.just("no answer"), waits)
 
 blows = st.one_of(
     st.sampled_from([0, 0, 1, 3, 3, 3]).map(rounds),
     st.sampled_from(Quality).map(
-        lambda quality: lambda world, at: QualityChanged(at, QualitySight(quality, 0.3, 10.0, 600.0))
+        lambda quality: lambda world, at: QualityChanged(at, MeasuredQuality(quality, 0.3, 10.0, 600.0))
     ),
     st.sampled_from(EVIDENCE).map(lambda evidence: lambda world, at: EvidenceChanged(at, evidence)),
     st.sampled_from([True, False, None]).map(lambda metered: lambda world, at: MeteredSeen(at, metered, "the system")),
-    st.builds(inspections, names, healthy | sightings | unseen, which_token),
+    st.builds(inspections, names, healthy | observations | unseen, which_token),
     st.builds(answers, names, which_token, st.sampled_from(Outcome), kinds, waits),
     st.sampled_from(["hold", "hold", "damping", "backoff/web", "backoff/db", "backoff/nobody", "tea"]).map(
         lambda timer: lambda world, at: TimerDue(at, timer)
@@ -157,8 +157,12 @@ blows = st.one_of(
     lengths.map(
         lambda ago: lambda world, at: AgentStarted(at, 1, "0.1.0", "boot-1", engines()[0].chart_hashes, at.plus(-ago))
     ),
-    lengths.map(lambda ago: lambda world, at: WentBlind(at, at.plus(-ago), "the machine slept")),
-    st.just(lambda world, at: WentBlind(at, Moment(at.steady, at.wall - 60.0), "the clock was set forward by 1 min")),
+    lengths.map(lambda ago: lambda world, at: MonitoringGapEnded(at, at.plus(-ago), "the machine slept")),
+    st.just(
+        lambda world, at: MonitoringGapEnded(
+            at, Timestamp(at.steady, at.wall - 60.0), "the clock was set forward by 1 min"
+        )
+    ),
     st.just(lambda world, at: AgentStopped(at, "SIGTERM")),
     st.sampled_from(PLANS).map(lambda plan: lambda world, at: Configured(at, plan, engines()[0].chart_hashes)),
 )
@@ -176,7 +180,7 @@ def engines() -> tuple[Engine, Engine]:
 def suffer(plan: Plan, story: list[tuple[float, Blow]]) -> World:
     """Live through the story; fails at the first world or step that is not sound."""
     thorough, fast = engines()
-    at = Moment(1_000.0, 1_795_000_000.0)
+    at = Timestamp(1_000.0, 1_795_000_000.0)
     world = World(store="disk0001")
     beginning: list[tuple[float, Blow]] = [(0.0, lambda world, at: Configured(at, plan, thorough.chart_hashes))]
     for seconds, blow in [*beginning, *story]:

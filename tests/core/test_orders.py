@@ -8,11 +8,11 @@ import pytest
 from tests.fakes.sites import plan_of
 
 from connmon_agent.core.events import Order, Ordered
-from connmon_agent.core.moments import Moment
 from connmon_agent.core.orders import refuse_order
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import Link, LinkState, Outage, Service, World
 
-NOW = Moment(1_000.0, 1_795_000_000.0)
+NOW = Timestamp(1_000.0, 1_795_000_000.0)
 HOLDING = Outage(1, NOW, "no answer", back=NOW)
 HELD = Outage(1, NOW, "no answer", back=NOW, hold_over=True)
 

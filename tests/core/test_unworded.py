@@ -14,12 +14,14 @@ from tests.fakes.charts import real_charts
 from tests.fakes.hard_days import events_of_a_hard_day
 from tests.fakes.memories import with_token
 
-from connmon_agent.core import forward_rules, link_rules, service_rules
 from connmon_agent.core.draft import Draft
 from connmon_agent.core.engine import Engine
-from connmon_agent.core.replay import first_difference
+from connmon_agent.core.link import link_rules
+from connmon_agent.core.ports import forward_rules
+from connmon_agent.core.services import service_rules
 from connmon_agent.core.unworded import SENTENCES, without_sentences
 from connmon_agent.core.world import World
+from connmon_agent.explain.replay import first_difference
 from connmon_agent.store.records import Recorded
 
 
@@ -113,7 +115,7 @@ def _least(kind: type) -> tuple[Any, ...]:
 
     return {
         "Outage": (1, at(0), "dns"),
-        "Blindness": (at(0), at(1), "the machine slept"),
+        "MonitoringGap": (at(0), at(1), "the machine slept"),
         "Service": ("web",),
         "Forward": ("web",),
         "ListenIntent": ("listen/1", 80, at(0)),

@@ -12,7 +12,6 @@ from tests.fakes.sites import plan_of
 from tests.fakes.soundness import find_faults_of_step
 
 from connmon_agent.core.demands import is_sure
-from connmon_agent.core.doubts import most_wavering
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import (
     AgentStarted,
@@ -20,29 +19,30 @@ from connmon_agent.core.events import (
     Event,
     EvidenceChanged,
     Inspected,
+    MonitoringGapEnded,
     Order,
     Ordered,
     QualityChanged,
     RoundFinished,
     TimerDue,
-    WentBlind,
 )
-from connmon_agent.core.moments import Moment
-from connmon_agent.core.plan import AfterBlind, Plan
-from connmon_agent.core.sightings import (
+from connmon_agent.core.link.flapping import flapping_threshold
+from connmon_agent.core.observations import (
     Evidence,
     Failure,
+    MeasuredQuality,
+    Observation,
     ProbeResult,
     Quality,
-    QualitySight,
     Rollout,
-    Sighting,
-    Unseen,
+    Unobserved,
 )
+from connmon_agent.core.plan import AfterGap, Plan
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import LinkState, World
 
 ENGINE = Engine(real_charts(), fast=True)
-START = Moment(1_000.0, 1_795_000_000.0)
+START = Timestamp(1_000.0, 1_795_000_000.0)
 TARGETS = (("tcp 1", "ipv4"), ("tcp 2", "ipv6"), ("dns 1", "ipv4"), ("http 1", None), ("icmp 1", "ipv6"))
 EVIDENCE_ONLY = ("gateway 1", "interface 1", "api 1")
 NAMES = ("db", "web")
@@ -51,12 +51,12 @@ SOME = plan_of(*NAMES, depends_on={"web": ("db",)})
 NO_GRACE = replace(SOME, link=replace(SOME.link, boot_grace=0.0))
 PLANS = (
     NO_GRACE,
-    replace(NO_GRACE, link=replace(NO_GRACE.link, after_blind=AfterBlind.RESTART, hold=0.0)),
+    replace(NO_GRACE, link=replace(NO_GRACE.link, after_gap=AfterGap.RESTART, hold=0.0)),
     replace(NO_GRACE, link=replace(NO_GRACE.link, fall=1, rise=1, quorum=1)),
     replace(NO_GRACE, link=replace(NO_GRACE.link, fall=5, rise=2, quorum=len(TARGETS))),
 )
-UP = Sighting(uid="uid-1", generation=1, desired=1, available=1)
-DOWN = Sighting(uid="uid-1", generation=1, desired=1, rollout=Rollout.UNDER_WAY)
+UP = Observation(uid="uid-1", generation=1, desired=1, available=1)
+DOWN = Observation(uid="uid-1", generation=1, desired=1, rollout=Rollout.UNDER_WAY)
 
 failures = st.sampled_from(Failure)
 seconds = st.sampled_from([0.0, 0.5, 2.0, 15.0, 700.0])
@@ -78,14 +78,14 @@ def whole_round(failure: Failure | None) -> tuple[ProbeResult, ...]:
     return tuple(result(name, family, failure) for name, family in TARGETS)
 
 
-sights = st.builds(QualitySight, st.sampled_from(Quality), st.just(0.3), st.just(300.0), st.just(700.0))
+sights = st.builds(MeasuredQuality, st.sampled_from(Quality), st.just(0.3), st.just(300.0), st.just(700.0))
 evidence = st.builds(Evidence, st.sampled_from([None, True, False]), st.sampled_from([None, True, False]))
 tellings = st.one_of(
     rounds(),
     st.sampled_from([None, *Failure]).map(whole_round),
     evidence,
     sights,
-    st.sampled_from([UP, DOWN, Unseen("timeout", "no answer")]),
+    st.sampled_from([UP, DOWN, Unobserved("timeout", "no answer")]),
     st.sampled_from(["hold", "damping", "backoff/web", Order.RECOVER, Order.PAUSE, Order.RESUME, "start", "blind"]),
     st.sampled_from(PLANS),
 )
@@ -97,15 +97,15 @@ beginnings: st.SearchStrategy[list[tuple[float, object]]] = st.sampled_from([[],
 stories = st.builds(list.__add__, beginnings, st.lists(st.tuples(seconds, tellings), max_size=50))
 
 
-def events_of(telling: object, world: World, at: Moment) -> list[Event]:
+def events_of(telling: object, world: World, at: Timestamp) -> list[Event]:
     match telling:
         case tuple():
             return [RoundFinished(at, telling)]
         case Evidence():
             return [EvidenceChanged(at, telling)]
-        case QualitySight():
+        case MeasuredQuality():
             return [QualityChanged(at, telling)]
-        case Sighting() | Unseen():
+        case Observation() | Unobserved():
             return [Inspected(at, name, telling) for name in NAMES]
         case Plan():
             return [Configured(at, telling, ENGINE.chart_hashes)]
@@ -114,7 +114,7 @@ def events_of(telling: object, world: World, at: Moment) -> list[Event]:
         case "start":
             return [AgentStarted(at, 1, "0.1.0", "boot-1", ENGINE.chart_hashes, heartbeat=START)]
         case "blind":
-            return [WentBlind(at, START, "the machine slept")]
+            return [MonitoringGapEnded(at, START, "the machine slept")]
     return [TimerDue(at, str(telling))]
 
 
@@ -185,7 +185,7 @@ def test_bad_rounds_lead_to_an_outage_from_wherever(
 @given(plan=st.sampled_from(PLANS), story=stories)
 def test_good_rounds_lead_out_of_every_doubt(plan: Plan, story: list[tuple[float, object]]) -> None:
     life = lived(plan, story)
-    life.tell(QualitySight(Quality.GOOD, 0.0, 10.0, 10.0))
+    life.tell(MeasuredQuality(Quality.GOOD, 0.0, 10.0, 10.0))
     life.live_on(whole_round(None), rounds=life.world.plan.link.rise + 1)
     assert life.world.link.state in (LinkState.ONLINE, LinkState.RECOVERING)
     assert life.world.link.suspects == ()
@@ -214,7 +214,7 @@ def test_no_order_of_evidence_leaves_the_link_unsure_for_ever(
     plan: Plan, story: list[tuple[float, object]], period: list[tuple[ProbeResult, ...]]
 ) -> None:
     life = lived(plan, story)
-    longest, unsure, limit = 0, 0, most_wavering(life.world.plan.link) + len(period) + 1
+    longest, unsure, limit = 0, 0, flapping_threshold(life.world.plan.link) + len(period) + 1
     for _ in range(2 * limit // len(period) + 1):
         for results in period:
             life.live_on(results, rounds=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connmon_agent.core.sightings import Evidence
+from connmon_agent.core.observations import Evidence
 from connmon_agent.core.wording import in_words, left_in_words, tell_evidence, tell_obstacle
 
 

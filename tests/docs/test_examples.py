@@ -17,11 +17,11 @@ from tests.fakes.mornings import offline_snapshot
 
 from connmon_agent.cli import connmon_agent
 from connmon_agent.cli.rendering.plugin_line import check_line
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.loading.configuration import load_settings
 from connmon_agent.loading.keys import ROOT as KEYS
+from connmon_agent.runtime.log_records import LogRecord, Mark
 from connmon_agent.runtime.logs.lines import to_text
-from connmon_agent.runtime.sentences import Mark, Sentence
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -124,7 +124,7 @@ def example_in(page: str, beginning: str) -> list[str]:
 def test_the_line_of_the_log_has_the_form_that_is_shown() -> None:
     shown = example_in("logs.md", "2026-11-23 19:04:05")[0]
     text = "ONLINE -> DEGRADED: 1 of 3 counted targets answered, quorum is 2"
-    line = to_text(Sentence(Moment(0.0, 1e9), "warning", "link", text, mark=Mark("link-degraded", 118)))
+    line = to_text(LogRecord(Timestamp(0.0, 1e9), "warning", "link", text, mark=Mark("link-degraded", 118)))
     assert shown[19:] == line[19:]
 
 

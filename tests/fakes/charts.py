@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from connmon_agent.core import forward_rules, link_rules, service_rules
-from connmon_agent.core.chart import Chart
+from connmon_agent.charts.chart import Chart
+from connmon_agent.core.link import link_rules
+from connmon_agent.core.ports import forward_rules
+from connmon_agent.core.services import service_rules
 from connmon_agent.loading.charts import load_chart
 
 STATECHARTS = Path(__file__).parents[2] / "statecharts"

@@ -8,10 +8,10 @@ from pathlib import Path
 from msgspec import UNSET, UnsetType
 
 from connmon_agent.core.events import Event
-from connmon_agent.core.moments import Moment
-from connmon_agent.core.round_counts import RoundCounts
-from connmon_agent.core.sightings import InternalErrors, LineUsage, LogLoss, ProbeResult, QualitySight, Traffic
+from connmon_agent.core.link.round_counts import RoundCounts
+from connmon_agent.core.observations import InternalErrors, LineUsage, LogLoss, MeasuredQuality, ProbeResult, Traffic
 from connmon_agent.core.steps import Step
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import World
 from connmon_agent.store.journal import SqliteJournal
 
@@ -38,16 +38,16 @@ class DirectJournal:
 
     async def note_round(
         self,
-        at: Moment,
+        at: Timestamp,
         results: Sequence[ProbeResult],
-        sight: QualitySight | None = None,
+        measured_quality: MeasuredQuality | None = None,
         usage: LineUsage | None = None,
         probed: Sequence[ProbeResult] = (),
         counts: RoundCounts | UnsetType = UNSET,
     ) -> None:
-        self._journal.note_round(at, results, sight, usage, probed, counts)
+        self._journal.note_round(at, results, measured_quality, usage, probed, counts)
 
-    async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
+    async def note_traffic(self, at: Timestamp, traffic: Sequence[Traffic]) -> None:
         self._journal.note_traffic(at, traffic)
 
     async def note_errors(self, errors: InternalErrors) -> None:
@@ -56,7 +56,7 @@ class DirectJournal:
     async def note_log_loss(self, loss: LogLoss) -> None:
         self._journal.note_log_loss(loss)
 
-    async def last_sign_of_life(self) -> Moment | None:
+    async def last_sign_of_life(self) -> Timestamp | None:
         return self._journal.last_sign_of_life()
 
     async def reopen(self) -> World:

@@ -15,8 +15,9 @@ from tests.fakes.sites import Killed, Site, Workload
 from tests.fakes.soundness import Witness
 
 from connmon_agent.core.events import Event, Order
+from connmon_agent.core.observations import Pull, Reach, RegistryAnswer
 from connmon_agent.core.plan import (
-    AfterBlind,
+    AfterGap,
     ForwardPlan,
     Kind,
     LinkPlan,
@@ -27,8 +28,7 @@ from connmon_agent.core.plan import (
     When,
     with_stages,
 )
-from connmon_agent.core.recovery import UNSETTLED
-from connmon_agent.core.sightings import Pull, Reach, RegistryAnswer
+from connmon_agent.core.services.recovery import UNSETTLED
 from connmon_agent.core.steps import Step
 from connmon_agent.core.world import ForwardState, LinkState, ServiceState
 from connmon_agent.errors import ConnmonError
@@ -103,7 +103,7 @@ class Fate:
             hold=dice.choice((0.0, 1.0, 10.0, 60.0)),
             check_interval=interval,
             confirm_interval=dice.choice((0.5, interval)),
-            after_blind=dice.choice(tuple(AfterBlind)),
+            after_gap=dice.choice(tuple(AfterGap)),
         )
         recovery = RecoveryPlan(
             act=dice.random() < 0.95,
@@ -309,7 +309,7 @@ class Fate:
         await self._replace_agent()
 
     async def _kill_at_commit(self) -> None:
-        moment = self.dice.choice(("before", "after"))
+        timestamp = self.dice.choice(("before", "after"))
         countdown = self.dice.randint(1, 12)
         dying = asyncio.Event()
 
@@ -320,9 +320,9 @@ class Fate:
                 dying.set()
             return countdown == 0
 
-        self.site.die_at(moment, strikes)
+        self.site.die_at(timestamp, strikes)
         await dying.wait()
-        self._tell(f"the agent was killed {moment} a commit")
+        self._tell(f"the agent was killed {timestamp} a commit")
         await self._replace_agent()
 
     async def _replace_agent(self) -> None:

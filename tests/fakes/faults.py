@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from connmon_agent.cli.rendering.snapshots import Snapshot
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import Event, EvidenceChanged, Inspected, RoundFinished
-from connmon_agent.core.sightings import Evidence, Failure, ProbeResult, Unseen
+from connmon_agent.core.observations import Evidence, Failure, ProbeResult, Unobserved
 from connmon_agent.core.world import World
 from connmon_agent.store.records import AgentRow, LatestRound
 
@@ -85,7 +85,7 @@ def snapshot_after(fault: Fault) -> Snapshot:
 
 
 def _events(fault: Fault) -> list[Event]:
-    unseen = [] if fault.cluster is None else [Unseen("unreachable", fault.cluster)]
+    unseen = [] if fault.cluster is None else [Unobserved("unreachable", fault.cluster)]
     return [
         *start(0),
         EvidenceChanged(at(0.5), WELL),

@@ -21,6 +21,7 @@ from connmon_agent.core.events import (
     Inspected,
     ListenAnswered,
     MeteredSeen,
+    MonitoringGapEnded,
     Order,
     Ordered,
     Outcome,
@@ -28,20 +29,19 @@ from connmon_agent.core.events import (
     QualityChanged,
     RestartAnswered,
     TimerDue,
-    WentBlind,
 )
-from connmon_agent.core.moments import Moment
-from connmon_agent.core.plan import ForwardPlan, Plan
-from connmon_agent.core.sightings import (
+from connmon_agent.core.observations import (
     Evidence,
     Failure,
+    MeasuredQuality,
+    Observation,
     ProbeResult,
     Quality,
-    QualitySight,
     Rollout,
-    Sighting,
-    Unseen,
+    Unobserved,
 )
+from connmon_agent.core.plan import ForwardPlan, Plan
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import World
 
 from .charts import real_charts
@@ -77,7 +77,7 @@ KINDS = {
     "tcp": ("tcp 198.51.100.1:443", 11.0),
     "http": ("http http://example.org/", 24.5),
 }
-HEALTHY = Sighting(
+HEALTHY = Observation(
     uid="u1", generation=4, desired=3, available=3, annotated=True, template="t1", close=True, pods=("a",)
 )
 RESTARTED = replace(HEALTHY, generation=5, template="t2", pods=("b",))
@@ -118,7 +118,7 @@ def live_through_a_hard_day(folder: Path) -> World:
     return remember(folder, events_of_a_hard_day())
 
 
-def _start(seconds: float, *, pid: int, boot: str = "boot-1", heartbeat: Moment | None = None) -> list[Event]:
+def _start(seconds: float, *, pid: int, boot: str = "boot-1", heartbeat: Timestamp | None = None) -> list[Event]:
     charts = {name: chart.sha256 for name, chart in real_charts().items()}
     begun = AgentStarted(at(seconds), pid, "0.1.0", boot, charts, heartbeat)
     return [begun, Configured(at(seconds), a_plan(), charts), EvidenceChanged(at(seconds), ROUTE)]
@@ -140,7 +140,7 @@ def _morning() -> Iterator[Event]:
     yield ListenAnswered(at(8.1), "frontend", "")
     yield from (Inspected(at(9), name, HEALTHY) for name in NAMES if name not in ("jaeger", "redis"))
     yield Inspected(at(9), "jaeger", replace(HEALTHY, desired=0, available=0))
-    yield Inspected(at(9), "redis", Unseen("forbidden", "redis may not be read: deployments is forbidden"))
+    yield Inspected(at(9), "redis", Unobserved("forbidden", "redis may not be read: deployments is forbidden"))
     yield Inspected(at(10), "redis", HEALTHY)
     yield ForwardChecked(at(10.2), at(10), "frontend", 8081, "no pod is ready")
     yield ForwardChecked(at(11.2), at(11), "frontend", 8081)
@@ -153,8 +153,8 @@ def _morning() -> Iterator[Event]:
     yield MeteredSeen(at(15), False, "NetworkManager")
     yield from rounds(DOWN, 20)
     yield from rounds(UP, 21, 22, 23)
-    yield QualityChanged(at(30), QualitySight(Quality.LOSSY, 0.23, 14.0, 54.0))
-    yield QualityChanged(at(60), QualitySight(Quality.GOOD, 0.02, 12.0, 40.0))
+    yield QualityChanged(at(30), MeasuredQuality(Quality.LOSSY, 0.23, 14.0, 54.0))
+    yield QualityChanged(at(60), MeasuredQuality(Quality.GOOD, 0.02, 12.0, 40.0))
     yield Ordered(at(70), Order.PAUSE, (), "root (pid 9)")
     yield Ordered(at(71), Order.RESUME, (), "root (pid 9)")
 
@@ -194,7 +194,7 @@ def _first_outage() -> Iterator[Event]:
     yield Inspected(at(seconds + 1), "kafka", HEALTHY)
     yield _answer(seconds + 2, "kafka", Outcome.REFUSED, "the object has been modified", "conflict")
     yield TimerDue(at(seconds + 20), "backoff/kafka")
-    yield Inspected(at(seconds + 21), "kafka", Unseen("unreachable", "192.0.2.10:6443: connection refused"))
+    yield Inspected(at(seconds + 21), "kafka", Unobserved("unreachable", "192.0.2.10:6443: connection refused"))
     yield Inspected(at(seconds + 24), "kafka", HEALTHY)
     yield _answer(seconds + 25, "kafka", Outcome.APPLIED, "the patch was accepted")
     yield from _looks(seconds + 40, kafka=RESTARTED)
@@ -208,7 +208,7 @@ def _afternoon() -> Iterator[Event]:
     """The budgets come back; the machine sleeps; the agent is started anew; an operator recovers by hand."""
     yield from _looks(1300, frontend=RESTARTED, kafka=RESTARTED, redis=RESTARTED)
     yield Ordered(at(1310), Order.REARM, ("grafana",), "root (pid 9)")
-    yield WentBlind(at(9000), at(1400), "the machine slept for 2 h 6 min")
+    yield MonitoringGapEnded(at(9000), at(1400), "the machine slept for 2 h 6 min")
     yield from rounds(UP, 9001, 9002, 9003)
     yield Ordered(at(9100), Order.RECOVER, ("frontend",), "root (pid 9)")
     yield Inspected(at(9101), "frontend", RESTARTED)
@@ -218,7 +218,7 @@ def _afternoon() -> Iterator[Event]:
     yield Inspected(at(9154), "frontend", replace(HEALTHY, uid="u2", token="somebody"))
 
 
-def _looks(seconds: float, **seen: Sighting) -> Iterator[Event]:
+def _looks(seconds: float, **seen: Observation) -> Iterator[Event]:
     yield from (Inspected(at(seconds), name, one) for name, one in seen.items())
 
 

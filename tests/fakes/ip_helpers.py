@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from connmon_agent.windows_api.network_rows import Interface, Route
+from connmon_agent.windows_api.network_rows import Interface, RouteRow
 
 REFUSED = OSError(22, "Request not supported.")
 
@@ -15,18 +15,18 @@ class FakeIpHelper:
     """``best`` are the routes that would be taken, by address; None: that cannot be asked."""
 
     interfaces: dict[int, Interface] = field(default_factory=dict)
-    routes: list[Route] | None = field(default_factory=list)
-    best: dict[str, Route] | None = field(default_factory=dict)
+    routes: list[RouteRow] | None = field(default_factory=list)
+    best: dict[str, RouteRow] | None = field(default_factory=dict)
     metrics: dict[int, int] = field(default_factory=dict)
     heard: list[Callable[[], None]] = field(default_factory=list)
     calls: bool = True  # whether it calls when something changes
 
-    def read_routes(self) -> list[Route]:
+    def read_routes(self) -> list[RouteRow]:
         if self.routes is None:
             raise REFUSED
         return self.routes
 
-    def find_route(self, address: str) -> Route | None:
+    def find_route(self, address: str) -> RouteRow | None:
         if self.best is None:
             raise REFUSED
         return self.best.get(address)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from connmon_agent.core.vocabulary import Action, Guard, Vocabulary
+from connmon_agent.charts.vocabulary import Action, Guard, Vocabulary
 
 
 @dataclass

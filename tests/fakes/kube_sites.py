@@ -12,20 +12,20 @@ from typing import Any
 from tests.fakes.wine import on_wine
 
 from connmon_agent.core.effects import Restart
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.observations import Observation, Unobserved
 from connmon_agent.core.plan import Kind, ServicePlan
-from connmon_agent.core.sightings import Sighting, Unseen
-from connmon_agent.embedded.kubernetes import EmbeddedKubernetes
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.kube.calls import Calls
 from connmon_agent.kube.client import KubernetesClient
 from connmon_agent.kube.cluster import KubernetesCluster
 from connmon_agent.settings import KubernetesSettings
+from connmon_lab.kubernetes import EmbeddedKubernetes
 
 from .loopback import HOST, Handler
 
 PATIENT = 20.0  # seconds; for what answers at once
 SOON = 0.8 if on_wine() else 0.15  # seconds; for what never ends, and long enough to connect
-AT = Moment(100.0, 1795431600.0)
+AT = Timestamp(100.0, 1795431600.0)
 TOKEN = "site/1/1"
 
 
@@ -34,9 +34,9 @@ def plan(name: str, kind: Kind = Kind.DEPLOYMENT) -> ServicePlan:
     return ServicePlan(name, kind, "default", name)
 
 
-def restart_of(service: ServicePlan, seen: Sighting | Unseen, *, token: str = TOKEN) -> Restart:
+def restart_of(service: ServicePlan, seen: Observation | Unobserved, *, token: str = TOKEN) -> Restart:
     """The restart that the core would order after ``seen``."""
-    assert isinstance(seen, Sighting)
+    assert isinstance(seen, Observation)
     return Restart(
         service=service.name,
         kind=service.kind,
@@ -87,19 +87,19 @@ async def site(
             yield KubernetesCluster(calls)
 
 
-async def until_seen(cluster: KubernetesCluster, service: ServicePlan) -> Sighting:
+async def until_seen(cluster: KubernetesCluster, service: ServicePlan) -> Observation:
     """The first sight of the workload; a busy machine may need more than one look."""
     while True:
-        if isinstance(seen := await cluster.inspect(service, closely=False), Sighting):
+        if isinstance(seen := await cluster.inspect(service, closely=False), Observation):
             return seen
         await asyncio.sleep(0.005)
 
 
-async def until_complete(cluster: KubernetesCluster, service: ServicePlan) -> Sighting:
+async def until_complete(cluster: KubernetesCluster, service: ServicePlan) -> Observation:
     """What is seen once the rollout is complete."""
     while True:
         seen = await cluster.inspect(service, closely=False)
-        if isinstance(seen, Sighting) and seen.healthy:
+        if isinstance(seen, Observation) and seen.healthy:
             return seen
         await asyncio.sleep(0.005)
 

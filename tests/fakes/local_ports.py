@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from connmon_agent.core.effects import Listen
 from connmon_agent.core.events import ForwardChecked, ListenAnswered
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.observations import Traffic
 from connmon_agent.core.plan import ForwardPlan, Plan
-from connmon_agent.core.sightings import Traffic
+from connmon_agent.core.timestamps import Timestamp
 
 LOOK = 0.01  # seconds a look at the ports takes
 CONNECT = 0.05  # seconds a connection to a pod takes
@@ -47,7 +47,7 @@ class FakeForwards:
     dead: bool = False  # the agent has been killed: its sockets are gone
     _failed: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
 
-    async def listen(self, order: Listen, at: Moment) -> ListenAnswered:
+    async def listen(self, order: Listen, at: Timestamp) -> ListenAnswered:
         if self.dead:
             await asyncio.sleep(1e6)
         self.orders.append(order)
@@ -68,7 +68,7 @@ class FakeForwards:
         if not self.dead:
             self.listening = {name: port for name, port in self.listening.items() if name in services}
 
-    async def check(self, service: str, began: Moment) -> ForwardChecked:
+    async def check(self, service: str, began: Timestamp) -> ForwardChecked:
         port = self.listening.get(service, 0)
         self.checks.append((service, port))
         await asyncio.sleep(CONNECT)

@@ -22,11 +22,11 @@ import connmon_agent
 from connmon_agent.cli import connmon_agent as command
 from connmon_agent.cli.rendering.status_document import status_document
 from connmon_agent.cli.status import take_snapshot
-from connmon_agent.embedded.internet import Cut, LoopbackInternet
-from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, Pace, manifests
 from connmon_agent.errors import StoreError
 from connmon_agent.settings import DnsTarget, HttpTarget, TcpTarget
 from connmon_agent.store import DATABASE_FILE
+from connmon_lab.internet import Cut, LoopbackInternet
+from connmon_lab.kubernetes import EmbeddedKubernetes, Timing, manifests
 
 SOURCE_ROOT = Path(connmon_agent.__file__).parents[1]
 PATIENCE = 120.0  # seconds; for what takes a fraction of one, unless the machine stands still
@@ -58,7 +58,7 @@ class LocalSite:
         self.internet = LoopbackInternet()
         self._age = AGE
         self.api = EmbeddedKubernetes(
-            pace=Pace(ready_after=ready_after), namespaces=(NAMESPACE,), now=lambda: time.time() - self._age
+            pace=Timing(ready_after=ready_after), namespaces=(NAMESPACE,), now=lambda: time.time() - self._age
         )
         self._workloads = workloads
         self._loop = asyncio.new_event_loop()

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
 from connmon_agent.accepting import serve_streams
-from connmon_agent.core.sightings import ProbeResult
+from connmon_agent.core.observations import ProbeResult
 from connmon_agent.probes.prober import TargetProber
 from connmon_agent.settings import Target
 

@@ -21,8 +21,8 @@ from connmon_agent.core.events import (
     RoundFinished,
     TimerDue,
 )
-from connmon_agent.core.round_counts import RoundCounts, apply_counts, collect_counts, only_counts, with_counts
-from connmon_agent.core.sightings import ProbeResult, Rollout, Sighting
+from connmon_agent.core.link.round_counts import RoundCounts, apply_counts, collect_counts, only_counts, with_counts
+from connmon_agent.core.observations import Observation, ProbeResult, Rollout
 from connmon_agent.core.world import World
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.journal import SqliteJournal
@@ -36,8 +36,8 @@ DOWN = (ProbeResult("tcp 192.0.2.1:443", "tcp", ok=False, reason="no answer with
 SERVICES = ("frontend", "grafana")
 PLAN = plan_of(*SERVICES)
 
-HEALTHY = Sighting(uid="u1", generation=4, desired=3, available=3, annotated=True)
-ROLLING = Sighting(
+HEALTHY = Observation(uid="u1", generation=4, desired=3, available=3, annotated=True)
+ROLLING = Observation(
     uid="u1",
     generation=5,
     desired=3,
@@ -122,7 +122,7 @@ def with_token(event: Event, world: World) -> Event:
         request = world.forwards[event.service].intent
         assert request is not None
         return replace(event, token=request.token)
-    if isinstance(event, Inspected) and isinstance(event.seen, Sighting) and event.service in world.services:
+    if isinstance(event, Inspected) and isinstance(event.seen, Observation) and event.service in world.services:
         token = event.seen.token or world.services[event.service].token
         return replace(event, seen=replace(event.seen, token=None if token == NO_TOKEN else token))
     if not isinstance(event, RestartAnswered):

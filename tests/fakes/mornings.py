@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from connmon_agent.cli.rendering.snapshots import Snapshot
 from connmon_agent.core.effects import Restart
 from connmon_agent.core.events import AgentStarted, Event, Inspected, Outcome, RestartAnswered, RoundFinished
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.observations import Observation, ProbeResult
 from connmon_agent.core.plan import Kind, Plan, ServicePlan
-from connmon_agent.core.sightings import ProbeResult, Sighting
 from connmon_agent.core.steps import Resolution, Transition
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import Intent, Link, LinkState, Outage, Service, ServiceState, World
 from connmon_agent.store.records import AgentRow, LatestRound, OutageRow, Recorded
 
@@ -21,9 +21,9 @@ TCP = ProbeResult("tcp 192.0.2.1:443", "tcp", ok=True, latency_ms=11.04)
 DNS = ProbeResult("dns 192.0.2.2", "dns", ok=False, reason=SILENT)
 
 
-def at(seconds: float) -> Moment:
+def at(seconds: float) -> Timestamp:
     """The instant ``seconds`` after ten o'clock."""
-    return Moment(1000.0 + seconds, MORNING + seconds)
+    return Timestamp(1000.0 + seconds, MORNING + seconds)
 
 
 def plan_of(*names: str) -> Plan:
@@ -96,7 +96,7 @@ def ready(name: str) -> Service:
     return Service(name, ServiceState.READY, since=at(0), reason="3 of 3 available")
 
 
-def intent(made: Moment, *, in_doubt: bool = False) -> Intent:
+def intent(made: Timestamp, *, in_doubt: bool = False) -> Intent:
     return Intent("k7-3-1-1", None, 4, "uid", annotated=False, made=made, in_doubt=in_doubt)
 
 
@@ -150,7 +150,7 @@ def recorded(
 
 
 def inspected(seconds: float, service: str) -> Inspected:
-    return Inspected(at(seconds), service, Sighting(available=3, desired=3))
+    return Inspected(at(seconds), service, Observation(available=3, desired=3))
 
 
 def started(seconds: float, *, pid: int = 99, boot_id: str = "boot-1") -> AgentStarted:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, tzinfo
 from pathlib import Path
 
-from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import LinkPlan
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.reports.accounting import Gap as ReportedGap
 from connmon_agent.reports.accounting import Period, Report, add_up, clip, collect_outages, part_of, total_of
 from connmon_agent.reports.collecting import make_report, measure_before
@@ -46,7 +46,7 @@ def report_of(spans: Iterable[Span], outages: Iterable[OutageRow], period: Perio
 def outages_in_a_row(count: int, *, start: float, every: float, long: float) -> tuple[list[Span], list[OutageRow]]:
     """``count`` outages, one each ``every`` seconds, each of another length; evidence and cause as long as any."""
     spans, rows = [], []
-    at = Moment(1000.0, start)
+    at = Timestamp(1000.0, start)
     for number in range(1, count + 1):
         down, up = at.plus(every / 2), at.plus(every / 2 + long * number / count)
         after = at.plus(every)

@@ -23,31 +23,31 @@ from tests.fakes.virtual_time import TICK, SimulatedClock, VirtualLoop
 from connmon_agent.core.effects import Restart
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import AgentStarted, AgentStopped, Event, Outcome, RestartAnswered, RoundFinished
-from connmon_agent.core.moments import Moment
-from connmon_agent.core.plan import Kind, Plan, ServicePlan, with_stages
-from connmon_agent.core.round_counts import RoundCounts
-from connmon_agent.core.sightings import (
+from connmon_agent.core.link.round_counts import RoundCounts
+from connmon_agent.core.observations import (
     Evidence,
     Failure,
     InternalErrors,
     LineUsage,
+    MeasuredQuality,
+    Observation,
     ProbeResult,
     Pull,
-    QualitySight,
     Reach,
     RegistryAnswer,
     Rollout,
-    Sighting,
     Traffic,
-    Unseen,
+    Unobserved,
 )
+from connmon_agent.core.plan import Kind, Plan, ServicePlan, with_stages
 from connmon_agent.core.steps import Step
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import World
 from connmon_agent.errors import CommitError, StoreError
 from connmon_agent.ports import Journal
 from connmon_agent.runtime.agent import Agent
-from connmon_agent.runtime.sentences import Sentence
-from connmon_agent.runtime.surroundings import Surroundings
+from connmon_agent.runtime.dependencies import Dependencies
+from connmon_agent.runtime.log_records import LogRecord
 
 CALL = 0.02  # seconds a call of the API takes
 PROBE = 0.01  # seconds an answered probe takes
@@ -202,13 +202,13 @@ class Workload:
     def _is_done(self, now: float) -> bool:
         return self.rollout_works and self.ready_after is not None and now >= self.rolled_at + self.ready_after
 
-    def show(self, now: float, *, closely: bool = True) -> Sighting:
+    def show(self, now: float, *, closely: bool = True) -> Observation:
         """What the API tells of it."""
         if not self.exists:
-            return Sighting(exists=False, progress="Deployment does not exist")
+            return Observation(exists=False, progress="Deployment does not exist")
         done = self._is_done(now)
         healthy = done and not self.stuck
-        return Sighting(
+        return Observation(
             uid=self.uid,
             generation=self.generation,
             rollout=Rollout.COMPLETE if healthy else Rollout.UNDER_WAY,
@@ -255,17 +255,17 @@ class FakeCluster:
     closed: bool = False
     dead: bool = False  # the agent that asks has been killed: what it sends from now on was never sent
 
-    async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
+    async def inspect(self, service: ServicePlan, *, closely: bool) -> Observation | Unobserved:
         await asyncio.sleep(CALL + self.slowness.get(service.workload, 0.0) if self.reachable else 5.0)
         if not self.reachable:
-            return Unseen("timeout", "the Kubernetes API did not answer within 5 s")
+            return Unobserved("timeout", "the Kubernetes API did not answer within 5 s")
         if self.unseen is not None:
-            return Unseen(*self.unseen)
+            return Unobserved(*self.unseen)
         if service.workload in self.forbidden:
-            return Unseen("forbidden", f"deployments.apps {service.workload} is forbidden")
+            return Unobserved("forbidden", f"deployments.apps {service.workload} is forbidden")
         return self.workloads[service.workload].show(self.clock.now().steady, closely=closely)
 
-    async def restart(self, restart: Restart, at: Moment) -> RestartAnswered:
+    async def restart(self, restart: Restart, at: Timestamp) -> RestartAnswered:
         if self.dead:
             return await self._silence(restart, at)
         self.requests.append(restart)
@@ -282,7 +282,7 @@ class FakeCluster:
             return await self._silence(restart, at)
         return await asyncio.shield(asyncio.ensure_future(self._serve(restart, at)))
 
-    async def _serve(self, restart: Restart, at: Moment) -> RestartAnswered:
+    async def _serve(self, restart: Restart, at: Timestamp) -> RestartAnswered:
         """What is on the wire arrives, whether or not the one who sent it still lives."""
         await asyncio.sleep(CALL)
         return self._refuse(restart, at) if self.refusals else self._answer(restart, at)
@@ -290,16 +290,16 @@ class FakeCluster:
     async def close(self) -> None:
         self.closed = True
 
-    async def _silence(self, restart: Restart, at: Moment) -> RestartAnswered:
+    async def _silence(self, restart: Restart, at: Timestamp) -> RestartAnswered:
         await asyncio.sleep(2.0)
         reason = "the Kubernetes API did not answer within 2 s"
         return RestartAnswered(at, restart.service, restart.token, Outcome.UNKNOWN, reason, kind="timeout")
 
-    def _refuse(self, restart: Restart, at: Moment) -> RestartAnswered:
+    def _refuse(self, restart: Restart, at: Timestamp) -> RestartAnswered:
         kind, reason = self.refusals.pop(0)
         return RestartAnswered(at, restart.service, restart.token, Outcome.REFUSED, reason, kind=kind)
 
-    def _answer(self, restart: Restart, at: Moment) -> RestartAnswered:
+    def _answer(self, restart: Restart, at: Timestamp) -> RestartAnswered:
         if self._apply(restart):
             workload = self.workloads[restart.workload]
             return RestartAnswered(
@@ -380,12 +380,12 @@ class FakeDisk:
     commits: list[Commit] = field(default_factory=list)
     rounds: int = 0
     results: tuple[ProbeResult, ...] = ()  # of the newest round
-    sight: QualitySight | None = None  # of the newest round
+    measured_quality: MeasuredQuality | None = None  # of the newest round
     usage: LineUsage | None = None  # up to it
     latest: tuple[ProbeResult, ...] = ()  # of it, with what is known of the targets that it did not ask
     traffic: tuple[Traffic, ...] = ()
     errors: InternalErrors | None = None
-    heartbeat: Moment | None = None
+    heartbeat: Timestamp | None = None
     fail: str | None = None
     slow: float = 0.0  # seconds that a commit takes
     silent: bool = False  # a read never returns
@@ -422,9 +422,9 @@ class FakeDisk:
 
     async def note_round(
         self,
-        at: Moment,
+        at: Timestamp,
         results: Sequence[ProbeResult],
-        sight: QualitySight | None = None,
+        measured_quality: MeasuredQuality | None = None,
         usage: LineUsage | None = None,
         probed: Sequence[ProbeResult] = (),
         counts: RoundCounts | UnsetType = UNSET,
@@ -436,11 +436,11 @@ class FakeDisk:
         self.rounds += 1
         self.heartbeat = at
         self.results = tuple(results)
-        self.sight = sight
+        self.measured_quality = measured_quality
         self.latest = tuple(results)
         self.usage = usage
 
-    async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
+    async def note_traffic(self, at: Timestamp, traffic: Sequence[Traffic]) -> None:
         if not self.dead:
             self.traffic = tuple(traffic)
 
@@ -448,7 +448,7 @@ class FakeDisk:
         if not self.dead:
             self.errors = errors
 
-    async def last_sign_of_life(self) -> Moment | None:
+    async def last_sign_of_life(self) -> Timestamp | None:
         if self.silent:
             await asyncio.Event().wait()
         if self.broken:
@@ -489,7 +489,7 @@ class Site:
         self.forwards = self._make_forwards()
         self.registries = FakeRegistries()
         self.published: list[World] = []
-        self.said: list[Sentence] = []
+        self.said: list[LogRecord] = []
         self.announcer = FakeAnnouncer(now=lambda: self.clock.now().steady)
         self.boot = 1  # of the machine
         self.metered: bool | None = None  # what the system says of the connection
@@ -500,7 +500,7 @@ class Site:
     async def start(self) -> None:
         """Start an agent on the disk as it is."""
         self.forwards = self._make_forwards()
-        surroundings = Surroundings(
+        dependencies = Dependencies(
             self.clock,
             self.watch,
             self.link,
@@ -517,7 +517,7 @@ class Site:
             self.announcer,
         )
         self.disk.broken = self.disk.dead = self.cluster.dead = False
-        self.agent = Agent(engine=self.engine, plan=self.plan, surroundings=surroundings)
+        self.agent = Agent(engine=self.engine, plan=self.plan, dependencies=dependencies)
         self._running = asyncio.ensure_future(self.agent.run())
         await asyncio.sleep(TICK)  # it has recorded its start
 
@@ -534,7 +534,7 @@ class Site:
         self.disk.dead = self.cluster.dead = self.forwards.dead = True
         self.forwards.listening.clear()
 
-    def die_at(self, moment: str, condition: Callable[[Event, Step], bool]) -> None:
+    def die_at(self, timestamp: str, condition: Callable[[Event, Step], bool]) -> None:
         """Die ``before`` or ``after`` the first commit for which ``condition`` holds; nothing is done for it."""
 
         def hook(event: Event, step: Step) -> None:
@@ -543,7 +543,7 @@ class Site:
                 self.die()
                 raise Killed
 
-        setattr(self.disk, moment, hook)
+        setattr(self.disk, timestamp, hook)
 
     async def kill(self) -> None:
         """``kill -9``, and the process is gone."""

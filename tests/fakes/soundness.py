@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from tests.fakes.charts import real_charts
 from tests.fakes.sites import Commit, Site
 
-from connmon_agent.core.assignments import plans_of
 from connmon_agent.core.effects import LISTEN_TOKEN, Effect, Listen
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import Event, Inspected, ListenAnswered
-from connmon_agent.core.preflight import find_forbidding
-from connmon_agent.core.quality import is_poor
-from connmon_agent.core.recovery import BUSY, UNSETTLED, is_damped, is_held_by_damping, may_act
-from connmon_agent.core.replay import first_difference
-from connmon_agent.core.service_rules import backoff_timer
-from connmon_agent.core.sightings import Sighting
+from connmon_agent.core.link.quality import is_poor
+from connmon_agent.core.observations import Observation
+from connmon_agent.core.ports.assignments import plans_of
+from connmon_agent.core.services.preflight import find_forbidding
+from connmon_agent.core.services.recovery import BUSY, UNSETTLED, is_damped, is_held_by_damping, may_act
+from connmon_agent.core.services.service_rules import backoff_timer
 from connmon_agent.core.steps import Resolution, Step, Transition
 from connmon_agent.core.world import ForwardState, LinkState, ServiceState, World
+from connmon_agent.explain.replay import first_difference
 
 MOST_REFUSALS = 20  # of one local port in a minute, of agents that are killed and started again too
 IN_AN_OUTAGE = (LinkState.OFFLINE, LinkState.RECOVERING)
@@ -59,9 +59,9 @@ def find_faults(world: World) -> Iterator[str]:
     if not 0.0 <= link.penalty <= plan.link.damping.ceiling:
         yield f"the penalty is {link.penalty}"
     if is_poor(link) and link.state in (LinkState.ONLINE, LinkState.OFFLINE):
-        yield f"the link is {link.state}, and its quality {link.sight}"
-    if outage is not None and outage.blind < 0:
-        yield f"the outage has {outage.blind} s of blind time"
+        yield f"the link is {link.state}, and its quality {link.measured_quality}"
+    if outage is not None and outage.monitoring_gap < 0:
+        yield f"the outage has {outage.monitoring_gap} s of blind time"
     if not link.reason.strip():
         yield "the link's state has no reason"
     yield from _find_faults_of_ports(world)
@@ -181,7 +181,7 @@ def engine_for(charts: Mapping[str, str]) -> Engine:
 
 def find_harm(event: Event, step: Step) -> Iterator[str]:
     """A restart that can only harm: what works is ended, and what comes after it cannot be pulled."""
-    if isinstance(event, Inspected) and isinstance(event.seen, Sighting):
+    if isinstance(event, Inspected) and isinstance(event.seen, Observation):
         pull = find_forbidding(event.seen)
         if pull is not None and event.seen.available and any(not effect.again for effect in step.effects):
             yield f"{event.service} is restarted though {pull.registry} is {pull.answer}"

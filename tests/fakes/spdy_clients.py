@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from connmon_agent.spdy.frames import (
+from connmon_agent.port_forwarding.spdy.frames import (
     Data,
     FrameReader,
     Headers,
@@ -19,7 +19,7 @@ from connmon_agent.spdy.frames import (
     write_ping,
     write_syn_stream,
 )
-from connmon_agent.spdy.headers import Deflater
+from connmon_agent.port_forwarding.spdy.headers import Deflater
 
 PROTOCOL = "portforward.k8s.io"
 

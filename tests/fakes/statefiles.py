@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from connmon_agent.core.effects import Restart
 from connmon_agent.core.events import TimerDue
-from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import Kind
 from connmon_agent.core.steps import Resolution, Step
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import Intent, Outage, Service, ServiceState, World
 from connmon_agent.private_files import admit
 from connmon_agent.store.journal import SqliteJournal
@@ -31,12 +31,12 @@ def is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def moment(seconds: float) -> Moment:
-    return Moment(seconds, WALL + seconds)
+def timestamp(seconds: float) -> Timestamp:
+    return Timestamp(seconds, WALL + seconds)
 
 
 def tick(seconds: float) -> TimerDue:
-    return TimerDue(moment(seconds), "tick")
+    return TimerDue(timestamp(seconds), "tick")
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def resolved(token: str, outcome: str = "applied", service: str = "web") -> Reso
 def with_outage(world: World, **changes: Any) -> World:
     """``world`` in outage 1, which began at second 10, with two services to recover."""
     services = {name: Service(name, ServiceState.WAITING) for name in ("web", "db")}
-    outage = replace(Outage(1, moment(10), "no answer from 192.0.2.1"), **changes)
+    outage = replace(Outage(1, timestamp(10), "no answer from 192.0.2.1"), **changes)
     return replace(world, outage=outage, services=services | dict(world.services))
 
 
@@ -73,9 +73,9 @@ def deciding(world: World, number: int) -> Step:
     """Attempt ``number`` to restart web: the one before it is applied, the next intent and its deadline are made."""
     token = f"{world.store}-{number}"
     before = world.services["web"].intent
-    intent = Intent(token, before.token if before else None, 4, "uid-1", True, moment(number))
+    intent = Intent(token, before.token if before else None, 4, "uid-1", True, timestamp(number))
     web = replace(world.services["web"], state=ServiceState.RESTARTING, attempts=number, intent=intent)
-    timers = {"deadline web": moment(number + 300)} if number % 2 else {}
+    timers = {"deadline web": timestamp(number + 300)} if number % 2 else {}
     after = replace(world, services={**world.services, "web": web}, timers=timers, tokens=number)
     settled = (resolved(before.token),) if before else ()
     return Step(after, effects=(restart(token),), resolutions=settled)

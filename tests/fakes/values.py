@@ -19,9 +19,18 @@ from connmon_agent.core.events import (
     RoundFinished,
     TimerDue,
 )
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.observations import (
+    Evidence,
+    Observation,
+    ProbeResult,
+    Pull,
+    Reach,
+    RegistryAnswer,
+    Rollout,
+    Unobserved,
+)
 from connmon_agent.core.plan import Kind, LinkPlan, Plan, RecoveryPlan, ServicePlan, When
-from connmon_agent.core.sightings import Evidence, ProbeResult, Pull, Reach, RegistryAnswer, Rollout, Sighting, Unseen
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import Intent, Link, LinkState, Outage, Service, ServiceState, World
 
 words = st.text(max_size=12)
@@ -29,7 +38,7 @@ names = st.sampled_from(["frontend", "grafana", "jaeger", "größe", 'a "quoted"
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(min_value=0, max_value=2**62)
 flags = st.booleans()
-moments = st.builds(Moment, numbers, numbers)
+timestamps = st.builds(Timestamp, numbers, numbers)
 
 service_plans = st.builds(ServicePlan, names, st.sampled_from(Kind), names, words, st.tuples(names), counts)
 plans = st.builds(
@@ -45,32 +54,32 @@ intents = st.builds(
     generation=counts,
     uid=st.none() | words,
     annotated=flags,
-    made=moments,
+    made=timestamps,
     in_doubt=flags,
 )
 services = st.builds(
     Service,
     name=names,
     state=st.sampled_from(ServiceState),
-    since=moments,
+    since=timestamps,
     reason=words,
     attempts=counts,
     intent=st.none() | intents,
     token=st.none() | words,
-    restarted=st.none() | moments,
+    restarted=st.none() | timestamps,
     deadline=st.none() | numbers,
-    next=st.none() | moments,
+    next=st.none() | timestamps,
     done=st.none() | counts,
 )
 outages = st.builds(
     Outage,
     id=counts,
-    started=moments,
+    started=timestamps,
     cause=words,
     by_operator=flags,
     services=st.none() | st.lists(names).map(tuple),
-    back=st.none() | moments,
-    ended=st.none() | moments,
+    back=st.none() | timestamps,
+    ended=st.none() | timestamps,
     relapses=counts,
 )
 worlds = st.builds(
@@ -78,10 +87,12 @@ worlds = st.builds(
     store=words,
     plan=plans,
     charts=st.dictionaries(names, words, max_size=2),
-    link=st.builds(Link, state=st.sampled_from(LinkState), since=moments, reason=words, good=counts, confirmed=flags),
+    link=st.builds(
+        Link, state=st.sampled_from(LinkState), since=timestamps, reason=words, good=counts, confirmed=flags
+    ),
     outage=st.none() | outages,
     services=st.dictionaries(names, services, max_size=3),
-    timers=st.dictionaries(names, moments, max_size=3),
+    timers=st.dictionaries(names, timestamps, max_size=3),
     paused=flags,
     tokens=counts,
     outages=counts,
@@ -89,8 +100,8 @@ worlds = st.builds(
 results = st.builds(ProbeResult, words, words, flags, st.none() | numbers, st.none() | words)
 answers = st.builds(RegistryAnswer, st.sampled_from(Reach), words, st.none() | numbers)
 pulls = st.lists(st.builds(Pull, words, words, words, st.none() | answers), max_size=2).map(tuple)
-sightings = st.builds(
-    Sighting,
+observations = st.builds(
+    Observation,
     exists=flags,
     uid=st.none() | words,
     generation=counts,
@@ -117,13 +128,13 @@ restarts = st.builds(
     reason=words,
 )
 events: st.SearchStrategy[Event] = st.one_of(
-    st.builds(AgentStarted, moments, counts, words, words),
-    st.builds(AgentStopped, moments, words),
-    st.builds(Configured, moments, plans, st.dictionaries(names, words)),
-    st.builds(RoundFinished, moments, st.lists(results, max_size=3).map(tuple)),
-    st.builds(Inspected, moments, names, sightings | st.builds(Unseen, words, words, st.none() | numbers)),
-    st.builds(RestartAnswered, moments, names, words, st.sampled_from(Outcome), words, st.none() | words),
-    st.builds(EvidenceChanged, moments, evidence),
-    st.builds(TimerDue, moments, words),
-    st.builds(Ordered, moments, st.sampled_from(Order), st.lists(names).map(tuple), words),
+    st.builds(AgentStarted, timestamps, counts, words, words),
+    st.builds(AgentStopped, timestamps, words),
+    st.builds(Configured, timestamps, plans, st.dictionaries(names, words)),
+    st.builds(RoundFinished, timestamps, st.lists(results, max_size=3).map(tuple)),
+    st.builds(Inspected, timestamps, names, observations | st.builds(Unobserved, words, words, st.none() | numbers)),
+    st.builds(RestartAnswered, timestamps, names, words, st.sampled_from(Outcome), words, st.none() | words),
+    st.builds(EvidenceChanged, timestamps, evidence),
+    st.builds(TimerDue, timestamps, words),
+    st.builds(Ordered, timestamps, st.sampled_from(Order), st.lists(names).map(tuple), words),
 )

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.timestamps import Timestamp
 
 T = TypeVar("T")
 
@@ -126,9 +126,9 @@ class SimulatedClock:
         self.away = 0.0  # seconds that passed while no agent ran
         self.asleep = 0.0  # seconds that the machine slept
 
-    def now(self) -> Moment:
+    def now(self) -> Timestamp:
         passed = asyncio.get_running_loop().time() + self.away + self.asleep
-        return Moment(STEADY_START + passed, WALL_START + passed + self.wall_step)
+        return Timestamp(STEADY_START + passed, WALL_START + passed + self.wall_step)
 
     def awake(self) -> float:
         return asyncio.get_running_loop().time() + self.away

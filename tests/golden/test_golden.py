@@ -24,6 +24,7 @@ from tests.fakes.memories import live_through_an_outage
 from tests.fakes.mornings import at, offline_snapshot, recovering_snapshot
 from tests.fakes.obstacles import held_by_nginx
 
+from connmon_agent.charts.chart import Chart
 from connmon_agent.cli import connmon_agent
 from connmon_agent.cli.decisions import refold_journal
 from connmon_agent.cli.rendering.explanation_text import render_event, render_link, render_service
@@ -34,15 +35,14 @@ from connmon_agent.cli.rendering.port_views import view_services
 from connmon_agent.cli.rendering.snapshots import Snapshot
 from connmon_agent.cli.rendering.status_text import render_status
 from connmon_agent.cli.screens import UNLIMITED
-from connmon_agent.core.chart import Chart
 from connmon_agent.core.events import Inspected
-from connmon_agent.core.explanations import explain_event, explain_link, explain_service
+from connmon_agent.core.observations import InternalErrors, LogLoss
 from connmon_agent.core.plan import ForwardPlan
-from connmon_agent.core.sightings import InternalErrors, LogLoss
 from connmon_agent.core.steps import Step
 from connmon_agent.core.world import Forward, World
+from connmon_agent.explain.explanations import explain_event, explain_link, explain_service
 from connmon_agent.loading.defaults import PORTS
-from connmon_agent.runtime.sentences import tell_step
+from connmon_agent.runtime.log_records import tell_step
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 from connmon_agent.wall_times import in_utc

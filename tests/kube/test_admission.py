@@ -8,10 +8,10 @@ import pytest
 
 from connmon_agent.errors import ClusterError
 from connmon_agent.kube.answers import Answer, read_answer
-from connmon_agent.kube.requests import JSON_PATCH, Request, get
+from connmon_agent.kube.requests import JSON_PATCH, ApiRequest, get
 
 PATH = "/apis/apps/v1/namespaces/shop/deployments/web"
-PATCH = Request("PATCH", PATH, "Deployment", content_type=JSON_PATCH)
+PATCH = ApiRequest("PATCH", PATH, "Deployment", content_type=JSON_PATCH)
 READ = get(PATH, "Deployment")
 NOT_APPLIED = "the server rejected our request due to an error in our request"
 NO_RIGHT = (
@@ -24,7 +24,7 @@ MUTATING = "policy 'sidecars' with binding 'all' denied request: failed to apply
 UNCALLED = 'failed calling webhook "vault.hashicorp.com": failed to call webhook: Post "https://10.0.0.1": refused'
 
 
-def refuse(request: Request, code: int, message: str) -> ClusterError:
+def refuse(request: ApiRequest, code: int, message: str) -> ClusterError:
     body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}
     with pytest.raises(ClusterError) as caught:
         read_answer(Answer(code, {}, json.dumps(body).encode()), request, server="https://10.0.0.1:6443")
@@ -71,7 +71,7 @@ def test_what_is_no_policys(code: int, message: str, kind: str) -> None:
 
 
 def test_a_patch_that_does_not_apply_is_one_of_json_only() -> None:
-    other = Request("PATCH", PATH, "Deployment", content_type="application/merge-patch+json")
+    other = ApiRequest("PATCH", PATH, "Deployment", content_type="application/merge-patch+json")
     assert refuse(other, 422, NOT_APPLIED).kind == "invalid"
 
 

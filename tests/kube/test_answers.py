@@ -6,7 +6,7 @@ import pytest
 
 from connmon_agent.errors import ClusterError
 from connmon_agent.kube.answers import Answer, read_answer
-from connmon_agent.kube.requests import Request, get
+from connmon_agent.kube.requests import ApiRequest, get
 
 SERVER = "https://10.0.0.1:6443"
 PATH = "/apis/apps/v1/namespaces/erp/deployments/web"
@@ -18,7 +18,9 @@ def status(code: int, message: str = "", **details: object) -> bytes:
     return json.dumps(body).encode()
 
 
-def refusal(code: int, body: bytes, headers: dict[str, str] | None = None, request: Request = REQUEST) -> ClusterError:
+def refusal(
+    code: int, body: bytes, headers: dict[str, str] | None = None, request: ApiRequest = REQUEST
+) -> ClusterError:
     with pytest.raises(ClusterError) as caught:
         read_answer(Answer(code, headers or {}, body), request, server=SERVER)
     return caught.value

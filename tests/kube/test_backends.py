@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from connmon_agent.kube.backends import AmbiguousPort, Backend, Backends, NoBackend, find_backends
-from connmon_agent.kube.inventory import Pod, Service, Slice, read_pod, read_service, read_slice
+from connmon_agent.kube.inventory import Pod, ServiceObject, Slice, read_pod, read_service, read_slice
 
 READY = 1000.0
 
@@ -28,7 +28,7 @@ def pod(name: str, **changes: Any) -> Pod:
     return Pod(**{**fields, **changes})
 
 
-def service(**spec: Any) -> Service:
+def service(**spec: Any) -> ServiceObject:
     """The Service ``web``: port 80, named web, to the pods' port http."""
     ports = [{"name": "web", "port": 80, "targetPort": "http"}]
     whole = {"selector": {"app": "web"}, "clusterIP": "10.0.0.1", "ports": ports, **spec}
@@ -41,7 +41,7 @@ def port(number: int, name: str | None = None, **fields: Any) -> dict[str, Any]:
 
 def find(
     *pods: Pod,
-    of: Service | None = None,
+    of: ServiceObject | None = None,
     target: str | None = None,
     slices: tuple[Slice, ...] = (),
     local_port: int = 1,
@@ -187,7 +187,7 @@ class TestWhatAPersonMustMend:
             ),
         ],
     )
-    def test_it_is_told_what_there_is_instead(self, found: Service, target: str | None, words: str) -> None:
+    def test_it_is_told_what_there_is_instead(self, found: ServiceObject, target: str | None, words: str) -> None:
         with pytest.raises(NoBackend) as caught:
             find(pod("a"), of=found, target=target)
         assert str(caught.value) == words

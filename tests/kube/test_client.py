@@ -22,11 +22,11 @@ from connmon_agent.kube.client import KubernetesClient
 from connmon_agent.kube.exchanges import Exchange
 from connmon_agent.kube.handed_files import RESTART
 from connmon_agent.kube.limits import MAX_BODY, MAX_VALUES
-from connmon_agent.kube.requests import Json, Request, get
+from connmon_agent.kube.requests import ApiRequest, Json, get
 from connmon_agent.settings import KubernetesSettings
 
 VERSION = get("/version", None)
-PATCH = Request("PATCH", "/x", None, body=[], content_type="application/json-patch+json")
+PATCH = ApiRequest("PATCH", "/x", None, body=[], content_type="application/json-patch+json")
 OK = b"HTTP/1.1 200 OK\r\n"
 FINE = http(b'{"gitVersion": "v1.30.0"}')
 CERTIFICATES = Path(__file__).parent.parent / "probes" / "certificates"
@@ -42,7 +42,7 @@ i4eyXeI43JAI2fNVr0Cy1KVju+DK++FS2dhfkwOrk/834WfluIAZNV49i46ywSOA
 """
 
 
-async def ask(calls: Calls, request: Request = VERSION) -> Json | ClusterError:
+async def ask(calls: Calls, request: ApiRequest = VERSION) -> Json | ClusterError:
     try:
         return await calls.send(request)
     except ClusterError as error:

@@ -28,9 +28,13 @@ from tests.fakes.kube_sites import (
 from tests.fakes.loopback import closed_port, serve_tcp
 
 from connmon_agent.core.events import Outcome, RestartAnswered
+from connmon_agent.core.observations import Observation, Pull, Rollout, Unobserved
 from connmon_agent.core.plan import Kind, ServicePlan
-from connmon_agent.core.sightings import Pull, Rollout, Sighting, Unseen
-from connmon_agent.embedded.kubernetes import (
+from connmon_agent.kube.calls import THREADS
+from connmon_agent.kube.cluster import KubernetesCluster
+from connmon_agent.kube.images import registry_of
+from connmon_agent.kube.lists import PAGE
+from connmon_lab.kubernetes import (
     NEWEST,
     OLDEST,
     Answer,
@@ -42,17 +46,13 @@ from connmon_agent.embedded.kubernetes import (
     LateDelivery,
     Malformed,
     Manifest,
-    Pace,
     Reset,
+    Timing,
     manifests,
 )
-from connmon_agent.kube.calls import THREADS
-from connmon_agent.kube.cluster import KubernetesCluster
-from connmon_agent.kube.images import registry_of
-from connmon_agent.kube.lists import PAGE
 
 WEB = plan("web")
-AT_ONCE = Pace(ready_after=0.0)
+AT_ONCE = Timing(ready_after=0.0)
 WORKLOADS = [
     pytest.param(plan("web"), manifests.deployment("web", replicas=2), 2, id="Deployment"),
     pytest.param(plan("db", Kind.STATEFUL_SET), manifests.stateful_set("db", replicas=2), 2, id="StatefulSet"),
@@ -89,7 +89,7 @@ async def cluster_that_says(body: bytes, folder: Path) -> AsyncIterator[Kubernet
 class TestInspect:
     @pytest.mark.parametrize(("service", "manifest", "replicas"), WORKLOADS)
     def test_a_workload_is_seen(self, tmp_path: Path, service: ServicePlan, manifest: Manifest, replicas: int) -> None:
-        async def scenario() -> Sighting:
+        async def scenario() -> Observation:
             api = small_cluster()
             api.create(manifest)
             async with site(tmp_path, api) as cluster:
@@ -103,7 +103,7 @@ class TestInspect:
     def test_a_close_look_dates_the_template(
         self, tmp_path: Path, service: ServicePlan, manifest: Manifest, replicas: int
     ) -> None:
-        async def scenario() -> Sighting | Unseen:
+        async def scenario() -> Observation | Unobserved:
             api = small_cluster()
             api.create(manifest)
             async with site(tmp_path, api) as cluster:
@@ -111,7 +111,7 @@ class TestInspect:
                 return await cluster.inspect(service, closely=True)
 
         seen = asyncio.run(scenario())
-        assert isinstance(seen, Sighting)
+        assert isinstance(seen, Observation)
         assert (seen.blocked_by, seen.trouble) == (None, None)
 
     @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ class TestInspect:
     def test_a_budget_that_allows_nothing_is_named(
         self, tmp_path: Path, version: str, created: str, blocked_by: str | None
     ) -> None:
-        async def scenario() -> Sighting | Unseen:
+        async def scenario() -> Observation | Unobserved:
             api = small_cluster(version=version)
             api.create(manifests.deployment("web", strategy=ONE_FOR_ONE))
             api.create(manifests.disruption_budget("keep", app="web", version=created, minAvailable=1))
@@ -133,7 +133,7 @@ class TestInspect:
                 return await cluster.inspect(WEB, closely=True)
 
         seen = asyncio.run(scenario())
-        assert isinstance(seen, Sighting)
+        assert isinstance(seen, Observation)
         assert seen.blocked_by == blocked_by
 
     @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ class TestInspect:
     def test_a_budget_forbids_only_what_takes_a_working_pod_away(
         self, tmp_path: Path, service: ServicePlan, manifest: Manifest, blocked_by: str | None
     ) -> None:
-        async def scenario() -> Sighting | Unseen:
+        async def scenario() -> Observation | Unobserved:
             api = small_cluster()
             api.create(manifest)
             api.create(manifests.disruption_budget("keep", app="web", minAvailable="100%"))
@@ -158,7 +158,7 @@ class TestInspect:
                 return await cluster.inspect(service, closely=True)
 
         seen = asyncio.run(scenario())
-        assert isinstance(seen, Sighting)
+        assert isinstance(seen, Observation)
         assert seen.blocked_by == blocked_by
 
     @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ class TestInspect:
     def test_what_a_restart_must_pull_after_it_has_ended_working_pods(
         self, tmp_path: Path, service: ServicePlan, workload: Manifest, replaced: bool, policy: str
     ) -> None:
-        async def scenario() -> tuple[str, Sighting | Unseen]:
+        async def scenario() -> tuple[str, Observation | Unobserved]:
             api = small_cluster()
             manifest = copy.deepcopy(workload)
             [container] = manifest["spec"]["template"]["spec"]["containers"]
@@ -188,7 +188,7 @@ class TestInspect:
                 return container["image"], await cluster.inspect(service, closely=True)
 
         image, seen = asyncio.run(scenario())
-        assert isinstance(seen, Sighting)
+        assert isinstance(seen, Observation)
         pulled = replaced and policy == "Always"  # its own pods run the image, so that a node has it
         assert seen.pulls == ((Pull(registry_of(image), image, "imagePullPolicy Always"),) if pulled else ())
 
@@ -208,7 +208,7 @@ class TestInspect:
     def test_an_image_that_no_pod_runs_yet_is_looked_for_on_the_nodes(
         self, tmp_path: Path, images: list[str], denied: bool, why: str | None
     ) -> None:
-        async def scenario() -> Sighting | Unseen:
+        async def scenario() -> Observation | Unobserved:
             api = small_cluster()
             created = copy.deepcopy(api.create(manifests.stateful_set("web", replicas=2)))
             api.set_images("node-1", *images)
@@ -226,58 +226,58 @@ class TestInspect:
                 assert api.request("PATCH", path, change, content_type=merge).status == 200
                 while True:
                     seen = await cluster.inspect(service, closely=True)
-                    if isinstance(seen, Unseen) or seen.available:
+                    if isinstance(seen, Unobserved) or seen.available:
                         return seen
 
         seen = asyncio.run(scenario())
-        assert isinstance(seen, Sighting)
+        assert isinstance(seen, Observation)
         assert seen.pulls == (() if why is None else (Pull("ghcr.io", "ghcr.io/site/next:2", why),))
 
     def test_what_is_not_there_does_not_exist(self, tmp_path: Path) -> None:
-        async def scenario() -> list[Sighting | Unseen]:
+        async def scenario() -> list[Observation | Unobserved]:
             async with site(tmp_path, small_cluster()) as cluster:
                 gone = replace(WEB, namespace="gone")
                 return [await cluster.inspect(service, closely=True) for service in (WEB, gone)]
 
         assert asyncio.run(scenario()) == [
-            Sighting(exists=False, progress="no Deployment web in the namespace default"),
-            Sighting(exists=False, progress="no Deployment web in the namespace gone"),
+            Observation(exists=False, progress="no Deployment web in the namespace default"),
+            Observation(exists=False, progress="no Deployment web in the namespace gone"),
         ]
 
     @pytest.mark.parametrize("resource", ["replicasets", "pods", "poddisruptionbudgets"])
     @pytest.mark.parametrize("status", [403, 404])
     def test_what_a_role_withholds_stays_unknown(self, tmp_path: Path, resource: str, status: int) -> None:
-        async def scenario() -> Sighting | Unseen:
+        async def scenario() -> Observation | Unobserved:
             api = cluster_with_web()
             api.faults.add(Answer(status), path=f"/{resource}$")
             async with site(tmp_path, api) as cluster:
                 return await cluster.inspect(WEB, closely=True)
 
         seen = asyncio.run(scenario())
-        assert isinstance(seen, Sighting)
+        assert isinstance(seen, Observation)
         assert seen.exists
         assert (seen.blocked_by, seen.trouble) == (None, None)
 
     @pytest.mark.parametrize("resource", ["replicasets", "pods", "poddisruptionbudgets", "policy"])
     def test_half_a_sight_is_none(self, tmp_path: Path, resource: str) -> None:
-        async def scenario() -> Sighting | Unseen:
+        async def scenario() -> Observation | Unobserved:
             api = cluster_with_web()
             api.faults.add(Answer(503, retry_after=3), path=f"/{resource}$")
             async with site(tmp_path, api) as cluster:
                 return await cluster.inspect(WEB, closely=True)
 
         seen = asyncio.run(scenario())
-        assert isinstance(seen, Unseen)
+        assert isinstance(seen, Unobserved)
         assert (seen.kind, seen.retry_after) == ("server-error", 3.0)
 
     def test_a_plain_look_is_one_request(self, tmp_path: Path) -> None:
-        async def scenario() -> Sighting | Unseen:
+        async def scenario() -> Observation | Unobserved:
             api = cluster_with_web()
             api.faults.add(Answer(500), path="/(replicasets|pods|poddisruptionbudgets|policy)$")
             async with site(tmp_path, api) as cluster:
                 return await cluster.inspect(WEB, closely=False)
 
-        assert isinstance(asyncio.run(scenario()), Sighting)
+        assert isinstance(asyncio.run(scenario()), Observation)
 
     def test_pods_in_trouble_are_named(self, tmp_path: Path) -> None:
         async def scenario() -> str:
@@ -287,7 +287,7 @@ class TestInspect:
             async with site(tmp_path, api) as cluster:
                 while True:
                     seen = await cluster.inspect(WEB, closely=True)
-                    if isinstance(seen, Sighting) and seen.trouble:
+                    if isinstance(seen, Observation) and seen.trouble:
                         return seen.trouble
                     await asyncio.sleep(0.005)
 
@@ -310,7 +310,7 @@ class TestInspect:
                 await cluster.restart(restart_of(WEB, before), AT)
                 while True:
                     seen = await cluster.inspect(WEB, closely=True)
-                    if isinstance(seen, Sighting) and seen.trouble and "ImagePullBackOff" in seen.trouble:
+                    if isinstance(seen, Observation) and seen.trouble and "ImagePullBackOff" in seen.trouble:
                         return seen.trouble
                     await asyncio.sleep(0.005)
 
@@ -353,7 +353,7 @@ def patience_for(fault: Fault) -> dict[str, float]:
 def test_an_api_in_trouble_leaves_the_workload_unseen(
     tmp_path: Path, fault: Fault, kind: str, outcome: Outcome, closely: bool
 ) -> None:
-    async def scenario() -> list[Sighting | Unseen]:
+    async def scenario() -> list[Observation | Unobserved]:
         api = cluster_with_web()
         async with site(tmp_path, api, **patience_for(fault)) as cluster:
             rule = api.faults.add(fault)
@@ -362,10 +362,10 @@ def test_an_api_in_trouble_leaves_the_workload_unseen(
             return [unseen, await until_seen(cluster, WEB)]
 
     unseen, seen = asyncio.run(scenario())
-    assert isinstance(unseen, Unseen)
+    assert isinstance(unseen, Unobserved)
     assert (unseen.kind, unseen.retry_after) == (kind, getattr(fault, "retry_after", None))
     assert "http://127.0.0.1" in unseen.reason
-    assert isinstance(seen, Sighting)
+    assert isinstance(seen, Observation)
 
 
 @pytest.mark.parametrize(("fault", "kind", "outcome"), FAULTS)
@@ -373,7 +373,7 @@ def test_an_api_in_trouble_is_sent_the_restart_once(tmp_path: Path, fault: Fault
     async def scenario() -> tuple[RestartAnswered, int]:
         api = cluster_with_web()
         async with site(tmp_path, api, **patience_for(fault)) as cluster:
-            restart = restart_of(WEB, Sighting(generation=1))
+            restart = restart_of(WEB, Observation(generation=1))
             api.faults.add(fault, method="PATCH")
             return await cluster.restart(restart, AT), len(api.history)
 
@@ -389,7 +389,7 @@ class TestRestart:
     def test_it_is_accepted_and_rolled_out(
         self, tmp_path: Path, service: ServicePlan, manifest: Manifest, replicas: int
     ) -> None:
-        async def scenario() -> tuple[RestartAnswered, Sighting, Sighting | Unseen]:
+        async def scenario() -> tuple[RestartAnswered, Observation, Observation | Unobserved]:
             api = small_cluster()
             api.create(manifest)
             async with site(tmp_path, api) as cluster:
@@ -400,12 +400,12 @@ class TestRestart:
 
         answered, before, after = asyncio.run(scenario())
         assert (answered.outcome, answered.kind) == (Outcome.APPLIED, None)
-        assert isinstance(after, Sighting)
+        assert isinstance(after, Observation)
         assert answered.generation == after.generation == before.generation + 1
         assert (after.token, after.revised_by) == (TOKEN, "connmon-agent")
 
     def test_the_same_restart_takes_effect_once(self, tmp_path: Path) -> None:
-        async def scenario() -> tuple[list[Outcome], Sighting | Unseen]:
+        async def scenario() -> tuple[list[Outcome], Observation | Unobserved]:
             async with site(tmp_path, cluster_with_web()) as cluster:
                 restart = restart_of(WEB, await cluster.inspect(WEB, closely=False))
                 answers = [await cluster.restart(restart, AT) for _ in range(3)]
@@ -413,11 +413,11 @@ class TestRestart:
 
         outcomes, seen = asyncio.run(scenario())
         assert outcomes == [Outcome.APPLIED, Outcome.REFUSED, Outcome.REFUSED]
-        assert isinstance(seen, Sighting)
+        assert isinstance(seen, Observation)
         assert seen.generation == 2
 
     def test_a_late_restart_does_not_undo_the_next_one(self, tmp_path: Path) -> None:
-        async def scenario() -> tuple[RestartAnswered, RestartAnswered, Sighting | Unseen]:
+        async def scenario() -> tuple[RestartAnswered, RestartAnswered, Observation | Unobserved]:
             api = cluster_with_web()
             async with site(tmp_path, api) as cluster:
                 first = restart_of(WEB, await cluster.inspect(WEB, closely=False), token="a")
@@ -429,7 +429,7 @@ class TestRestart:
 
         applied, late, seen = asyncio.run(scenario())
         assert (applied.outcome, late.outcome, late.kind) == (Outcome.APPLIED, Outcome.REFUSED, "conflict")
-        assert isinstance(seen, Sighting)
+        assert isinstance(seen, Observation)
         assert (seen.token, seen.generation) == ("b", 3)
 
     @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ class TestRestart:
         ],
     )
     def test_a_precondition_that_fails_refuses(self, tmp_path: Path, change: dict[str, object]) -> None:
-        async def scenario() -> tuple[RestartAnswered, Sighting | Unseen]:
+        async def scenario() -> tuple[RestartAnswered, Observation | Unobserved]:
             async with site(tmp_path, cluster_with_web()) as cluster:
                 restart = restart_of(WEB, await cluster.inspect(WEB, closely=False))
                 answered = await cluster.restart(replace(restart, **change), AT)
@@ -449,13 +449,13 @@ class TestRestart:
 
         answered, seen = asyncio.run(scenario())
         assert (answered.outcome, answered.kind) == (Outcome.REFUSED, "conflict")
-        assert isinstance(seen, Sighting)
+        assert isinstance(seen, Observation)
         assert (seen.token, seen.generation) == (None, 1)
 
     def test_what_is_gone_refuses(self, tmp_path: Path) -> None:
         async def scenario() -> RestartAnswered:
             async with site(tmp_path, small_cluster()) as cluster:
-                return await cluster.restart(restart_of(WEB, Sighting(generation=1)), AT)
+                return await cluster.restart(restart_of(WEB, Observation(generation=1)), AT)
 
         answered = asyncio.run(scenario())
         assert (answered.outcome, answered.kind) == (Outcome.REFUSED, "not-found")
@@ -496,29 +496,29 @@ class TestRestart:
         async def scenario() -> RestartAnswered:
             body = json.dumps({"kind": "Deployment", "metadata": {"generation": 2}, "spec": {}}).encode()
             async with cluster_that_says(body, tmp_path) as cluster:
-                return await cluster.restart(restart_of(WEB, Sighting(generation=1)), AT)
+                return await cluster.restart(restart_of(WEB, Observation(generation=1)), AT)
 
         answered = asyncio.run(scenario())
         assert (answered.outcome, answered.kind, answered.generation) == (Outcome.UNKNOWN, "protocol", None)
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
-    async def scenario() -> tuple[Sighting | Unseen, RestartAnswered]:
+    async def scenario() -> tuple[Observation | Unobserved, RestartAnswered]:
         with closed_port() as port:
             async with calls_of(write_kubeconfig(tmp_path / "c", local(port))) as calls:
                 cluster = KubernetesCluster(calls)
                 seen = await cluster.inspect(WEB, closely=True)
-                return seen, await cluster.restart(restart_of(WEB, Sighting(generation=1)), AT)
+                return seen, await cluster.restart(restart_of(WEB, Observation(generation=1)), AT)
 
     seen, answered = asyncio.run(scenario())
-    assert isinstance(seen, Unseen)
+    assert isinstance(seen, Unobserved)
     assert seen.kind == "unreachable"
     assert "connection refused" in seen.reason
     assert (answered.outcome, answered.kind) == (Outcome.UNKNOWN, "unreachable")
 
 
 def test_the_api_server_comes_back(tmp_path: Path) -> None:
-    async def scenario() -> list[Sighting | Unseen]:
+    async def scenario() -> list[Observation | Unobserved]:
         api = cluster_with_web()
         async with site(tmp_path, api) as cluster:
             seen = [await cluster.inspect(WEB, closely=False)]
@@ -529,14 +529,14 @@ def test_the_api_server_comes_back(tmp_path: Path) -> None:
             return seen
 
     before, during, after = asyncio.run(scenario())
-    assert isinstance(before, Sighting)
-    assert isinstance(during, Unseen)
-    assert isinstance(after, Sighting)
+    assert isinstance(before, Observation)
+    assert isinstance(during, Unobserved)
+    assert isinstance(after, Observation)
 
 
 @pytest.mark.parametrize("fault", [Hang(), Drip(0.01)], ids=["hanging", "dripping"])
 def test_more_bad_answers_than_threads_hold_nothing_up(tmp_path: Path, fault: Fault) -> None:
-    async def scenario() -> tuple[list[Sighting | Unseen], Sighting | Unseen]:
+    async def scenario() -> tuple[list[Observation | Unobserved], Observation | Unobserved]:
         api = cluster_with_web()
         async with site(tmp_path, api, deadline=0.2) as cluster:
             rule = api.faults.add(fault)
@@ -545,8 +545,8 @@ def test_more_bad_answers_than_threads_hold_nothing_up(tmp_path: Path, fault: Fa
             return looks, await until_seen(cluster, WEB)
 
     looks, after = asyncio.run(scenario())
-    assert {look.kind for look in looks if isinstance(look, Unseen)} == {"timeout"}
-    assert isinstance(after, Sighting)
+    assert {look.kind for look in looks if isinstance(look, Unobserved)} == {"timeout"}
+    assert isinstance(after, Observation)
 
 
 def test_a_restart_that_still_waited_for_a_thread_is_never_sent(tmp_path: Path) -> None:
@@ -569,7 +569,7 @@ def test_a_restart_that_still_waited_for_a_thread_is_never_sent(tmp_path: Path) 
 
 
 def test_closing_ends_what_is_under_way(tmp_path: Path) -> None:
-    async def scenario() -> list[Sighting | Unseen]:
+    async def scenario() -> list[Observation | Unobserved]:
         api = cluster_with_web()
         async with site(tmp_path, api) as cluster:
             rule = api.faults.add(Hang())
@@ -580,9 +580,9 @@ def test_closing_ends_what_is_under_way(tmp_path: Path) -> None:
             return [await look, await cluster.inspect(WEB, closely=False)]
 
     hung, later = asyncio.run(scenario())
-    assert isinstance(hung, Unseen)
+    assert isinstance(hung, Unobserved)
     assert hung.kind == "timeout"
-    assert isinstance(later, Unseen)
+    assert isinstance(later, Unobserved)
     assert later.reason == "the connection to the Kubernetes API was closed"
 
 
@@ -601,10 +601,10 @@ def test_closing_ends_what_is_under_way(tmp_path: Path) -> None:
 def test_an_object_without_sense_is_no_reason_to_fall(
     tmp_path: Path, workload: dict[str, object], closely: bool
 ) -> None:
-    async def scenario() -> Sighting | Unseen:
+    async def scenario() -> Observation | Unobserved:
         body = json.dumps({"kind": "Deployment", **workload}).encode()
         async with cluster_that_says(body, tmp_path) as cluster:
             return await cluster.inspect(WEB, closely=closely)
 
     seen = asyncio.run(scenario())
-    assert isinstance(seen, Sighting) or seen.kind == "protocol"
+    assert isinstance(seen, Observation) or seen.kind == "protocol"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.sightings import Pull
+from connmon_agent.core.observations import Pull
 from connmon_agent.errors import ClusterError
 from connmon_agent.kube.images import (
     KEPT,

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from tests.fakes.kube_sites import AT, plan, site
 
-from connmon_agent.core.sightings import Sighting
-from connmon_agent.embedded.kubernetes import Answer, EmbeddedKubernetes, Hang, Pace, manifests
+from connmon_agent.core.observations import Observation
 from connmon_agent.kube.last_words import Crash, LastWords, find_crashes, read_log
 from connmon_agent.kube.pods import find_trouble
-from connmon_agent.kube.requests import Json, Request
+from connmon_agent.kube.requests import ApiRequest, Json
+from connmon_lab.kubernetes import Answer, EmbeddedKubernetes, Hang, Timing, manifests
 
 WEB = plan("web")
 ENDED = {"exitCode": 3, "reason": "Error"}
@@ -64,9 +64,9 @@ class Api:
 
     def __init__(self, log: str | None) -> None:
         self.log = log
-        self.asked: list[Request] = []
+        self.asked: list[ApiRequest] = []
 
-    async def ask(self, request: Request) -> Json | None:
+    async def ask(self, request: ApiRequest) -> Json | None:
         self.asked.append(request)
         return None if self.log is None else {"text": self.log}
 
@@ -136,14 +136,14 @@ def test_a_crash_is_told_with_or_without_its_last_words(
     tmp_path: Path, spoil: Callable[[EmbeddedKubernetes], Any], told: str
 ) -> None:
     async def scenario() -> str:
-        api = EmbeddedKubernetes(pace=Pace(ready_after=0.0), now=lambda: AT.wall)
+        api = EmbeddedKubernetes(pace=Timing(ready_after=0.0), now=lambda: AT.wall)
         api.workloads.fail_rollouts("Deployment", "default", "web", how="never-ready")
         spoil(api)
         api.create(manifests.deployment("web"))
         async with site(tmp_path, api, read=0.5, deadline=0.6) as cluster:
             while True:
                 seen = await cluster.inspect(WEB, closely=True)
-                if isinstance(seen, Sighting) and seen.trouble:
+                if isinstance(seen, Observation) and seen.trouble:
                     return seen.trouble
                 await asyncio.sleep(0.005)
 

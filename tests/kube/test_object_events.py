@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from connmon_agent.core.observations import Observation, Rollout
 from connmon_agent.core.plan import Kind
-from connmon_agent.core.sightings import Rollout, Sighting
 from connmon_agent.kube.object_events import Silent, find_silent, list_warnings, tell_newest
 
 WEB = Silent("uid-1", "web-1: ")
-STARTING = Sighting(desired=2, available=0, rollout=Rollout.UNDER_WAY)
+STARTING = Observation(desired=2, available=0, rollout=Rollout.UNDER_WAY)
 WORKLOAD = {"metadata": {"name": "web", "uid": "web-uid"}}
 
 
@@ -39,7 +39,7 @@ LACKING = Silent("web-uid", "")
         pytest.param(
             Kind.STATEFUL_SET, STARTING, [pod("a", **READY), pod("b", **READY)], None, id="a StatefulSet has all"
         ),
-        pytest.param(Kind.DAEMON_SET, Sighting(), [pod("a")], None, id="it is well"),
+        pytest.param(Kind.DAEMON_SET, Observation(), [pod("a")], None, id="it is well"),
         pytest.param(
             Kind.DAEMON_SET, STARTING, [pod("a", **CRASHING), pod("b", **CREATING)], None, id="one says why itself"
         ),
@@ -49,7 +49,7 @@ LACKING = Silent("web-uid", "")
     ],
 )
 def test_what_does_not_say_why_is_asked_about(
-    kind: Kind, seen: Sighting, pods: list[dict[str, Any]], silent: Silent | None
+    kind: Kind, seen: Observation, pods: list[dict[str, Any]], silent: Silent | None
 ) -> None:
     found = find_silent(kind, WORKLOAD, seen, pods, lambda one: one["metadata"]["name"].startswith("new"))
     assert found == silent

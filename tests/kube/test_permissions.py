@@ -9,7 +9,6 @@ from tests.fakes.kube_sites import calls_of, plan, write_kubeconfig
 from tests.fakes.loopback import closed_port
 
 from connmon_agent.core.plan import ForwardPlan, Kind, ServicePlan
-from connmon_agent.embedded.kubernetes import EmbeddedKubernetes
 from connmon_agent.kube.permissions import (
     Permission,
     Reviewed,
@@ -18,6 +17,7 @@ from connmon_agent.kube.permissions import (
     review_permissions,
     role_manifest,
 )
+from connmon_lab.kubernetes import EmbeddedKubernetes
 
 SERVICES = (plan("web"), plan("db", Kind.STATEFUL_SET), ServicePlan("logs", Kind.DAEMON_SET, "ops", "logs"))
 ACCOUNT = {"kind": "ServiceAccount", "name": "connmon", "namespace": "default"}

@@ -4,11 +4,11 @@ import pytest
 from msgspec.structs import replace
 
 from connmon_agent.core.effects import Restart
-from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import Kind
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.kube.restarts import build_patch, patch_workload
 
-AT = Moment(100.0, 1795431600.0)  # a whole second: its fraction must be written all the same
+AT = Timestamp(100.0, 1795431600.0)  # a whole second: its fraction must be written all the same
 FIRST = Restart(
     service="frontend",
     kind=Kind.DEPLOYMENT,

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from connmon_agent.core.observations import Rollout
 from connmon_agent.core.plan import Kind
-from connmon_agent.core.sightings import Rollout
 from connmon_agent.kube.rollouts import read_workload
 
 SETTLED = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}

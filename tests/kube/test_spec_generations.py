@@ -9,14 +9,14 @@ from typing import Any, cast
 import pytest
 from tests.fakes.kube_sites import AT, plan, restart_of
 
-from connmon_agent.core.sightings import Rollout, Sighting
+from connmon_agent.core.observations import Observation, Rollout
 from connmon_agent.kube.calls import Calls
 from connmon_agent.kube.cluster import KubernetesCluster
-from connmon_agent.kube.requests import Json, Request
+from connmon_agent.kube.requests import ApiRequest, Json
 from connmon_agent.kube.spec_generations import SpecGenerations
 
 PATH = "/apis/apps/v1/namespaces/erp/deployments/web"
-UNSEEN = (Rollout.UNDER_WAY, True)
+UNOBSERVED = (Rollout.UNDER_WAY, True)
 COMPLETE = (Rollout.COMPLETE, False)
 
 
@@ -37,7 +37,7 @@ class Answers:
     def __init__(self, *objects: Json) -> None:
         self._objects: Iterator[Json] = iter(objects)
 
-    async def send(self, request: Request) -> Any:
+    async def send(self, request: ApiRequest) -> Any:
         return next(self._objects)
 
 
@@ -45,9 +45,9 @@ def looks_at(*objects: Json) -> list[tuple[Rollout, bool]]:
     """Where the rollout stands, and whether it rolls, at one look after the other."""
     cluster = KubernetesCluster(cast(Calls, Answers(*objects)))
 
-    async def look() -> Sighting:
+    async def look() -> Observation:
         seen = await cluster.inspect(plan("web"), closely=False)
-        assert isinstance(seen, Sighting), seen
+        assert isinstance(seen, Observation), seen
         return seen
 
     return [(seen.rollout, seen.rolling) for seen in (asyncio.run(look()) for _ in objects)]
@@ -56,22 +56,22 @@ def looks_at(*objects: Json) -> list[tuple[Rollout, bool]]:
 @pytest.mark.parametrize(
     ("objects", "expected"),
     [
-        pytest.param([deployment(5, 4)], [UNSEEN], id="a first look cannot tell what was changed"),
-        pytest.param([deployment(5, 4), deployment(9, 4)], [UNSEEN, UNSEEN], id="nothing was observed since"),
-        pytest.param([deployment(5, 4), deployment(9, 5)], [UNSEEN, COMPLETE], id="annotated ever since"),
+        pytest.param([deployment(5, 4)], [UNOBSERVED], id="a first look cannot tell what was changed"),
+        pytest.param([deployment(5, 4), deployment(9, 4)], [UNOBSERVED, UNOBSERVED], id="nothing was observed since"),
+        pytest.param([deployment(5, 4), deployment(9, 5)], [UNOBSERVED, COMPLETE], id="annotated ever since"),
         pytest.param([deployment(4, 4), deployment(9, 4)], [COMPLETE, COMPLETE], id="only ever annotated"),
         pytest.param(
             [deployment(4, 4), deployment(5, 4, template="b"), deployment(8, 4, template="b")],
-            [COMPLETE, UNSEEN, UNSEEN],
+            [COMPLETE, UNOBSERVED, UNOBSERVED],
             id="a changed spec must be observed, however much is annotated after it",
         ),
         pytest.param(
             [deployment(4, 4), deployment(5, 4, template="b"), deployment(8, 5, template="b")],
-            [COMPLETE, UNSEEN, COMPLETE],
+            [COMPLETE, UNOBSERVED, COMPLETE],
             id="and it is enough that it was",
         ),
         pytest.param(
-            [deployment(4, 4), deployment(2, 1, uid="u-2")], [COMPLETE, UNSEEN], id="another object of that name"
+            [deployment(4, 4), deployment(2, 1, uid="u-2")], [COMPLETE, UNOBSERVED], id="another object of that name"
         ),
         pytest.param([deployment(9, 9), deployment(3, 3)], [COMPLETE, COMPLETE], id="a cluster put back by a backup"),
     ],
@@ -85,12 +85,12 @@ def test_a_spec_that_this_agent_changes_is_looked_at_anew() -> None:
     before, patched, after = deployment(4, 4), deployment(5, 4, template="ours"), deployment(6, 5)
     cluster = KubernetesCluster(cast(Calls, Answers(before, patched, after)))
 
-    async def story() -> Sighting:
+    async def story() -> Observation:
         seen = await cluster.inspect(plan("web"), closely=False)
-        assert isinstance(seen, Sighting)
+        assert isinstance(seen, Observation)
         await cluster.restart(restart_of(plan("web"), seen), AT)
         after = await cluster.inspect(plan("web"), closely=False)
-        assert isinstance(after, Sighting)
+        assert isinstance(after, Observation)
         return after
 
     assert asyncio.run(story()).rolling

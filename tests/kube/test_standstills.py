@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from connmon_agent.core.observations import Observation
 from connmon_agent.core.plan import Kind
-from connmon_agent.core.sightings import Sighting
 from connmon_agent.kube.rollouts import read_workload
 from connmon_agent.kube.standstills import add_pods
 
@@ -28,7 +28,7 @@ def deployment(*conditions: dict[str, Any], **spec: Any) -> dict[str, Any]:
     return {"metadata": {"generation": 2}, "spec": {"replicas": 1, **spec}, "status": status}
 
 
-def see(workload: dict[str, Any], *pods: dict[str, Any]) -> Sighting:
+def see(workload: dict[str, Any], *pods: dict[str, Any]) -> Observation:
     seen = read_workload(Kind.DEPLOYMENT, workload)
     return add_pods(seen, Kind.DEPLOYMENT, workload, pods=list(pods), newest=NEWEST)
 

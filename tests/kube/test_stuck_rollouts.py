@@ -10,14 +10,14 @@ from typing import Any, get_args
 import pytest
 from tests.fakes.kube_sites import AT, plan, restart_of, site, until_complete
 
+from connmon_agent.core.observations import Observation
 from connmon_agent.core.plan import Kind, ServicePlan
-from connmon_agent.core.sightings import Sighting
-from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, Manifest, Pace, manifests
-from connmon_agent.embedded.kubernetes.controllers.pods import MOUNT_FAILURE, SIDECAR_EXIT, SIDECAR_WORDS
-from connmon_agent.embedded.kubernetes.workloads import Failure
 from connmon_agent.kube.cluster import KubernetesCluster
+from connmon_lab.kubernetes import EmbeddedKubernetes, Manifest, Timing, manifests
+from connmon_lab.kubernetes.controllers.pods import MOUNT_FAILURE, SIDECAR_EXIT, SIDECAR_WORDS
+from connmon_lab.kubernetes.workloads import Failure
 
-Seen = Callable[[Sighting], bool]
+Seen = Callable[[Observation], bool]
 SIDECAR = {"name": "proxy", "image": "registry.k8s.io/pause:3.10", "restartPolicy": "Always"}
 
 
@@ -46,24 +46,24 @@ REASONS = {
 
 
 def small_cluster() -> EmbeddedKubernetes:
-    return EmbeddedKubernetes(pace=Pace(ready_after=0.0), now=lambda: AT.wall)
+    return EmbeddedKubernetes(pace=Timing(ready_after=0.0), now=lambda: AT.wall)
 
 
-async def until(cluster: KubernetesCluster, service: ServicePlan, wanted: Seen) -> Sighting:
+async def until(cluster: KubernetesCluster, service: ServicePlan, wanted: Seen) -> Observation:
     """The first close look for which ``wanted`` holds; the test's own limit ends a look in vain."""
     while True:
         seen = await cluster.inspect(service, closely=True)
-        if isinstance(seen, Sighting) and wanted(seen):
+        if isinstance(seen, Observation) and wanted(seen):
             return seen
         await asyncio.sleep(0.005)
 
 
 def roll(
     folder: Path, service: ServicePlan, manifest: Manifest, spoil: Callable[[EmbeddedKubernetes], Any]
-) -> Sighting:
+) -> Observation:
     """A restart of a workload that was well, spoiled before it; what is seen once it does not go on."""
 
-    async def scenario() -> Sighting:
+    async def scenario() -> Observation:
         api = small_cluster()
         api.create(manifest)
         async with site(folder, api) as cluster:
@@ -109,7 +109,7 @@ def test_a_rollout_whose_pods_find_no_place_is_stalled_with_the_reason(tmp_path:
 def test_what_only_an_event_says_is_told(tmp_path: Path, kind: Kind) -> None:
     """And is no proof: the agent goes on measuring whether the rollout moves."""
 
-    async def scenario() -> Sighting:
+    async def scenario() -> Observation:
         api = small_cluster()
         api.workloads.fail_rollouts(kind.value, "default", "web", times=None, how="mount")
         api.create(MAKERS[kind]("web"))
@@ -123,7 +123,7 @@ def test_what_only_an_event_says_is_told(tmp_path: Path, kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", [Kind.STATEFUL_SET, Kind.DAEMON_SET])
 def test_a_quota_that_allows_no_pod_is_named_where_no_status_says_it(tmp_path: Path, kind: Kind) -> None:
-    async def scenario() -> Sighting:
+    async def scenario() -> Observation:
         api = small_cluster()
         api.create(manifests.quota("few", pods=0))
         api.create(MAKERS[kind]("web"))
@@ -138,10 +138,10 @@ def test_a_quota_that_allows_no_pod_is_named_where_no_status_says_it(tmp_path: P
 def test_the_last_new_pod_of_a_daemon_set_is_rolled_out_until_it_was_ready(tmp_path: Path) -> None:
     """Its status does not tell one that starts from one that hangs."""
 
-    async def scenario() -> tuple[Sighting, Sighting]:
+    async def scenario() -> tuple[Observation, Observation]:
         logs = plan("logs", Kind.DAEMON_SET)
         clock = [AT.wall]
-        api = EmbeddedKubernetes(pace=Pace(ready_after=0.3), now=lambda: clock[0])
+        api = EmbeddedKubernetes(pace=Timing(ready_after=0.3), now=lambda: clock[0])
         api.create(manifests.daemon_set("logs"))
         async with site(tmp_path, api) as cluster:
             before = await until_complete(cluster, logs)
@@ -156,7 +156,7 @@ def test_the_last_new_pod_of_a_daemon_set_is_rolled_out_until_it_was_ready(tmp_p
 
 
 def test_events_that_may_not_be_read_are_left_out(tmp_path: Path) -> None:
-    async def scenario() -> Sighting:
+    async def scenario() -> Observation:
         api = small_cluster()
         api.access.deny("list", "events")
         api.workloads.fail_rollouts("Deployment", "default", "web", times=None, how="mount")
@@ -186,11 +186,11 @@ def test_a_host_port_that_the_old_pod_keeps_is_named(tmp_path: Path) -> None:
 
 
 def test_a_host_port_that_the_old_pod_leaves_is_no_reason(tmp_path: Path) -> None:
-    async def scenario() -> Sighting:
+    async def scenario() -> Observation:
         made = template(terminationGracePeriodSeconds=30)
         made["spec"]["containers"][0]["ports"][0]["hostPort"] = 8080
         strategy = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}}
-        api = EmbeddedKubernetes(pace=Pace(ready_after=0.0, terminate_after=0.5), now=lambda: AT.wall)
+        api = EmbeddedKubernetes(pace=Timing(ready_after=0.0, terminate_after=0.5), now=lambda: AT.wall)
         api.create(manifests.deployment("web", template=made, strategy=strategy))
         async with site(tmp_path, api) as cluster:
             before = await until_complete(cluster, plan("web"))
@@ -205,7 +205,7 @@ def test_a_host_port_that_the_old_pod_leaves_is_no_reason(tmp_path: Path) -> Non
 def test_pods_that_wait_for_a_gate_that_their_template_has_not_are_named(tmp_path: Path) -> None:
     """As an admission webhook sets it."""
 
-    async def scenario() -> Sighting:
+    async def scenario() -> Observation:
         api = small_cluster()
         api.create(manifests.deployment("web", template=template(schedulingGates=[{"name": "example.com/hold"}])))
         async with site(tmp_path, api) as cluster:
@@ -217,7 +217,7 @@ def test_pods_that_wait_for_a_gate_that_their_template_has_not_are_named(tmp_pat
 
 
 def test_pods_that_were_evicted_long_ago_do_not_hide_the_cause(tmp_path: Path) -> None:
-    async def scenario() -> Sighting:
+    async def scenario() -> Observation:
         api = small_cluster()
         api.create(manifests.deployment("web"))
         async with site(tmp_path, api) as cluster:
@@ -237,7 +237,7 @@ def test_pods_that_were_evicted_long_ago_do_not_hide_the_cause(tmp_path: Path) -
 
 
 def test_a_failed_rollout_tells_why_in_a_plain_look_too(tmp_path: Path) -> None:
-    async def scenario() -> Sighting:
+    async def scenario() -> Observation:
         api = small_cluster()
         api.create(manifests.deployment("web", progressDeadlineSeconds=1))
         async with site(tmp_path, api) as cluster:
@@ -246,7 +246,7 @@ def test_a_failed_rollout_tells_why_in_a_plain_look_too(tmp_path: Path) -> None:
             await cluster.restart(restart_of(plan("web"), before), AT)
             while True:
                 seen = await cluster.inspect(plan("web"), closely=False)
-                if isinstance(seen, Sighting) and "ProgressDeadlineExceeded" in seen.progress:
+                if isinstance(seen, Observation) and "ProgressDeadlineExceeded" in seen.progress:
                     return seen
                 await asyncio.sleep(0.02)
 

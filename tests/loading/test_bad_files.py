@@ -14,7 +14,7 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 MIRROR = '; write the URL of a mirror such as "https://mirror.example:5000", or none to never ask this registry'
 
 MESSAGES = {
-    "after-blind": ["2: link.after_blind: is none of the choices (got ignore); write check or restart"],
+    "after-blind": ["2: link.after_gap: is none of the choices (got ignore); write check or restart"],
     "metered": ["2: link.metered: is none of the choices (got sometimes); write auto, true or false, without quotes"],
     "alternatives": [
         "4: services.frontend.alternatives: 8080 is the primary port itself (got [8081, 8080, 8081]); remove it here",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.kettles import VOCABULARY
 
-from connmon_agent.core.chart import Chart
+from connmon_agent.charts.chart import Chart
 from connmon_agent.errors import ConfigurationError
 from connmon_agent.loading.charts import VOCABULARIES, find_charts_folder, load_chart, load_charts
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from connmon_agent.core.plan import (
-    AfterBlind,
+    AfterGap,
     DampingPlan,
     ForwardPlan,
     Kind,
@@ -123,7 +123,7 @@ def links(draw: st.DrawFn, most: int, check_interval: float, timeout: float) -> 
         rise=draw(st.integers(1, 1000)),
         hold=draw(seconds(0, 86400)),
         boot_grace=draw(seconds(0, 3600)),
-        after_blind=draw(st.sampled_from(AfterBlind)),
+        after_gap=draw(st.sampled_from(AfterGap)),
         metered=draw(st.none() | st.booleans()),
         check_interval=check_interval,
         confirm_interval=draw(st.floats(0.01, check_interval)),

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from connmon_agent.loading.places import Surroundings, base_of, choose_state_dir, find_config, list_config_candidates
+from connmon_agent.loading.places import ProcessContext, base_of, choose_state_dir, find_config, list_config_candidates
 from connmon_agent.presence import LOCK_FILE
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Surroundings:
+def site(tmp_path: Path) -> ProcessContext:
     home = tmp_path / "home"
-    return Surroundings(environment={}, platform="linux", superuser=False, home=home, folder=tmp_path)
+    return ProcessContext(environment={}, platform="linux", superuser=False, home=home, folder=tmp_path)
 
 
-def test_the_working_directory_goes_before_the_user_and_the_user_before_the_machine(site: Surroundings) -> None:
+def test_the_working_directory_goes_before_the_user_and_the_user_before_the_machine(site: ProcessContext) -> None:
     assert list_config_candidates(site) == [
         Path("config/connmon.yaml"),
         site.folder / "home/.config/connmon-agent/connmon.yaml",
@@ -34,13 +34,13 @@ def test_the_working_directory_goes_before_the_user_and_the_user_before_the_mach
     ],
 )
 def test_each_platform_has_its_folders(
-    site: Surroundings, platform: str, environment: dict[str, str], last: list[Path]
+    site: ProcessContext, platform: str, environment: dict[str, str], last: list[Path]
 ) -> None:
     other = replace(site, platform=platform, environment=environment)
     assert list_config_candidates(other)[1:-1] == [folder / "connmon-agent/connmon.yaml" for folder in last]
 
 
-def test_the_first_file_that_is_there_is_meant(site: Surroundings) -> None:
+def test_the_first_file_that_is_there_is_meant(site: ProcessContext) -> None:
     own = site.folder / "home/.config/connmon-agent/connmon.yaml"
     own.parent.mkdir(parents=True)
     own.touch()
@@ -50,7 +50,7 @@ def test_the_first_file_that_is_there_is_meant(site: Surroundings) -> None:
     assert find_config(site) == Path("config/connmon.yaml")
 
 
-def test_the_erps_file_is_found_when_there_is_none_of_our_own(site: Surroundings) -> None:
+def test_the_erps_file_is_found_when_there_is_none_of_our_own(site: ProcessContext) -> None:
     (site.folder / "config").mkdir()
     (site.folder / "config/system_config.json").touch()
     assert find_config(site) == Path("config/system_config.json")
@@ -62,7 +62,7 @@ def test_the_erps_file_is_found_when_there_is_none_of_our_own(site: Surroundings
     assert find_config(site) == Path("config/connmon.yaml")
 
 
-def test_a_file_in_the_place_of_a_folder_is_passed_over(site: Surroundings) -> None:
+def test_a_file_in_the_place_of_a_folder_is_passed_over(site: ProcessContext) -> None:
     own = site.folder / "home/.config/connmon-agent/connmon.yaml"
     own.parent.mkdir(parents=True)
     own.touch()
@@ -71,7 +71,7 @@ def test_a_file_in_the_place_of_a_folder_is_passed_over(site: Surroundings) -> N
 
 
 @pytest.mark.linux_alone(reason="symbolic links, which only administrators make on Windows")
-def test_a_file_that_cannot_be_looked_at_is_not_passed_over(site: Surroundings) -> None:
+def test_a_file_that_cannot_be_looked_at_is_not_passed_over(site: ProcessContext) -> None:
     loop = site.folder / "config"
     loop.symlink_to(loop)
     assert find_config(site) == Path("config/connmon.yaml")
@@ -91,13 +91,13 @@ def test_a_file_that_cannot_be_looked_at_is_not_passed_over(site: Surroundings) 
     ],
 )
 def test_relative_paths_start_above_a_folder_config_else_beside_the_file(
-    site: Surroundings, config: str, base: str
+    site: ProcessContext, config: str, base: str
 ) -> None:
     assert base_of(Path(config), site.folder) == (site.folder / base).resolve()
 
 
 @pytest.mark.linux_alone(reason="the variable of systemd, with colons between paths")
-def test_the_state_directory_is_looked_for_in_this_order(site: Surroundings) -> None:
+def test_the_state_directory_is_looked_for_in_this_order(site: ProcessContext) -> None:
     config, beside = Path("config/connmon.yaml"), site.folder / "var"
     beside.mkdir()
     (site.folder / "statecharts").mkdir()  # a checkout
@@ -122,11 +122,13 @@ def test_the_state_directory_is_looked_for_in_this_order(site: Surroundings) -> 
     ],
     ids=str,
 )
-def test_each_platform_has_its_state_directory(site: Surroundings, changes: dict[str, object], state_dir: str) -> None:
+def test_each_platform_has_its_state_directory(
+    site: ProcessContext, changes: dict[str, object], state_dir: str
+) -> None:
     assert choose_state_dir(None, None, None, replace(site, **changes)) == Path(state_dir)
 
 
-def test_log_files_in_var_do_not_move_the_state(site: Surroundings) -> None:
+def test_log_files_in_var_do_not_move_the_state(site: ProcessContext) -> None:
     """The ERP's log folder is var/logs: the agent that makes it must be found by the next command."""
     config = Path("config/system_config.json")
     before = choose_state_dir(None, None, config, site)
@@ -134,20 +136,20 @@ def test_log_files_in_var_do_not_move_the_state(site: Surroundings) -> None:
     assert choose_state_dir(None, None, config, site) == before == site.folder / "home/.local/state/connmon-agent"
 
 
-def test_state_that_an_agent_kept_in_var_is_found(site: Surroundings) -> None:
+def test_state_that_an_agent_kept_in_var_is_found(site: ProcessContext) -> None:
     (site.folder / "var").mkdir()
     (site.folder / "var" / LOCK_FILE).touch()
     assert choose_state_dir(None, None, Path("config/connmon.yaml"), site) == site.folder / "var"
 
 
-def test_var_beside_the_folder_config_counts_in_any_case(site: Surroundings) -> None:
+def test_var_beside_the_folder_config_counts_in_any_case(site: ProcessContext) -> None:
     (site.folder / "var").mkdir()
     (site.folder / "statecharts").mkdir()
     config = site.folder / "Config" / "system_config.json"
     assert choose_state_dir(None, None, config, site) == site.folder / "var"
 
 
-def test_var_counts_only_beside_a_folder_called_config(site: Surroundings) -> None:
+def test_var_counts_only_beside_a_folder_called_config(site: ProcessContext) -> None:
     (site.folder / "var").mkdir()
     (site.folder / "statecharts").mkdir()
     chosen = choose_state_dir(None, None, Path("settings/connmon.yaml"), site)
@@ -155,12 +157,12 @@ def test_var_counts_only_beside_a_folder_called_config(site: Surroundings) -> No
 
 
 def test_the_process_surroundings_follow_the_environment_given() -> None:
-    surroundings = Surroundings.of_this_process({"HOME": "/somewhere", "USERPROFILE": "/somewhere"})
-    assert surroundings.home == Path("/somewhere")
-    assert Surroundings.of_this_process({}).home is None
+    process_context = ProcessContext.of_this_process({"HOME": "/somewhere", "USERPROFILE": "/somewhere"})
+    assert process_context.home == Path("/somewhere")
+    assert ProcessContext.of_this_process({}).home is None
 
 
 @pytest.mark.skipif(os.name != "nt", reason="drive letters are Windows'")
 @pytest.mark.parametrize("option", ["C:state", r"\state", r"\\server\share\state", r"C:\state", "state"])
-def test_every_form_of_a_windows_path_is_made_whole(option: str, site: Surroundings) -> None:
+def test_every_form_of_a_windows_path_is_made_whole(option: str, site: ProcessContext) -> None:
     assert choose_state_dir(Path(option), None, None, site).is_absolute()

@@ -8,15 +8,15 @@ import pytest
 
 from connmon_agent.errors import ConfigurationError
 from connmon_agent.loading import documents
-from connmon_agent.loading.places import Surroundings
+from connmon_agent.loading.places import ProcessContext
 from connmon_agent.loading.state_dirs import find_state_dir
 
 
 def find(folder: Path, content: str | bytes, *, name: str = "connmon.yaml") -> Path | None:
     config = folder / name
     config.write_bytes(content if isinstance(content, bytes) else content.encode())
-    surroundings = Surroundings({}, "linux", superuser=False, home=folder / "home", folder=folder)
-    return find_state_dir(config, surroundings)
+    process_context = ProcessContext({}, "linux", superuser=False, home=folder / "home", folder=folder)
+    return find_state_dir(config, process_context)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,6 @@ def test_a_mistake_in_the_key_itself_is_told_with_its_line(
 
 @pytest.mark.parametrize("name", ["connmon.yaml", "system_config.json"])
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path, name: str) -> None:
-    surroundings = Surroundings({}, "linux", superuser=False, home=None, folder=tmp_path)
+    process_context = ProcessContext({}, "linux", superuser=False, home=None, folder=tmp_path)
     with pytest.raises(ConfigurationError, match="file not found"):
-        find_state_dir(tmp_path / name, surroundings)
+        find_state_dir(tmp_path / name, process_context)

@@ -10,8 +10,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, Pace, manifests
 from connmon_agent.loading.configuration import built_in_settings
+from connmon_lab.kubernetes import EmbeddedKubernetes, Timing, manifests
 
 API_PORT = 6443
 INTERNET = (7001, 7002, 7003)
@@ -27,7 +27,7 @@ async def main(kubeconfig: Path) -> None:
     import time
 
     behind = DAY
-    api = EmbeddedKubernetes(pace=Pace(ready_after=0.2), port=API_PORT, now=lambda: time.time() - behind, token="x1")
+    api = EmbeddedKubernetes(pace=Timing(ready_after=0.2), port=API_PORT, now=lambda: time.time() - behind, token="x1")
     for service in built_in_settings(Path("/nowhere")).plan.services:
         if api.get("Namespace", "", service.namespace) is None:
             api.create(manifests.namespace(service.namespace))

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.counters import Counters, Flow, LineCounters, ProbeCounters
 from connmon_agent.core.plan import ForwardPlan, Kind, Plan, ServicePlan
-from connmon_agent.core.tallies import Flow, LineTallies, ProbeTally, Tallies
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import Forward, ForwardState, Link, LinkState, Outage, Service, ServiceState, World
 from connmon_agent.loading.defaults import PORTS
 from connmon_agent.metrics.catalog import Observed, Process
@@ -23,8 +23,8 @@ TARGETS = (
 )
 
 
-def at(seconds: float) -> Moment:
-    return Moment(seconds, BORN + seconds)
+def at(seconds: float) -> Timestamp:
+    return Timestamp(seconds, BORN + seconds)
 
 
 def erp_plan() -> Plan:
@@ -53,15 +53,15 @@ def old_site() -> Observed:
         World(store="k7", plan=plan, services=services, forwards=forwards, outage=outage),
         link=Link(LinkState.RECOVERING),
     )
-    tallies = Tallies(
+    counters = Counters(
         {"gateway": 2, "dns": 1},
         {"grafana": {"applied": 2, "refused": 1}},
         61.5,
         {"ONLINE": 400.125, "OFFLINE": 59.75},
         BORN,
     )
-    lines = LineTallies(
-        {TARGETS[0]: ProbeTally(200, 20, 3.25, (10, 100, 60, 5, 3, 1, 1, 0, 0))},
+    lines = LineCounters(
+        {TARGETS[0]: ProbeCounters(200, 20, 3.25, (10, 100, 60, 5, 3, 1, 1, 0, 0))},
         {"frontend": Flow(9000, 800, open=2)},
         BORN,
     )
@@ -69,7 +69,7 @@ def old_site() -> Observed:
     return replace(
         new_site(),
         world=world,
-        tallies=tallies,
+        counters=counters,
         lines=lines,
         journal_bytes=81920,
         heartbeat=BORN + 570,

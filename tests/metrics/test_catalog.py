@@ -16,7 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from tests.metrics.observations import TARGETS, new_site, old_site
 
-from connmon_agent.core.tallies import LineTallies, ProbeTally, Tallies
+from connmon_agent.core.counters import Counters, LineCounters, ProbeCounters
 from connmon_agent.metrics.catalog import Observed, make_families
 from connmon_agent.metrics.exposition import write_open_metrics, write_text
 from connmon_agent.metrics.families import Family, Kind
@@ -135,9 +135,9 @@ counts = st.integers(0, 2**60)
 def test_whatever_a_target_is_called_both_parsers_read_it(
     targets: list[str], classes: list[int], seconds: float
 ) -> None:
-    tally = ProbeTally(sum(classes), 0, seconds, tuple(classes))
-    lines = LineTallies(dict.fromkeys(targets, tally))
-    seen = replace(new_site(), targets=tuple(targets), lines=lines, tallies=Tallies(blind=seconds))
+    counters = ProbeCounters(sum(classes), 0, seconds, tuple(classes))
+    lines = LineCounters(dict.fromkeys(targets, counters))
+    seen = replace(new_site(), targets=tuple(targets), lines=lines, counters=Counters(monitoring_gap=seconds))
     families = make_families(seen)
     old, new = read_text(write_text(families)), read_open_metrics(write_open_metrics(families))
     for target in targets:

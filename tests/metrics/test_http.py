@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connmon_agent.metrics import http
-from connmon_agent.metrics.http import HttpServer, Request, Response, is_own_host
+from connmon_agent.metrics.http import HttpRequest, HttpServer, Response, is_own_host
 
 Ask = Callable[[bytes], Awaitable[bytes]]
 
 LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # closing resets
 
 
-async def echo(request: Request) -> Response:
+async def echo(request: HttpRequest) -> Response:
     if request.path == "/broken":
         raise ValueError("a mistake")
     return Response(HTTPStatus.OK, f"{request.path} {dict(request.query)}")

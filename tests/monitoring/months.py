@@ -12,11 +12,11 @@ from msgspec import structs
 from tests.bench.journals import BOOT_ID, TARGETS, Days
 from tests.fakes.virtual_time import STEADY_START
 
-from connmon_agent.core.events import Event, Inspected, TimerDue, WentBlind
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.counters import COMMITS, Durations
+from connmon_agent.core.events import Event, Inspected, MonitoringGapEnded, TimerDue
+from connmon_agent.core.observations import ProbeResult, Traffic
 from connmon_agent.core.plan import ForwardPlan
-from connmon_agent.core.sightings import ProbeResult, Traffic
-from connmon_agent.core.tallies import COMMITS, Durations
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import World
 from connmon_agent.loading.defaults import PORTS
 from connmon_agent.metrics.catalog import Observed, Process, make_families
@@ -47,7 +47,7 @@ class Month(Days):
                 if not slept and self._passed > 9 * 86400.0:
                     slept, since = True, self._now()
                     self._passed += 6 * 3600.0
-                    yield WentBlind(self._now(), since, "the machine slept for 6 h")
+                    yield MonitoringGapEnded(self._now(), since, "the machine slept for 6 h")
                     yield from self._rounds(good=True)
 
 
@@ -65,10 +65,10 @@ class Recorder:
         """Live the month through; returns it as OpenMetrics with timestamps."""
         due = STEADY_START + SCRAPE
         for number, (event, step) in enumerate(Month().live(10**9)):
-            while isinstance(event, WentBlind) and due <= event.at.steady:
+            while isinstance(event, MonitoringGapEnded) and due <= event.at.steady:
                 due += SCRAPE  # while the machine slept nobody scraped it
             while due <= event.at.steady:
-                self._scrape(Moment(due, event.at.wall - (event.at.steady - due)), number)
+                self._scrape(Timestamp(due, event.at.wall - (event.at.steady - due)), number)
                 due += SCRAPE
             if due > STEADY_START + DAYS * 86400.0:
                 break
@@ -77,7 +77,7 @@ class Recorder:
         self._journal.close()
         return "".join([*self._lines(), "# EOF\n"])
 
-    def _scrape(self, at: Moment, number: int) -> None:
+    def _scrape(self, at: Timestamp, number: int) -> None:
         world = self._journal.load()
         up = world.link.state not in ("OFFLINE", "STARTING")
         results = [
@@ -96,8 +96,8 @@ class Recorder:
             self._samples[family.name] += sample_lines(labelled, at.wall)
         self.ended = at.wall
 
-    def _observe(self, world: World, at: Moment) -> Observed:
-        tallies, lines = self._journal.counted
+    def _observe(self, world: World, at: Timestamp) -> Observed:
+        counters, lines = self._journal.counted
         plans = tuple(
             structs.replace(plan, forward=ForwardPlan(PORTS[plan.name][0], PORTS[plan.name][1:]))
             for plan in world.plan.services
@@ -110,7 +110,7 @@ class Recorder:
             81920,
             running=True,
             watched=True,
-            tallies=tallies,
+            counters=counters,
             lines=lines,
             heartbeat=at.wall,
             born=self._journal.born(),

@@ -15,7 +15,7 @@ from tests.monitoring.dashboards import RULE_TESTS, RULES, Query, alerts, dashbo
 from tests.monitoring.months import DAYS, SCRAPE, Recorder
 from tests.monitoring.prometheus_server import OPENER, Prometheus, free_port, promtool, running, until
 
-from connmon_agent.core.tallies import OUTAGE_CAUSES
+from connmon_agent.core.counters import OUTAGE_CAUSES
 from connmon_agent.metrics.catalog import Observed, make_families
 from connmon_agent.metrics.exposition import write_text
 

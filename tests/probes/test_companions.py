@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.loopback import HOST, PATIENT, closed_port, serve_tcp, silent_port
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.sightings import Failure, ProbeResult
+from connmon_agent.core.observations import Failure, ProbeResult
 from connmon_agent.probes.companions import Companion
 from connmon_agent.probes.prober import TargetProber
 from connmon_agent.settings import ApiTarget, GatewayTarget, TcpTarget

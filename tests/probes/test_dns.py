@@ -13,7 +13,7 @@ from tests.fakes.loopback import HOST, IMPATIENT, PATIENT, Handler, closed_port,
 from tests.fakes.virtual_time import let_pass, run_held, run_virtually
 from tests.fakes.wine import on_wine
 
-from connmon_agent.core.sightings import Failure, ProbeResult
+from connmon_agent.core.observations import Failure, ProbeResult
 from connmon_agent.probes.dns import build_query, check_header, check_records, is_truncated
 from connmon_agent.probes.failures import ProbeFailure, WrongAnswer
 from connmon_agent.settings import DnsTarget

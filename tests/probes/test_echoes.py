@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.fakes.loopback import IMPATIENT, PATIENT
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.sightings import Failure
+from connmon_agent.core.observations import Failure
 from connmon_agent.probes.echoes import build_echo, check_echo, exchange_echo, send_by_function
 from connmon_agent.probes.failures import WrongAnswer, classify_error
 from connmon_agent.probes.lookups import Address, Lookup

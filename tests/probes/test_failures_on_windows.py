@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from connmon_agent.core.sightings import Failure
+from connmon_agent.core.observations import Failure
 from connmon_agent.probes.failures import classify_error, explain_error
 
 

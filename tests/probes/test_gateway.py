@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.loopback import HOST, PATIENT, closed_port, serve_tcp, silent_port
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.sightings import Failure
+from connmon_agent.core.observations import Failure
 from connmon_agent.probes.default_routes import DefaultRoute
 from connmon_agent.probes.echoes import find_obstacle
 from connmon_agent.probes.failures import ProbeFailure
@@ -55,10 +55,10 @@ def test_no_gateway_to_ask(routes: list[DefaultRoute], reason: str, failure: Fai
 
 async def ask(*ports: int, ping: bool = False) -> str | None:
     """The IP version of the gateway that is there. Raises TimeoutError when none is."""
-    surroundings = Network(ssl.create_default_context, Lookup(), timeout=0.05)  # of which a silent port has a share
+    network = Network(ssl.create_default_context, Lookup(), timeout=0.05)  # of which a silent port has a share
     async with asyncio.timeout(PATIENT):
-        await ask_gateway(HOST, surroundings, ping=ping, ports=ports)
-    return surroundings.family
+        await ask_gateway(HOST, network, ping=ping, ports=ports)
+    return network.family
 
 
 def test_a_refused_connection_shows_that_somebody_is_there() -> None:

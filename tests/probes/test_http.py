@@ -28,7 +28,7 @@ from tests.fakes.loopback import (
 from tests.fakes.virtual_time import let_pass, run_held, run_virtually
 from tests.fakes.wine import on_wine
 
-from connmon_agent.core.sightings import Failure, ProbeResult
+from connmon_agent.core.observations import Failure, ProbeResult
 from connmon_agent.http1 import Head
 from connmon_agent.probes.failures import ProbeFailure, WrongAnswer
 from connmon_agent.probes.http import build_request, check_response, judge_status

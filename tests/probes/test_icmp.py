@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.fakes.loopback import HOST, PATIENT, closed_port, has_ipv6, probe
 
-from connmon_agent.core.sightings import Failure
+from connmon_agent.core.observations import Failure
 from connmon_agent.probes.echoes import find_obstacle
 from connmon_agent.probes.prober import TargetProber
 from connmon_agent.settings import IcmpTarget, InterfaceTarget, TcpTarget

@@ -6,18 +6,18 @@ import psutil
 import pytest
 from tests.fakes.loopback import probe
 
-from connmon_agent.core.sightings import Failure
+from connmon_agent.core.observations import Failure
 from connmon_agent.probes.default_routes import DefaultRoute
 from connmon_agent.probes.failures import ProbeFailure
-from connmon_agent.probes.interface import Link, check_interface, read_links
+from connmon_agent.probes.interface import InterfaceState, check_interface, read_links
 from connmon_agent.settings import InterfaceTarget
 
-WAN = Link("wan0", up=True, running=True, addresses=("192.0.2.2",))
-LTE = Link("wwan0", up=True, running=True, addresses=("198.51.100.7",))
-OFF = Link("wan0", up=False, running=False, addresses=())
-UNPLUGGED = Link("wan0", up=True, running=False, addresses=("192.0.2.2",))
-WITHOUT_ADDRESS = Link("wan0", up=True, running=True, addresses=())
-LOOPBACK = Link("lo", up=True, running=True, addresses=("127.0.0.1", "::1"), loopback=True)
+WAN = InterfaceState("wan0", up=True, running=True, addresses=("192.0.2.2",))
+LTE = InterfaceState("wwan0", up=True, running=True, addresses=("198.51.100.7",))
+OFF = InterfaceState("wan0", up=False, running=False, addresses=())
+UNPLUGGED = InterfaceState("wan0", up=True, running=False, addresses=("192.0.2.2",))
+WITHOUT_ADDRESS = InterfaceState("wan0", up=True, running=True, addresses=())
+LOOPBACK = InterfaceState("lo", up=True, running=True, addresses=("127.0.0.1", "::1"), loopback=True)
 VIA_WAN = DefaultRoute("wan0", 4, 100, "192.0.2.1")
 VIA_LTE = DefaultRoute("wwan0", 4, 700, "192.168.0.1")
 IPV6_VIA_LTE = DefaultRoute("wwan0", 6, 1024)
@@ -46,7 +46,7 @@ IPV6_VIA_LTE = DefaultRoute("wwan0", 6, 1024)
         "routes not told",
     ],
 )
-def test_a_good_link(name: str | None, links: list[Link], routes: list[DefaultRoute] | None) -> None:
+def test_a_good_link(name: str | None, links: list[InterfaceState], routes: list[DefaultRoute] | None) -> None:
     check_interface(name, {link.name: link for link in links}, routes)
 
 
@@ -78,7 +78,7 @@ def test_a_good_link(name: str | None, links: list[Link], routes: list[DefaultRo
     ],
 )
 def test_a_bad_link_says_why(
-    name: str | None, links: list[Link], routes: list[DefaultRoute] | None, reason: str
+    name: str | None, links: list[InterfaceState], routes: list[DefaultRoute] | None, reason: str
 ) -> None:
     with pytest.raises(ProbeFailure) as failure:
         check_interface(name, {link.name: link for link in links}, routes)

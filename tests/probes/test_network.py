@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.loopback import HOST, PATIENT, closed_port, serve_tcp, silent_port, tls_error
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.sightings import Failure
+from connmon_agent.core.observations import Failure
 from connmon_agent.platform_terms import HOSTS_FILE
 from connmon_agent.probes.failures import WrongAnswer
 from connmon_agent.probes.http import naming_this_machine

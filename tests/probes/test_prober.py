@@ -24,14 +24,14 @@ from tests.fakes.loopback import (
 )
 from tests.fakes.virtual_time import let_pass, run_held, run_virtually, until
 
-from connmon_agent.core.causes import LAYERS
-from connmon_agent.core.sightings import Failure
-from connmon_agent.embedded.internet import Cut, LoopbackInternet
+from connmon_agent.core.link.causes import LAYERS
+from connmon_agent.core.observations import Failure
 from connmon_agent.ports import Prober
 from connmon_agent.probes import PROBES
 from connmon_agent.probes.failures import classify_error, explain_error, word_seconds
 from connmon_agent.probes.prober import TargetProber
 from connmon_agent.settings import EVIDENCE_TARGETS, ApiTarget, HttpTarget, InterfaceTarget, Target, TcpTarget
+from connmon_lab.internet import Cut, LoopbackInternet
 
 
 def test_it_is_a_prober() -> None:

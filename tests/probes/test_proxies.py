@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.fakes.loopback import HOST, PATIENT, Handler, answer_with, closed_port, probe, serve_tcp
 
-from connmon_agent.core.sightings import Failure, ProbeResult
+from connmon_agent.core.observations import Failure, ProbeResult
 from connmon_agent.probes.failures import ProbeFailure
 from connmon_agent.probes.prober import TargetProber
 from connmon_agent.probes.proxies import choose_proxy

@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.loopback import HOST, PATIENT, answer_with, closed_port, open_port, serve_tcp, serve_udp, silent_port
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.sightings import ProbeResult
+from connmon_agent.core.observations import ProbeResult
 from connmon_agent.probes.patience import UsualTimes
 from connmon_agent.probes.prober import TargetProber
 from connmon_agent.settings import DnsTarget, HttpTarget, Target, TcpTarget

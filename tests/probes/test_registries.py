@@ -22,7 +22,7 @@ from tests.fakes.loopback import (
 )
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.sightings import Failure, Reach, RegistryAnswer
+from connmon_agent.core.observations import Failure, Reach, RegistryAnswer
 from connmon_agent.http1 import Head
 from connmon_agent.probes.failures import ProbeFailure
 from connmon_agent.probes.network import Network

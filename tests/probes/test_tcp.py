@@ -6,7 +6,7 @@ import pytest
 from tests.fakes.loopback import HOST, IMPATIENT, closed_port, has_ipv6, probe, serve_tcp, silent_port
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.sightings import Failure, ProbeResult
+from connmon_agent.core.observations import Failure, ProbeResult
 from connmon_agent.settings import TcpTarget
 
 

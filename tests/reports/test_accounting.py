@@ -15,7 +15,7 @@ from tests.fakes.memories import live_through_an_outage
 from tests.fakes.mornings import at
 from tests.fakes.reports import outages_in_a_row, report_of, report_on
 
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.reports.accounting import Part, Period, Report, Sums, find_offset_changes, split_by_month
 from connmon_agent.reports.documents import json_document, write_csv
 from connmon_agent.reports.texts import ENGLISH, GERMAN
@@ -66,7 +66,7 @@ def test_the_sums_can_be_recomputed_from_the_csv(tmp_path: Path, since: float, u
 
 def test_odd_fractions_of_a_second_add_up_too() -> None:
     rng = random.Random(7)
-    spans, rows, now = [], [], Moment(1000.0, wall(2026, 3, 1))
+    spans, rows, now = [], [], Timestamp(1000.0, wall(2026, 3, 1))
     for number in range(1, 300):
         for kind in rng.sample((Kind.UP, Kind.DEGRADED, Kind.DOWN, Kind.GAP), 4):
             after = now.plus(rng.random() * 9000)

@@ -16,8 +16,8 @@ from tests.fakes.hard_days import live_through_a_hard_day
 from tests.fakes.mornings import at
 from tests.fakes.reports import LONGEST_WORDS, outages_in_a_row, report_of, report_on
 
-from connmon_agent.core.causes import Cause
-from connmon_agent.core.sightings import Failure
+from connmon_agent.core.link.causes import Cause
+from connmon_agent.core.observations import Failure
 from connmon_agent.reports import formats
 from connmon_agent.reports.accounting import Period, Report
 from connmon_agent.reports.html_page import write_html

@@ -14,10 +14,18 @@ from tests.fakes.memories import HEALTHY, PLAN, SERVICES, remember, rounds, star
 from tests.fakes.mornings import at
 
 from connmon_agent.cli.decisions import refold_journal
-from connmon_agent.core.events import AgentStarted, AgentStopped, Configured, Event, Inspected, TimerDue, WentBlind
-from connmon_agent.core.moments import Moment
-from connmon_agent.core.plan import AfterBlind
-from connmon_agent.core.sightings import Failure, ProbeResult
+from connmon_agent.core.events import (
+    AgentStarted,
+    AgentStopped,
+    Configured,
+    Event,
+    Inspected,
+    MonitoringGapEnded,
+    TimerDue,
+)
+from connmon_agent.core.observations import Failure, ProbeResult
+from connmon_agent.core.plan import AfterGap
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.reports.timeline import Kind, Span, Timeline, Why, _Builder, read_timeline
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.report_reading import ReportReader
@@ -92,7 +100,11 @@ def test_a_relapse_after_the_hold_begins_with_its_first_bad_round(tmp_path: Path
 
 
 def test_a_monitoring_gap_in_an_outage_is_no_downtime(tmp_path: Path) -> None:
-    live = (rounds(UP, 1, 2, 3), rounds(DOWN, 12, 13, 14), WentBlind(at(60), at(20), "the machine slept for 40 s"))
+    live = (
+        rounds(UP, 1, 2, 3),
+        rounds(DOWN, 12, 13, 14),
+        MonitoringGapEnded(at(60), at(20), "the machine slept for 40 s"),
+    )
     assert lived(tmp_path, *live, rounds(UP, 61, 62, 63), until=64)[2:] == [
         ("down", 12, 20), ("suspended", 20, 60), ("down", 60, 63), ("up", 63, 64),
     ]  # fmt: skip
@@ -133,18 +145,24 @@ def test_where_no_target_can_be_probed_there_is_no_verdict(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("down", [True, False])
 def test_an_outage_that_a_gap_is_taken_for_is_down_only_from_its_first_bad_round(tmp_path: Path, down: bool) -> None:
-    plan = replace(PLAN, link=replace(PLAN.link, after_blind=AfterBlind.RESTART))
-    blind = WentBlind(at(60), at(20), "the machine slept for 40 s")
+    plan = replace(PLAN, link=replace(PLAN.link, after_gap=AfterGap.RESTART))
+    monitoring_gap = MonitoringGapEnded(at(60), at(20), "the machine slept for 40 s")
     after = rounds(DOWN, 61, 62) if down else rounds(UP, 61, 62)
-    live = (Configured(at(0), plan, start(0)[0].charts), rounds(UP, 1, 2, 3), blind, after, rounds(UP, 70, 71, 72))
+    live = (
+        Configured(at(0), plan, start(0)[0].charts),
+        rounds(UP, 1, 2, 3),
+        monitoring_gap,
+        after,
+        rounds(UP, 70, 71, 72),
+    )
     shown = lived(tmp_path, *live, until=75)
     assert ("suspended", 20, 60) in shown
     assert [one for one in shown if one[0] == "down"] == ([("down", 61, 72)] if down else [])
 
 
 def test_a_clock_that_was_set_makes_no_interval_longer(tmp_path: Path) -> None:
-    now = Moment(at(100).steady, at(100 + 3600).wall)
-    live = (rounds(UP, 1, 2, 3), WentBlind(now, at(100), "the clock was set forward by 1 h"))
+    now = Timestamp(at(100).steady, at(100 + 3600).wall)
+    live = (rounds(UP, 1, 2, 3), MonitoringGapEnded(now, at(100), "the clock was set forward by 1 h"))
     remember(tmp_path, _flat([*start(0), *live]))
     found = timeline_of(tmp_path, until=3705)
     assert [step.seconds for step in found.steps] == [3600]
@@ -161,7 +179,7 @@ def test_over_a_hard_day_nothing_is_missing_or_twice_and_the_gaps_are_those_of_t
     recorded = {Why.NOT_RUNNING, Why.SUSPENDED, Why.REBOOTED}
     gaps = sum(span.seconds for span in spans[:-1] if span.why in recorded)
     with ReportReader(tmp_path / DATABASE_FILE) as reader:
-        assert gaps == pytest.approx(reader.tallies()[0].blind)
+        assert gaps == pytest.approx(reader.counters()[0].monitoring_gap)
         (outage, _) = reader.outages()
         assert outage.back is not None
     down = [span for span in spans if span.kind is Kind.DOWN]
@@ -185,7 +203,7 @@ def test_a_journal_that_begins_in_the_middle_tells_the_same_of_the_rest(tmp_path
             assert _after(row.at, rest.timeline) == _after(row.at, whole), row.seq
 
 
-def _after(at: Moment, timeline: Timeline) -> list[tuple[Kind, Moment, Moment, int | None]]:
+def _after(at: Timestamp, timeline: Timeline) -> list[tuple[Kind, Timestamp, Timestamp, int | None]]:
     """The intervals from then on. Why there is a gap is not known where it began before."""
     spans = [span for span in timeline.spans if span.end.steady > at.steady]
     return [(span.kind, max(span.start, at), span.end, span.outage) for span in spans]

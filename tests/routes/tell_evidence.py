@@ -11,7 +11,7 @@ import sys
 
 from msgspec import structs
 
-from connmon_agent.routes.kernel import finds_way
+from connmon_agent.routes.kernel import has_route
 from connmon_agent.routes.netlink import NetlinkWatch, open_socket
 from connmon_agent.routes.views import SystemView
 
@@ -22,7 +22,7 @@ async def tell() -> None:
     watch = NetlinkWatch(open_socket(), SystemView().read, recheck=NEVER)
     told = None
     while True:
-        if (seen := {**structs.asdict(watch.read()), "way": finds_way()}) != told:
+        if (seen := {**structs.asdict(watch.read()), "way": has_route()}) != told:
             told = seen
             print(json.dumps(seen), flush=True)
         await watch.changed()

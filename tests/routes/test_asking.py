@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from connmon_agent.routes.asking import check_refusal, parse_kind, parse_way, read_ways
+from connmon_agent.routes.asking import check_refusal, parse_hop, parse_kind, read_hops
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 ROUTE, LINK = bytes(12), bytes(16)  # the fixed parts: nothing in them is looked at
@@ -48,7 +48,7 @@ IPV6 = socket.inet_pton(V6, "fe80::1")
     ],
 )
 def test_the_next_hops_of_a_route(message: bytes, hops: list[tuple[int, str | None]]) -> None:
-    assert list(parse_way(message)) == hops
+    assert list(parse_hop(message)) == hops
 
 
 @pytest.mark.parametrize(
@@ -87,5 +87,5 @@ def test_an_answer_that_there_is_no_route_is_told_from_one_that_nobody_may_ask(
 
 @pytest.mark.skipif(not hasattr(socket, "AF_NETLINK"), reason="asks Linux")
 def test_the_kernel_answers() -> None:
-    ways = read_ways()
-    assert ways is None or all(way.version in (4, 6) and way.interface for way in ways)
+    hops = read_hops()
+    assert hops is None or all(way.version in (4, 6) and way.interface for way in hops)

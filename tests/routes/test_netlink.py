@@ -10,7 +10,7 @@ import struct
 import pytest
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.sightings import Evidence
+from connmon_agent.core.observations import Evidence
 from connmon_agent.routes.netlink import RECHECK_INTERVAL, NetlinkWatch, TruncatedMessage, may_matter, parse_messages
 
 pytestmark = pytest.mark.linux_alone(reason="netlink")

@@ -8,7 +8,7 @@ import socket
 import pytest
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.sightings import Evidence
+from connmon_agent.core.observations import Evidence
 from connmon_agent.ports import LinkWatch
 from connmon_agent.routes import open_link_watch
 from connmon_agent.routes.netlink import NetlinkWatch

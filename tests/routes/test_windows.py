@@ -10,32 +10,32 @@ import pytest
 from tests.fakes.ip_helpers import FakeIpHelper
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.sightings import Evidence
+from connmon_agent.core.observations import Evidence
 from connmon_agent.probes.default_routes import DefaultRoute
-from connmon_agent.probes.windows_routes import is_running, read_table, read_ways
+from connmon_agent.probes.windows_routes import is_running, read_hops, read_table
 from connmon_agent.routes.kernel import FAR_AWAY
 from connmon_agent.routes.notified import NotifiedWatch
 from connmon_agent.routes.windows import open_windows_watch
-from connmon_agent.windows_api.network_rows import Interface, Route
+from connmon_agent.windows_api.network_rows import Interface, RouteRow
 
 ETHERNET, MOBILE = 1, 2
 IPV4, IPV6 = (address for _, address in FAR_AWAY)
-LAN = Route(ETHERNET, 12, 4, 0, 0, "192.0.2.1")
-LAN_IPV6 = Route(ETHERNET, 12, 6, 0, 256, "fe80::1%12")
-LTE = Route(MOBILE, 13, 4, 0, 0, "198.51.100.1")
+LAN = RouteRow(ETHERNET, 12, 4, 0, 0, "192.0.2.1")
+LAN_IPV6 = RouteRow(ETHERNET, 12, 6, 0, 256, "fe80::1%12")
+LTE = RouteRow(MOBILE, 13, 4, 0, 0, "198.51.100.1")
 
 
 def site() -> FakeIpHelper:
     """A machine with a cable and, as a second way, a modem."""
     return FakeIpHelper(
         interfaces={ETHERNET: Interface("Ethernet", True), MOBILE: Interface("Mobilfunk", True)},
-        routes=[LTE, LAN, LAN_IPV6, Route(ETHERNET, 12, 4, 24, 0)],
+        routes=[LTE, LAN, LAN_IPV6, RouteRow(ETHERNET, 12, 4, 24, 0)],
         best={IPV4: LAN, IPV6: LAN_IPV6},
         metrics={ETHERNET: 25, MOBILE: 55},
     )
 
 
-def pull_cable(helper: FakeIpHelper, *, best: dict[str, Route] | None) -> None:
+def pull_cable(helper: FakeIpHelper, *, best: dict[str, RouteRow] | None) -> None:
     """As Windows has it then: the medium is gone, and the routes with it."""
     helper.interfaces[ETHERNET] = Interface("Ethernet", False)
     helper.routes = [route for route in helper.routes or [] if route.luid != ETHERNET]
@@ -56,26 +56,26 @@ def test_the_default_routes_have_the_metric_of_their_interface_on_top() -> None:
 
 def test_a_table_that_cannot_be_read_says_nothing() -> None:
     helper = FakeIpHelper(routes=None, best=None)
-    assert (read_table(helper), read_ways(helper, (IPV4, IPV6))) == (None, None)
+    assert (read_table(helper), read_hops(helper, (IPV4, IPV6))) == (None, None)
 
 
 def test_the_route_of_an_interface_that_has_just_gone_is_left_out() -> None:
     helper = site()
     del helper.interfaces[ETHERNET]
     assert read_table(helper) == [DefaultRoute("Mobilfunk", 4, 55, "198.51.100.1")]
-    assert read_ways(helper, (IPV4, IPV6)) == []
+    assert read_hops(helper, (IPV4, IPV6)) == []
     assert is_running(helper, "Ethernet") is False
 
 
 def test_without_ipv6_in_the_system_there_is_no_way_by_it() -> None:
     class WithoutIpv6(FakeIpHelper):
-        def find_route(self, address: str) -> Route | None:
+        def find_route(self, address: str) -> RouteRow | None:
             if ":" in address:
                 raise OSError(22, "Request not supported.")
             return super().find_route(address)
 
     helper = WithoutIpv6(interfaces=site().interfaces, best={IPV4: LAN})
-    assert read_ways(helper, (IPV4, IPV6)) == [DefaultRoute("Ethernet", 4, 0, "192.0.2.1")]
+    assert read_hops(helper, (IPV4, IPV6)) == [DefaultRoute("Ethernet", 4, 0, "192.0.2.1")]
 
 
 def test_the_way_out_is_told_with_its_gateway() -> None:

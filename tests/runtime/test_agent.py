@@ -200,7 +200,7 @@ def test_a_service_that_gave_up_before_is_told_of_in_each_outage() -> None:
         before = len(site.disk.commits)
         await site.live_through_outage()
         notes = [note for commit in site.disk.commits[before:] for note in commit.step.notes]
-        told = [sentence for name, sentence in notes if name == "db"]
+        told = [record for name, record in notes if name == "db"]
         assert len(told) == 1 and told[0].startswith("skipped: gave up before and needs `rearm db`: ")
         assert "gave up: db" in site.world.link.reason
 
@@ -495,7 +495,7 @@ def test_an_event_that_our_own_parts_disagree_about_is_passed_over_and_told() ->
         await site.wait(5.0)
         site.disk.before = None
         await site.until_link("OFFLINE")
-        assert any("internal error" in sentence.text and "RoundFinished" in sentence.text for sentence in site.said)
+        assert any("internal error" in record.text and "RoundFinished" in record.text for record in site.said)
 
     run_virtually(story())
 
@@ -519,14 +519,14 @@ def entered(step: object, state: str) -> bool:
     return any(transition.dest == state for transition in step.transitions)  # type: ignore[attr-defined]  # a Step
 
 
-@pytest.mark.parametrize(("moment", "condition"), KILLS)
-def test_after_a_kill_the_next_start_goes_on_and_restarts_nothing_twice(moment: str, condition: object) -> None:
+@pytest.mark.parametrize(("timestamp", "condition"), KILLS)
+def test_after_a_kill_the_next_start_goes_on_and_restarts_nothing_twice(timestamp: str, condition: object) -> None:
     async def story() -> None:
         site = Site(plan_of("web"))
         await site.start()
         await site.until_link("ONLINE")
         await site.wait(1.0)
-        site.die_at(moment, condition)  # type: ignore[arg-type]  # a predicate of event and step
+        site.die_at(timestamp, condition)  # type: ignore[arg-type]  # a predicate of event and step
         site.link.up = False
         await site.wait(10.0)
         site.link.up = True

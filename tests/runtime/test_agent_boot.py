@@ -6,7 +6,7 @@ import pytest
 from tests.fakes.sites import Site, plan_of
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.sightings import Evidence, Failure, ProbeResult
+from connmon_agent.core.observations import Evidence, Failure, ProbeResult
 
 UNREACHABLE = tuple(
     ProbeResult(f"tcp 192.0.2.{n}:443", "tcp", False, None, "network is unreachable", "ipv4", Failure.UNREACHABLE)
@@ -27,7 +27,7 @@ def test_a_boot_that_is_slower_than_the_agent_restarts_nothing(dhcp: float) -> N
         site.watch.evidence, site.link.shows = Evidence(default_route=False, versions=()), UNREACHABLE
         await site.start()
         await site.wait(dhcp)
-        assert (site.world.link.state, site.disk.sight) == ("STARTING", None)
+        assert (site.world.link.state, site.disk.measured_quality) == ("STARTING", None)
         site.link.shows = None
         site.watch.show(**{name: getattr(READY, name) for name in READY.__struct_fields__})
         await site.wait(120.0)

@@ -14,7 +14,7 @@ from tests.runtime.test_agent_verdict import found
 
 from connmon_agent.cli.decisions import verify_journal
 from connmon_agent.core.events import AgentStarted
-from connmon_agent.core.sightings import ProbeResult
+from connmon_agent.core.observations import ProbeResult
 from connmon_agent.store.reading import Reader
 
 GOOD, BAD = found("tcp:ok dns:ok http:ok"), found("tcp:silent dns:silent http:silent")

@@ -66,7 +66,7 @@ def test_the_services_and_the_log_say_until_when_and_why() -> None:
         told = "restarts of available services are held back for "
         assert f"queued for a restart; {told}" in site.world.services["web"].reason
         assert site.world.services["web"].reason.endswith("the link is flapping, 3 outages in the last hour")
-        assert any(sentence.about == "link" and sentence.text.startswith(told) for sentence in site.said)
+        assert any(record.about == "link" and record.text.startswith(told) for record in site.said)
         await site.wait(site.plan.link.hold + 1.0)
         assert told in site.world.link.reason
 

@@ -29,7 +29,7 @@ def test_a_full_disk_stops_restarts_and_not_the_watch() -> None:
         site.link.up = True
         await site.wait(120.0)
         assert site.restarts("web") == 0
-        assert any("nothing is restarted: disk full" in sentence.text for sentence in site.said)
+        assert any("nothing is restarted: disk full" in record.text for record in site.said)
 
     run_virtually(story())
 
@@ -48,7 +48,7 @@ def test_an_outage_that_the_disk_could_not_record_is_recovered_once_it_can(fail:
         site.disk.fail = None
         await site.until(lambda: site.restarts("web") == 1)
         await site.until_link("ONLINE")
-        assert any("is writable again" in sentence.text for sentence in site.said)
+        assert any("is writable again" in record.text for record in site.said)
         assert (site.world.outages, site.restarts("web")) == (1, 1)
         assert recorded_rounds(site) == sorted(set(recorded_rounds(site)))
 
@@ -70,7 +70,7 @@ def test_a_disk_that_cannot_be_written_is_told_once_and_each_change_of_the_link_
         await site.wait(120.0)
         site.disk.fail = None
         await site.wait(120.0)
-        told = [sentence.text for sentence in site.said]
+        told = [record.text for record in site.said]
         assert sum("the state file cannot be written" in text for text in told) == 1
         assert sum("-> OFFLINE" in text for text in told) == 1
 

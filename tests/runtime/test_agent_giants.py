@@ -9,7 +9,7 @@ from tests.fakes.soundness import Witness
 from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.events import Order
-from connmon_agent.core.sightings import Failure, ProbeResult
+from connmon_agent.core.observations import Failure, ProbeResult
 from connmon_agent.store.layout import EVENTS, STEPS, WORLDS, StepBody
 from connmon_agent.texts import LONGEST_RECORD
 
@@ -84,7 +84,7 @@ def test_no_giant_gets_into_the_journal_the_world_or_the_log(story: object) -> N
         await story(site)  # type: ignore[operator]  # each is one of the above
         weights = weigh(site)
         assert all(weight <= MOST for weight in weights.values()), weights
-        assert max(len(sentence.text) for sentence in site.said) <= LONGEST_RECORD
+        assert max(len(record.text) for record in site.said) <= LONGEST_RECORD
         assert any("characters in all" in EVENTS.to_text(commit.event) for commit in site.disk.commits) or (
             any("characters in all" in (result.reason or "") for result in site.disk.results)
         )

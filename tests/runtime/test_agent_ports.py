@@ -161,7 +161,7 @@ def test_it_goes_back_to_the_primary_port_once_that_is_free_and_no_connection_is
         assert ports_of(site) == {"web": 8081}
         site.open_connections["web"] = 0
         await site.until(lambda: ports_of(site) == {"web": 8080})
-        assert any("moving from port 8081 to 8080" in sentence.text for sentence in site.said)
+        assert any("moving from port 8081 to 8080" in record.text for record in site.said)
         assert site.forwards.listening == {"web": 8080}
 
     live(WEB, story)
@@ -203,14 +203,14 @@ def test_an_agent_that_was_killed_comes_back_to_the_port_it_had() -> None:
     live(WEB, story)
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("timestamp", ["before", "after"])
 @pytest.mark.parametrize("event", [PortsSeen, ListenAnswered])
 def test_killed_around_any_decision_about_a_port_it_ends_with_one_that_it_listens_on(
-    moment: str, event: type[object]
+    timestamp: str, event: type[object]
 ) -> None:
     async def story(site: Site) -> None:
         await site.start()
-        site.die_at(moment, lambda happened, step: isinstance(happened, event))
+        site.die_at(timestamp, lambda happened, step: isinstance(happened, event))
         await site.wait(5)
         await site.kill()
         await site.start()

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from tests.fakes.sites import FakeLink, Site, plan_of
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.causes import Cause
 from connmon_agent.core.events import Order, QualityChanged
-from connmon_agent.core.sightings import ProbeResult, Quality
+from connmon_agent.core.link.causes import Cause
+from connmon_agent.core.observations import ProbeResult, Quality
 from connmon_agent.core.world import LinkState
 
 
@@ -43,7 +43,11 @@ async def poor_site(*names: str) -> tuple[Site, PoorLink]:
 
 def classes(site: Site) -> list[Quality]:
     """The quality in every event that told of one."""
-    return [commit.event.sight.quality for commit in site.disk.commits if isinstance(commit.event, QualityChanged)]
+    return [
+        commit.event.measured_quality.quality
+        for commit in site.disk.commits
+        if isinstance(commit.event, QualityChanged)
+    ]
 
 
 def test_a_lossy_link_is_degraded_with_the_figure_and_never_offline() -> None:
@@ -113,7 +117,7 @@ def test_bad_rounds_make_an_outage_of_a_lossy_link_and_its_losses_are_forgotten_
         await site.until_link("DEGRADED")
         link.up = False
         await site.until_link("OFFLINE")
-        assert site.world.link.sight is None
+        assert site.world.link.measured_quality is None
         link.up, link.losing = True, False
         await site.until_link("ONLINE")
         await site.wait(120.0)
@@ -169,7 +173,7 @@ def test_an_agent_that_was_started_again_measures_anew() -> None:
         await site.until_link("DEGRADED")
         await site.kill()
         await site.start()
-        assert site.world.link.sight is None
+        assert site.world.link.measured_quality is None
         await site.until(lambda: site.world.link.cause == Cause.LOSSY)
         assert site.world.link.state == LinkState.DEGRADED
 
@@ -179,10 +183,14 @@ def test_an_agent_that_was_started_again_measures_anew() -> None:
 def test_the_figures_are_kept_with_every_round() -> None:
     async def story() -> None:
         site, link = await poor_site()
-        assert site.disk.sight is not None
-        assert (site.disk.sight.quality, site.disk.sight.loss, site.disk.sight.p95_ms) == (Quality.GOOD, 0.0, 10.0)
+        assert site.disk.measured_quality is not None
+        assert (
+            site.disk.measured_quality.quality,
+            site.disk.measured_quality.loss,
+            site.disk.measured_quality.p95_ms,
+        ) == (Quality.GOOD, 0.0, 10.0)
         link.losing = True
         await site.wait(90.0)
-        assert 0.3 < site.disk.sight.loss < 0.37
+        assert 0.3 < site.disk.measured_quality.loss < 0.37
 
     run_virtually(story())

@@ -14,12 +14,12 @@ from msgspec.structs import replace
 from tests.fakes.sites import FakeLink, Site, plan_of
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.causes import Cause
 from connmon_agent.core.events import QualityChanged, RoundFinished
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.link.causes import Cause
+from connmon_agent.core.link.quiet_rounds import EVERY_TARGET
+from connmon_agent.core.observations import Failure, ProbeResult, Quality
 from connmon_agent.core.plan import Plan
-from connmon_agent.core.quiet import EVERY_TARGET
-from connmon_agent.core.sightings import Failure, ProbeResult, Quality
+from connmon_agent.core.timestamps import Timestamp
 
 NAMES = ("dns 192.0.2.2", "tcp 192.0.2.1:443", "http://192.0.2.3/")
 KINDS = ("dns", "tcp", "http")
@@ -170,10 +170,10 @@ def test_the_loss_that_is_told_is_the_loss_that_there_is(chance: float, quality:
         seen, figures = set(), []
         for _ in range(120):
             await site.wait(30.0)
-            sight = site.disk.sight
-            assert sight is not None
-            seen.add(sight.quality)
-            figures.append(sight.loss)
+            measured_quality = site.disk.measured_quality
+            assert measured_quality is not None
+            seen.add(measured_quality.quality)
+            figures.append(measured_quality.loss)
         return seen, figures
 
     seen, figures = run_virtually(story())
@@ -200,7 +200,11 @@ def test_a_metered_link_that_loses_packets_is_called_so_too_from_a_longer_window
         site, link = await quiet_site(metered())
         link.chance = 0.5
         await site.until(lambda: site.world.link.cause == Cause.LOSSY, within=3600.0)
-        told = [commit.event.sight.quality for commit in site.disk.commits if isinstance(commit.event, QualityChanged)]
+        told = [
+            commit.event.measured_quality.quality
+            for commit in site.disk.commits
+            if isinstance(commit.event, QualityChanged)
+        ]
         assert set(told) == {Quality.LOSSY}
 
     run_virtually(story())
@@ -256,12 +260,12 @@ def test_a_gap_of_a_metered_pace_is_no_blind_time() -> None:
         await site.kill()
         await site.wait(20.0)
         await site.start()
-        assert site.world.blind is None
+        assert site.world.monitoring_gap is None
         await site.kill()
         await site.wait(200.0)
         await site.start()
-        blind = site.world.blind
-        assert blind is not None and isinstance(blind.since, Moment)
+        monitoring_gap = site.world.monitoring_gap
+        assert monitoring_gap is not None and isinstance(monitoring_gap.since, Timestamp)
 
     run_virtually(story())
 
@@ -277,7 +281,7 @@ def test_a_connection_that_becomes_metered_is_spared_at_once_and_one_that_is_non
         site.metered = False
         site.watch.show(gateway="192.0.2.253")  # the way out has changed: it is asked at once
         await site.until(lambda: site.world.link.metered is False, within=5.0)
-        told = [sentence.text for sentence in site.said if "metered" in sentence.text]
+        told = [record.text for record in site.said if "metered" in record.text]
         assert told == ["metered connection: yes (NetworkManager)", "metered connection: no (NetworkManager)"]
 
     run_virtually(story())

@@ -135,21 +135,21 @@ def test_time_without_a_link_does_not_count_against_a_service_that_is_refused() 
     run_virtually(story())
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_death_at_a_refusal_neither_loses_nor_doubles_a_charge(moment: str) -> None:
+@pytest.mark.parametrize("timestamp", ["before", "after"])
+def test_a_death_at_a_refusal_neither_loses_nor_doubles_a_charge(timestamp: str) -> None:
     async def story() -> None:
         site = Site(plan_of("web", max_restart_attempts=2))
         site.cluster.refusals = [("denied", POLICY)] * 2
         await site.start()
         await site.lose_link()
         site.link.up = True
-        site.die_at(moment, lambda event, step: isinstance(event, RestartAnswered))
+        site.die_at(timestamp, lambda event, step: isinstance(event, RestartAnswered))
         await site.until(lambda: site.disk.dead)
         await site.kill()
         await site.start()
         await site.until_link("ONLINE")
         # Killed before the answer was recorded, the request was sent again, and its first copy might still arrive.
-        charged = 2 if moment == "before" else 1
+        charged = 2 if timestamp == "before" else 1
         assert (site.restarts("web"), web(site).attempts) == (1, charged)
 
     run_virtually(story())

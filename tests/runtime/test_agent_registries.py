@@ -10,10 +10,10 @@ from tests.fakes.soundness import Witness
 from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.events import Inspected, Order
-from connmon_agent.core.explanations import explain_service
+from connmon_agent.core.observations import Observation, Pull, Reach, RegistryAnswer
 from connmon_agent.core.plan import Plan
-from connmon_agent.core.sightings import Pull, Reach, RegistryAnswer, Sighting
 from connmon_agent.core.world import ServiceState
+from connmon_agent.explain.explanations import explain_service
 from connmon_agent.store.layout import EVENTS
 
 HUB = Pull("docker.io", "nginx:1.25", "imagePullPolicy Always")
@@ -164,7 +164,7 @@ def test_the_answer_is_recorded_with_the_event_and_explained() -> None:
             commit.event.seen
             for commit in site.disk.commits
             if isinstance(commit.event, Inspected)
-            and isinstance(commit.event.seen, Sighting)
+            and isinstance(commit.event.seen, Observation)
             and any(one.dest == ServiceState.WAITING for one in commit.step.transitions)
             and commit.event.seen.pulls
         ][-1:]

@@ -10,8 +10,8 @@ from tests.fakes.sites import FakeCluster, FakeLink, Site, Workload, plan_of
 from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.events import Configured, Inspected, RoundFinished
+from connmon_agent.core.observations import Failure, Observation, ProbeResult, Unobserved
 from connmon_agent.core.plan import Plan, ServicePlan
-from connmon_agent.core.sightings import Failure, ProbeResult, Sighting, Unseen
 
 OLD, NEW = "http://old.example/", "http://new.example/"
 
@@ -88,7 +88,7 @@ def test_bad_rounds_of_the_old_targets_do_not_count_towards_the_new_fall() -> No
 class SlowCluster(FakeCluster):
     """Takes a second for a look."""
 
-    async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
+    async def inspect(self, service: ServicePlan, *, closely: bool) -> Observation | Unobserved:
         seen = await super().inspect(service, closely=closely)
         await asyncio.sleep(1.0)
         return seen
@@ -112,7 +112,7 @@ def test_a_look_at_the_old_workload_is_no_look_at_the_new_one(other: str) -> Non
         await site.wait(5.0)
         events = [commit.event for commit in site.disk.commits]
         seen = [event.seen for event in events if isinstance(event, Inspected)]
-        assert seen and all(isinstance(one, Sighting) and not one.exists for one in seen)
+        assert seen and all(isinstance(one, Observation) and not one.exists for one in seen)
         await site.stop()
 
     run_virtually(story())

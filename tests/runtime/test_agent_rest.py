@@ -11,8 +11,8 @@ from tests.fakes.sites import FakeLink, Site, plan_of
 from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.events import AgentStarted
+from connmon_agent.core.observations import Failure, ProbeResult
 from connmon_agent.core.plan import Plan
-from connmon_agent.core.sightings import Failure, ProbeResult
 
 HOUR = 3_600.0
 API = ProbeResult("api 192.0.2.9:6443", "api", True, 1.0)

@@ -81,7 +81,7 @@ def test_a_loss_of_the_token_after_the_recovery_is_told_once() -> None:
         await site.live_through_outage()
         assert site.state("web") == "READY"
         await site.wait(600.0)
-        told = [sentence.text for sentence in site.said if "removed the restart annotations" in sentence.text]
+        told = [record.text for record in site.said if "removed the restart annotations" in record.text]
         assert told == [f"{WHO}; if this is a controller, {REMEDY}"]
         await site.live_through_outage()  # the next restart rests on the generation, for there is no token
         assert site.restarts("web") == 2

@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.sites import Site, plan_of
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.sightings import Failure, ProbeResult
+from connmon_agent.core.observations import Failure, ProbeResult
 
 
 def found(words: str) -> tuple[ProbeResult, ...]:

@@ -10,9 +10,9 @@ from tests.fakes.sites import Site, plan_of
 from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.events import AgentStarted, AgentStopped, Configured, Order
-from connmon_agent.core.headlines import headline
-from connmon_agent.core.sightings import ProbeResult
+from connmon_agent.core.observations import ProbeResult
 from connmon_agent.core.world import Service, ServiceState, World
+from connmon_agent.explain.headlines import headline
 from connmon_agent.runtime.announcing import SETTLING
 
 

@@ -161,7 +161,7 @@ def test_a_slow_commit_holds_up_decisions_and_not_the_watch() -> None:
         await site.wait(SLOW_DISK + 5.0)
         assert site.link.rounds > rounds + 5, "rounds go on"
         assert site.world.link.state == "ONLINE", "nothing is true before it is durable"
-        assert any("has not answered for" in sentence.text for sentence in site.said)
+        assert any("has not answered for" in record.text for record in site.said)
         site.disk.slow = 0.0
         await site.until_link("OFFLINE")
         site.link.up = True
@@ -219,7 +219,7 @@ def test_the_agent_ends_in_time_whatever_hangs(hangs: str, monkeypatch: pytest.M
         await site.stop()
         assert asyncio.get_running_loop().time() - began <= STOP_TIMEOUT
         if hangs not in ("disk", "a look"):
-            assert any("it did not stop in time" in sentence.text for sentence in site.said)
+            assert any("it did not stop in time" in record.text for record in site.said)
             assert type(site.disk.commits[-1].event).__name__ == "AgentStopped", "the end is recorded all the same"
         gone.append(True)
 

@@ -17,8 +17,8 @@ from tests.sockets.holders import free_port
 
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import AgentStarted, AgentStopped, Configured, Event, Order, Ordered
-from connmon_agent.core.moments import Moment
 from connmon_agent.core.plan import Kind, ServicePlan
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import World
 from connmon_agent.errors import AlreadyRunning, ConnmonError
 from connmon_agent.loading.configuration import built_in_settings
@@ -27,10 +27,10 @@ from connmon_agent.runtime import lock_watch
 from connmon_agent.runtime.agent import Agent
 from connmon_agent.runtime.build import CREDENTIALS_FOLDER, Runner, open_memory, run_agent
 from connmon_agent.runtime.control_transports.unix_socket import FILE_NAME
+from connmon_agent.runtime.log_records import LogRecord
 from connmon_agent.runtime.logs import Log
 from connmon_agent.runtime.order_recording import record_order
 from connmon_agent.runtime.reloading import Reloads
-from connmon_agent.runtime.sentences import Sentence
 from connmon_agent.settings import JournalSettings, MetricsSettings, Settings, TcpTarget
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
@@ -47,9 +47,9 @@ def settings(tmp_path: Path) -> Settings:
     return replace(erp, plan=structs.replace(erp.plan, services=services), targets=targets, kubernetes=kubernetes)
 
 
-def live(settings: Settings, then: Callable[[Agent, Runner], Awaitable[None]]) -> list[Sentence]:
+def live(settings: Settings, then: Callable[[Agent, Runner], Awaitable[None]]) -> list[LogRecord]:
     """One life of the agent, in which ``then`` is done once it has begun; returns what it said."""
-    said: list[Sentence] = []
+    said: list[LogRecord] = []
     acting: list[asyncio.Task[None]] = []
 
     def on_ready(agent: Agent, runner: Runner) -> None:
@@ -128,13 +128,13 @@ def test_the_charts_in_force_are_kept_with_the_memory(settings: Settings) -> Non
 
 
 def test_steady_time_goes_on_from_one_life_to_the_next(settings: Settings) -> None:
-    moments: list[Moment] = []
+    timestamps: list[Timestamp] = []
     for _ in range(2):
         with open_memory(settings.state_dir) as memory:
-            moments += [memory.clock.now(), memory.clock.now()]
-    steady = [moment.steady for moment in moments]
+            timestamps += [memory.clock.now(), memory.clock.now()]
+    steady = [timestamp.steady for timestamp in timestamps]
     assert steady == sorted(steady)
-    assert steady[-1] - steady[0] == pytest.approx(moments[-1].wall - moments[0].wall, abs=0.5)
+    assert steady[-1] - steady[0] == pytest.approx(timestamps[-1].wall - timestamps[0].wall, abs=0.5)
 
 
 # A life.

@@ -109,5 +109,5 @@ def test_a_task_that_dies_is_counted_and_takes_nothing_with_it(
     assert site.restarts("web") == 1
     assert site.disk.errors is not None
     assert (site.disk.errors.count, site.disk.errors.task) == (deaths.count, name)
-    said = [sentence for sentence in site.said if sentence.level == "error"]
-    assert any(f"internal error in the task {name}: KeyError: 'web'" in sentence.text for sentence in said)
+    said = [record for record in site.said if record.level == "error"]
+    assert any(f"internal error in the task {name}: KeyError: 'web'" in record.text for record in said)

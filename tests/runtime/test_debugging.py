@@ -10,9 +10,9 @@ from tests.fakes.sites import FakeCluster, FakeLink, Workload, plan_of
 from tests.fakes.virtual_time import SimulatedClock, run_virtually
 
 from connmon_agent.core.effects import Listen
-from connmon_agent.core.sightings import ProbeResult, Sighting, Unseen
-from connmon_agent.runtime.debugging import Debugger, describe_round, describe_sight
-from connmon_agent.runtime.sentences import Sentence
+from connmon_agent.core.observations import Observation, ProbeResult, Unobserved
+from connmon_agent.runtime.debugging import Debugger, describe_quality_measured, describe_round
+from connmon_agent.runtime.log_records import LogRecord
 
 
 async def ask_everything(debug: Debugger, clock: SimulatedClock) -> None:
@@ -30,7 +30,7 @@ async def ask_everything(debug: Debugger, clock: SimulatedClock) -> None:
 
 @pytest.mark.parametrize("area", ["probes", "cluster", "forwards", "none"])
 def test_the_areas_that_are_wanted_are_said(area: str) -> None:
-    said: list[Sentence] = []
+    said: list[LogRecord] = []
 
     async def story() -> None:
         clock = SimulatedClock()
@@ -53,7 +53,7 @@ def test_where_nobody_listens_no_text_is_made() -> None:
         raise AssertionError("it was made")
 
     async def story() -> None:
-        Debugger(lambda sentence: None, SimulatedClock().now)("probes", "link", explode)
+        Debugger(lambda record: None, SimulatedClock().now)("probes", "link", explode)
 
     run_virtually(story())
 
@@ -73,13 +73,15 @@ def test_a_round_is_described_with_what_failed() -> None:
 @pytest.mark.parametrize(
     ("seen", "told"),
     [
-        (Unseen("timeout", "no answer within 5 s"), "unknown, timeout: no answer within 5 s"),
-        (Sighting(exists=False), "it does not exist"),
+        (Unobserved("timeout", "no answer within 5 s"), "unknown, timeout: no answer within 5 s"),
+        (Observation(exists=False), "it does not exist"),
         (
-            Sighting(generation=4, desired=3, available=2, token="t1", progress="2 of 3", trouble="web-1: OOMKilled"),
+            Observation(
+                generation=4, desired=3, available=2, token="t1", progress="2 of 3", trouble="web-1: OOMKilled"
+            ),
             "2/3 available, rollout complete, generation 4, token t1, 2 of 3, web-1: OOMKilled",
         ),
     ],
 )
 def test_a_look_at_a_workload_is_described_as_kubectl_would(seen: Any, told: str) -> None:
-    assert describe_sight(seen) == told
+    assert describe_quality_measured(seen) == told

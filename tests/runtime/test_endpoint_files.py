@@ -13,7 +13,7 @@ from tests.fakes.local_ports import with_ports
 from tests.fakes.sites import plan_of
 
 from connmon_agent.core.plan import ForwardPlan
-from connmon_agent.core.urls import host_of, url_of, variable_of
+from connmon_agent.core.ports.urls import host_of, url_of, variable_of
 from connmon_agent.core.world import Forward, ForwardState, World
 from connmon_agent.runtime.endpoint_files import EndpointFiles
 

@@ -7,7 +7,7 @@ from tests.fakes.sites import FakeWatch, Site, plan_of
 from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.events import EvidenceChanged
-from connmon_agent.core.sightings import Evidence
+from connmon_agent.core.observations import Evidence
 from connmon_agent.core.world import LinkState
 
 BUDGET = 0.5  # seconds from a lost carrier to a durable OFFLINE
@@ -31,11 +31,11 @@ def told(site: Site) -> list[Evidence]:
     [{"carrier": False}, {"default_route": False, "gateway": None}, {"carrier": False, "default_route": False}],
     ids=["carrier", "default route", "both"],
 )
-@pytest.mark.parametrize("moment", [0.0, 0.005, 0.3, 1.0, 1.7, 1.99])
-def test_hard_evidence_and_one_bad_round_are_an_outage(lost: dict[str, object], moment: float) -> None:
+@pytest.mark.parametrize("timestamp", [0.0, 0.005, 0.3, 1.0, 1.7, 1.99])
+def test_hard_evidence_and_one_bad_round_are_an_outage(lost: dict[str, object], timestamp: float) -> None:
     async def story() -> None:
         site = await online_site()
-        await site.wait(moment)
+        await site.wait(timestamp)
         before = site.clock.now().steady
         site.link.up = False
         site.watch.show(**lost)
@@ -130,7 +130,7 @@ def test_evidence_is_recorded_at_the_start_and_when_it_is_new() -> None:
         await site.wait(1.0)
         assert told(site) == [at_first, site.watch.evidence]
         assert site.world.link.evidence == site.watch.evidence
-        assert "default route: wwan0 via 192.168.0.1" in [sentence.text for sentence in site.said]
+        assert "default route: wwan0 via 192.168.0.1" in [record.text for record in site.said]
         await site.stop()
         assert site.watch.closed
 

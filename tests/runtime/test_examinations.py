@@ -22,7 +22,6 @@ from tests.fakes.memories import live_through_an_outage
 from tests.fakes.statefiles import tampered
 
 from connmon_agent.core.plan import Kind, ServicePlan
-from connmon_agent.embedded.kubernetes import NEWEST, Answer, EmbeddedKubernetes, Manifest, Pace, manifests
 from connmon_agent.loading.charts import PLACES
 from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.presence import LOCK_FILE, AgentLock
@@ -40,6 +39,7 @@ from connmon_agent.runtime.findings import Finding, good, note
 from connmon_agent.settings import Settings
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
+from connmon_lab.kubernetes import NEWEST, Answer, EmbeddedKubernetes, Manifest, Timing, manifests
 
 Json = dict[str, Any]
 
@@ -287,7 +287,7 @@ async def look_at_cluster(
     registries: dict[str, str] | None = None,
 ) -> dict[str, Finding]:
     """What is found where the Deployment web runs, after ``prepare``."""
-    async with EmbeddedKubernetes(pace=Pace(ready_after=0.01), namespaces=("shop",)) as api:
+    async with EmbeddedKubernetes(pace=Timing(ready_after=0.01), namespaces=("shop",)) as api:
         api.create(manifest or manifests.deployment("web", "shop"))
         prepare(api)
         settings = settings_for(folder, service, kubeconfig=api.write_kubeconfig(folder / "kubeconfig"))
@@ -424,7 +424,7 @@ def test_a_registry_out_of_reach_is_named_where_a_restart_would_end_what_works(t
 
 def test_a_namespace_without_any_of_the_workloads_is_one_finding(tmp_path: Path) -> None:
     async def look() -> list[Finding]:
-        async with EmbeddedKubernetes(pace=Pace(ready_after=0.0), namespaces=("shop",)) as api:
+        async with EmbeddedKubernetes(pace=Timing(ready_after=0.0), namespaces=("shop",)) as api:
             for name in ("jaeger", "grafana"):
                 api.create(manifests.deployment(name, "default"))
             kubeconfig = api.write_kubeconfig(tmp_path / "kubeconfig")

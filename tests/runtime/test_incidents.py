@@ -18,15 +18,15 @@ from tests.fakes.virtual_time import run_virtually
 from connmon_agent.cli.rendering.status_document import status_document
 from connmon_agent.cli.rendering.status_text import render_status
 from connmon_agent.core.events import ForwardChecked
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.observations import InternalErrors
 from connmon_agent.core.plan import ForwardPlan
-from connmon_agent.core.sightings import InternalErrors
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.runtime.evidence import EvidenceObserver
 from connmon_agent.runtime.incidents import LONGEST_TEXT, REPEAT, Incidents, describe_error
+from connmon_agent.runtime.log_records import LogRecord
 from connmon_agent.runtime.logs import MAIN_LOG, Log
 from connmon_agent.runtime.observers import InspectionObserver, Observer, RoundObserver, TimerObserver
 from connmon_agent.runtime.port_observers import CheckObserver, PortObserver, TrafficObserver
-from connmon_agent.runtime.sentences import Sentence
 from connmon_agent.settings import LoggingSettings
 
 OBSERVERS: list[type[Observer]] = [
@@ -117,7 +117,7 @@ def test_a_check_of_a_service_that_a_reload_takes_away_and_brings_back_goes_on(
     checks = 0
     check = FakeForwards.check
 
-    async def count(forwards: FakeForwards, service: str, began: Moment) -> ForwardChecked:
+    async def count(forwards: FakeForwards, service: str, began: Timestamp) -> ForwardChecked:
         nonlocal checks
         checks += 1
         return await check(forwards, service, began)
@@ -144,7 +144,7 @@ def test_forwards_that_a_reload_brought_are_checked_when_a_client_fails(monkeypa
     checked: list[FakeForwards] = []
     check = FakeForwards.check
 
-    async def note(forwards: FakeForwards, service: str, began: Moment) -> ForwardChecked:
+    async def note(forwards: FakeForwards, service: str, began: Timestamp) -> ForwardChecked:
         checked.append(forwards)
         return await check(forwards, service, began)
 
@@ -166,8 +166,8 @@ def test_forwards_that_a_reload_brought_are_checked_when_a_client_fails(monkeypa
     run_virtually(story())
 
 
-def speak(error: BaseException | None, *, context: dict[str, Any] | None = None) -> tuple[Sentence, InternalErrors]:
-    said: list[Sentence] = []
+def speak(error: BaseException | None, *, context: dict[str, Any] | None = None) -> tuple[LogRecord, InternalErrors]:
+    said: list[LogRecord] = []
     noted: list[InternalErrors] = []
     incidents = Incidents(now=lambda: at(0), say=said.append, note=noted.append)
     incidents(None, {"message": "a callback failed", "exception": error, **(context or {})})  # type: ignore[arg-type]  # it is not used
@@ -182,7 +182,7 @@ def raised(error: Exception) -> Exception:
 
 
 def test_the_same_failure_is_counted_each_time_and_logged_once_a_minute() -> None:
-    said: list[Sentence] = []
+    said: list[LogRecord] = []
     noted: list[InternalErrors] = []
     seconds = 0.0
     incidents = Incidents(now=lambda: at(seconds), say=said.append, note=noted.append)
@@ -197,9 +197,9 @@ def test_the_same_failure_is_counted_each_time_and_logged_once_a_minute() -> Non
 def test_a_traceback_is_in_the_log_file_and_never_on_the_terminal(
     format: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sentence, errors = speak(raised(KeyError("web")))
+    record, errors = speak(raised(KeyError("web")))
     with closing(Log(LoggingSettings(dir=tmp_path, format=format))) as log:
-        log(sentence)
+        log(record)
     told = capsys.readouterr().err
     assert "Traceback" not in told and len(told.splitlines()) == 1
     assert "KeyError: 'web'" in told
@@ -226,9 +226,9 @@ def test_an_error_without_end_is_cut() -> None:
 
 def test_an_error_names_the_place_in_our_own_code() -> None:
     try:
-        Moment(1.0, 2.0).plus("x")  # type: ignore[arg-type]  # so that our own code fails
+        Timestamp(1.0, 2.0).plus("x")  # type: ignore[arg-type]  # so that our own code fails
     except TypeError as error:
-        assert "(core/moments.py:" in describe_error(error, "")
+        assert "(core/timestamps.py:" in describe_error(error, "")
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from tests.fakes.sites import FakeCluster, FakeLink, Workload, plan_of
 from tests.fakes.virtual_time import SimulatedClock, run_virtually
 
 from connmon_agent.core.events import Event, Inspected, RoundFinished, TimerDue
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.observations import Observation, ProbeResult, Unobserved
 from connmon_agent.core.plan import LinkPlan, ServicePlan
-from connmon_agent.core.sightings import ProbeResult, Sighting, Unseen
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import Link, LinkState, Outage, Service, World
 from connmon_agent.runtime.observers import (
     MOST_ROUNDS_AT_ONCE,
@@ -26,7 +26,7 @@ from connmon_agent.runtime.observers import (
 )
 
 PLAN = replace(plan_of("web", "db"), link=LinkPlan(check_interval=2.0, confirm_interval=0.5))
-THEN = Moment(1_000.0, 1_795_000_000.0)
+THEN = Timestamp(1_000.0, 1_795_000_000.0)
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Stage:
             timers = {name: due for name, due in self.world.timers.items() if name != event.timer}
             self.world = replace(self.world, timers=timers)
 
-    def note(self, at: Moment, results: tuple[ProbeResult, ...], known: tuple[ProbeResult, ...]) -> None:
+    def note(self, at: Timestamp, results: tuple[ProbeResult, ...], known: tuple[ProbeResult, ...]) -> None:
         self.noted += 1
 
     async def watch(self, observer: Observer, *, seconds: float) -> list[float]:
@@ -197,7 +197,7 @@ def test_a_head_start_of_others_delays_only_the_first_look() -> None:
 
 
 class BrokenCluster(FakeCluster):
-    async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
+    async def inspect(self, service: ServicePlan, *, closely: bool) -> Observation | Unobserved:
         if service.name == "web":
             raise ZeroDivisionError("a mistake of ours")
         return await super().inspect(service, closely=closely)
@@ -209,8 +209,8 @@ def test_a_mistake_of_ours_while_looking_blinds_for_that_service_alone() -> None
         stage.world = with_services(stage.world, web="READY", db="READY")
         await stage.watch(stage.inspections(BrokenCluster(stage.clock, {"db": Workload()})), seconds=1.0)
         seen = {event.service: event.seen for _, event in stage.events if isinstance(event, Inspected)}
-        assert isinstance(seen["db"], Sighting)
-        assert isinstance(seen["web"], Unseen) and "a mistake of ours" in seen["web"].reason
+        assert isinstance(seen["db"], Observation)
+        assert isinstance(seen["web"], Unobserved) and "a mistake of ours" in seen["web"].reason
 
     run(story())
 

@@ -13,12 +13,12 @@ from tests.fakes.sites import Site, plan_of
 from tests.fakes.statefiles import opened
 from tests.fakes.virtual_time import run_virtually
 
-from connmon_agent.core.tallies import LineTallies, Tallies
+from connmon_agent.core.counters import Counters, LineCounters
 from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.loading.defaults import tcp_target
 from connmon_agent.metrics.catalog import make_families
 from connmon_agent.metrics.exposition import write_text
-from connmon_agent.metrics.http import Request
+from connmon_agent.metrics.http import HttpRequest
 from connmon_agent.runtime.lane import Lane
 from connmon_agent.runtime.loop_watch import LoopWatch
 from connmon_agent.runtime.monitoring_server import Endpoints
@@ -37,8 +37,8 @@ class Counting:
     idle_since: float | None = 0.0
 
     @property
-    def counted(self) -> tuple[Tallies, LineTallies]:
-        return (Tallies(), LineTallies()) if self.journal is None else self.journal.counted
+    def counted(self) -> tuple[Counters, LineCounters]:
+        return (Counters(), LineCounters()) if self.journal is None else self.journal.counted
 
     @property
     def commits(self) -> tuple[tuple[int, ...], float]:
@@ -63,7 +63,7 @@ class Scraper:
         )
 
     async def ask(self, path: str) -> tuple[int, str]:
-        answer = await self._endpoints.answer(Request("GET", path))
+        answer = await self._endpoints.answer(HttpRequest("GET", path))
         return answer.status.value, answer.body
 
     async def series(self) -> dict[str, float]:

@@ -15,7 +15,6 @@ from tests.fakes.wine import on_wine
 from tests.sockets.holders import free_port, held
 
 from connmon_agent.core.plan import ForwardPlan, Kind, Plan, ServicePlan
-from connmon_agent.embedded.kubernetes import EmbeddedKubernetes, ThreadedKubernetes, manifests
 from connmon_agent.kube.calls import Calls
 from connmon_agent.kube.cluster import open_calls
 from connmon_agent.loading.configuration import built_in_settings
@@ -23,6 +22,7 @@ from connmon_agent.runtime.findings import Finding
 from connmon_agent.runtime.port_examinations import examine_ends, examine_metrics, examine_ports
 from connmon_agent.settings import ForwardSettings, KubernetesSettings, MetricsSettings, Settings
 from connmon_agent.sockets.port_ranges import read_ephemeral_range
+from connmon_lab.kubernetes import EmbeddedKubernetes, ThreadedKubernetes, manifests
 
 
 @pytest.fixture

@@ -23,12 +23,12 @@ from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.cli import connmon_agent
 from connmon_agent.core.events import Order
-from connmon_agent.core.sightings import Failure, ProbeResult
+from connmon_agent.core.observations import Failure, ProbeResult
+from connmon_agent.runtime.log_records import LogRecord
 from connmon_agent.runtime.logs import LauncherLog, Log
 from connmon_agent.runtime.logs.journald import encode, fields_of
 from connmon_agent.runtime.logs.keeping import LogKeeper
 from connmon_agent.runtime.logs.lines import clean
-from connmon_agent.runtime.sentences import Sentence
 from connmon_agent.settings import LoggingSettings
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.journal import SqliteJournal
@@ -56,11 +56,11 @@ def batches() -> Iterator[list[Planted]]:
         yield [*kinds[start : start + PLACES], *kinds][:PLACES]
 
 
-def live(folder: Path, texts: list[str]) -> list[Sentence]:
+def live(folder: Path, texts: list[str]) -> list[LogRecord]:
     """An outage and a recovery in which everything that others say is one of ``texts``; returns what was said."""
     probes, (unseen, refusal, trouble, operator, error, cause) = texts[:3], texts[3:]
 
-    async def story() -> list[Sentence]:
+    async def story() -> list[LogRecord]:
         journal = SqliteJournal.open(folder / DATABASE_FILE, boottime=lambda: 50.0, boot_id="boot-1")
         for name, chart in real_charts().items():
             journal.save_chart(name, chart.sha256, chart.text)
@@ -87,7 +87,7 @@ def live(folder: Path, texts: list[str]) -> list[Sentence]:
         disk = FaultyDisk()
         disk.faults["open"] = lambda *_: OSError(errno.EIO, cause)
         log = Log(LoggingSettings(dir=folder / "lost", console=False), disk=disk)
-        log(Sentence(site.clock.now(), "info", "agent", "dropped"))
+        log(LogRecord(site.clock.now(), "info", "agent", "dropped"))
         keeping = asyncio.ensure_future(LogKeeper(log, clock=site.clock, note=direct.note_log_loss).run())
         await site.wait(1.0)
         keeping.cancel()
@@ -109,18 +109,18 @@ def report_to_loop(text: str) -> None:
 
 
 def find_shown(
-    folder: Path, said: list[Sentence], capsys: pytest.CaptureFixture[str], commands: Sequence[str]
+    folder: Path, said: list[LogRecord], capsys: pytest.CaptureFixture[str], commands: Sequence[str]
 ) -> dict[str, str]:
     """Everything that a person, another program or the disk gets."""
     for form in ("text", "json"):
         with closing(Log(LoggingSettings(dir=folder / form, format=form))) as log:
-            for sentence in said:
-                log(sentence)
+            for record in said:
+                log(record)
     launcher = LauncherLog(folder / "text")
-    for sentence in said:
-        launcher(sentence.text)
+    for record in said:
+        launcher(record.text)
     shown = {"stderr": capsys.readouterr().err}
-    entries = [parse(encode(fields_of(clean(sentence)))) for sentence in said]
+    entries = [parse(encode(fields_of(clean(record)))) for record in said]
     shown["journal"] = "\n".join(value for entry in entries for values in entry.values() for value in values)
     for command in commands:
         result = CliRunner().invoke(connmon_agent, ["--state-dir", str(folder), *command.split()])

@@ -79,15 +79,15 @@ async def live(seed: int, *, faults: bool) -> tuple[Site, Counter[str]]:
     if faults:
         site.cluster.faults = [draw.choice(FAULTS) for _ in range(4)]
     site.link.up = True
-    ways: Counter[str] = Counter()
+    possible: Counter[str] = Counter()
     for _ in range(draw.randint(1, 3)):
-        ways[await end_somehow(site, draw)] += 1
+        possible[await end_somehow(site, draw)] += 1
         await site.wait(draw.choice((0.0, 1.0, 30.0)))
         await site.start()
     await site.until_link("ONLINE", within=3600.0)
     await site.wait(60.0)
     await site.stop()
-    return site, ways
+    return site, possible
 
 
 def is_doubt(transition: Transition) -> bool:
@@ -98,11 +98,11 @@ def is_doubt(transition: Transition) -> bool:
 @pytest.mark.parametrize("faults", [False, True], ids=["the cluster answers", "answers are lost"])
 def test_nothing_is_restarted_twice_wherever_the_agent_ends(faults: bool) -> None:
     async def stories() -> None:
-        ways: Counter[str] = Counter()
+        possible: Counter[str] = Counter()
         doubts = 0
         for seed in range(STORIES):
             site, seen = await live(seed, faults=faults)
-            ways += seen
+            possible += seen
             for name in SERVICES:
                 tokens = site.cluster.workloads[name].tokens
                 assert len(tokens) == 1, f"seed {seed}: {name} was restarted {len(tokens)} times"
@@ -110,7 +110,7 @@ def test_nothing_is_restarted_twice_wherever_the_agent_ends(faults: bool) -> Non
                 is_doubt(transition) for commit in site.disk.commits for transition in commit.step.transitions
             )
         # The property proves something: agents ended while the outcome of a restart was not known.
-        assert set(ways) == {"stop", "force", "before", "after"}
+        assert set(possible) == {"stop", "force", "before", "after"}
         assert doubts >= STORIES / 4
 
     run_virtually(stories())

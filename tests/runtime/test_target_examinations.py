@@ -13,11 +13,10 @@ from tests.fakes.memories import remember, start
 from tests.fakes.mornings import at
 from tests.fakes.wine import on_wine
 
-from connmon_agent.core.causes import ADVICE, Cause
 from connmon_agent.core.events import RoundFinished
-from connmon_agent.core.sightings import Evidence, Failure, ProbeResult
+from connmon_agent.core.link.causes import ADVICE, Cause
+from connmon_agent.core.observations import Evidence, Failure, ProbeResult
 from connmon_agent.core.world import Link
-from connmon_agent.embedded.internet import Cut, LoopbackInternet
 from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.loading.defaults import icmp_target, interface_target, tcp_target
 from connmon_agent.presence import AgentLock
@@ -25,6 +24,7 @@ from connmon_agent.probes.echoes import find_obstacle
 from connmon_agent.runtime.findings import Finding
 from connmon_agent.runtime.target_examinations import examine_targets, judge_round, recall_link
 from connmon_agent.settings import Target
+from connmon_lab.internet import Cut, LoopbackInternet
 
 NOTHING_TOLD = Evidence()
 not_told = pytest.mark.skipif(on_wine(), reason="Wine tells nobody that a UDP port is closed")

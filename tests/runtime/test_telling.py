@@ -20,17 +20,17 @@ from connmon_agent.core.events import (
     Event,
     Inspected,
     ListenAnswered,
+    MonitoringGapEnded,
     Order,
     Ordered,
     TimerDue,
-    Unseen,
-    WentBlind,
+    Unobserved,
 )
 from connmon_agent.core.plan import Plan
 from connmon_agent.core.steps import Resolution, Step, Transition
 from connmon_agent.core.world import Outage, World
 from connmon_agent.message_catalog import KINDS
-from connmon_agent.runtime.sentences import Sentence
+from connmon_agent.runtime.log_records import LogRecord
 from connmon_agent.runtime.telling import Teller, outages_of
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.journal import SqliteJournal
@@ -85,7 +85,7 @@ def test_an_outage_begins_in_the_life_of_the_agent_that_finds_it_so_nothing_earl
         teller, engine = Teller(), Engine(real_charts())
         charts = {name: chart.sha256 for name, chart in real_charts().items()}
         events = [AgentStarted(at(12.3), 4712, "0.1.0", "boot-1", charts, at(12.2)), *rounds(DOWN, 13, 14, 15, 16)]
-        said: list[Sentence] = []
+        said: list[LogRecord] = []
         for event in events:
             world = journal.load()
             step = engine.step(world, event)
@@ -111,7 +111,7 @@ def marks(event: Event, step: Step) -> list[tuple[str, str, int | None]]:
         (AgentStopped(at(0), "SIGTERM"), "agent", "agent-stopped"),
         (Configured(at(0), Plan(), {}), "agent", "agent-configured"),
         (Ordered(at(0), Order.PAUSE, (), "root"), "agent", "agent-ordered"),
-        (WentBlind(at(9), at(0), "it slept"), "agent", "agent-blind"),
+        (MonitoringGapEnded(at(9), at(0), "it slept"), "agent", "agent-blind"),
         (TimerDue(at(0), "a"), "agent", "agent-note"),
     ],
 )
@@ -121,7 +121,7 @@ def test_what_the_agent_says_of_itself_has_its_kind(event: Event, area: str, kin
 
 def test_notes_of_services_and_ports_are_told_apart() -> None:
     step = Step(QUIET, notes=(("web", "so it is"),))
-    assert marks(Inspected(at(0), "web", Unseen("timeout", "so")), step) == [("services", "service-note", 7)]
+    assert marks(Inspected(at(0), "web", Unobserved("timeout", "so")), step) == [("services", "service-note", 7)]
     assert marks(ListenAnswered(at(0), "web", "listen/1"), step) == [("forwards", "forward-note", 7)]
 
 
@@ -143,6 +143,6 @@ def test_a_transition_has_the_kind_of_the_state_that_it_leads_to(
 
 def test_what_became_of_a_restart_is_said_where_no_transition_does() -> None:
     resolution = Resolution("web", "t", "foreign", "somebody else restarted it")
-    (sentence,) = Teller().tell(TimerDue(at(0), "a"), Step(QUIET, resolutions=(resolution,)), QUIET, 7)
-    assert sentence == Sentence(at(0), "info", "web", "the restart was foreign: somebody else restarted it")
-    assert sentence.mark is not None and sentence.mark.kind == "restart-answered"
+    (record,) = Teller().tell(TimerDue(at(0), "a"), Step(QUIET, resolutions=(resolution,)), QUIET, 7)
+    assert record == LogRecord(at(0), "info", "web", "the restart was foreign: somebody else restarted it")
+    assert record.mark is not None and record.mark.kind == "restart-answered"

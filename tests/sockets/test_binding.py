@@ -15,7 +15,7 @@ from tests.fakes.statefiles import is_root
 from tests.fakes.wine import on_wine
 from tests.sockets.holders import LOOPBACK, as_somebody_else, connected, free_port, held, in_new_network
 
-from connmon_agent.sockets.binding import Cause, PortRefused, cause_of, open_listeners, try_binding
+from connmon_agent.sockets.binding import PortRefused, RefusalCause, cause_of, open_listeners, try_binding
 
 UNPRIVILEGED_PORTS = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 DISABLE_IPV6 = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
@@ -97,7 +97,7 @@ def test_a_port_that_somebody_has_is_refused(hold: Holder, address: str) -> None
     with hold() as port:
         refused = refusal(port, *LOOPBACK)
         assert (refused.errno, refused.address, refused.port) == (errno.EADDRINUSE, address, port)
-        assert (refused.cause, refused.words) == (Cause.IN_USE, "is in use")
+        assert (refused.cause, refused.words) == (RefusalCause.IN_USE, "is in use")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_an_address_that_is_not_there_is_refused(bind: tuple[str, ...]) -> None:
 
 def test_what_is_no_address_is_refused() -> None:
     refused = refusal(free_port(), "localhost")
-    assert refused.cause is Cause.OTHER
+    assert refused.cause is RefusalCause.OTHER
     assert refused.words.startswith("cannot be opened: ")
 
 
@@ -159,7 +159,7 @@ def test_one_loopback_address_is_enough_where_there_is_no_other() -> None:
         assert listen(8080, *LOOPBACK) == [("127.0.0.1", 8080)]
         try_binding(8080, LOOPBACK)
         alone = refusal(8080, "::1")
-        assert (alone.cause, alone.address) == (Cause.NO_ADDRESS, "::1")
+        assert (alone.cause, alone.address) == (RefusalCause.NO_ADDRESS, "::1")
 
     assert in_new_network(work) == 0
 
@@ -173,7 +173,7 @@ def test_a_privileged_port_needs_privileges() -> None:
 
     def work() -> None:
         refused = refusal(first_free - 1, *LOOPBACK)
-        assert (refused.cause, refused.errno) == (Cause.PRIVILEGES, errno.EACCES)
+        assert (refused.cause, refused.errno) == (RefusalCause.PRIVILEGES, errno.EACCES)
 
     assert as_somebody_else(work) == 0
 
@@ -189,14 +189,14 @@ class WindowsError(OSError):
 @pytest.mark.parametrize(
     ("error", "cause"),
     [
-        pytest.param(WindowsError(errno.EACCES, 10013), Cause.RESERVED, id="an excluded range"),
-        pytest.param(WindowsError(10048, 10048), Cause.IN_USE, id="in use"),
-        pytest.param(WindowsError(10049, 10049), Cause.NO_ADDRESS, id="no such address"),
-        pytest.param(OSError(errno.EACCES, ""), Cause.PRIVILEGES, id="POSIX"),
-        pytest.param(OSError(errno.EAFNOSUPPORT, ""), Cause.NO_ADDRESS, id="no IPv6"),
-        pytest.param(OSError(errno.EMFILE, ""), Cause.OTHER, id="anything else"),
-        pytest.param(OSError("no number"), Cause.OTHER, id="without a number"),
+        pytest.param(WindowsError(errno.EACCES, 10013), RefusalCause.RESERVED, id="an excluded range"),
+        pytest.param(WindowsError(10048, 10048), RefusalCause.IN_USE, id="in use"),
+        pytest.param(WindowsError(10049, 10049), RefusalCause.NO_ADDRESS, id="no such address"),
+        pytest.param(OSError(errno.EACCES, ""), RefusalCause.PRIVILEGES, id="POSIX"),
+        pytest.param(OSError(errno.EAFNOSUPPORT, ""), RefusalCause.NO_ADDRESS, id="no IPv6"),
+        pytest.param(OSError(errno.EMFILE, ""), RefusalCause.OTHER, id="anything else"),
+        pytest.param(OSError("no number"), RefusalCause.OTHER, id="without a number"),
     ],
 )
-def test_what_the_error_of_each_system_means(error: OSError, cause: Cause) -> None:
+def test_what_the_error_of_each_system_means(error: OSError, cause: RefusalCause) -> None:
     assert cause_of(error) is cause

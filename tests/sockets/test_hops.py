@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from connmon_agent.sockets.hops import Hop, find_hop, read_hop
-from connmon_agent.windows_api.network_rows import Interface, Route
+from connmon_agent.windows_api.network_rows import Interface, RouteRow
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux is asked")
@@ -20,7 +20,7 @@ def test_what_is_no_address_has_no_route(address: str) -> None:
     assert find_hop(address) is None
 
 
-LAN = Route(1, 12, 4, 0, 25, "192.0.2.1")
+LAN = RouteRow(1, 12, 4, 0, 25, "192.0.2.1")
 ETHERNET = {1: Interface("Ethernet", True)}
 
 
@@ -31,7 +31,7 @@ def test_windows_tells_the_interface_and_the_router() -> None:
 
 
 def test_windows_knows_no_way_or_an_interface_that_has_just_gone() -> None:
-    def refuse(address: str) -> Route | None:
+    def refuse(address: str) -> RouteRow | None:
         raise OSError(22, "Request not supported.")
 
     assert read_hop("198.51.100.1", lambda address: None, ETHERNET.get) is None

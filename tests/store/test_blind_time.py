@@ -1,4 +1,6 @@
-"""Blind time on the disk: seconds of an outage, the last sign of life, and a journal that is decided alike again."""
+"""A monitoring gap on the disk: seconds of an outage, the last sign of life, and a journal that is decided alike
+again.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,12 @@ from tests.fakes.mornings import at
 from tests.fakes.statefiles import opened
 
 from connmon_agent.cli.decisions import verify_journal
-from connmon_agent.core.events import AgentStarted, Event, WentBlind
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.events import AgentStarted, Event, MonitoringGapEnded
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 
-SLEEP = WentBlind(at(7230), at(30), "the machine slept for 2 h")
+SLEEP = MonitoringGapEnded(at(7230), at(30), "the machine slept for 2 h")
 
 
 def absence(since: float, until: float) -> list[Event]:
@@ -33,7 +35,7 @@ def test_the_blind_seconds_of_an_outage_are_kept_and_no_part_of_its_duration(tmp
     remember(tmp_path, an_outage_with_blind_time())
     with Reader(tmp_path / DATABASE_FILE) as reader:
         (outage,) = reader.outages()
-    assert (outage.started, outage.back, outage.blind, outage.duration) == (at(10), at(7233), 7200.0, 23.0)
+    assert (outage.started, outage.back, outage.monitoring_gap, outage.duration) == (at(10), at(7233), 7200.0, 23.0)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,8 @@ def test_the_blind_seconds_of_an_outage_are_kept_and_no_part_of_its_duration(tmp
         pytest.param([*start(0), *rounds(UP, 1, 2, 3), SLEEP, *rounds(UP, 7231, 7232, 7233)], id="asleep while online"),
         pytest.param([*start(0), *rounds(UP, 1, 2, 3), *absence(3, 99), *rounds(DOWN, 100, 101, 102)], id="no agent"),
         pytest.param(
-            [*start(0), WentBlind(at(5), Moment(at(5).steady, 0.0), "the clock was set forward by 56 y")], id="clock"
+            [*start(0), MonitoringGapEnded(at(5), Timestamp(at(5).steady, 0.0), "the clock was set forward by 56 y")],
+            id="clock",
         ),
     ],
 )

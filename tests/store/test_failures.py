@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from tests.fakes.statefiles import (
     deciding,
     in_child,
-    moment,
     opened,
     tampered,
     tick,
+    timestamp,
     with_outage,
     with_reading_rights_only,
 )
@@ -143,7 +143,7 @@ def test_a_full_disk_refuses_the_decision_and_keeps_what_was_recorded(tmp_path: 
 
     assert in_child(work) == 0
     with Reader(path) as reader:
-        assert [recorded.at for recorded in reader.recorded()] == [moment(1), moment(3)]
+        assert [recorded.at for recorded in reader.recorded()] == [timestamp(1), timestamp(3)]
         assert reader.verify_chain() is None
 
 
@@ -158,7 +158,7 @@ def test_a_full_disk_spares_a_round_and_the_next_commit_is_as_durable_as_ever(tm
             limit = path.with_name("connmon.db-wal").stat().st_size
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
             with pytest.raises(StoreError, match="cannot note the newest round"):
-                journal.note_round(moment(1), ())
+                journal.note_round(timestamp(1), ())
             assert "PRAGMA synchronous = FULL" in statements[-3:]
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             assert journal.commit(tick(2), Step(replace(world, paused=True))) == 1
@@ -178,10 +178,10 @@ def test_a_log_that_cannot_be_copied_is_told_and_loses_nothing(tmp_path: Path, m
                 journal.commit(tick(second), Step(world))
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
             with pytest.raises(StoreError, match="cannot copy the log into the database"):
-                journal.note_round(moment(30), ())
+                journal.note_round(timestamp(30), ())
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             assert journal.reopen() == world
-            journal.note_round(moment(31), ())
+            journal.note_round(timestamp(31), ())
             assert journal.commit(tick(32), Step(world)) == 21
 
     assert in_child(work) == 0

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from msgspec.structs import replace
 from tests.fakes import values
-from tests.fakes.statefiles import BOOT_ID, deciding, moment, opened, resolved, restart, tampered, tick, with_outage
+from tests.fakes.statefiles import BOOT_ID, deciding, opened, resolved, restart, tampered, tick, timestamp, with_outage
 
 from connmon_agent.core.events import AgentStarted, AgentStopped, Ordered, RoundFinished
-from connmon_agent.core.sightings import ProbeResult
+from connmon_agent.core.observations import ProbeResult
 from connmon_agent.core.steps import Step, Transition
 from connmon_agent.core.world import Outage, ServiceState, World
 from connmon_agent.errors import CommitError, InvariantError
@@ -135,7 +135,7 @@ def test_events_are_numbered_without_gaps_and_dated_on_every_clock(path: Path) -
         assert journal.commit(tick(4), Step(world)) == 4
     with Reader(path) as reader:
         last = list(reader.recorded())[-1]
-    assert (last.seq, last.at, last.boottime, last.boot_id) == (4, moment(4), 77.5, BOOT_ID)
+    assert (last.seq, last.at, last.boottime, last.boot_id) == (4, timestamp(4), 77.5, BOOT_ID)
 
 
 def test_a_step_is_recorded_as_it_was_taken(path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_step_is_recorded_as_it_was_taken(path: Path) -> None:
     with opened(path) as journal:
         world = replace(journal.load(), charts={"link": "a" * 64, "service": "b" * 64})
         step = Step(world, transitions=(taken,), notes=(("web", "postponed"),), refusal="it is paused already")
-        event = Ordered(moment(1), "stop", (), "root (pid 9)")
+        event = Ordered(timestamp(1), "stop", (), "root (pid 9)")
         with pytest.raises(InvariantError, match=r"Invalid enum value 'stop' - at `\$\.order`"):
             journal.commit(event, step)
         journal.commit(tick(1), step)
@@ -183,7 +183,7 @@ def test_a_request_sent_again_is_the_same_intent(path: Path) -> None:
             lambda world: Step(replace(world, store="x" * 3, tokens=float("nan"))),
             "Expected `int`, got `null` - at `\\$.tokens`",
         ),
-        (lambda world: Step(replace(world, timers={"\udc80": moment(1)})), "surrogates not allowed"),
+        (lambda world: Step(replace(world, timers={"\udc80": timestamp(1)})), "surrogates not allowed"),
         (lambda world: Step(with_outage(world, id=2**63)), "too large"),
     ],
     ids=["settling what is not open", "a service unknown", "a number that is none", "half a character", "too large"],
@@ -207,16 +207,16 @@ def test_the_history_of_an_outage_follows_the_world(path: Path) -> None:
         world = with_outage(journal.load())
         journal.commit(tick(10), Step(world))
         assert reader.outage(1) == OutageRow(
-            1, moment(10), None, None, "no answer from 192.0.2.1", False, 0, 0, "offline"
+            1, timestamp(10), None, None, "no answer from 192.0.2.1", False, 0, 0, "offline"
         )
-        world = with_outage(world, back=moment(40), relapses=2)
+        world = with_outage(world, back=timestamp(40), relapses=2)
         step = deciding(world, 1)
         journal.commit(tick(40), step)
         journal.commit(tick(41), deciding(step.world, 2))
         row = reader.outage(1)
         assert (row.result, row.back, row.relapses, row.restarts, row.duration) == (
             "recovering",
-            moment(40),
+            timestamp(40),
             2,
             1,
             30.0,
@@ -240,36 +240,38 @@ def test_the_result_of_an_outage_stands_once_it_has_ended(
 ) -> None:
     with opened(path) as journal, Reader(path) as reader:
         journal.commit(tick(10), Step(with_outage(journal.load())))
-        world = with_outage(journal.load(), back=moment(20), ended=moment(30), services=recovered, by_operator=True)
+        world = with_outage(
+            journal.load(), back=timestamp(20), ended=timestamp(30), services=recovered, by_operator=True
+        )
         services = {name: replace(world.services[name], state=state) for name, state in states.items()}
         journal.commit(tick(30), Step(replace(world, services=services)))
         rearmed = {name: replace(service, state=ServiceState.READY) for name, service in services.items()}
         journal.commit(tick(99), Step(replace(world, services=rearmed)))
         (row,) = reader.outages()
-    assert (row.result, row.ended, row.by_operator, row.duration) == (result, moment(30), True, 20.0)
+    assert (row.result, row.ended, row.by_operator, row.duration) == (result, timestamp(30), True, 20.0)
 
 
 def test_a_recovery_that_an_outage_overtakes_has_ended(path: Path) -> None:
     with opened(path) as journal, Reader(path) as reader:
-        ordered = with_outage(journal.load(), back=moment(10), by_operator=True)
+        ordered = with_outage(journal.load(), back=timestamp(10), by_operator=True)
         journal.commit(tick(10), Step(ordered))
-        journal.commit(tick(20), Step(replace(ordered, outage=Outage(2, moment(18), "no-carrier"))))
+        journal.commit(tick(20), Step(replace(ordered, outage=Outage(2, timestamp(18), "no-carrier"))))
         overtaken, running = reader.outages()
-    assert (overtaken.result, overtaken.ended) == ("overtaken by outage 2", moment(20))
+    assert (overtaken.result, overtaken.ended) == ("overtaken by outage 2", timestamp(20))
     assert (running.result, running.ended) == ("offline", None)
 
 
 def test_a_recovery_that_was_overtaken_under_an_older_agent_has_ended_too(path: Path) -> None:
     """It left the row as it was: recovering, without an end."""
     with opened(path) as journal:
-        ordered = with_outage(journal.load(), back=moment(10), by_operator=True)
+        ordered = with_outage(journal.load(), back=timestamp(10), by_operator=True)
         journal.commit(tick(10), Step(ordered))
-        journal.commit(tick(20), Step(replace(ordered, outage=Outage(2, moment(18), "no-carrier"))))
+        journal.commit(tick(20), Step(replace(ordered, outage=Outage(2, timestamp(18), "no-carrier"))))
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE outage SET ended_steady = NULL, ended_wall = NULL, result = 'recovering'")
     with Reader(path) as reader:
         overtaken, running = reader.outages()
-        assert (overtaken.result, overtaken.ended) == ("overtaken by outage 2", moment(18))
+        assert (overtaken.result, overtaken.ended) == ("overtaken by outage 2", timestamp(18))
         assert (running.result, running.ended) == ("recovering", None)
         assert reader.outage(1) == overtaken
 
@@ -281,13 +283,13 @@ def test_the_agents_row_tells_who_runs_and_whether_it_ended_in_order(path: Path)
     with opened(path) as journal, Reader(path) as reader:
         world = Step(journal.load())
         assert reader.agent() is None
-        journal.commit(AgentStarted(moment(1), 4711, "0.1.0", BOOT_ID), world)
-        journal.note_round(moment(5), RESULTS)
-        assert reader.agent() == AgentRow(4711, "0.1.0", moment(1), moment(5), None)
-        journal.commit(AgentStopped(moment(6), "SIGTERM"), world)
-        assert reader.agent() == AgentRow(4711, "0.1.0", moment(1), moment(5), moment(6))
-        journal.commit(AgentStarted(moment(9), 4712, "0.1.0", BOOT_ID), world)
-        assert reader.agent() == AgentRow(4712, "0.1.0", moment(9), moment(9), None)
+        journal.commit(AgentStarted(timestamp(1), 4711, "0.1.0", BOOT_ID), world)
+        journal.note_round(timestamp(5), RESULTS)
+        assert reader.agent() == AgentRow(4711, "0.1.0", timestamp(1), timestamp(5), None)
+        journal.commit(AgentStopped(timestamp(6), "SIGTERM"), world)
+        assert reader.agent() == AgentRow(4711, "0.1.0", timestamp(1), timestamp(5), timestamp(6))
+        journal.commit(AgentStarted(timestamp(9), 4712, "0.1.0", BOOT_ID), world)
+        assert reader.agent() == AgentRow(4712, "0.1.0", timestamp(9), timestamp(9), None)
 
 
 @pytest.mark.parametrize("decides", [True, False], ids=["committed", "noted"])
@@ -295,16 +297,16 @@ def test_the_newest_round_is_remembered(path: Path, decides: bool) -> None:
     with opened(path) as journal, Reader(path) as reader:
         assert reader.latest_round() is None
         if decides:
-            journal.commit(RoundFinished(moment(3), RESULTS), Step(journal.load()))
+            journal.commit(RoundFinished(timestamp(3), RESULTS), Step(journal.load()))
         else:
-            journal.note_round(moment(3), RESULTS)
+            journal.note_round(timestamp(3), RESULTS)
         latest = reader.latest_round()
-    assert (latest.at, latest.results, latest.loss, latest.latency_ms) == (moment(3), RESULTS, 1 / 3, 15.0)
+    assert (latest.at, latest.results, latest.loss, latest.latency_ms) == (timestamp(3), RESULTS, 1 / 3, 15.0)
 
 
 def test_a_round_without_an_answer_has_no_latency(path: Path) -> None:
     with opened(path) as journal, Reader(path) as reader:
-        journal.note_round(moment(3), RESULTS[2:])
+        journal.note_round(timestamp(3), RESULTS[2:])
         assert (reader.latest_round().loss, reader.latest_round().latency_ms) == (1.0, None)
 
 
@@ -312,7 +314,7 @@ def test_noting_a_round_does_not_wait_for_the_disk_and_the_next_commit_does(path
     statements: list[str] = []
     with opened(path, trace=statements.append) as journal:
         statements.clear()
-        journal.note_round(moment(1), RESULTS)
+        journal.note_round(timestamp(1), RESULTS)
         journal.commit(tick(2), Step(journal.load()))
     pragmas = [(index, text) for index, text in enumerate(statements) if "synchronous" in text]
     assert [text for _, text in pragmas[:3]] == [
@@ -328,7 +330,7 @@ def test_a_round_that_cannot_be_written_leaves_the_journal_durable(path: Path) -
     statements: list[str] = []
     with opened(path, trace=statements.append) as journal:
         with pytest.raises(InvariantError):
-            journal.note_round(moment(1), [replace(RESULTS[0], latency_ms=float("nan"))])
+            journal.note_round(timestamp(1), [replace(RESULTS[0], latency_ms=float("nan"))])
         assert statements[-1] == "PRAGMA synchronous"
         assert journal.commit(tick(2), Step(journal.load())) == 1
 
@@ -341,9 +343,9 @@ def test_the_log_is_copied_by_rounds_and_not_by_decisions(path: Path) -> None:
             journal.commit(tick(number), Step(world))
         assert COPYING not in statements
         statements.clear()
-        journal.note_round(moment(300), RESULTS)
+        journal.note_round(timestamp(300), RESULTS)
         assert statements[:2] == [COPYING, "PRAGMA synchronous = NORMAL"], "first, so that no decision pays for it"
-        journal.note_round(moment(301), RESULTS)
+        journal.note_round(timestamp(301), RESULTS)
         assert statements.count(COPYING) == 1
         assert journal.commit(tick(302), Step(world)) == COPY_AFTER + 1
     with Reader(path) as reader:
@@ -356,7 +358,7 @@ def test_a_copied_log_is_written_again_from_its_beginning(path: Path) -> None:
         lengths = []
         for _ in range(4):
             for second in range(COPY_AFTER):
-                journal.note_round(moment(second), RESULTS)
+                journal.note_round(timestamp(second), RESULTS)
             lengths.append(log.stat().st_size)
     assert lengths[0] > 0
     assert lengths[1:] == [lengths[1]] * 3
@@ -370,13 +372,13 @@ def test_a_log_that_a_reader_holds_is_copied_when_it_has_gone(path: Path) -> Non
             reader.execute("BEGIN")
             assert reader.execute("SELECT count(*) FROM event").fetchone() == (1,)
             for second in range(COPY_AFTER + 2):
-                journal.note_round(moment(second), RESULTS)
+                journal.note_round(timestamp(second), RESULTS)
             assert statements.count(COPYING) >= 2, "tried again at every round"
             journal.commit(tick(2), Step(journal.load()))
             assert reader.execute("SELECT count(*) FROM event").fetchone() == (1,)
         statements.clear()
-        journal.note_round(moment(900), RESULTS)
-        journal.note_round(moment(901), RESULTS)
+        journal.note_round(timestamp(900), RESULTS)
+        journal.note_round(timestamp(901), RESULTS)
         assert statements.count(COPYING) == 1
     with Reader(path) as kept:
         assert (kept.counts()[0], kept.verify_chain()) == (2, None)
@@ -403,10 +405,10 @@ def test_closing_leaves_one_file(path: Path) -> None:
 def test_a_deadline_that_stands_is_not_written_again(path: Path) -> None:
     statements: list[str] = []
     with opened(path, trace=statements.append) as journal:
-        world = replace(journal.load(), timers={"a": moment(1), "b": moment(2), "c": moment(3)})
+        world = replace(journal.load(), timers={"a": timestamp(1), "b": timestamp(2), "c": timestamp(3)})
         journal.commit(tick(1), Step(world))
         statements.clear()
-        journal.commit(tick(2), Step(replace(world, timers={"a": moment(1), "b": moment(9)})))
+        journal.commit(tick(2), Step(replace(world, timers={"a": timestamp(1), "b": timestamp(9)})))
     touched = [text for text in statements if "timer" in text.split("VALUES")[0] and "event" not in text]
     assert [text.split()[0] for text in touched] == ["DELETE", "INSERT"]
     assert "'c'" in touched[0]
@@ -447,7 +449,7 @@ def test_a_closed_journal_refuses_every_call(path: Path) -> None:
     for call in (
         journal.load,
         lambda: journal.commit(tick(1), Step(world)),
-        lambda: journal.note_round(moment(1), RESULTS),
+        lambda: journal.note_round(timestamp(1), RESULTS),
         lambda: journal.meta_get("boot_id"),
     ):
         with pytest.raises(CommitError, match="must be opened again"):
@@ -459,7 +461,7 @@ def test_a_failed_commit_is_of_unknown_outcome_until_the_file_was_read_again(pat
         world = journal.load()
         other.execute("DROP TABLE timer")
         with pytest.raises(CommitError, match=f"cannot record event 1 in {re.escape(str(path))}: .*no such table"):
-            journal.commit(tick(1), Step(replace(world, timers={"a": moment(1)})))
+            journal.commit(tick(1), Step(replace(world, timers={"a": timestamp(1)})))
         with pytest.raises(CommitError, match="must be opened again"):
             journal.commit(tick(1), Step(world))
         other.execute("CREATE TABLE timer (name TEXT PRIMARY KEY, steady REAL, wall REAL)")

@@ -17,9 +17,10 @@ from tests.fakes import values
 
 from connmon_agent.core.effects import Restart
 from connmon_agent.core.events import AgentStopped, Event, Inspected, Ordered, TimerDue
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.observations import Observation, ProbeResult, Traffic, Unobserved
 from connmon_agent.core.plan import Kind, ServicePlan
-from connmon_agent.core.sightings import ProbeResult, Sighting, Traffic, Unseen
+from connmon_agent.core.stored_names import stored_name
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import Service, ServiceState, World
 from connmon_agent.store.json_text import JsonText
 from connmon_agent.store.layout import EVENTS, RESTARTS, TRAFFIC, WORLDS
@@ -69,7 +70,7 @@ def test_what_two_results_are_not_compared_by_comes_back_too() -> None:
 @pytest.mark.parametrize(
     ("hint", "value", "text"),
     [
-        pytest.param(Moment, Moment(1.5, 2.0), "[1.5,2.0]", id="a moment is [steady,wall]"),
+        pytest.param(Timestamp, Timestamp(1.5, 2.0), "[1.5,2.0]", id="a moment is [steady,wall]"),
         pytest.param(Kind, Kind.STATEFUL_SET, '"StatefulSet"', id="an enum is its value"),
         pytest.param(str | None, None, "null", id="nothing is null"),
         pytest.param(ServicePlan, ServicePlan("a", Kind.DEPLOYMENT, "n", "w"), None, id="a class is an object"),
@@ -77,7 +78,7 @@ def test_what_two_results_are_not_compared_by_comes_back_too() -> None:
         pytest.param(dict[str, int], {"b": 1, "a": 2}, '{"a":2,"b":1}', id="keys are sorted"),
         pytest.param(str, "größe\n\0", '"größe\\n\\u0000"', id="the text has no raw newline, whatever the string"),
         pytest.param(Berry | Nut, Nut(True), '{"hard":true,"is":"Nut"}', id="one of a union names its class"),
-        pytest.param(Event, TimerDue(Moment(1, 2), "round"), '{"at":[1.0,2.0],"is":"TimerDue","timer":"round"}'),
+        pytest.param(Event, TimerDue(Timestamp(1, 2), "round"), '{"at":[1.0,2.0],"is":"TimerDue","timer":"round"}'),
         pytest.param(
             Basket,
             Basket((Berry("red"), Nut(False)), None, {"nut": 3}, ("me", 7)),
@@ -96,7 +97,7 @@ def test_the_forms(hint: Any, value: object, text: str | None) -> None:
 @pytest.mark.parametrize(
     ("hint", "one", "other"),
     [
-        pytest.param(Moment, Moment(1, 2), Moment(1.0, 2.0), id="a whole number where a fraction may be"),
+        pytest.param(Timestamp, Timestamp(1, 2), Timestamp(1.0, 2.0), id="a whole number where a fraction may be"),
         pytest.param(float, 0.0, -0.0, id="negative zero"),
         pytest.param(dict[str, int], {"a": 1, "b": 2}, {"b": 2, "a": 1}, id="the order of keys"),
         pytest.param(
@@ -130,11 +131,12 @@ def test_the_same_world_gives_the_same_bytes_in_whatever_order_it_was_made(world
 
 
 _PRINT = """
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.timestamps import Timestamp
+from connmon_agent.core.stored_names import stored_name
 from connmon_agent.core.world import Service, World
 from connmon_agent.store.layout import WORLDS
 names = {"frontend", "grafana", "jaeger", "größe", "api"}
-services, timers = {name: Service(name) for name in names}, {name: Moment(1, 2) for name in names}
+services, timers = {name: Service(name) for name in names}, {name: Timestamp(1, 2) for name in names}
 print(ascii(WORLDS.to_text(World("x", services=services, timers=timers))))
 """
 
@@ -189,7 +191,7 @@ def test_what_a_newer_version_wrote_besides_is_passed_over() -> None:
         (float, "NaN", "JSON is malformed"),
         (str, '"', "Input data was truncated"),
         (str, '"\\udc8"', "Invalid \\uXXXX escape"),
-        (Moment, '[NaN,"\\udc80"]', "Expected `float`, got `null` - at `$[0]`"),
+        (Timestamp, '[NaN,"\\udc80"]', "Expected `float`, got `null` - at `$[0]`"),
     ],
 )
 def test_what_does_not_fit_is_named_with_its_path(hint: Any, text: str, message: str) -> None:
@@ -201,10 +203,14 @@ def test_what_does_not_fit_is_named_with_its_path(hint: Any, text: str, message:
 @pytest.mark.parametrize(
     ("hint", "value", "message"),
     [
-        (AgentStopped, AgentStopped(Moment(1, 2), None), "Expected `str`, got `null` - at `$.reason`"),
-        (Ordered, Ordered(Moment(1, 2), "stop", (), "root"), "Invalid enum value 'stop' - at `$.order`"),
-        (Inspected, Inspected(Moment(1, 2), "a", None), "Expected `object`, got `null` - at `$.seen`"),
-        (Inspected, Inspected(Moment(1, "2"), "a", Unseen("t", "r")), "Expected `float`, got `str` - at `$.at[1]`"),
+        (AgentStopped, AgentStopped(Timestamp(1, 2), None), "Expected `str`, got `null` - at `$.reason`"),
+        (Ordered, Ordered(Timestamp(1, 2), "stop", (), "root"), "Invalid enum value 'stop' - at `$.order`"),
+        (Inspected, Inspected(Timestamp(1, 2), "a", None), "Expected `object`, got `null` - at `$.seen`"),
+        (
+            Inspected,
+            Inspected(Timestamp(1, "2"), "a", Unobserved("t", "r")),
+            "Expected `float`, got `str` - at `$.at[1]`",
+        ),
         (World, World("x", services={"a": Service("a", attempts="1")}), "Expected `int`, got `str` - at `$.services"),
         (ProbeResult, "tcp", "Expected `object`, got `str`"),
         (ProbeResult, object(), "Encoding objects of type object is unsupported"),
@@ -251,7 +257,7 @@ def test_a_number_that_json_does_not_know_is_refused_wherever_it_is_in_an_event(
 
 
 def test_such_a_number_is_named_with_its_path_where_it_could_be_nothing() -> None:
-    seen = Inspected(Moment(1, 2), "web", Unseen("forbidden", "no", retry_after=NAN))
+    seen = Inspected(Timestamp(1, 2), "web", Unobserved("forbidden", "no", retry_after=NAN))
     with pytest.raises(ValueError, match=r"^seen\.retry_after would be read back otherwise$"):
         EVENTS.to_text(seen)
     with pytest.raises(ValueError, match=r"^1\.error_at would be read back otherwise$"):
@@ -260,18 +266,18 @@ def test_such_a_number_is_named_with_its_path_where_it_could_be_nothing() -> Non
 
 @pytest.mark.parametrize("text", ["-0.0", ",-0.0,", '[-0.0]"'])
 def test_a_text_that_looks_like_a_number_stays_as_it_is(text: str) -> None:
-    world = World("x", timers={text: Moment(-0.0, 1.0)})
-    assert WORLDS.from_text(WORLDS.to_text(world)).timers == {text: Moment(0.0, 1.0)}
+    world = World("x", timers={text: Timestamp(-0.0, 1.0)})
+    assert WORLDS.from_text(WORLDS.to_text(world)).timers == {text: Timestamp(0.0, 1.0)}
     assert "-0.0,1.0" not in WORLDS.to_text(world)
 
 
 def test_half_a_surrogate_pair_that_an_older_version_wrote_is_read_and_visible() -> None:
     text = '{"at":[1,2.5],"is":"Inspected","seen":{"is":"Sighting","uid":"gr\\u00f6\\u00dfe \\udc80"},"service":"a"}'
     event = EVENTS.from_text(text)
-    assert event == Inspected(Moment(1, 2.5), "a", Sighting(uid="größe \\udc80"))
+    assert event == Inspected(Timestamp(1, 2.5), "a", Observation(uid="größe \\udc80"))
     assert EVENTS.from_text(EVENTS.to_text(event)) == event
 
 
 def test_every_event_names_its_class() -> None:
     for kind in get_args(Event):
-        assert (kind.__struct_config__.tag_field, kind.__struct_config__.tag) == ("is", kind.__name__)
+        assert (kind.__struct_config__.tag_field, kind.__struct_config__.tag) == ("is", stored_name(kind.__name__))

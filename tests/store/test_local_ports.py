@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.fakes.statefiles import moment, opened, tampered, tick
+from tests.fakes.statefiles import opened, tampered, tick, timestamp
 
 from connmon_agent.core.effects import Listen
-from connmon_agent.core.sightings import Traffic
+from connmon_agent.core.observations import Traffic
 from connmon_agent.core.steps import Resolution, Step
 from connmon_agent.core.world import Forward, ForwardState, ListenIntent, World
 from connmon_agent.errors import InvariantError
@@ -24,7 +24,7 @@ def token(world: World, number: int = 1) -> str:
 
 
 def asking(world: World, port: int = 8081, number: int = 1) -> Step:
-    intent = ListenIntent(token(world, number), port, moment(number), "8080 is in use by nginx (pid 99)")
+    intent = ListenIntent(token(world, number), port, timestamp(number), "8080 is in use by nginx (pid 99)")
     after = replace(world, forwards={"web": Forward("web", intent=intent)}, listens=number)
     return Step(after, listens=(Listen("web", port, token(world, number), BIND, intent.choice),))
 
@@ -87,8 +87,8 @@ def test_the_newest_traffic_is_kept(tmp_path: Path) -> None:
     flows = (Traffic("web", open=1, served=7, received=10**9, error="reset", error_at=3.5), Traffic("db"))
     with opened(path) as journal:
         commit(journal, asking(journal.load()))
-        journal.note_traffic(moment(5), (Traffic("web"),))
-        journal.note_traffic(moment(6), flows)
+        journal.note_traffic(timestamp(5), (Traffic("web"),))
+        journal.note_traffic(timestamp(6), flows)
     with Reader(path) as reader:
         assert reader.latest_traffic() == flows
 

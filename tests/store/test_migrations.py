@@ -17,7 +17,7 @@ from tests.fakes.mornings import at
 from tests.fakes.statefiles import in_child, opened
 
 from connmon_agent.cli.decisions import verify_journal
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.store import opening
 from connmon_agent.store.layout import SCHEMA_VERSION
 from connmon_agent.store.reading import Reader
@@ -43,7 +43,7 @@ def test_a_reader_does_not_migrate(old_memory: Path) -> None:
     with Reader(old_memory) as reader:
         (outage,) = reader.outages()
         assert (outage.id, outage.started, outage.ended, outage.result) == (1, at(12), at(223), "recovered")
-        assert (outage.duration, outage.blind, outage.detail) == (211.0, 0.0, "")
+        assert (outage.duration, outage.monitoring_gap, outage.detail) == (211.0, 0.0, "")
         assert reader.verify_chain() is None
     assert version_of(old_memory) == 1
 
@@ -58,7 +58,7 @@ def test_a_writer_migrates_and_loses_nothing(old_memory: Path) -> None:
     with Reader(old_memory) as reader:
         assert list(reader.recorded()) == events
         assert reader.verify_chain() is None
-        assert reader.outages()[0].blind == 0.0
+        assert reader.outages()[0].monitoring_gap == 0.0
 
 
 @pytest.mark.parametrize("schema", [1, 5, 6])
@@ -137,4 +137,4 @@ def test_a_journal_that_was_cut_is_verified_from_where_it_begins(tmp_path: Path)
 def test_the_last_sign_of_life_of_an_old_agent_is_known(old_memory: Path) -> None:
     with opened(old_memory) as journal:
         life = journal.last_sign_of_life()
-    assert isinstance(life, Moment) and life == at(194)
+    assert isinstance(life, Timestamp) and life == at(194)

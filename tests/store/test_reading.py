@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.fakes.statefiles import deciding, moment, opened, tampered, tick, with_outage
+from tests.fakes.statefiles import deciding, opened, tampered, tick, timestamp, with_outage
 
 from connmon_agent.core.steps import Step
 from connmon_agent.errors import StoreError
@@ -25,7 +25,7 @@ def history(tmp_path: Path) -> Path:
     with opened(path) as journal:
         quiet = journal.load()
         dark = with_outage(quiet)
-        ended = with_outage(quiet, back=moment(3), ended=moment(4))
+        ended = with_outage(quiet, back=timestamp(3), ended=timestamp(4))
         dark_again = with_outage(quiet, id=2)
         for second, world in enumerate((quiet, dark, dark, ended, ended, dark_again, dark_again), start=1):
             journal.commit(tick(second), Step(world))
@@ -38,13 +38,13 @@ def history(tmp_path: Path) -> Path:
         ({}, [1, 2, 3, 4, 5, 6, 7]),
         ({"after_seq": 5}, [6, 7]),
         ({"after_seq": 7}, []),
-        ({"since": moment(3).wall}, [3, 4, 5, 6, 7]),
-        ({"until": moment(3).wall}, [1, 2, 3]),
-        ({"since": moment(2.5).wall, "until": moment(4.5).wall}, [3, 4]),
+        ({"since": timestamp(3).wall}, [3, 4, 5, 6, 7]),
+        ({"until": timestamp(3).wall}, [1, 2, 3]),
+        ({"since": timestamp(2.5).wall, "until": timestamp(4.5).wall}, [3, 4]),
         ({"outage": 1}, [2, 3, 4]),
         ({"outage": 2}, [6, 7]),
         ({"outage": 2, "after_seq": 6}, [7]),
-        ({"outage": 1, "since": moment(3).wall}, [3, 4]),
+        ({"outage": 1, "since": timestamp(3).wall}, [3, 4]),
         ({"outage": 3}, []),
     ],
     ids=str,

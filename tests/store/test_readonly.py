@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.fakes.statefiles import in_child, moment, opened, tampered, tick, with_reading_rights_only
+from tests.fakes.statefiles import in_child, opened, tampered, tick, timestamp, with_reading_rights_only
 
 from connmon_agent.core.steps import Step
 from connmon_agent.errors import StoreError
@@ -67,7 +67,7 @@ SITUATIONS = [closed, closed_with_an_empty_log, killed, killed_and_its_index_los
 
 def read_everything(path: Path) -> None:
     with Reader(path) as reader:
-        assert [recorded.at for recorded in reader.recorded()] == [moment(1), moment(2), moment(3)]
+        assert [recorded.at for recorded in reader.recorded()] == [timestamp(1), timestamp(2), timestamp(3)]
         assert reader.verify_chain() is None
         assert reader.world() is not None
 

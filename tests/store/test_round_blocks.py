@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connmon_agent.core.moments import Moment
-from connmon_agent.core.sightings import Failure, ProbeResult
+from connmon_agent.core.observations import Failure, ProbeResult
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.store.round_blocks import MOST_ATTEMPTS, RecordedRound, pack_rounds, unpack_rounds
 
 WALL = 1_790_000_000.0
@@ -31,7 +31,7 @@ results = st.builds(
 
 
 rounds = st.builds(
-    lambda steady, wall, found: RecordedRound(Moment(steady, wall), tuple(found)),
+    lambda steady, wall, found: RecordedRound(Timestamp(steady, wall), tuple(found)),
     st.floats(0, 1e9).map(lambda seconds: round(seconds, 3)),
     st.floats(0, 4e9).map(lambda seconds: round(seconds, 3)),
     st.lists(results, max_size=5, unique_by=lambda one: (one.name, one.kind, one.family, one.proxy)),
@@ -59,7 +59,7 @@ def test_what_was_packed_comes_back(packed: list[RecordedRound]) -> None:
 def test_every_failure_has_a_number_that_files_keep() -> None:
     for failure in Failure:
         lost = ProbeResult("dns", "dns", False, failure=failure)
-        (found,) = unpack_rounds(pack_rounds([RecordedRound(Moment(1.0, WALL), (lost,))]))
+        (found,) = unpack_rounds(pack_rounds([RecordedRound(Timestamp(1.0, WALL), (lost,))]))
         assert found.results == (lost,)
 
 
@@ -70,7 +70,7 @@ def test_what_is_beyond_the_scale_is_told_as_its_end() -> None:
         ProbeResult("c", "tcp", False, attempts=99),
         ProbeResult("d", "tcp", False, attempts=0),
     )
-    (found,) = unpack_rounds(pack_rounds([RecordedRound(Moment(0.0, 0.0), odd)]))
+    (found,) = unpack_rounds(pack_rounds([RecordedRound(Timestamp(0.0, 0.0), odd)]))
     short, long, many, none = found.results
     assert short.latency_ms == pytest.approx(0.1)
     assert long.latency_ms is not None and 20_000 < long.latency_ms < 30_000
@@ -79,7 +79,7 @@ def test_what_is_beyond_the_scale_is_told_as_its_end() -> None:
 
 def test_a_wall_clock_that_is_set_is_told_and_one_that_drifts_is_not() -> None:
     walls = [WALL, WALL + 3.02, WALL + 6.0, WALL - 3600.0, WALL - 3597.0]
-    packed = [RecordedRound(Moment(3.0 * number, wall), ()) for number, wall in enumerate(walls)]
+    packed = [RecordedRound(Timestamp(3.0 * number, wall), ()) for number, wall in enumerate(walls)]
     assert [found.at.wall for found in unpack_rounds(pack_rounds(packed))] == [
         WALL,
         WALL + 3.0,
@@ -99,13 +99,13 @@ def test_ten_minutes_of_five_targets_take_less_than_five_bytes_a_round() -> None
             ProbeResult(f"tcp 192.0.2.{n}:443", "tcp", chance.random() > 0.01, latency * chance.lognormvariate(0, 0.03))
             for n, latency in enumerate(usual)
         )
-        packed.append(RecordedRound(Moment(steady, WALL + steady), found))
+        packed.append(RecordedRound(Timestamp(steady, WALL + steady), found))
     assert len(pack_rounds(packed)) / len(packed) < 5.0
 
 
 @given(st.data())
 def test_a_damaged_block_is_refused_and_never_read_as_another(data: st.DataObject) -> None:
-    block = pack_rounds([RecordedRound(Moment(3.0, WALL), (ProbeResult("a", "tcp", True, 5.0),))])
+    block = pack_rounds([RecordedRound(Timestamp(3.0, WALL), (ProbeResult("a", "tcp", True, 5.0),))])
     flipped = bytearray(block)
     flipped[data.draw(st.integers(0, len(block) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     for damaged in (bytes(flipped), block[:-1], block + b"x", b"", zlib.compress(b""), zlib.compress(b"\0" * 9)):

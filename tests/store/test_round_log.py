@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from tests.fakes.statefiles import moment, opened, tampered
+from tests.fakes.statefiles import opened, tampered, timestamp
 
-from connmon_agent.core.moments import Moment
-from connmon_agent.core.sightings import Failure, ProbeResult
+from connmon_agent.core.observations import Failure, ProbeResult
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.errors import StoreError
 from connmon_agent.store import round_log
 from connmon_agent.store.journal import SqliteJournal
@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
 
 def note(journal: SqliteJournal, seconds: Iterable[float]) -> None:
     for second in seconds:
-        journal.note_round(moment(second), (GOOD, SILENT), probed=(GOOD, SILENT))
+        journal.note_round(timestamp(second), (GOOD, SILENT), probed=(GOOD, SILENT))
 
 
 def every(first: float, last: float, step: float = EVERY) -> list[float]:
@@ -81,16 +81,16 @@ def test_a_block_holds_no_more_than_so_many_rounds_however_fast_they_come(
 def test_a_span_of_time_is_found_in_blocks_and_behind_them(path: Path) -> None:
     with opened(path) as journal:
         note(journal, every(0, 2.5 * BLOCK_SECONDS))
-    low, high = moment(BLOCK_SECONDS - 20).wall, moment(2 * BLOCK_SECONDS + 20).wall
+    low, high = timestamp(BLOCK_SECONDS - 20).wall, timestamp(2 * BLOCK_SECONDS + 20).wall
     assert seconds_of(path, since=low, until=high) == every(BLOCK_SECONDS - 20, 2 * BLOCK_SECONDS + 20)
-    assert seconds_of(path, since=moment(2.5 * BLOCK_SECONDS).wall) == [2.5 * BLOCK_SECONDS]
-    assert seconds_of(path, until=moment(-1).wall) == []
+    assert seconds_of(path, since=timestamp(2.5 * BLOCK_SECONDS).wall) == [2.5 * BLOCK_SECONDS]
+    assert seconds_of(path, until=timestamp(-1).wall) == []
 
 
 def test_a_round_is_found_by_what_the_clock_showed_when_it_was_set_meanwhile(path: Path) -> None:
     with opened(path) as journal:
         for second, wall in ((0.0, 5000.0), (5.0, 100.0), (10.0, 105.0), (2 * BLOCK_SECONDS, 9000.0)):
-            journal.note_round(Moment(second, wall), (GOOD,), probed=(GOOD,))
+            journal.note_round(Timestamp(second, wall), (GOOD,), probed=(GOOD,))
     assert seconds_of(path, since=99.0, until=101.0) == [5.0]
     assert seconds_of(path, since=4000.0, until=6000.0) == [0.0]
 
@@ -132,7 +132,7 @@ def test_no_more_than_so_many_blocks_are_removed_by_one_round(path: Path) -> Non
 
 def test_a_round_that_asked_nobody_is_none(path: Path) -> None:
     with opened(path) as journal:
-        journal.note_round(moment(5.0), (GOOD,), probed=())
+        journal.note_round(timestamp(5.0), (GOOD,), probed=())
     assert seconds_of(path) == []
 
 

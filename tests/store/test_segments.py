@@ -13,8 +13,8 @@ from tests.bench.journals import simulate_days, write_journal
 from tests.fakes.statefiles import in_child, opened, tampered
 
 from connmon_agent.cli.decisions import refold_journal, verify_journal
-from connmon_agent.core.moments import Moment
-from connmon_agent.core.sightings import ProbeResult
+from connmon_agent.core.observations import ProbeResult
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.errors import Divergence, StoreError
 from connmon_agent.store import checkpoints, reading, retention
 from connmon_agent.store import journal as journal_module
@@ -65,9 +65,9 @@ def go_on(journal: SqliteJournal, rounds: int) -> None:
         journal.note_round(at.plus(number / 100), (GOOD,), probed=(GOOD,))
 
 
-def newest_event(path: Path) -> Moment:
+def newest_event(path: Path) -> Timestamp:
     with tampered(path) as connection:
-        return Moment(*connection.execute("SELECT steady, wall FROM event ORDER BY seq DESC LIMIT 1").fetchone())
+        return Timestamp(*connection.execute("SELECT steady, wall FROM event ORDER BY seq DESC LIMIT 1").fetchone())
 
 
 def age_of(path: Path, seq: int) -> float:
@@ -238,7 +238,7 @@ def test_one_step_removes_no_more_than_so_many_rows(memory: Path, monkeypatch: p
         journal.limits = Limits(FOREVER, 1000)
         for _ in range(100):
             before = journal._connection.total_changes
-            journal._tidy(Moment(10.0**6, 10.0**6))
+            journal._tidy(Timestamp(10.0**6, 10.0**6))
             seen.append(journal._connection.total_changes - before)
     assert 3 <= max(seen) <= 1 + 3 * 3 + 7
     assert verified(memory) == EVERY
@@ -352,7 +352,7 @@ def test_killed_at_any_statement_of_a_removal_the_file_opens_and_verifies(
             journal.limits = Limits(FOREVER, 1000)
             seen.clear()
             for _ in range(12):
-                journal._tidy(Moment(10.0**6, 10.0**6))
+                journal._tidy(Timestamp(10.0**6, 10.0**6))
             return len(seen)
 
     total = work(made, None)

@@ -6,7 +6,7 @@ import ctypes
 
 import pytest
 
-from connmon_agent.core.sightings import Failure
+from connmon_agent.core.observations import Failure
 from connmon_agent.probes.failures import classify_error
 from connmon_agent.windows_api.icmp_replies import Reply, Reply6, check_status
 

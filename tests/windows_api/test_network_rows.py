@@ -14,7 +14,7 @@ from connmon_agent.windows_api.network_rows import (
     Interface,
     InterfaceRow,
     IpInterfaceRow,
-    Route,
+    RouteRow,
     SocketAddress,
     pack_address,
     read_interface,
@@ -65,18 +65,18 @@ def forward(destination: str, prefix_length: int, next_hop: str, **fields: int) 
     ("row", "route"),
     [
         pytest.param(
-            forward("0.0.0.0", 0, "192.0.2.1", metric=25), Route(7, 12, 4, 0, 25, "192.0.2.1"), id="a default route"
+            forward("0.0.0.0", 0, "192.0.2.1", metric=25), RouteRow(7, 12, 4, 0, 25, "192.0.2.1"), id="a default route"
         ),
-        pytest.param(forward("192.0.2.0", 24, "0.0.0.0"), Route(7, 12, 4, 24, 0), id="on the link"),
-        pytest.param(forward("::", 0, "2001:db8::1"), Route(7, 12, 6, 0, 0, "2001:db8::1"), id="IPv6"),
-        pytest.param(forward("::", 0, "fe80::1"), Route(7, 12, 6, 0, 0, "fe80::1%12"), id="a router's own address"),
-        pytest.param(forward("::", 0, "::"), Route(7, 12, 6, 0, 0), id="IPv6 on the link"),
+        pytest.param(forward("192.0.2.0", 24, "0.0.0.0"), RouteRow(7, 12, 4, 24, 0), id="on the link"),
+        pytest.param(forward("::", 0, "2001:db8::1"), RouteRow(7, 12, 6, 0, 0, "2001:db8::1"), id="IPv6"),
+        pytest.param(forward("::", 0, "fe80::1"), RouteRow(7, 12, 6, 0, 0, "fe80::1%12"), id="a router's own address"),
+        pytest.param(forward("::", 0, "::"), RouteRow(7, 12, 6, 0, 0), id="IPv6 on the link"),
         pytest.param(
-            forward("127.0.0.1", 32, "0.0.0.0", loopback=1), Route(7, 12, 4, 32, 0, loopback=True), id="this machine"
+            forward("127.0.0.1", 32, "0.0.0.0", loopback=1), RouteRow(7, 12, 4, 32, 0, loopback=True), id="this machine"
         ),
     ],
 )
-def test_what_a_route_says(row: ForwardRow, route: Route) -> None:
+def test_what_a_route_says(row: ForwardRow, route: RouteRow) -> None:
     assert read_route(row) == route
 
 

@@ -22,7 +22,7 @@ def chart(name: str | None, format_: str) -> None:
 
     The charts are read from the YAML files that the agent runs, and checked before they are drawn.
     """
-    from ..core.drawing import draw  # not for --help
+    from ..charts.drawing import draw  # not for --help
     from ..loading.charts import find_charts_folder, load_charts
 
     charts = load_charts(find_charts_folder())

@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass
 from itertools import takewhile
 from typing import Any
 
-from ..core.chart import Chart, chart_from_data
-from ..core.checks import find_unknown_names
+from ..charts.chart import Chart, chart_from_data
+from ..charts.chart_checks import find_unknown_names
 from ..core.engine import Engine
-from ..core.replay import Difference, first_difference, refold
+from ..core.stored_names import renew_chart
 from ..core.world import World
 from ..errors import ConnmonError, Divergence, NothingRecorded, StoreError
+from ..explain.replay import Difference, first_difference, refold
 from ..loading.charts import VOCABULARIES
 from ..presence import find_agent
 from ..store.checkpoints import Mark, Segments
@@ -204,7 +205,7 @@ class EngineShelf:
                 f"the chart {name} {sha256[:12]} that decided is not as it was written: its hash does not fit",
                 hint="Decisions by this chart cannot be verified; compare with a copy of the state file",
             )
-        chart = chart_from_data(json.loads(text))
+        chart = chart_from_data(renew_chart(json.loads(text)))
         mistakes = find_unknown_names(chart, VOCABULARIES[name])
         if mistakes:
             raise ConnmonError(

@@ -22,12 +22,13 @@ from . import screens
 from .invocations import Invocation
 
 if TYPE_CHECKING:
+    from connmon_lab.internet import LoopbackInternet
+    from connmon_lab.kubernetes import EmbeddedKubernetes
+
     from ..core.plan import Plan
-    from ..embedded.internet import LoopbackInternet
-    from ..embedded.kubernetes import EmbeddedKubernetes
     from ..runtime.agent import Agent
     from ..runtime.build import Runner
-    from ..runtime.sentences import Sentence
+    from ..runtime.log_records import LogRecord
     from ..settings import Settings
 
 STUBBORN = "grafana"  # the service whose first restart does not help
@@ -44,7 +45,7 @@ OPENING = (
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class DemoTiming:
     """How long things take in the story, in seconds, and how often they are tried.
 
     Short against real life, long enough to read along.
@@ -92,27 +93,28 @@ def demo(ctx: click.Context, keep: Path | None) -> None:
         if (keep / DATABASE_FILE).exists():  # the story needs a beginning, and a real agent's memory is no playground
             raise click.BadParameter(f"{keep} already has a state file; choose a new directory", param_hint="--keep")
         keep.mkdir(parents=True, exist_ok=True)
-        run_demo(ctx, keep, Pace())
+        run_demo(ctx, keep, DemoTiming())
         return
     with tempfile.TemporaryDirectory(prefix="connmon-demo-") as folder:
-        run_demo(ctx, Path(folder), Pace())
+        run_demo(ctx, Path(folder), DemoTiming())
 
 
-def run_demo(ctx: click.Context, folder: Path, pace: Pace) -> None:
+def run_demo(ctx: click.Context, folder: Path, pace: DemoTiming) -> None:
     """Tell the story at this pace; ``folder`` becomes the state directory. Raises what ``run_agent`` raises."""
-    from ..embedded import kubernetes  # not for --help
-    from ..runtime.loops import run
+    from connmon_lab import kubernetes  # not for --help
+
+    from ..runtime.loops import run  # not for --help
 
     calendar = _Calendar()
-    cluster = kubernetes.EmbeddedKubernetes(pace=kubernetes.Pace(ready_after=pace.pod_start), now=calendar.now)
+    cluster = kubernetes.EmbeddedKubernetes(pace=kubernetes.Timing(ready_after=pace.pod_start), now=calendar.now)
     with kubernetes.ThreadedKubernetes(cluster) as api:
         run(_tell_story(ctx, api, calendar, folder, pace))
 
 
 async def _tell_story(
-    ctx: click.Context, api: EmbeddedKubernetes, calendar: _Calendar, folder: Path, pace: Pace
+    ctx: click.Context, api: EmbeddedKubernetes, calendar: _Calendar, folder: Path, pace: DemoTiming
 ) -> None:
-    from ..embedded.internet import Cut, LoopbackInternet  # not for --help
+    from connmon_lab.internet import Cut, LoopbackInternet  # not for --help
 
     internet = LoopbackInternet()
     async with AsyncExitStack() as ending:
@@ -139,10 +141,11 @@ async def _tell_story(
     _show(ctx, folder, "replay")
 
 
-def _furnish(api: EmbeddedKubernetes, internet: LoopbackInternet, folder: Path, pace: Pace) -> Settings:
+def _furnish(api: EmbeddedKubernetes, internet: LoopbackInternet, folder: Path, pace: DemoTiming) -> Settings:
     """Put the ERP's services into the cluster, and give the agent the times of the story."""
-    from ..embedded.kubernetes import manifests  # not for --help
-    from ..loading.configuration import built_in_settings
+    from connmon_lab.kubernetes import manifests  # not for --help
+
+    from ..loading.configuration import built_in_settings  # not for --help
 
     erp = built_in_settings(folder)
     for service in erp.plan.services:
@@ -158,7 +161,7 @@ def _furnish(api: EmbeddedKubernetes, internet: LoopbackInternet, folder: Path, 
 
 def _with_ports_that_are_left(plan: Plan) -> Plan:
     """On a machine where all ports of a service are taken the story goes on without its port."""
-    from ..core.allocation import allocate  # not for --help
+    from ..core.ports.allocation import allocate  # not for --help
     from ..sockets.examining import find_obstacles
 
     wishes = {service.name: service.forward for service in plan.services if service.forward is not None}
@@ -178,7 +181,7 @@ async def _wait_for_pods(api: EmbeddedKubernetes) -> None:
             await asyncio.sleep(GLANCE)
 
 
-def _at_pace(plan: Plan, pace: Pace) -> Plan:
+def _at_pace(plan: Plan, pace: DemoTiming) -> Plan:
     link = structs.replace(
         plan.link, check_interval=pace.check_interval, confirm_interval=pace.confirm_interval, hold=pace.hold
     )
@@ -200,7 +203,7 @@ async def _start(settings: Settings) -> tuple[Agent, asyncio.Future[None]]:
     def on_ready(agent: Agent, _: Runner) -> None:
         ready.set_result(agent)
 
-    running = asyncio.ensure_future(run_agent(settings, say=_print_sentence, on_ready=on_ready))
+    running = asyncio.ensure_future(run_agent(settings, say=_print_record, on_ready=on_ready))
     either: set[asyncio.Future[Any]] = {ready, running}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if running.done():
@@ -231,9 +234,9 @@ def _show(ctx: click.Context, folder: Path, command: str) -> None:
         shown.invoke(inner)
 
 
-def _print_sentence(sentence: Sentence) -> None:
-    moment = _local_time(sentence.at.wall)
-    click.echo(f"  {moment}  {sentence.about}: {sentence.text}")
+def _print_record(record: LogRecord) -> None:
+    timestamp = _local_time(record.at.wall)
+    click.echo(f"  {timestamp}  {record.about}: {record.text}")
 
 
 def _local_time(wall: float) -> str:

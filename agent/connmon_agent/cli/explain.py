@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from ..core.chart import Chart
+from ..charts.chart import Chart
 from ..core.events import Inspected
-from ..core.explanations import explain_event, explain_link, explain_service
-from ..core.moments import Moment
-from ..core.sightings import Sighting, Unseen
+from ..core.observations import Observation, Unobserved
+from ..core.timestamps import Timestamp
 from ..core.world import Service, ServiceState, World
 from ..errors import ConnmonError
+from ..explain.explanations import explain_event, explain_link, explain_service
 from ..store.reading import Reader
 from ..store.records import Recorded
 from . import screens
@@ -106,20 +106,20 @@ def _charts_of(reader: Reader, world: World) -> dict[str, Chart]:
     return EngineShelf(reader).read_charts(world.charts)
 
 
-def _now(snapshot: Snapshot) -> Moment:
+def _now(snapshot: Snapshot) -> Timestamp:
     """This instant on the agent's steady clock; without an agent, its last one: since then nothing has come nearer."""
     if snapshot.agent is None:
-        return Moment(snapshot.now, snapshot.now)
+        return Timestamp(snapshot.now, snapshot.now)
     beat = snapshot.agent.heartbeat
     return beat.plus(max(0.0, snapshot.now - beat.wall)) if snapshot.running else beat
 
 
-def _last_seen(reader: Reader, newest: int, service: Service) -> Sighting | Unseen | None:
+def _last_seen(reader: Reader, newest: int, service: Service) -> Observation | Unobserved | None:
     """What the cluster showed since the service is in its state: a look that changes nothing is not recorded.
 
     None: nothing. What was seen before a restart says nothing of what came of it.
     """
-    seen: Sighting | Unseen | None = None
+    seen: Observation | Unobserved | None = None
     for row in reader.recorded(after_seq=max(0, newest - LOOK_BACK)):
         if isinstance(row.event, Inspected) and row.event.service == service.name and _is_of_now(row, service):
             seen = row.event.seen

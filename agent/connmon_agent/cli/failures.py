@@ -14,7 +14,7 @@ from click.exceptions import Exit
 
 from ..errors import ConnmonError
 from ..redaction import redact
-from ..texts import LONGEST_READ, LONGEST_SENTENCE, end_sentence, make_safe
+from ..texts import LONGEST_MESSAGE, LONGEST_READ, end_sentence, make_safe
 
 # What writing to a file or a device fails with; every other file of ours is named by its own error.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
@@ -67,7 +67,7 @@ def _tell(message: str, *, hint: str | None, exit_code: int = 1) -> Exit:
     The first line alone says what failed, for programs that read one line.
     """
     # First as a whole: a private key has several lines.
-    message = "\n".join(make_safe(line, LONGEST_SENTENCE) for line in redact(message).split("\n"))
+    message = "\n".join(make_safe(line, LONGEST_MESSAGE) for line in redact(message).split("\n"))
     hint = None if hint is None else redact(hint)
     click.echo(f"Error: {message}\n{end_sentence(hint)}" if hint else f"Error: {message}", err=True)
     return Exit(exit_code)

@@ -55,17 +55,17 @@ class Invocation:
 
     def config_of_this_place(self) -> Path | None:
         """The file of ``--config``, else the one that is found in the working directory; None: neither is there."""
-        from ..loading.places import Surroundings, find_config  # not for --help
+        from ..loading.places import ProcessContext, find_config  # not for --help
 
-        found = self.config_path or find_config(Surroundings.of_this_process(self.environment))
+        found = self.config_path or find_config(ProcessContext.of_this_process(self.environment))
         return found if found is None or found == self.config_path or not found.is_absolute() else None
 
     def pinned(self) -> Invocation:
         """The same call, whatever the working directory becomes: with the files that it means now, in full."""
-        from ..loading.places import Surroundings, find_config  # not for --help
+        from ..loading.places import ProcessContext, find_config  # not for --help
 
-        surroundings = Surroundings.of_this_process(self.environment)
-        config = self.config_path or find_config(surroundings)
+        process_context = ProcessContext.of_this_process(self.environment)
+        config = self.config_path or find_config(process_context)
         return replace(
             self,
             config_path=None if config is None else Path(os.path.abspath(config)),
@@ -79,10 +79,10 @@ class Invocation:
 
     def config_candidates(self) -> list[Path]:
         """The files that are looked for when ``--config`` is not given, the first one that is there being meant."""
-        from ..loading.places import Surroundings, list_config_candidates  # not for --help
+        from ..loading.places import ProcessContext, list_config_candidates  # not for --help
 
-        surroundings = Surroundings.of_this_process(self.environment)
-        return [surroundings.folder / candidate for candidate in list_config_candidates(surroundings)]
+        process_context = ProcessContext.of_this_process(self.environment)
+        return [process_context.folder / candidate for candidate in list_config_candidates(process_context)]
 
     def state_directory(self) -> Path:
         """Where the agent remembers. Of the configuration only the key ``state_dir`` is read, where it is there at all.
@@ -91,16 +91,16 @@ class Invocation:
         """
         if self.state_dir is not None:
             return self.state_dir
-        from ..loading.places import Surroundings, choose_state_dir, find_config  # not for --help
+        from ..loading.places import ProcessContext, choose_state_dir, find_config  # not for --help
 
-        surroundings = Surroundings.of_this_process(self.environment)
-        config = self.config_path or find_config(surroundings)
+        process_context = ProcessContext.of_this_process(self.environment)
+        config = self.config_path or find_config(process_context)
         named = None
         if config is not None and _may_name_state_dir(config):
             from ..loading.state_dirs import find_state_dir  # not for --help
 
-            named = find_state_dir(config, surroundings)
-        return choose_state_dir(None, named, config, surroundings)
+            named = find_state_dir(config, process_context)
+        return choose_state_dir(None, named, config, process_context)
 
     def database(self) -> Path:
         """The state file; it need not exist. Raises ConfigurationError."""

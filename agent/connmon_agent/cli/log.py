@@ -21,8 +21,8 @@ def log() -> None:
 
 
 def _read_level(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    from ..runtime.log_records import AREAS
     from ..runtime.logs.levels import LEVELS  # not for --help
-    from ..runtime.sentences import AREAS
 
     levels = {}
     for value in values:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..core.tallies import ASIDE
+from ..core.counters import ASIDE
 from ..core.world import World
 from ..generated_files import write_file
 from ..metrics.catalog import Observed, make_families
@@ -57,7 +57,7 @@ def observe(database: Path) -> Observed:
     if snapshot.events == 0 and snapshot.agent is None:
         return Observed("", World(store=""), (), snapshot.bytes, running=snapshot.running, watched=False)
     with Reader(database) as reader:
-        tallies, lines = reader.tallies()
+        counters, lines = reader.counters()
         born = reader.born()
     return Observed(
         version=snapshot.agent.version if snapshot.agent else "",
@@ -66,7 +66,7 @@ def observe(database: Path) -> Observed:
         journal_bytes=snapshot.bytes,
         running=snapshot.running,
         watched=snapshot.watched,
-        tallies=tallies,
+        counters=counters,
         lines=lines,
         heartbeat=_heartbeat(snapshot),
         born=born,

@@ -205,7 +205,7 @@ def _plan(
     invocation: Invocation, manager: ServiceManager, *, user: bool, instance: str | None, account: str | None = None
 ) -> tuple[Installation, list[str]]:
     from ..kube.kubeconfig import Places  # not for --help
-    from ..loading.places import Surroundings
+    from ..loading.places import ProcessContext
     from ..loading.state_dirs import find_state_dir
     from ..runtime.logs import LAUNCHER_LOG, log_folder
     from ..service_managers.planning import plan_installation, require_config
@@ -216,7 +216,7 @@ def _plan(
         invocation = replace(invocation, config_path=instance_files(instance)[0])
     settings = invocation.settings()
     config = require_config(settings, Path.cwd())
-    surroundings = Surroundings.of_this_process(invocation.environment)
+    process_context = ProcessContext.of_this_process(invocation.environment)
     if account is not None and sys.platform != "win32":
         raise ConnmonError("--account works on Windows only", hint="Omit --account")
     named = invocation.state_dir
@@ -227,7 +227,7 @@ def _plan(
         sandboxed=manager.sandboxed and not user,
         instance=instance,
         places=Places.of_this_machine(),
-        state_dir=named or find_state_dir(config, surroundings),
+        state_dir=named or find_state_dir(config, process_context),
         account=account,
     )
     if sys.platform != "win32":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..core.urls import url_of
+from ..core.ports.urls import url_of
 from ..core.world import Forward
 from ..errors import ConnmonError, NotRunning
 from ..presence import find_agent

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
 
-from ..core.moments import Moment
+from ..core.timestamps import Timestamp
 from ..core.wording import in_words
 from ..texts import shorten
 from ..wall_times import in_utc, in_zone
@@ -35,11 +35,11 @@ def say_date_and_time(wall: float, *, zone: tzinfo | None) -> str:
     return _local(wall, zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def write_instant(moment: Moment | None) -> str | None:
+def write_instant(timestamp: Timestamp | None) -> str | None:
     """RFC 3339 in UTC with microseconds, for programs. None for no moment, and for one that never was (zero)."""
-    if moment is None or moment.wall == 0:
+    if timestamp is None or timestamp.wall == 0:
         return None
-    return in_utc(moment.wall).isoformat(timespec="microseconds")
+    return in_utc(timestamp.wall).isoformat(timespec="microseconds")
 
 
 def say_bytes(number: int) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..texts import LONGEST_REASON, LONGEST_SENTENCE, make_encodable, make_safe
+from ..texts import LONGEST_MESSAGE, LONGEST_REASON, make_encodable, make_safe
 
 T = TypeVar("T")
 Bound = Callable[[Any], Any]  # gives the same object back where nothing is too long
@@ -27,7 +27,7 @@ class Longest(Struct, frozen=True):
 # name something else. Only what UTF-8 cannot hold is written as escapes there.
 Words = Annotated[str, Longest(LONGEST_REASON)]
 # One that is made of several reasons: of each of some pods, say.
-Sentences = Annotated[str, Longest(LONGEST_SENTENCE)]
+Sentences = Annotated[str, Longest(LONGEST_MESSAGE)]
 
 
 def bound_words(value: T) -> T:

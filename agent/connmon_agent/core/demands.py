@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from .blindness import BLIND_AFTER, SILENT_ROUNDS
-from .doubts import is_void, is_wavering
-from .metering import METERED_INTERVAL, is_metered
-from .moments import Moment
-from .quality import is_poor
-from .recovery import is_held_by_damping, next_in_turn
-from .templates import is_return_unseen
+from .link.flapping import is_flapping, is_inconclusive
+from .link.metering import METERED_INTERVAL, is_metered
+from .link.monitoring_gaps import GAP_AFTER, SILENT_ROUNDS
+from .link.quality import is_poor
+from .services.recovery import is_held_by_damping, next_in_turn
+from .services.templates import is_return_unobserved
+from .timestamps import Timestamp
 from .world import LinkState, Service, ServiceState, World
 
 IDLE_INTERVAL = 30.0  # seconds between looks at a service that is well, even if damping holds it, or beyond help
@@ -40,15 +40,15 @@ class Demand:
     registries: bool = False
 
 
-def find_silence(world: World, beat: Moment, now: float) -> float | None:
+def find_silence(world: World, beat: Timestamp, now: float) -> float | None:
     """Seconds from an agent's heartbeat to ``now`` (Unix seconds), when they are too many for one that runs; None: not.
 
-    It writes its heartbeat with every round. Without one for as long as would be blind time it stands still, the
+    It writes its heartbeat with every round. Without one for as long as would be a monitoring gap it stands still, the
     machine slept, or the disk refuses writing; rounds of a long outage are farther apart.
     """
     silence = now - beat.wall
     rounds = SILENT_ROUNDS * round_interval(world, beat.steady)
-    return silence if silence > max(BLIND_AFTER, rounds) else None
+    return silence if silence > max(GAP_AFTER, rounds) else None
 
 
 def round_interval(world: World, now: float) -> float:
@@ -62,7 +62,7 @@ def round_interval(world: World, now: float) -> float:
     if not is_sure(world):
         return plan.confirm_interval
     if link.state == LinkState.OFFLINE:
-        told = [moment.steady for moment in (link.since, link.evidence_since) if moment is not None]
+        told = [timestamp.steady for timestamp in (link.since, link.evidence_since) if timestamp is not None]
         answered = link.answered_since.steady if link.answered_since is not None else -inf
         shortest = plan.check_interval if answered < max(told) else plan.confirm_interval
         return min(max(shortest, now - max(*told, answered)), plan.offline_interval)
@@ -107,7 +107,7 @@ def gateway_to_ask(world: World, now: float) -> str | None:
 def is_sure(world: World) -> bool:
     """Whether another round would most likely change nothing: there is a verdict, or no hurry brings one about."""
     link, plan = world.link, world.plan.link
-    if is_wavering(link, plan) or is_void(link, plan):
+    if is_flapping(link, plan) or is_inconclusive(link, plan):
         return True
     if link.state in (LinkState.ONLINE, LinkState.RECOVERING) or (link.state == LinkState.DEGRADED and is_poor(link)):
         return link.good > 0
@@ -140,7 +140,7 @@ def _demand(service: Service, now: float, *, in_turn: bool, held: bool, close_lo
         if in_turn:
             return Demand(interval, earliest, closely=True, registries=True)
         # Only a look at once tells what somebody restarts by hand before its turn comes.
-        return Demand(POSTPONED_INTERVAL, earliest) if is_return_unseen(service) else None
+        return Demand(POSTPONED_INTERVAL, earliest) if is_return_unobserved(service) else None
     if service.state == ServiceState.RESTARTING:
         doubt = service.intent is not None and service.intent.in_doubt
         return Demand(BUSY_INTERVAL, earliest) if doubt else None

@@ -9,12 +9,12 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ..texts import LONGEST_SENTENCE, shorten
+from ..texts import LONGEST_MESSAGE, shorten
 from .effects import Effect, Listen
-from .moments import Moment
+from .observations import Observation, Unobserved
 from .plan import Plan
-from .sightings import Sighting, Unseen
 from .steps import Resolution, Step, Transition
+from .timestamps import Timestamp
 from .world import Forward, Link, Outage, Service, World
 
 
@@ -33,7 +33,7 @@ class Draft(Struct):
     """
 
     world: World
-    at: Moment
+    at: Timestamp
     by: str = ""
     ordered: tuple[str, ...] = ()
     triggers: deque[Trigger] = field(default_factory=deque)
@@ -89,7 +89,7 @@ class Draft(Struct):
         changed = replace(self.world.forwards[name], **changes)
         self.change(forwards={**self.world.forwards, name: changed})
 
-    def arm(self, timer: str, due: Moment) -> None:
+    def arm(self, timer: str, due: Timestamp) -> None:
         self.change(timers={**self.world.timers, timer: due})
 
     def disarm(self, timer: str) -> None:
@@ -101,7 +101,7 @@ class Draft(Struct):
         self.triggers.append(Trigger(chart, instance, name))
 
     def note(self, instance: str, sentence: str) -> None:
-        self.notes.append((instance, shorten(sentence, LONGEST_SENTENCE)))
+        self.notes.append((instance, shorten(sentence, LONGEST_MESSAGE)))
 
     def finish(self) -> Step:
         return Step(
@@ -132,7 +132,7 @@ class ServiceContext(Struct, frozen=True):
 
     draft: Draft
     name: str
-    seen: Sighting | Unseen | None = None
+    seen: Observation | Unobserved | None = None
     answer: str = ""
     answer_kind: str | None = None
     retry_after: float | None = None
@@ -154,7 +154,7 @@ class ForwardContext(Struct, frozen=True):
     name: str
     assigned: int | None = None
     refusal: str = ""
-    began: Moment | None = None
+    began: Timestamp | None = None
     trouble: str = ""
     lasting: bool = False
 

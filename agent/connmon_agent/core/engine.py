@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..texts import LONGEST_SENTENCE, shorten
-from . import forward_rules, link_rules, service_rules
-from .assignments import plans_of
-from .blindness import note_absence, note_blindness, note_boot
-from .chart import Chart
-from .doubts import begin_counting
+from ..charts.chart import Chart
+from ..charts.machine import Choice, Chooser, MachineChooser, TableChooser
+from ..texts import LONGEST_MESSAGE, shorten
 from .draft import Draft, ForwardContext, LinkContext, ServiceContext, Trigger
 from .events import (
     AgentStarted,
@@ -22,6 +19,7 @@ from .events import (
     Inspected,
     ListenAnswered,
     MeteredSeen,
+    MonitoringGapEnded,
     Order,
     Ordered,
     Outcome,
@@ -30,20 +28,24 @@ from .events import (
     RestartAnswered,
     RoundFinished,
     TimerDue,
-    WentBlind,
 )
-from .machine import Choice, Chooser, MachineChooser, TableChooser
+from .link import link_rules
+from .link.flapping import begin_counting
+from .link.monitoring_gaps import note_absence, note_boot, note_monitoring_gap
+from .link.quality import is_poor
+from .link.round_counts import apply_counts
+from .link.rounds import ROUND_TRIGGERS, forget_rounds, note_cluster, note_news, note_quality, note_round
+from .observations import Observation, Unobserved
 from .orders import refuse_order
-from .policy import parse_token
-from .port_decisions import PortDecisions
-from .progress import note_progress
-from .quality import is_poor
-from .replacements import is_replaced, note_undoing
-from .round_counts import apply_counts
-from .rounds import ROUND_TRIGGERS, forget_rounds, note_cluster, note_news, note_quality, note_round
-from .sightings import Sighting, Unseen
+from .ports import forward_rules
+from .ports.assignments import plans_of
+from .ports.port_decisions import PortDecisions
+from .services import service_rules
+from .services.progress import note_progress
+from .services.replacements import is_replaced, note_undoing
+from .services.restart_backoff import parse_token
+from .services.templates import note_template
 from .steps import Resolution, Step, Transition
-from .templates import note_template
 from .wording import counted, tell_evidence, tell_metered
 from .world import Forward, Link, LinkState, Service, ServiceState, World
 
@@ -72,7 +74,7 @@ class Engine:
             EvidenceChanged: self._on_evidence,
             QualityChanged: self._on_quality,
             MeteredSeen: self._on_metered,
-            WentBlind: self._on_blindness,
+            MonitoringGapEnded: self._on_monitoring_gap,
             Inspected: self._on_inspection,
             RestartAnswered: self._on_answer,
             TimerDue: self._on_timer,
@@ -171,25 +173,25 @@ class Engine:
             draft.change_link(metered=event.metered)
             draft.note(LINK, tell_metered(event.metered, event.source))
 
-    def _on_blindness(self, draft: Draft, event: WentBlind) -> None:
-        if note_blindness(draft, event):
+    def _on_monitoring_gap(self, draft: Draft, event: MonitoringGapEnded) -> None:
+        if note_monitoring_gap(draft, event):
             self._judge_afresh(draft)
 
     def _judge_afresh(self, draft: Draft) -> None:
-        """What was known before the blind time is not known any more."""
+        """What was known before the monitoring gap is not known any more."""
         before = draft.link.state
         for name in draft.world.names:
-            draft.fire(SERVICE, name, "went_blind")
-        draft.fire(LINK, LINK, "went_blind")
+            draft.fire(SERVICE, name, "monitoring_gap_ended")
+        draft.fire(LINK, LINK, "monitoring_gap_ended")
         self._run(draft, LinkContext(draft))
-        if draft.link.state == LinkState.DEGRADED != before:  # the doubt may be all that `after_blind` waits for
-            draft.fire(LINK, LINK, "went_blind")
+        if draft.link.state == LinkState.DEGRADED != before:  # the doubt may be all that `after_gap` waits for
+            draft.fire(LINK, LINK, "monitoring_gap_ended")
             self._run(draft, LinkContext(draft))
 
     def _on_quality(self, draft: Draft, event: QualityChanged) -> None:
         """What a link was worth before an outage says nothing of it afterwards: then it is measured anew."""
         if draft.link.state != LinkState.OFFLINE:
-            note_quality(draft, event.sight)
+            note_quality(draft, event.measured_quality)
             draft.fire(LINK, LINK, "quality_bad" if is_poor(draft.link) else "quality_good")
 
     def _on_inspection(self, draft: Draft, event: Inspected) -> None:
@@ -197,7 +199,7 @@ class Engine:
         if service is None:
             return
         note_cluster(draft, event.seen)
-        if isinstance(event.seen, Sighting):
+        if isinstance(event.seen, Observation):
             note_template(draft, event.service, event.seen)
             self._note_token(draft, service, event.seen)
             note_undoing(draft, event.service, event.seen)
@@ -207,28 +209,28 @@ class Engine:
         self._run_service(draft, ServiceContext(draft, event.service, event.seen))
         self._prove_health(draft, event.service)
 
-    def _note_token(self, draft: Draft, service: Service, sighting: Sighting) -> None:
+    def _note_token(self, draft: Draft, service: Service, observation: Observation) -> None:
         """Take over a restart of ours that the world does not know of: its database was lost, or it arrived late.
 
         The template that bears the token now is taken for the one that the restart made: any later one is not.
         """
-        seen = sighting.token
+        seen = observation.token
         token = parse_token(seen)
         if service.intent is not None or token is None or seen == service.token:
             return
         known = parse_token(service.token)
         if token.store == draft.world.store and token.number > (known.number if known else 0) and service.attempts:
-            draft.change_service(service.name, token=seen, restarted=draft.at, made=sighting.template)
+            draft.change_service(service.name, token=seen, restarted=draft.at, made=observation.template)
             draft.note(service.name, f"the cluster shows restart {seen}, which was not known to have arrived")
         elif service.token is None:  # a lost database must not give attempts back
             attempts = max(service.attempts, token.attempt)
-            draft.change_service(service.name, token=seen, attempts=attempts, made=sighting.template)
+            draft.change_service(service.name, token=seen, attempts=attempts, made=observation.template)
 
-    def _note_health(self, draft: Draft, service: Service, seen: Sighting | Unseen) -> None:
+    def _note_health(self, draft: Draft, service: Service, seen: Observation | Unobserved) -> None:
         """What was not seen is no proof of health either, nor is what runs as it did before the restart."""
-        healthy = isinstance(seen, Sighting) and seen.healthy
+        healthy = isinstance(seen, Observation) and seen.healthy
         if healthy and service.state == ServiceState.VERIFYING:
-            healthy = isinstance(seen, Sighting) and is_replaced(draft.service(service.name), seen) is True
+            healthy = isinstance(seen, Observation) and is_replaced(draft.service(service.name), seen) is True
         if not healthy and service.healthy_since is not None:
             draft.change_service(service.name, healthy_since=None)
         elif healthy and service.healthy_since is None:
@@ -379,4 +381,4 @@ def _reason(choice: Choice, fields: Mapping[str, Callable[[Any], str]], context:
             break
         if f"{{{name}}}" in text:
             text = text.replace(f"{{{name}}}", tell(context))
-    return shorten(text, LONGEST_SENTENCE)
+    return shorten(text, LONGEST_MESSAGE)

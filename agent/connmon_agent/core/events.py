@@ -8,10 +8,11 @@ from enum import StrEnum
 from msgspec import UNSET, Struct, UnsetType, field
 
 from .bounds import Words
-from .moments import Moment
+from .link.round_counts import RoundCounts
+from .observations import Evidence, MeasuredQuality, Observation, ProbeResult, Unobserved
 from .plan import Plan
-from .round_counts import RoundCounts
-from .sightings import Evidence, ProbeResult, QualitySight, Sighting, Unseen
+from .stored_names import stored_name
+from .timestamps import Timestamp
 
 
 class WithCounts(Struct, frozen=True, kw_only=True):
@@ -20,10 +21,10 @@ class WithCounts(Struct, frozen=True, kw_only=True):
     counts: RoundCounts | UnsetType = UNSET
 
 
-class EventBase(WithCounts, frozen=True, tag_field="is", tag=True):
+class EventBase(WithCounts, frozen=True, tag_field="is", tag=stored_name, rename=stored_name):
     """What is common to all events. Written down, each names its class under ``is``, a word no field can have."""
 
-    at: Moment
+    at: Timestamp
 
 
 class AgentStarted(EventBase, frozen=True):
@@ -37,7 +38,7 @@ class AgentStarted(EventBase, frozen=True):
     version: str
     boot_id: str
     charts: Mapping[str, str] = field(default_factory=dict)
-    heartbeat: Moment | None = None
+    heartbeat: Timestamp | None = None
 
 
 class AgentStopped(EventBase, frozen=True):
@@ -68,7 +69,7 @@ class EvidenceChanged(EventBase, frozen=True):
 class QualityChanged(EventBase, frozen=True):
     """The link's quality, measured over a window, crossed a threshold."""
 
-    sight: QualitySight
+    measured_quality: MeasuredQuality
 
 
 class MeteredSeen(EventBase, frozen=True):
@@ -78,15 +79,15 @@ class MeteredSeen(EventBase, frozen=True):
     source: str
 
 
-class WentBlind(EventBase, frozen=True):
+class MonitoringGapEnded(EventBase, frozen=True):
     """From ``since`` to ``at`` nobody watched. It is neither uptime nor outage.
 
     ``cause`` in words: "the machine slept for 2 h", "the agent stood still for 40 s". Where ``since`` has the steady
     time of ``at``, the wall clock was set, and ``since`` is what it would have shown: what people compute from wall
-    times is wrong by the step, and core.blindness says whether somebody may have been blind.
+    times is wrong by the step, and core.link.monitoring_gaps says whether somebody may have been blind.
     """
 
-    since: Moment
+    since: Timestamp
     cause: Words
 
 
@@ -94,7 +95,7 @@ class Inspected(EventBase, frozen=True):
     """The cluster was asked for one service's workload."""
 
     service: str
-    seen: Sighting | Unseen
+    seen: Observation | Unobserved
 
 
 class Outcome(StrEnum):
@@ -109,7 +110,7 @@ class RestartAnswered(EventBase, frozen=True):
     """The outcome of one restart request.
 
     ``kind`` is a ClusterError's kind (None: applied); ``generation`` and ``template`` are the object's after the patch
-    (None: not known), the latter as in a Sighting.
+    (None: not known), the latter as in a Observation.
     """
 
     service: str
@@ -154,7 +155,7 @@ class ForwardChecked(EventBase, frozen=True):
     mend it, a person must.
     """
 
-    began: Moment
+    began: Timestamp
     service: str
     port: int
     trouble: Words | None = None
@@ -186,7 +187,7 @@ Event = (
     | EvidenceChanged
     | QualityChanged
     | MeteredSeen
-    | WentBlind
+    | MonitoringGapEnded
     | Inspected
     | RestartAnswered
     | TimerDue

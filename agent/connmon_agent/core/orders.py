@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .events import Order, Ordered
-from .recovery import degraded_by_quality, is_damped
+from .services.recovery import degraded_by_quality, is_damped
 from .world import LinkState, ServiceState, World
 
 

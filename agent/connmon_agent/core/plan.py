@@ -8,6 +8,8 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
+from .stored_names import stored_name
+
 
 class Kind(StrEnum):
     """The workloads that can be restarted by their pod template."""
@@ -62,7 +64,7 @@ class ServicePlan(Struct, frozen=True):
     forward: ForwardPlan | None = None
 
 
-class AfterBlind(StrEnum):
+class AfterGap(StrEnum):
     """What is done for the services after a time in which nobody watched."""
 
     CHECK = "check"  # look at them and tell what is seen; nothing is restarted for it
@@ -90,7 +92,7 @@ class DampingPlan(Struct, frozen=True):
     ceiling: float = 12000.0  # the penalty never grows beyond it
 
 
-class LinkPlan(Struct, frozen=True):
+class LinkPlan(Struct, frozen=True, rename=stored_name):
     """Thresholds of the verdict on the link. Durations in seconds."""
 
     quorum: int = 2  # targets that must answer in a good round
@@ -105,7 +107,7 @@ class LinkPlan(Struct, frozen=True):
     # How long an agent that starts with the machine waits for what the machine itself has not got yet. As long as
     # NetworkManager's own wait at boot (NetworkManager-wait-online, 60 s).
     boot_grace: float = 60.0
-    after_blind: AfterBlind = AfterBlind.CHECK
+    after_gap: AfterGap = AfterGap.CHECK
     quality: QualityPlan = QualityPlan()
     damping: DampingPlan = DampingPlan()
     metered: bool | None = (

@@ -15,14 +15,14 @@ from msgspec.structs import replace
 
 from .effects import Effect, Listen
 from .steps import Resolution, Transition
-from .world import Blindness, Forward, Link, ListenIntent, Outage, Service, World
+from .world import Forward, Link, ListenIntent, MonitoringGap, Outage, Service, World
 
 # The fields that hold a sentence which this code composes. Texts of others (an answer of the cluster, who holds a port)
 # are recorded in the events, and must come out the same.
 SENTENCES: Mapping[type[Struct], tuple[str, ...]] = {
     Link: ("reason", "detail", "lacks"),
     Outage: ("detail",),
-    Blindness: ("cause",),
+    MonitoringGap: ("cause",),
     Service: ("reason", "undone"),
     Forward: ("reason", "choice"),
     ListenIntent: ("choice",),
@@ -61,7 +61,7 @@ def without_sentences(world: World) -> World:
         world,
         link=_blank(world.link),
         outage=_blank(world.outage),
-        blind=_blank(world.blind),
+        monitoring_gap=_blank(world.monitoring_gap),
         services={name: _blank(service) for name, service in world.services.items()},
         forwards={
             name: _blank(replace(forward, intent=_blank(forward.intent))) for name, forward in world.forwards.items()

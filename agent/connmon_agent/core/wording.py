@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .sightings import Evidence, Reach, RegistryAnswer
+from .observations import Evidence, Reach, RegistryAnswer
 
 
 def counted(number: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from .requests import JSON_PATCH, Request
+from .requests import JSON_PATCH, ApiRequest
 
 # A JSON Patch that does not apply: a kube-apiserver says no more than this (1.20 to 1.37).
 _PATCH_DOES_NOT_APPLY = "the server rejected our request due to an error in our request"
@@ -29,7 +29,7 @@ _NOT_AUTHORIZED = re.compile(r'\bUser "(?:[^"\\]|\\.)*" cannot ')
 _PREFIX = re.compile(r'^(?:Internal error occurred: |\S+ "[^"]*" is (?:forbidden|invalid): (?:: )?)')
 
 
-def is_denied(status: int, message: str, request: Request) -> bool:
+def is_denied(status: int, message: str, request: ApiRequest) -> bool:
     """Whether admission refused the request: a policy, a webhook, or a webhook that could not be called.
 
     Requests that read are not admitted. A 403 that is no authorizer's is one of the built-in admission plugins'.
@@ -39,7 +39,7 @@ def is_denied(status: int, message: str, request: Request) -> bool:
     return bool(_DENIED.search(message)) or (status == 403 and bool(message) and not _NOT_AUTHORIZED.search(message))
 
 
-def is_overtaken(status: int, message: str, request: Request) -> bool:
+def is_overtaken(status: int, message: str, request: ApiRequest) -> bool:
     """Whether a JSON Patch did not apply to the object as it is now: a precondition of it did not hold."""
     return status == 422 and request.content_type == JSON_PATCH and message.strip() == _PATCH_DOES_NOT_APPLY
 

@@ -25,10 +25,10 @@ def parse_time(text: object) -> float | None:
     if not isinstance(text, str):
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        timestamp = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment.timestamp() if moment.tzinfo is not None else None
+    return timestamp.timestamp() if timestamp.tzinfo is not None else None
 
 
 def format_time(wall: float) -> str:

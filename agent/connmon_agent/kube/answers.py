@@ -12,7 +12,7 @@ from ..errors import ClusterError
 from ..wall_times import seconds_of
 from .admission import is_denied, is_overtaken, policy_words
 from .limits import check_values
-from .requests import Json, Request
+from .requests import ApiRequest, Json
 
 MAX_RETRY_AFTER = 3600.0  # seconds; a server that wishes for more is asked again after an hour
 MESSAGE_LENGTH = 300  # characters of the server's own words
@@ -34,7 +34,7 @@ class Answer:
     body: bytes
 
 
-def read_answer(answer: Answer, request: Request, *, server: str) -> Json:
+def read_answer(answer: Answer, request: ApiRequest, *, server: str) -> Json:
     """The object in the answer. Raises ClusterError."""
     if request.text and answer.status == 200:
         return {"text": answer.body.decode("utf-8", "replace")}
@@ -47,7 +47,7 @@ def read_answer(answer: Answer, request: Request, *, server: str) -> Json:
     raise _refusal(answer, body, request, server=server)
 
 
-def _refusal(answer: Answer, body: Json | None, request: Request, *, server: str) -> ClusterError:
+def _refusal(answer: Answer, body: Json | None, request: ApiRequest, *, server: str) -> ClusterError:
     status, told = answer.status, body if body is not None and body.get("kind") == "Status" else None
     what = f"{request.method} {request.path} at {server}"
     said = f"{what} returned {status}{_quote(told)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .inventory import Pod, Service, ServicePort, Slice
+from .inventory import Pod, ServiceObject, ServicePort, Slice
 from .selectors import match_labels
 
 SET_TARGET = "Set target to one of them"
@@ -65,7 +65,7 @@ def find_backends(
     target: str | None,
     *,
     local_port: int,
-    services: Mapping[str, Service],
+    services: Mapping[str, ServiceObject],
     pods: Mapping[str, Pod],
     slices: Mapping[str, Slice] | None = None,
 ) -> Backends:
@@ -82,7 +82,7 @@ def find_backends(
     return Backends(ends, None if ends else absence, service.cluster_ip, port.number, port.node_port)
 
 
-def find_service(name: str, services: Mapping[str, Service]) -> Service:
+def find_service(name: str, services: Mapping[str, ServiceObject]) -> ServiceObject:
     """The Service ``name``. Raises NoBackend."""
     service = services.get(name)
     if service is None:
@@ -92,7 +92,7 @@ def find_service(name: str, services: Mapping[str, Service]) -> Service:
     return service
 
 
-def find_port(service: Service, target: str | None, local_port: int) -> ServicePort:
+def find_port(service: ServiceObject, target: str | None, local_port: int) -> ServicePort:
     """The port of ``service`` to forward to.
 
     ``target`` is its name or number. None: its only TCP port; of several the one with the number of ``local_port`` (the
@@ -135,7 +135,7 @@ def rank(pod: Pod) -> tuple[object, ...]:
     return (since is None, since or 0.0, pod.restarts, pod.created, pod.name)
 
 
-def _follow_selector(service: Service, port: ServicePort, pods: Iterable[Pod]) -> tuple[tuple[Backend, ...], str]:
+def _follow_selector(service: ServiceObject, port: ServicePort, pods: Iterable[Pod]) -> tuple[tuple[Backend, ...], str]:
     wanted = {"matchLabels": service.selector}
     matching = [pod for pod in pods if match_labels(wanted, pod.labels)]
     usable = sorted((pod for pod in matching if _is_usable(pod, service)), key=rank)
@@ -148,7 +148,7 @@ def _follow_selector(service: Service, port: ServicePort, pods: Iterable[Pod]) -
     return ends, _explain_absence(service, len(matching))
 
 
-def _is_usable(pod: Pod, service: Service) -> bool:
+def _is_usable(pod: Pod, service: ServiceObject) -> bool:
     ready = pod.ready_since is not None or service.publish_not_ready
     return ready and pod.phase == "Running" and not pod.deleting
 
@@ -160,7 +160,7 @@ def _resolve(pod: Pod, port: ServicePort) -> Backend | None:
 
 
 def _follow_slices(
-    service: Service, port: ServicePort, pods: Mapping[str, Pod], slices: Iterable[Slice]
+    service: ServiceObject, port: ServicePort, pods: Mapping[str, Pod], slices: Iterable[Slice]
 ) -> tuple[tuple[Backend, ...], str]:
     own = [one for one in slices if one.service == service.name]
     ends = tuple(end for one in own for end in _read_ends(one, port, service, pods))
@@ -169,7 +169,7 @@ def _follow_slices(
     return ends, f"no endpoint of the Service {service.name} is ready"
 
 
-def _read_ends(one: Slice, port: ServicePort, service: Service, pods: Mapping[str, Pod]) -> Iterator[Backend]:
+def _read_ends(one: Slice, port: ServicePort, service: ServiceObject, pods: Mapping[str, Pod]) -> Iterator[Backend]:
     number = one.ports.get(port.name)
     for endpoint in one.endpoints if number is not None else ():
         if not endpoint.ready and not service.publish_not_ready:
@@ -180,7 +180,7 @@ def _read_ends(one: Slice, port: ServicePort, service: Service, pods: Mapping[st
             yield Backend(number or 0, pod.name, pod.uid, pod.ip, pod.host_ip)
 
 
-def _explain_absence(service: Service, matching: int) -> str:
+def _explain_absence(service: ServiceObject, matching: int) -> str:
     if matching == 0:
         return f"no pod matches the selector of the Service {service.name}"
     if matching == 1:

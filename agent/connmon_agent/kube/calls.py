@@ -9,7 +9,7 @@ from ..threads import DaemonExecutor
 from .client import KubernetesClient
 from .exchanges import Exchange
 from .kubeconfig import Access
-from .requests import Json, Request
+from .requests import ApiRequest, Json
 
 THREADS = 8
 FAREWELL = 2.0  # seconds given at the end to the threads that have sent a request
@@ -29,7 +29,7 @@ class Calls:
         self._closed = False
         self._under_way: dict[Exchange, asyncio.Future[Json]] = {}
 
-    async def send(self, request: Request) -> Json:
+    async def send(self, request: ApiRequest) -> Json:
         """The object in the answer. Raises ClusterError."""
         if self._closed:
             raise _closed()

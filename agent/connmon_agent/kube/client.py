@@ -34,7 +34,7 @@ from .limits import MAX_BODY, too_long
 from .plugin_runner import PluginRunner
 from .plugins import ask_plugin
 from .proxies import choose_proxy
-from .requests import Json, Request
+from .requests import ApiRequest, Json
 from .tls import blame_certificate, build_context, explain_tls
 
 CONNECTIONS = 8  # kept open between requests
@@ -94,7 +94,7 @@ class KubernetesClient:
         self._asked: Access | None = None  # whose plugin failed last
         self._renewals = Backoff(first=PLUGIN_PAUSE, longest=LONGEST_PLUGIN_PAUSE, now=steady)
 
-    def request(self, request: Request, exchange: Exchange) -> Json:
+    def request(self, request: ApiRequest, exchange: Exchange) -> Json:
         """Send one request and return the object in its answer. Raises ClusterError.
 
         While the API server fails, some requests are not sent: those that only read. See ``Backoff``.
@@ -115,7 +115,7 @@ class KubernetesClient:
         self._renewals.succeed()
         return answer
 
-    def _request(self, session: _Session, request: Request, exchange: Exchange) -> Json:
+    def _request(self, session: _Session, request: ApiRequest, exchange: Exchange) -> Json:
         try:
             return self._send(session, request, exchange)
         except ClusterError as error:
@@ -234,7 +234,7 @@ class KubernetesClient:
     def _read(self) -> Access:
         return read_access(self._settings.kubeconfig, self._settings.context, self._places)
 
-    def _send(self, session: _Session, request: Request, exchange: Exchange) -> Json:
+    def _send(self, session: _Session, request: ApiRequest, exchange: Exchange) -> Json:
         self._current.exchange = exchange
         server, timeout = session.certified.server, (self._settings.connect_timeout, self._settings.read_timeout)
         try:
@@ -251,7 +251,7 @@ class KubernetesClient:
         return read_answer(answer, request, server=server)
 
 
-def _exchange(session: _Session, request: Request, timeout: tuple[float, float]) -> Answer:
+def _exchange(session: _Session, request: ApiRequest, timeout: tuple[float, float]) -> Answer:
     headers = {"Accept": "*/*" if request.text else "application/json", "User-Agent": USER_AGENT}
     if session.certified.authorization:
         headers["Authorization"] = session.certified.authorization

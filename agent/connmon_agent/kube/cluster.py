@@ -11,28 +11,21 @@ from msgspec.structs import replace
 
 from ..core.effects import Restart
 from ..core.events import Outcome, RestartAnswered
-from ..core.moments import Moment
+from ..core.observations import Observation, Pull, Rollout, Unobserved
 from ..core.plan import ServicePlan
-from ..core.sightings import Pull, Rollout, Sighting, Unseen
+from ..core.timestamps import Timestamp
 from ..errors import ClusterError
 from ..settings import KubernetesSettings
 from .annotations import TOKEN
 from .calls import Calls
 from .client import KubernetesClient
-from .disruption import (
-    choose_version,
-    discover_policy,
-    find_blocking,
-    list_budgets,
-    most_unavailable,
-    replaces_first,
-)
+from .disruption import choose_version, discover_policy, find_blocking, list_budgets, most_unavailable, replaces_first
 from .images import NodeImages, find_pulls, images_of_nodes, images_of_pods, list_nodes, needs_nodes
 from .last_words import LastWords
 from .lists import Page, read_first_page, read_list
 from .object_events import Silent, find_silent, list_warnings, tell_newest
 from .pods import identify_current, identify_running, list_pods
-from .requests import FINISHED, Json, Request, get, workload_path
+from .requests import FINISHED, ApiRequest, Json, get, workload_path
 from .restarts import patch_workload
 from .revisions import find_newest, find_owners, find_revision, list_revisions
 from .rollouts import digest_template, read_template, read_workload
@@ -65,7 +58,7 @@ class KubernetesCluster:
         self._last_words = LastWords(self._ask)
         self._spec_generations = SpecGenerations()
 
-    async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
+    async def inspect(self, service: ServicePlan, *, closely: bool) -> Observation | Unobserved:
         """One request; four or five, three of them at once, when ``closely``, the nodes too where their images matter,
         and one more for each further page of a list.
 
@@ -81,12 +74,12 @@ class KubernetesCluster:
             return await self._look_closely(service, workload, seen) if closely else seen
         except ClusterError as error:
             if error.kind == "not-found":
-                return Sighting(exists=False, progress=_explain_absence(service))
-            return Unseen(error.kind, str(error), error.retry_after)
+                return Observation(exists=False, progress=_explain_absence(service))
+            return Unobserved(error.kind, str(error), error.retry_after)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            return Unseen("protocol", f"{path} returned an object that is not a {service.kind}: {error}")
+            return Unobserved("protocol", f"{path} returned an object that is not a {service.kind}: {error}")
 
-    async def restart(self, restart: Restart, at: Moment) -> RestartAnswered:
+    async def restart(self, restart: Restart, at: Timestamp) -> RestartAnswered:
         """Send the compare-and-set once. Applied is what the answer shows to carry our token."""
         try:
             workload = await self._calls.send(patch_workload(restart, at))
@@ -107,7 +100,7 @@ class KubernetesCluster:
         """End every connection and thread."""
         await self._calls.close()
 
-    async def _look_closely(self, service: ServicePlan, workload: Json, seen: Sighting) -> Sighting:
+    async def _look_closely(self, service: ServicePlan, workload: Json, seen: Observation) -> Observation:
         revisions, blocked_by, pods = await asyncio.gather(
             self._list(list_revisions(service.kind, service.namespace, workload)),
             self._find_blocking(service, workload, seen),
@@ -140,7 +133,7 @@ class KubernetesCluster:
         )
 
     async def _find_pulls(
-        self, service: ServicePlan, workload: Json, seen: Sighting, pods: list[Json]
+        self, service: ServicePlan, workload: Json, seen: Observation, pods: list[Json]
     ) -> tuple[Pull, ...]:
         """What must be pulled before new pods run, where a restart would end working ones first."""
         if seen.available == 0 or not replaces_first(service.kind, workload, seen.desired):
@@ -156,7 +149,7 @@ class KubernetesCluster:
         nodes = await self._unless_withheld(read_first_page(list_nodes(), self._calls.send))
         return None if nodes is None else images_of_nodes(nodes.items)
 
-    async def _find_blocking(self, service: ServicePlan, workload: Json, seen: Sighting) -> str | None:
+    async def _find_blocking(self, service: ServicePlan, workload: Json, seen: Observation) -> str | None:
         """A rollout that takes no pod away before the next one works needs nobody's leave."""
         if most_unavailable(service.kind, workload, seen.desired) == 0:
             return None
@@ -174,14 +167,14 @@ class KubernetesCluster:
                     raise
         return self._policy_version
 
-    async def _ask(self, request: Request) -> Json | None:
+    async def _ask(self, request: ApiRequest) -> Json | None:
         """What only says more of what is known already; None: nothing is to be had."""
         try:
             return await self._calls.send(request)
         except ClusterError:
             return None
 
-    async def _list(self, request: Request) -> list[Json] | None:
+    async def _list(self, request: ApiRequest) -> list[Json] | None:
         """The items of a list; None: the role or the server does not have it."""
         return await self._unless_withheld(read_list(request, self._calls.send))
 
@@ -194,7 +187,7 @@ class KubernetesCluster:
             raise
 
 
-def _answer(restart: Restart, at: Moment, *, outcome: Outcome, error: ClusterError) -> RestartAnswered:
+def _answer(restart: Restart, at: Timestamp, *, outcome: Outcome, error: ClusterError) -> RestartAnswered:
     return RestartAnswered(
         at, restart.service, restart.token, outcome, str(error), error.kind, retry_after=error.retry_after
     )

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from ..core.plan import Kind
 from .object_fields import labels_of, metadata_of, number_of
-from .requests import Json, Request, get, list_by_selector, list_path
+from .requests import ApiRequest, Json, get, list_by_selector, list_path
 from .rollouts import read_template
 from .selectors import match_labels
 
@@ -23,7 +23,7 @@ VERSIONS = ("v1", "v1beta1")
 _DEPLOYMENT_DEFAULT = "25%"  # of maxSurge and of maxUnavailable, by the API
 
 
-def discover_policy() -> Request:
+def discover_policy() -> ApiRequest:
     """The request that tells which versions of the policy API the server has."""
     return get("/apis/policy", "APIGroup")
 
@@ -34,7 +34,7 @@ def choose_version(group: Json) -> str | None:
     return next((version for version in VERSIONS if version in served), None)
 
 
-def list_budgets(namespace: str, version: str) -> Request:
+def list_budgets(namespace: str, version: str) -> ApiRequest:
     """The request for the namespace's budgets."""
     return list_by_selector(
         list_path(f"apis/policy/{version}", namespace, "poddisruptionbudgets"), "PodDisruptionBudgetList"
@@ -67,7 +67,7 @@ def _allows_disruption(budget: Json) -> bool:
 def most_unavailable(kind: Kind, workload: Json, desired: int) -> int:
     """Of ``desired`` pods, how many the rollout may take away before others are available in their place.
 
-    0: it never goes below what is available, so that a restart disrupts nothing. ``desired`` is as in ``Sighting``.
+    0: it never goes below what is available, so that a restart disrupts nothing. ``desired`` is as in ``Observation``.
     """
     spec = workload.get("spec") or {}
     if kind is Kind.DEPLOYMENT:

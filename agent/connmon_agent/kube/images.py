@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-from ..core.sightings import Pull
+from ..core.observations import Pull
 from .object_fields import list_statuses
-from .requests import Json, Request, get
+from .requests import ApiRequest, Json, get
 
 DOCKER_HUB = "docker.io"
 KEPT = 30.0  # seconds; each node tells of its images every 10 s or seldomer, and their list may have a megabyte
@@ -19,7 +19,7 @@ MOST_REGISTRIES = 8  # asked about before one restart
 _ALWAYS, _NEVER = "Always", "Never"
 
 
-def list_nodes() -> Request:
+def list_nodes() -> ApiRequest:
     """The request for the nodes, with the images that each of them tells of: its 50 largest, by default."""
     return get("/api/v1/nodes", "NodeList")
 

@@ -41,7 +41,7 @@ class ServicePort:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceObject:
     """One Service. ``selector`` None: somebody else makes its EndpointSlices; ``cluster_ip`` None: it has none."""
 
     name: str
@@ -91,11 +91,11 @@ def read_pod(pod: Json) -> Pod:
     )
 
 
-def read_service(service: Json) -> Service:
+def read_service(service: Json) -> ServiceObject:
     """One Service."""
     spec = service.get("spec") or {}
     address = spec.get("clusterIP")
-    return Service(
+    return ServiceObject(
         name=str(service["metadata"]["name"]),
         selector=dict(spec["selector"]) if spec.get("selector") else None,
         cluster_ip=str(address) if address and address != "None" else None,

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from .object_fields import is_living, list_statuses, name_of, uid_of
 from .reasons import is_ready
-from .requests import Json, Request, list_path
+from .requests import ApiRequest, Json, list_path
 
 LINES = 5  # of the log's end
 BYTES = 2000
@@ -36,7 +36,7 @@ class Crash:
 class LastWords:
     """Asks for them. ``ask`` returns None where the API does not tell; it never raises."""
 
-    def __init__(self, ask: Callable[[Request], Awaitable[Json | None]]) -> None:
+    def __init__(self, ask: Callable[[ApiRequest], Awaitable[Json | None]]) -> None:
         self._ask = ask
         self._heard: dict[Crash, str] = {}
 
@@ -66,11 +66,11 @@ def find_crashes(pods: Iterable[Json]) -> Iterator[Crash]:
                 yield Crash(name_of(pod), uid_of(pod), str(status.get("name")), number, previous)
 
 
-def read_log(namespace: str, crash: Crash) -> Request:
+def read_log(namespace: str, crash: Crash) -> ApiRequest:
     """The request for the end of the log."""
     path = f"{list_path('api/v1', namespace, 'pods')}/{quote(crash.pod, safe='')}/log"
     query = (("container", crash.container), ("tailLines", str(LINES)), ("limitBytes", str(BYTES)))
-    return Request("GET", path, None, (*query, ("previous", "true")) if crash.previous else query, text=True)
+    return ApiRequest("GET", path, None, (*query, ("previous", "true")) if crash.previous else query, text=True)
 
 
 def _find_end(status: Json) -> tuple[Json | None, bool]:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import ClusterError
-from .requests import Json, Request
+from .requests import ApiRequest, Json
 
 PAGE = 100  # objects; a pod with its managedFields has 5 to 20 KB, and is parsed while the event loop waits
 PAGES = 200  # of one list; a server may fill pages less than it could
 MOST = 5_000  # objects of one list; a node has 110 pods, and Kubernetes itself keeps up to 12,500 that have ended
 
-Fetch = Callable[[Request], Awaitable[Json]]
+Fetch = Callable[[ApiRequest], Awaitable[Json]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Page:
     more: bool
 
 
-async def read_pages(request: Request, fetch: Fetch) -> AsyncIterator[Page]:
+async def read_pages(request: ApiRequest, fetch: Fetch) -> AsyncIterator[Page]:
     """Every page of the list that ``request`` asks for, one request each.
 
     Raises ClusterError, also for a list of more than MOST objects, and the errors of an object that is no list:
@@ -50,17 +50,17 @@ async def read_pages(request: Request, fetch: Fetch) -> AsyncIterator[Page]:
     )
 
 
-async def read_list(request: Request, fetch: Fetch) -> list[Json]:
+async def read_list(request: ApiRequest, fetch: Fetch) -> list[Json]:
     """All objects of a list. Raises as ``read_pages``."""
     return [item async for page in read_pages(request, fetch) for item in page.items]
 
 
-async def read_first_page(request: Request, fetch: Fetch) -> Page:
+async def read_first_page(request: ApiRequest, fetch: Fetch) -> Page:
     """The first objects of a list, for who needs only some. Raises as ``read_pages``."""
     return _read(await fetch(_ask(request, None)))[0]
 
 
-def _ask(request: Request, token: str | None) -> Request:
+def _ask(request: ApiRequest, token: str | None) -> ApiRequest:
     query = (*request.query, ("limit", str(PAGE)), *((("continue", token),) if token else ()))
     return replace(request, query=query)
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from ..core.observations import Observation
 from ..core.plan import Kind
-from ..core.sightings import Sighting
 from .object_fields import is_living, name_of, uid_of
 from .reasons import Plight, examine_pod, explain_reason
-from .requests import Json, Request, list_by_selector, list_path
+from .requests import ApiRequest, Json, list_by_selector, list_path
 from .rollouts import find_failure
 
 MOST = 20  # events of one object
@@ -29,7 +29,7 @@ class Silent:
 
 
 def find_silent(
-    kind: Kind, workload: Json, seen: Sighting, pods: Sequence[Json], is_current: Callable[[Json], bool]
+    kind: Kind, workload: Json, seen: Observation, pods: Sequence[Json], is_current: Callable[[Json], bool]
 ) -> Silent | None:
     """Whose events may say why the workload is not well; None: it is, or the reason is known.
 
@@ -50,11 +50,11 @@ def find_silent(
     return None
 
 
-def list_warnings(namespace: str, silent: Silent) -> Request:
+def list_warnings(namespace: str, silent: Silent) -> ApiRequest:
     """The request for the warnings about one object."""
     fields = f"involvedObject.uid={silent.uid},type=Warning"
     request = list_by_selector(list_path("api/v1", namespace, "events"), "EventList", fields=fields)
-    return Request(request.method, request.path, request.kind, (*request.query, ("limit", str(MOST))))
+    return ApiRequest(request.method, request.path, request.kind, (*request.query, ("limit", str(MOST))))
 
 
 def tell_newest(silent: Silent, events: Iterable[Json]) -> str | None:

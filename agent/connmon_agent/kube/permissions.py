@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..core.plan import Kind, ServicePlan
 from ..errors import ClusterError
 from .calls import Calls
-from .requests import PLURALS, Json, Request, get
+from .requests import PLURALS, ApiRequest, Json, get
 
 CORE_GROUP = ""
 CLUSTER_WIDE = ""  # the namespace of what is in none
@@ -116,7 +116,7 @@ async def _review(calls: Calls, permission: Permission) -> Reviewed:
         "spec": {"resourceAttributes": attributes},
     }
     try:
-        answer = await calls.send(Request("POST", _REVIEWS, "SelfSubjectAccessReview", body=body))
+        answer = await calls.send(ApiRequest("POST", _REVIEWS, "SelfSubjectAccessReview", body=body))
     except ClusterError as error:
         return Reviewed(permission, None, str(error))
     status = answer.get("status") or {}

@@ -21,7 +21,7 @@ from .object_fields import (
     uid_of,
 )
 from .reasons import Ailment, Plight, examine_pod, explain_reason, is_ready, was_never_ready
-from .requests import UNFINISHED, Json, Request, list_by_selector, list_path
+from .requests import UNFINISHED, ApiRequest, Json, list_by_selector, list_path
 from .selectors import selector_of
 
 NAMED = 3  # pods told by name; the others are counted
@@ -33,7 +33,8 @@ _TEMPLATE_HASH = "controller-revision-hash"  # a label of the pods of StatefulSe
 
 @dataclass(frozen=True, slots=True)
 class PodsSeen:
-    """What the pods of one workload show; the fields are those of Sighting, and ``delay`` tells what the first pod is
+    """What the pods of one workload show; the fields are those of Observation, and ``delay`` tells what the first
+    pod is
     doing that is not ready, and with which nothing is wrong: "web-7d9: ContainerCreating" (None: there is none).
 
     ``placeless``: what stalls the rollout is that no node has room. ``beginning``: a pod of the current template is
@@ -49,7 +50,7 @@ class PodsSeen:
     old_serving: int = 0
 
 
-def list_pods(namespace: str, workload: Json, *, fields: str = UNFINISHED) -> Request:
+def list_pods(namespace: str, workload: Json, *, fields: str = UNFINISHED) -> ApiRequest:
     """The request for the workload's pods; by default for those that have not ended."""
     selector = selector_of(workload)
     return list_by_selector(list_path("api/v1", namespace, "pods"), "PodList", selector, fields=fields)

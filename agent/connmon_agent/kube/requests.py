@@ -22,7 +22,7 @@ JSON_PATCH = "application/json-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ApiRequest:
     """One HTTP request. ``body`` is sent as JSON; ``kind`` is the ``kind`` that a successful answer must have
     (None: the answer has none). ``text``: the answer is plain text, and is given as ``{"text": ...}``.
     """
@@ -51,14 +51,14 @@ def list_path(api: str, namespace: str, plural: str) -> str:
     return f"/{api}/namespaces/{quote(namespace, safe='')}/{plural}"
 
 
-def get(path: str, kind: str | None) -> Request:
+def get(path: str, kind: str | None) -> ApiRequest:
     """Read one object."""
-    return Request("GET", path, kind)
+    return ApiRequest("GET", path, kind)
 
 
-def list_by_selector(path: str, kind: str, selector: str | None = None, *, fields: str | None = None) -> Request:
+def list_by_selector(path: str, kind: str, selector: str | None = None, *, fields: str | None = None) -> ApiRequest:
     """Read a list. ``selector`` is a label selector, ``fields`` a field selector, in the API's own notation (None:
     everything).
     """
     given = (("labelSelector", selector), ("fieldSelector", fields))
-    return Request("GET", path, kind, query=tuple((name, value) for name, value in given if value))
+    return ApiRequest("GET", path, kind, query=tuple((name, value) for name, value in given if value))

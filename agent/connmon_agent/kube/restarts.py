@@ -7,17 +7,17 @@ there before, each token takes effect at most once, whatever is lost, repeated o
 from __future__ import annotations
 
 from ..core.effects import Restart
-from ..core.moments import Moment
+from ..core.timestamps import Timestamp
 from .annotations import FIELD_MANAGER, REASON, RESTARTED_AT, TOKEN, format_time
-from .requests import JSON_PATCH, Json, Request, workload_path
+from .requests import JSON_PATCH, ApiRequest, Json, workload_path
 
 REASON_LENGTH = 500  # characters
 _ANNOTATIONS = "/spec/template/metadata/annotations"
 
 
-def patch_workload(restart: Restart, at: Moment) -> Request:
+def patch_workload(restart: Restart, at: Timestamp) -> ApiRequest:
     """The request that restarts the workload, once."""
-    return Request(
+    return ApiRequest(
         "PATCH",
         workload_path(restart.kind, restart.namespace, restart.workload),
         restart.kind.value,
@@ -27,7 +27,7 @@ def patch_workload(restart: Restart, at: Moment) -> Request:
     )
 
 
-def build_patch(restart: Restart, at: Moment) -> list[Json]:
+def build_patch(restart: Restart, at: Timestamp) -> list[Json]:
     """The operations (RFC 6902). A failing test is answered with 422, and nothing is changed."""
     return [*_build_tests(restart), *_build_changes(restart, at)]
 
@@ -43,7 +43,7 @@ def _build_tests(restart: Restart) -> list[Json]:
     return tests
 
 
-def _build_changes(restart: Restart, at: Moment) -> list[Json]:
+def _build_changes(restart: Restart, at: Timestamp) -> list[Json]:
     values = {TOKEN: restart.token, RESTARTED_AT: format_time(at.wall), REASON: restart.reason[:REASON_LENGTH]}
     if not restart.annotated:  # RFC 6902 adds no member to an object that is not there
         return [{"op": "add", "path": _ANNOTATIONS, "value": values}]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..core.plan import Kind
 from .annotations import FIELD_MANAGER, KUBECTL_RESTARTED_AT, RESTARTED_AT, parse_time
 from .object_fields import metadata_of
-from .requests import Json, Request, list_by_selector, list_path
+from .requests import ApiRequest, Json, list_by_selector, list_path
 from .rollouts import read_template
 from .selectors import selector_of
 
@@ -36,7 +36,7 @@ class Revision(NamedTuple):
 UNKNOWN = Revision(None, None)
 
 
-def list_revisions(kind: Kind, namespace: str, workload: Json) -> Request:
+def list_revisions(kind: Kind, namespace: str, workload: Json) -> ApiRequest:
     """The request for the objects in which ``find_revision`` looks."""
     selector = selector_of(workload)
     if kind is Kind.DEPLOYMENT:
@@ -90,7 +90,7 @@ def _find_author(workload: Json, at: float | None) -> str | None:
     """
     annotations = metadata_of(read_template(workload)).get("annotations") or {}
     signs = ((KUBECTL_RESTARTED_AT, KUBECTL_RESTART), (RESTARTED_AT, FIELD_MANAGER))
-    restarts = [(moment, who) for key, who in signs if (moment := parse_time(annotations.get(key))) is not None]
+    restarts = [(timestamp, who) for key, who in signs if (timestamp := parse_time(annotations.get(key))) is not None]
     recent = max((sign for sign in restarts if at is None or sign[0] >= at - CLOCK_SLACK), default=None)
     manager = max(_list_managers(workload), default=None)
     if recent is not None and (manager is None or manager[0] <= recent[0] + SAME_WRITE):

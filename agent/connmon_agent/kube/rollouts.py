@@ -1,4 +1,4 @@
-"""What a workload's object says about its rollout: from the API's JSON to a Sighting.
+"""What a workload's object says about its rollout: from the API's JSON to a Observation.
 
 Completion and failure are decided as ``kubectl rollout status`` decides them, except that a change of the object that
 leaves its spec alone is not waited for (see spec_generations):
@@ -12,8 +12,8 @@ import json
 from dataclasses import dataclass
 from hashlib import blake2s
 
+from ..core.observations import Observation, Rollout
 from ..core.plan import Kind
-from ..core.sightings import Rollout, Sighting
 from .annotations import TOKEN, list_managers
 from .object_fields import condition_of, metadata_of, number_of, part_of
 from .reasons import explain_reason, list_gates
@@ -29,7 +29,7 @@ _SETTLED_REASONS = ("NewReplicaSetAvailable", "ProgressDeadlineExceeded", "Deplo
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """Where a rollout stands; the fields are those of Sighting."""
+    """Where a rollout stands; the fields are those of Observation."""
 
     rollout: Rollout
     progress: str
@@ -39,8 +39,8 @@ class _Standing:
     restartable: str | None = None
 
 
-def read_workload(kind: Kind, workload: Json, *, changed_at: int | None = None) -> Sighting:
-    """The sighting in one object of the API, without what only ``inspect(closely=True)`` asks for.
+def read_workload(kind: Kind, workload: Json, *, changed_at: int | None = None) -> Observation:
+    """The observation in one object of the API, without what only ``inspect(closely=True)`` asks for.
 
     ``changed_at`` is the generation at which its spec was changed last; None: it is not known, so the newest change of
     the object counts, as it does for kubectl.
@@ -50,7 +50,7 @@ def read_workload(kind: Kind, workload: Json, *, changed_at: int | None = None) 
     needed = number_of(metadata, "generation") if changed_at is None else changed_at
     observed = needed <= number_of(part_of(workload, "status"), "observedGeneration")
     standing = _READERS[kind](workload, observed)
-    return Sighting(
+    return Observation(
         uid=metadata.get("uid"),
         generation=number_of(metadata, "generation"),
         rollout=standing.rollout,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from ..core.observations import Observation
 from ..core.plan import Kind
-from ..core.sightings import Sighting
 from .disruption import most_unavailable
 from .object_fields import is_deleted
 from .pods import PodsSeen, examine_pods, identify_current, mark_progress
@@ -19,15 +19,15 @@ _DEADLOCK = (
 
 
 def add_pods(
-    seen: Sighting,
+    seen: Observation,
     kind: Kind,
     workload: Json,
     *,
     pods: list[Json] | None,
     newest: Json | None,
     more_finished: bool = False,
-) -> Sighting:
-    """The sighting with what the pods show. ``pods`` None: the role does not let them be listed; ``newest`` as in
+) -> Observation:
+    """The observation with what the pods show. ``pods`` None: the role does not let them be listed; ``newest`` as in
     ``identify_current``, ``more_finished`` as in ``examine_pods``.
     """
     listed = pods or []
@@ -50,7 +50,7 @@ def add_pods(
     )
 
 
-def _find_deadlock(seen: Sighting, kind: Kind, workload: Json, found: PodsSeen, *, refused: bool) -> str | None:
+def _find_deadlock(seen: Observation, kind: Kind, workload: Json, found: PodsSeen, *, refused: bool) -> str | None:
     """Where the new pod has no place because the old one has it, and the old one stays until the new one is there: a
     host port on one node, a quota without room for one more, a node that is full.
     """

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core import forward_rules, link_rules, service_rules
-from ..core.chart import Chart
-from ..core.checks import judge_data
-from ..core.forms import Mistake
-from ..core.forms import Path as KeyPath
-from ..core.vocabulary import Vocabulary
+from ..charts.chart import Chart
+from ..charts.chart_checks import judge_data
+from ..charts.forms import Mistake
+from ..charts.forms import Path as KeyPath
+from ..charts.vocabulary import Vocabulary
+from ..core.link import link_rules
+from ..core.ports import forward_rules
+from ..core.services import service_rules
 from ..errors import ConfigurationError, Problem
 from .documents import read_document
 from .nodes import ListNode, MappingNode, Node

@@ -13,7 +13,7 @@ from ..settings import BUILT_IN, KeyUsage, Settings
 from .connmon_files import read_connmon_file
 from .defaults import DEFAULTS, Contents
 from .documents import read_document
-from .places import PathRules, Surroundings, choose_state_dir, find_config
+from .places import PathRules, ProcessContext, choose_state_dir, find_config
 from .system_configs import read_system_config
 
 
@@ -24,15 +24,15 @@ def load_settings(path: Path | None, *, state_dir: Path | None, environment: Map
     ``state_dir`` None: the file's, else the rules of ``places.choose_state_dir``. Touches neither the network nor the
     state directory. Raises ConfigurationError with every mistake of the file.
     """
-    surroundings = Surroundings.of_this_process(environment)
-    config = path if path is not None else find_config(surroundings)
-    contents = DEFAULTS if config is None else _read_contents(config, surroundings)
+    process_context = ProcessContext.of_this_process(environment)
+    config = path if path is not None else find_config(process_context)
+    contents = DEFAULTS if config is None else _read_contents(config, process_context)
     if state_dir is not None:
         contents = replace(contents, usages=tuple(map(_overrule_state_dir, contents.usages)))
     return assemble(
         contents,
         source=BUILT_IN if config is None else str(config),
-        state_dir=choose_state_dir(state_dir, contents.state_dir, config, surroundings),
+        state_dir=choose_state_dir(state_dir, contents.state_dir, config, process_context),
     )
 
 
@@ -69,7 +69,7 @@ def assemble(
     )
 
 
-def _read_contents(config: Path, surroundings: Surroundings) -> Contents:
-    document, rules = read_document(config), PathRules.of(config, surroundings)
+def _read_contents(config: Path, process_context: ProcessContext) -> Contents:
+    document, rules = read_document(config), PathRules.of(config, process_context)
     read = read_system_config if config.suffix.lower() == ".json" else read_connmon_file
     return read(document, rules)

@@ -15,7 +15,7 @@ from .descriptions import list_values
 from .documents import parse_document
 from .file_paths import PATH
 from .keys import ROOT
-from .places import PathRules, Surroundings, choose_state_dir
+from .places import PathRules, ProcessContext, choose_state_dir
 from .system_keys import SYSTEM_KEYS
 from .values import WholeNumber, quote_text
 
@@ -33,17 +33,17 @@ def convert_system_config(source: Path, *, output: Path, environment: Mapping[st
     Raises ConfigurationError where ``source`` cannot be used, or where our own format refuses what it says.
     """
     settings = load_settings(source, state_dir=None, environment=environment)
-    surroundings = Surroundings.of_this_process(environment)
-    moved = choose_state_dir(None, None, output, surroundings) != settings.state_dir
+    process_context = ProcessContext.of_this_process(environment)
+    moved = choose_state_dir(None, None, output, process_context) != settings.state_dir
     text = "\n".join(_list_lines(settings, with_state_dir=moved)) + "\n"
-    _check(text, settings, output, surroundings)
+    _check(text, settings, output, process_context)
     return text
 
 
-def _check(text: str, settings: Settings, output: Path, surroundings: Surroundings) -> None:
+def _check(text: str, settings: Settings, output: Path, process_context: ProcessContext) -> None:
     """Raises ConfigurationError, and InvariantError where ``text`` means something else than ``settings``."""
-    contents = read_connmon_file(parse_document(text, output), PathRules.of(output, surroundings))
-    state_dir = choose_state_dir(None, contents.state_dir, output, surroundings)
+    contents = read_connmon_file(parse_document(text, output), PathRules.of(output, process_context))
+    state_dir = choose_state_dir(None, contents.state_dir, output, process_context)
     if assemble(contents, source=settings.source, state_dir=state_dir, warnings=settings.warnings) != settings:
         raise InvariantError("the converted configuration means something else than the original")
 

@@ -23,6 +23,8 @@ class Key(NamedTuple):
     ``help`` is Markdown on one line. ``default`` NO_DEFAULT: that of the settings which the table is made with, where
     they have a field of this name, else none; ``usual`` then says in words what holds. ``limits`` adds to those of the
     type what holds between keys, ``source`` says where the default comes from. A ``needed`` key must be written.
+    ``formerly``: its name
+    in older files, which is read with a warning; empty: it always had this one.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Key(NamedTuple):
     limits: str = ""
     source: str = ""
     needed: bool = False
+    formerly: str = ""
 
     @property
     def has_default(self) -> bool:
@@ -84,6 +87,9 @@ class KeyTable(ValueType[Mapping[str, Any]]):
     def read_written(self, section: Section) -> dict[str, Any]:
         """What the section says of its keys without a mistake. The sections in it are left to the caller."""
         section.expect(self.keys)
+        for key in self.keys.values():
+            if key.formerly:
+                section.rename(key.formerly, key.name)
         written = {}
         for key in self.keys.values():
             if not isinstance(key.type, KeyTable | MappingOf):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..core.plan import AfterBlind, Reclaim, When
+from ..core.plan import AfterGap, Reclaim, When
 from ..settings import MODES, ForwardSettings, Transport
 from .defaults import DEFAULTS
 from .file_paths import PATH
@@ -153,7 +153,7 @@ LINK = KeyTable(
     Key("rise", WholeNumber(1, 1000), "good rounds in a row until RECOVERING"),
     Key("hold", Duration(0, DAY), "how long the link must stay good before the first restart"),
     Key("boot_grace", Duration(0, HOUR), "how long the machine's own network may take after a boot"),
-    Key("after_blind", Choice(*AfterBlind), "what is done after a monitoring gap"),
+    Key("after_gap", Choice(*AfterGap), "what is done after a monitoring gap", formerly="after_blind"),
     Key("metered", FlagOr("auto"), "whether every byte is paid for; `auto`: what NetworkManager says"),
     Key("quality", QUALITY, "when the link counts as lossy or slow"),
     Key("damping", DAMPING, "when restarts wait on a flapping link"),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from ..core.damping import highest_penalty
+from ..core.link.damping import highest_penalty
 from ..core.plan import DampingPlan, LinkPlan, QualityPlan
 from ..settings import Target
 from .defaults import DEFAULTS
@@ -19,7 +19,7 @@ from .targets import count_votes, most_votes
 JITTER = 1.05  # the longest pause between two rounds, as a share of the interval
 
 
-class Link(NamedTuple):
+class LinkSection(NamedTuple):
     """What the section says."""
 
     plan: LinkPlan
@@ -44,7 +44,7 @@ class Pace(NamedTuple):
         return (rounds + 1) * self.interval * JITTER
 
 
-def read_link(section: Section) -> Link:
+def read_link(section: Section) -> LinkSection:
     """The section's values, each mistake noted. A default never contradicts what the file does say."""
     written = LINK.read_written(section)
     values = {**fit_defaults(written), **written}
@@ -57,7 +57,7 @@ def read_link(section: Section) -> Link:
     _check_interval(section, "confirm_interval", plan.confirm_interval, check_interval)
     _check_interval(section, "timeout", timeout, check_interval)
     _check_offline(section, plan.offline_interval, check_interval)
-    return Link(plan, targets, timeout)
+    return LinkSection(plan, targets, timeout)
 
 
 def fit_defaults(written: Mapping[str, Any]) -> dict[str, Any]:

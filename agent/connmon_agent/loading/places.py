@@ -24,7 +24,7 @@ MACHINE_STATE_DIRS = (
 )
 
 
-class Surroundings(Struct, frozen=True):
+class ProcessContext(Struct, frozen=True):
     """What the choice of a place depends on. ``platform`` as ``sys.platform``; ``home`` None: this user has none."""
 
     environment: Mapping[str, str]
@@ -34,7 +34,7 @@ class Surroundings(Struct, frozen=True):
     folder: Path  # the working directory
 
     @classmethod
-    def of_this_process(cls, environment: Mapping[str, str]) -> Surroundings:
+    def of_this_process(cls, environment: Mapping[str, str]) -> ProcessContext:
         """The process's own, with ``environment`` in the place of its environment."""
         home = environment.get("USERPROFILE" if sys.platform == "win32" else "HOME")
         superuser = sys.platform != "win32" and os.geteuid() == 0
@@ -54,42 +54,44 @@ class PathRules(NamedTuple):
     platform: str
 
     @classmethod
-    def of(cls, config: Path, surroundings: Surroundings) -> PathRules:
+    def of(cls, config: Path, process_context: ProcessContext) -> PathRules:
         """The rules for paths in the file ``config``."""
-        base = base_of(config, surroundings.folder)
-        return cls(base, surroundings.home, surroundings.environment, surroundings.platform)
+        base = base_of(config, process_context.folder)
+        return cls(base, process_context.home, process_context.environment, process_context.platform)
 
 
-def list_config_candidates(surroundings: Surroundings) -> list[Path]:
+def list_config_candidates(process_context: ProcessContext) -> list[Path]:
     """The files that are looked for when none was named, the first one that is there being meant.
 
     ``config/connmon.yaml`` in the working directory, then this user's, then the machine's, then the ERP's file in the
     working directory: it has other owners, and who wrote a file of our own meant that one.
     """
-    own = [Path("config") / _FILE, *(folder / _NAME / _FILE for folder in _config_folders(surroundings))]
+    own = [Path("config") / _FILE, *(folder / _NAME / _FILE for folder in _config_folders(process_context))]
     return [*own, ERP_FILE]
 
 
-def _config_folders(surroundings: Surroundings) -> list[Path]:
-    if surroundings.platform == "win32":
-        return [_program_data(surroundings)]
-    if surroundings.platform == "darwin":
+def _config_folders(process_context: ProcessContext) -> list[Path]:
+    if process_context.platform == "win32":
+        return [_program_data(process_context)]
+    if process_context.platform == "darwin":
         return [Path("/Library/Application Support")]
-    own = surroundings.environment.get("XDG_CONFIG_HOME") or (surroundings.home and surroundings.home / ".config")
+    own = process_context.environment.get("XDG_CONFIG_HOME") or (
+        process_context.home and process_context.home / ".config"
+    )
     return [*([Path(own)] if own else []), Path("/etc")]
 
 
-def _program_data(surroundings: Surroundings) -> Path:
-    return Path(surroundings.environment.get("ProgramData") or r"C:\ProgramData")
+def _program_data(process_context: ProcessContext) -> Path:
+    return Path(process_context.environment.get("ProgramData") or r"C:\ProgramData")
 
 
-def find_config(surroundings: Surroundings) -> Path | None:
+def find_config(process_context: ProcessContext) -> Path | None:
     """The first candidate that is there; None when none is. One that may not be looked at counts as there:
     passing it over for the defaults would restart other services than the machine's owner wrote down.
     """
-    for candidate in list_config_candidates(surroundings):
+    for candidate in list_config_candidates(process_context):
         try:
-            (surroundings.folder / candidate).stat()
+            (process_context.folder / candidate).stat()
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError:
@@ -110,22 +112,24 @@ def _is_config_folder(folder: Path) -> bool:
     return folder.name.lower() == "config"
 
 
-def choose_state_dir(option: Path | None, key: Path | None, config: Path | None, surroundings: Surroundings) -> Path:
+def choose_state_dir(
+    option: Path | None, key: Path | None, config: Path | None, process_context: ProcessContext
+) -> Path:
     """The state directory, absolute: the command line's, else the file's, else $STATE_DIRECTORY (systemd sets it),
     else ``var`` beside the folder ``config`` of a checkout or where an agent kept its state, else the platform's.
     """
-    folder = surroundings.folder
+    folder = process_context.folder
     if option is not None:
         return _absolute(option, folder)
     if key is not None:
         return key
-    if given := surroundings.environment.get("STATE_DIRECTORY"):
+    if given := process_context.environment.get("STATE_DIRECTORY"):
         return _absolute(Path(given.split(os.pathsep)[0]), folder)
     if config is not None and _is_config_folder(_absolute(config, folder).parent):
         beside = base_of(config, folder) / "var"
         if _holds_state(beside):
             return beside
-    return _platform_state_dir(surroundings)
+    return _platform_state_dir(process_context)
 
 
 def _holds_state(folder: Path) -> bool:
@@ -138,15 +142,15 @@ def _holds_state(folder: Path) -> bool:
         return True  # closed to this user, as an agent of another user keeps its state
 
 
-def _platform_state_dir(surroundings: Surroundings) -> Path:
-    home = surroundings.home or surroundings.folder
-    if surroundings.platform == "win32":
-        return _program_data(surroundings) / _NAME / "state"
-    if surroundings.platform == "darwin":
-        return (Path("/") if surroundings.superuser else home) / "Library/Application Support" / _NAME / "state"
-    if surroundings.superuser:
+def _platform_state_dir(process_context: ProcessContext) -> Path:
+    home = process_context.home or process_context.folder
+    if process_context.platform == "win32":
+        return _program_data(process_context) / _NAME / "state"
+    if process_context.platform == "darwin":
+        return (Path("/") if process_context.superuser else home) / "Library/Application Support" / _NAME / "state"
+    if process_context.superuser:
         return Path("/var/lib") / _NAME
-    return Path(surroundings.environment.get("XDG_STATE_HOME") or home / ".local/state") / _NAME
+    return Path(process_context.environment.get("XDG_STATE_HOME") or home / ".local/state") / _NAME
 
 
 def _absolute(path: Path, folder: Path) -> Path:

@@ -81,6 +81,15 @@ class Section:
         """These are the keys of this section: what else is written in it is not known."""
         self._known += [name for name in names if name not in self._known]
 
+    def rename(self, former: str, name: str) -> None:
+        """Read a key by its former name, with a warning, where the file does not hold the name of today."""
+        old, new = self._fold(former), self._fold(name)
+        if old in self._entries and new not in self._entries:
+            entry = self._entries[new] = self._entries.pop(old)
+            self.problems.warn(
+                f"is called {name} now", line=entry.line, key=self.path_of(entry.key), remedy=f"rename it to {name}"
+            )
+
     def find(self, name: str) -> Value | None:
         """The value of a key, which is thereby known; None when the file does not hold it."""
         if name not in self._known:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from ..core.plan import Kind, ServicePlan, find_cycle, with_stages
-from ..core.urls import variable_of
+from ..core.ports.urls import variable_of
 from ..settings import ForwardSettings, Transport
 from .defaults import PORTS, default_forwards, services_of
 from .keys import MOST_SERVICES, SERVICE

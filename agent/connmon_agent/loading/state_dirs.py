@@ -12,7 +12,7 @@ from ..errors import ConfigurationError
 from .documents import decode_text, read_bytes
 from .file_paths import PATH
 from .nodes import MappingNode, Node
-from .places import PathRules, Surroundings
+from .places import PathRules, ProcessContext
 from .problems import Problems
 from .sections import Section
 from .values import OrNull
@@ -21,7 +21,7 @@ from .yaml_nodes import parse_yaml
 _KEY = re.compile(r"""(["']?)state_dir\1\s*:""")
 
 
-def find_state_dir(config: Path, surroundings: Surroundings) -> Path | None:
+def find_state_dir(config: Path, process_context: ProcessContext) -> Path | None:
     """The state directory that the file names; None: it names none, as no ``system_config.json`` does.
 
     Raises ConfigurationError where the file cannot be read, where this one key holds a mistake, and where the file is
@@ -30,7 +30,7 @@ def find_state_dir(config: Path, surroundings: Surroundings) -> Path | None:
     data = read_bytes(config)
     if config.suffix.lower() == ".json":
         return None
-    problems = Problems(str(config), paths=PathRules.of(config, surroundings))
+    problems = Problems(str(config), paths=PathRules.of(config, process_context))
     root = _parse(data, problems.file)
     section = Section(problems, "", root if isinstance(root, MappingNode) else None)
     found = section.take("state_dir", None, OrNull(PATH).read)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..core.counters import COMMITS, DURATIONS, OUTAGE_CAUSES, OUTCOMES, Counters, Flow, LineCounters, ProbeCounters
 from ..core.plan import ServicePlan
-from ..core.tallies import COMMITS, DURATIONS, OUTAGE_CAUSES, OUTCOMES, Flow, LineTallies, ProbeTally, Tallies
 from ..core.world import ForwardState, LinkState, Service, ServiceState, World
 from .families import Family, counter, gauge, histogram, info, labelled, state_set
 
@@ -48,8 +48,8 @@ class Observed:
     journal_bytes: int
     running: bool
     watched: bool
-    tallies: Tallies = field(default_factory=Tallies)
-    lines: LineTallies = field(default_factory=LineTallies)
+    counters: Counters = field(default_factory=Counters)
+    lines: LineCounters = field(default_factory=LineCounters)
     heartbeat: float | None = None
     born: float | None = None
     process: Process | None = None
@@ -75,20 +75,20 @@ def _agent(seen: Observed) -> Iterator[Family]:
 
 
 def _link(seen: Observed) -> Iterator[Family]:
-    link, outage, tallies = seen.world.link, seen.world.outage, seen.tallies
+    link, outage, counters = seen.world.link, seen.world.outage, seen.counters
     state = str(link.state) if seen.watched else UNKNOWN
     yield state_set("connmon_link_state", "State of the internet link.", LINK_STATES, [((), state)])
     yield counter(
         "connmon_link_state_seconds",
         "Seconds in each state of the link, up to the newest round; monitoring gaps are in none.",
-        [(labelled(state=name), tallies.seconds.get(name, 0.0)) for name in LinkState],
-        created=tallies.since or seen.born,
+        [(labelled(state=name), counters.seconds.get(name, 0.0)) for name in LinkState],
+        created=counters.since or seen.born,
         unit="seconds",
     )
     yield counter(
         "connmon_outages",
         "Outages by the cause that was observed first; ordered: recoveries requested by an operator.",
-        [(labelled(cause=str(cause)), tallies.outages.get(cause, 0)) for cause in OUTAGE_CAUSES],
+        [(labelled(cause=str(cause)), counters.outages.get(cause, 0)) for cause in OUTAGE_CAUSES],
         created=seen.born,
     )
     yield gauge(
@@ -100,7 +100,7 @@ def _link(seen: Observed) -> Iterator[Family]:
     yield counter(
         "connmon_blind_seconds",
         "Seconds of monitoring gaps: no agent ran, the machine slept, or the process stalled.",
-        [((), tallies.blind)],
+        [((), counters.monitoring_gap)],
         created=seen.born,
         unit="seconds",
     )
@@ -108,22 +108,22 @@ def _link(seen: Observed) -> Iterator[Family]:
 
 def _probes(seen: Observed) -> Iterator[Family]:
     lines, created = seen.lines, seen.lines.since or seen.born
-    known = [(labelled(target=name), lines.probes.get(name) or ProbeTally()) for name in seen.targets]
+    known = [(labelled(target=name), lines.probes.get(name) or ProbeCounters()) for name in seen.targets]
     yield histogram(
         "connmon_probe_duration_seconds",
         "Seconds until a target answered; a probe without an answer is in connmon_probe_failures_total alone.",
         DURATIONS,
-        [(labels, tally.durations, tally.seconds) for labels, tally in known],
+        [(labels, counters.durations, counters.seconds) for labels, counters in known],
         created=created,
         unit="seconds",
     )
     yield counter(
-        "connmon_probes", "Probes made.", [(labels, tally.probes) for labels, tally in known], created=created
+        "connmon_probes", "Probes made.", [(labels, counters.probes) for labels, counters in known], created=created
     )
     yield counter(
         "connmon_probe_failures",
         "Probes that failed.",
-        [(labels, tally.failures) for labels, tally in known],
+        [(labels, counters.failures) for labels, counters in known],
         created=created,
     )
 
@@ -142,7 +142,7 @@ def _workloads(seen: Observed) -> Iterator[Family]:
         "Restart attempts left for the workload; reset by sustained health or rearm.",
         [(labelled(workload=name), max(0, budget - service.attempts)) for name, service in services],
     )
-    counts = seen.tallies.restarts
+    counts = seen.counters.restarts
     yield counter(
         "connmon_restarts",
         "Restarts by outcome; foreign: another client changed the workload first.",

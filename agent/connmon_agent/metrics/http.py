@@ -29,7 +29,7 @@ _FIELDS = (("Connection", "close"), ("Cache-Control", "no-store"), ("X-Content-T
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """What was asked. ``query`` holds every value of each parameter, ``headers`` lower-case names."""
 
     method: str
@@ -55,10 +55,10 @@ class Refusal(Exception):
         self.status = status
 
 
-Answer = Callable[[Request], Awaitable[Response]]
+Answer = Callable[[HttpRequest], Awaitable[Response]]
 
 
-def read_request(asked: h11.Request) -> Request:
+def read_request(asked: h11.Request) -> HttpRequest:
     """What is asked for. Raises Refusal."""
     try:
         target = urlsplit(asked.target.decode("ascii"))
@@ -71,7 +71,7 @@ def read_request(asked: h11.Request) -> Request:
     if method not in ("GET", "HEAD"):
         raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD are answered")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in asked.headers}
-    return Request(method, unquote(target.path), parameters, headers)
+    return HttpRequest(method, unquote(target.path), parameters, headers)
 
 
 def is_own_host(host: str) -> bool:
@@ -147,14 +147,14 @@ class HttpServer:
             # Closing while bytes are unread would reset the connection, and the client might lose the answer.
             await _discard(reader)
 
-    def _admit(self, asked: h11.Request) -> Request:
+    def _admit(self, asked: h11.Request) -> HttpRequest:
         """Raises Refusal."""
         request = read_request(asked)
         if self._own_host_only and not is_own_host(request.headers.get("host", "")):
             raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, "ask for this server by its IP address or as localhost")
         return request
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: HttpRequest) -> Response:
         try:
             return await self._answer(request)
         except Exception as error:  # a mistake of ours costs this answer alone

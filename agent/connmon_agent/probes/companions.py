@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from ..core.sightings import ProbeResult
+from ..core.observations import ProbeResult
 from ..supervision import Tasks, supervise
 
 

@@ -8,7 +8,7 @@ import socket
 import struct
 from functools import partial
 
-from ..core.sightings import Failure
+from ..core.observations import Failure
 from ..settings import DnsTarget
 from ..staggered import Address
 from .costs import count_connection, count_datagrams

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..connection_failures import FailureKind, explain_failure
-from ..core.sightings import Failure
+from ..core.observations import Failure
 
 # Whoever answers with another's certificate, or with plain HTTP where TLS was asked for, is as a rule a portal. All
 # else in TLS is the server's own trouble: an alert is its refusal, a certificate that has run out the right server's.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from ipaddress import ip_address
 
-from ..core.sightings import Failure
+from ..core.observations import Failure
 from ..settings import GatewayTarget
 from ..staggered import Address, connect_address, run_staggered
 from .default_routes import DefaultRoute, choose_routes, read_default_routes

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from ..core.sightings import Failure
+from ..core.observations import Failure
 from ..http1 import HEAD_LIMIT, BadAnswer, Flaw, Head, HttpExchange, ask_for_tunnel
 from ..proxy_rules import Proxy
 from ..settings import HttpTarget
@@ -36,7 +36,7 @@ _NO_WAY_ON, _UNAUTHORIZED = (502, 503, 504), 407
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ProbeRequest:
     """Where to connect, and what to ask there. ``tunnel`` is what a proxy is asked before (None: nothing)."""
 
     host: str
@@ -103,7 +103,7 @@ def naming_this_machine(network: Network) -> Iterator[None]:
 
 @asynccontextmanager
 async def _open_stream(
-    sock: socket.socket, request: Request, network: Network
+    sock: socket.socket, request: ProbeRequest, network: Network
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     secure = request.secure and request.tunnel is None
     try:
@@ -125,7 +125,7 @@ async def _open_stream(
 
 
 async def _open_tunnel(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request, network: Network
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: ProbeRequest, network: Network
 ) -> None:
     """Let the proxy connect, then speak TLS with who is behind it. Raises WrongAnswer and OSError."""
     assert request.tunnel is not None
@@ -144,7 +144,7 @@ def _judge_proxy(status: int, otherwise: Failure) -> Failure:
     return Failure.REFUSED if status == _UNAUTHORIZED else otherwise
 
 
-def build_request(url: str, proxy: Proxy | None = None) -> Request:
+def build_request(url: str, proxy: Proxy | None = None) -> ProbeRequest:
     """The request for ``url``, to its host or to ``proxy``. Raises ProbeFailure where it is no http or https URL."""
     try:
         parts = urlsplit(url)
@@ -179,7 +179,7 @@ def build_request(url: str, proxy: Proxy | None = None) -> Request:
         exchange = HttpExchange("GET", f"{path}{query}", fields.items())
     except ValueError:
         raise ProbeFailure(f'"{url}" is not a URL that can be asked for') from None
-    return Request(name, port or _DEFAULT_PORTS[parts.scheme], secure, exchange, tunnel)
+    return ProbeRequest(name, port or _DEFAULT_PORTS[parts.scheme], secure, exchange, tunnel)
 
 
 async def check_response(

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 
 import psutil
 
-from ..core.sightings import Failure
+from ..core.observations import Failure
 from ..settings import InterfaceTarget
 from .default_routes import DefaultRoute, choose_routes, read_default_routes
 from .failures import ProbeFailure
@@ -21,7 +21,7 @@ _IP = (socket.AF_INET, socket.AF_INET6)
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class InterfaceState:
     """An interface as the OS sees it. ``addresses`` leaves out link-local ones, which need no link to anywhere."""
 
     name: str
@@ -36,7 +36,7 @@ async def probe_interface(target: InterfaceTarget, network: Network) -> None:
     check_interface(target.interface, read_links(), read_default_routes())
 
 
-def check_interface(name: str | None, links: dict[str, Link], routes: list[DefaultRoute] | None) -> None:
+def check_interface(name: str | None, links: dict[str, InterfaceState], routes: list[DefaultRoute] | None) -> None:
     """Check one interface, or with ``name`` None the one of the default route; ``routes`` None: the OS does not tell.
 
     Where it does not tell, any interface but loopback stands for the one of the default route. Raises ProbeFailure.
@@ -56,7 +56,7 @@ def check_interface(name: str | None, links: dict[str, Link], routes: list[Defau
         _check_any(list(names), links, ProbeFailure("there is no default route", Failure.UNROUTED))
 
 
-def _check_any(names: list[str], links: dict[str, Link], nothing: ProbeFailure) -> None:
+def _check_any(names: list[str], links: dict[str, InterfaceState], nothing: ProbeFailure) -> None:
     failures = []
     for name in names:
         try:
@@ -66,7 +66,7 @@ def _check_any(names: list[str], links: dict[str, Link], nothing: ProbeFailure) 
     raise failures[0] if failures else nothing
 
 
-def _check_link(name: str, links: dict[str, Link]) -> None:
+def _check_link(name: str, links: dict[str, InterfaceState]) -> None:
     link = links.get(name)
     if link is None:
         raise ProbeFailure(f"there is no interface {name}", Failure.DOWN)
@@ -78,14 +78,14 @@ def _check_link(name: str, links: dict[str, Link]) -> None:
         raise ProbeFailure(f"{name} has no address", Failure.UNROUTED)
 
 
-def read_links() -> dict[str, Link]:
+def read_links() -> dict[str, InterfaceState]:
     """Every interface of this machine, by name."""
     addresses = psutil.net_if_addrs()
     links = {}
     for name, stats in psutil.net_if_stats().items():
         flags = stats.flags.split(",")
         found = [entry.address for entry in addresses.get(name, ()) if entry.family in _IP]
-        links[name] = Link(
+        links[name] = InterfaceState(
             name=name,
             up="up" in flags or stats.isup,
             running=stats.isup,  # on POSIX psutil means IFF_RUNNING by it: there is a carrier

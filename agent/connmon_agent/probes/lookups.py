@@ -11,7 +11,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from ..connection_failures import word_lookup
-from ..core.sightings import Failure
+from ..core.observations import Failure
 from ..platform_terms import HOSTS_FILE
 from ..staggered import Address, parse_literal
 from .failures import ProbeFailure

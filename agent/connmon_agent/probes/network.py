@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from ..core.sightings import Failure
+from ..core.observations import Failure
 from ..staggered import Address, connect_address, connect_first, interleave_families, run_staggered
 from .costs import count_attempts, count_lookup
 from .failures import ProbeFailure

@@ -14,7 +14,8 @@ from typing import Any
 # From this share of a probe's time limit, and from so many seconds on, its latency tells of the agent, not of the link.
 # To load the certificate authorities takes less.
 SHARE, LEAST = 0.2, 0.1
-# Seconds that a probe gets back at most: an agent that stands still for longer was blind (core.blindness.BLIND_AFTER).
+# Seconds that a probe gets back at most: an agent that stands still for longer was blind
+# (core.link.monitoring_gaps.GAP_AFTER).
 MOST = 5.0
 
 

@@ -12,7 +12,7 @@ from functools import cache
 from urllib.parse import urlsplit
 
 from ..authorities import create_context
-from ..core.sightings import Failure, ProbeResult
+from ..core.observations import Failure, ProbeResult
 from ..settings import ApiTarget, GatewayTarget, HttpTarget, Target
 from . import PROBES, Probe
 from .companions import Companion

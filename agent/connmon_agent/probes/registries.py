@@ -19,7 +19,7 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from ..core.sightings import Failure, Reach, RegistryAnswer
+from ..core.observations import Failure, Reach, RegistryAnswer
 from ..http1 import Head
 from ..settings import NOT_ASKED
 from .failures import ProbeFailure, WrongAnswer, classify_error, explain_error, word_seconds

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..windows_api.network_rows import AF_INET, AF_INET6, Interface, Route
+from ..windows_api.network_rows import AF_INET, AF_INET6, Interface, RouteRow
 from .default_routes import DefaultRoute
 
 _FAMILIES = {4: AF_INET, 6: AF_INET6}
@@ -17,9 +17,9 @@ _FAMILIES = {4: AF_INET, 6: AF_INET6}
 class IpHelper(Protocol):
     """What ``windows_api.iphlpapi`` answers; see there."""
 
-    def read_routes(self) -> list[Route]: ...
+    def read_routes(self) -> list[RouteRow]: ...
 
-    def find_route(self, address: str) -> Route | None: ...
+    def find_route(self, address: str) -> RouteRow | None: ...
 
     def find_metric(self, luid: int, family: int) -> int: ...
 
@@ -38,12 +38,12 @@ def read_table(helper: IpHelper) -> list[DefaultRoute] | None:
         return None
 
 
-def read_ways(helper: IpHelper, addresses: tuple[str, ...]) -> list[DefaultRoute] | None:
+def read_hops(helper: IpHelper, addresses: tuple[str, ...]) -> list[DefaultRoute] | None:
     """The routes that Windows would take to ``addresses``, the first of which is IPv4's.
 
     None: it cannot be asked. Without IPv6 in the system there is no way by it.
     """
-    ways = []
+    hops = []
     for number, address in enumerate(addresses):
         try:
             route = helper.find_route(address)
@@ -53,8 +53,8 @@ def read_ways(helper: IpHelper, addresses: tuple[str, ...]) -> list[DefaultRoute
             continue
         way = _Interfaces(helper).describe(route) if route is not None else None
         if way is not None:
-            ways.append(way)
-    return ways
+            hops.append(way)
+    return hops
 
 
 def is_running(helper: IpHelper, name: str) -> bool | None:
@@ -69,7 +69,7 @@ class _Interfaces:
     helper: IpHelper
     names: dict[int, str | None] = field(default_factory=dict)
 
-    def describe(self, route: Route) -> DefaultRoute | None:
+    def describe(self, route: RouteRow) -> DefaultRoute | None:
         """The route in the words of every system; None: its interface has just gone."""
         if route.luid not in self.names:
             found = self.helper.find_interface(route.luid)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import NamedTuple
 
-from ..core.moments import Moment
+from ..core.observations import ProbeResult
 from ..core.plan import LinkPlan
-from ..core.sightings import ProbeResult
+from ..core.timestamps import Timestamp
 from ..store.records import OutageRow
 from ..store.report_reading import BLIND, ChainLink
 from ..wall_times import in_zone, seconds_of
@@ -59,8 +59,8 @@ class ReportedOutage:
 
     row: OutageRow
     parts: tuple[Part, ...]
-    started: Moment
-    ended: Moment | None
+    started: Timestamp
+    ended: Timestamp | None
     began_before: bool
     ongoing: bool
     gap_ms: int
@@ -163,13 +163,13 @@ def part_of(span: Span) -> Part:
     return Part(span.start.wall, span.end.wall, _milliseconds(span.end) - _milliseconds(span.start))
 
 
-def _milliseconds(at: Moment) -> int:
+def _milliseconds(at: Timestamp) -> int:
     return round(at.steady * 1000)
 
 
 def collect_outages(timeline: Timeline, clipped: Sequence[Span], rows: Mapping[int, OutageRow]) -> list[ReportedOutage]:
     """The outages that lie in the period at least in part, in the order of their beginning."""
-    whole: dict[int, tuple[Moment, Moment]] = {}
+    whole: dict[int, tuple[Timestamp, Timestamp]] = {}
     for span in timeline.spans:
         if span.outage is not None:
             whole[span.outage] = whole.get(span.outage, (span.start, span.end))[0], span.end

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .. import __version__
-from ..core.causes import LAYERS
+from ..core.link.causes import LAYERS
+from ..core.link.quality import measure, sample
 from ..core.plan import LinkPlan, QualityPlan
-from ..core.quality import measure, sample
 from ..errors import ConnmonError
 from ..store.records import OutageRow
 from ..store.report_reading import ReportReader
@@ -52,8 +52,12 @@ def measure_before(reader: ReportReader, report: Report, outages: Iterable[Repor
 def _measure(reader: ReportReader, steady: float, plan: LinkPlan) -> Before | None:
     rounds = list(reader.rounds_between(steady - WINDOW, steady))
     samples = [one for round in rounds for one in sample(round.results, now=round.at.steady, kinds=LAYERS)]
-    sight = measure(samples, QualityPlan(window=WINDOW), quorum=plan.quorum, few_are_enough=True)
-    return None if sight is None else Before(sight.loss, sight.median_ms, sight.p95_ms, len(rounds))
+    measured_quality = measure(samples, QualityPlan(window=WINDOW), quorum=plan.quorum, few_are_enough=True)
+    return (
+        None
+        if measured_quality is None
+        else Before(measured_quality.loss, measured_quality.median_ms, measured_quality.p95_ms, len(rounds))
+    )
 
 
 def _with_what_is_missing(timeline: Timeline, period: Period) -> list[Span]:

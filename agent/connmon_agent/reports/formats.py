@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
-from ..core.causes import LAYERS
-from ..core.sightings import ProbeResult
+from ..core.link.causes import LAYERS
+from ..core.observations import ProbeResult
 from ..texts import make_printable
 from ..wall_times import in_utc, in_zone
 from .accounting import Before, Month, Period, Report, ReportedOutage, find_offset_changes, offset_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..core.causes import Cause
-from ..core.sightings import Failure
+from ..core.link.causes import Cause
+from ..core.observations import Failure
 from ..store.report_reading import BLIND
 from .timeline import Why
 

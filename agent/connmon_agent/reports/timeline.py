@@ -8,14 +8,14 @@ from enum import StrEnum
 
 from msgspec import UNSET, UnsetType
 
-from ..core.blindness import is_blind, longest_silence
-from ..core.causes import Background, count_votes
-from ..core.events import AgentStarted, Configured, MeteredSeen, RoundFinished, WentBlind
-from ..core.moments import Moment
+from ..core.events import AgentStarted, Configured, MeteredSeen, MonitoringGapEnded, RoundFinished
+from ..core.link.causes import Background, count_votes
+from ..core.link.monitoring_gaps import is_monitoring_gap, longest_silence
+from ..core.link.round_counts import RoundCounts
+from ..core.observations import ProbeResult
 from ..core.plan import LinkPlan
-from ..core.round_counts import RoundCounts
-from ..core.sightings import ProbeResult
 from ..core.steps import Transition
+from ..core.timestamps import Timestamp
 from ..core.world import BEGINNING, LinkState, World
 from ..store.records import AgentRow, OutageRow, Recorded
 from ..store.report_reading import BLIND, ReportReader
@@ -45,8 +45,8 @@ class Span:
     """One interval. ``outage`` is the number of the outage that a DOWN one is part of, ``why`` the reason of a GAP."""
 
     kind: Kind
-    start: Moment
-    end: Moment
+    start: Timestamp
+    end: Timestamp
     outage: int | None = None
     why: Why | None = None
 
@@ -60,7 +60,7 @@ class Span:
 class ClockStep:
     """The wall clock was set at ``at``, by so many seconds (negative: back)."""
 
-    at: Moment
+    at: Timestamp
     seconds: float
 
 
@@ -83,7 +83,7 @@ class _Now:
     """The interval that is open."""
 
     kind: Kind
-    since: Moment
+    since: Timestamp
     outage: int | None = None
     why: Why | None = None
 
@@ -111,19 +111,19 @@ def read_timeline(reader: ReportReader, outages: Mapping[int, OutageRow], *, unt
 
 
 class _Builder:
-    def __init__(self, outages: Mapping[int, OutageRow], instant_before: Callable[[int], Moment | None]) -> None:
+    def __init__(self, outages: Mapping[int, OutageRow], instant_before: Callable[[int], Timestamp | None]) -> None:
         self.timeline = Timeline()
         self._outages = outages
         self._instant_before = instant_before
         self._now: _Now | None = None
-        self._bad_since: Moment | None = None  # the first of the newest bad rounds; None: the newest was good
+        self._bad_since: Timestamp | None = None  # the first of the newest bad rounds; None: the newest was good
         self._plan = LinkPlan()
         self._metered: bool | None = None
         self._boot = ""
         self._pid = 0
         self._latest = self._floor = BEGINNING
 
-    def begin(self, at: Moment, world: World, agent: AgentRow | None) -> None:
+    def begin(self, at: Timestamp, world: World, agent: AgentRow | None) -> None:
         """Begin in the middle: with the state that a checkpoint holds."""
         kind, outage = _KINDS.get(world.link.state), None
         if world.outage is not None:
@@ -144,7 +144,7 @@ class _Builder:
         match row.event:
             case AgentStarted():
                 self._note_start(row, row.event)
-            case WentBlind():
+            case MonitoringGapEnded():
                 self._note_gap(row.event)
             case Configured(plan=plan):
                 self._note_plan(row, plan.link)
@@ -186,9 +186,9 @@ class _Builder:
         if since is not None and (rebooted or row.at.steady - since.steady > self._silence()):
             self._insert_gap(since, row.at, Why.REBOOTED if rebooted else Why.NOT_RUNNING)
 
-    def _note_gap(self, event: WentBlind) -> None:
+    def _note_gap(self, event: MonitoringGapEnded) -> None:
         if event.since.steady < event.at.steady:
-            if is_blind(event):
+            if is_monitoring_gap(event):
                 self._insert_gap(event.since, event.at, Why.SUSPENDED)
             return
         self.timeline.steps.append(ClockStep(event.at, event.at.wall - event.since.wall))
@@ -205,7 +205,7 @@ class _Builder:
         if counts is not UNSET and counts.first_failure is not UNSET:
             self._go_down_since(counts.first_failure)
 
-    def _go_down_since(self, at: Moment | None, results: tuple[ProbeResult, ...] = ()) -> None:
+    def _go_down_since(self, at: Timestamp | None, results: tuple[ProbeResult, ...] = ()) -> None:
         """After an outage that began as a monitoring gap: from here on the link is known to be down."""
         now = self._now
         if at is None or now is None or now.why is not Why.NO_VERDICT or now.outage is None:
@@ -216,7 +216,7 @@ class _Builder:
 
     def _follow(self, row: Recorded, transition: Transition) -> None:
         kind = _KINDS.get(transition.dest)  # None: STARTING, or a state that only another chart has
-        if kind is None or transition.trigger == "round_void":
+        if kind is None or transition.trigger == "round_inconclusive":
             self._enter(_Now(Kind.GAP, row.at, why=Why.NO_VERDICT))
         elif kind is not Kind.DOWN:
             self._enter(_Now(kind, row.at))
@@ -230,7 +230,7 @@ class _Builder:
         if known is None:  # begun since the outages were read
             self._enter(_Now(Kind.GAP, row.at, why=Why.NO_VERDICT))
             return
-        if transition.trigger == "went_blind":  # by `after_blind: restart`; no round has shown it yet
+        if transition.trigger == "monitoring_gap_ended":  # by `after_gap: restart`; no round has shown it yet
             self._enter(_Now(Kind.GAP, row.at, outage=outage, why=Why.NO_VERDICT))
             return
         first, now = self._bad_since, self._now
@@ -246,7 +246,7 @@ class _Builder:
         told = row.event.counts.first_failure if row.event.counts is not UNSET else UNSET
         if votes.answered >= votes.needed:
             self._bad_since = None
-        elif isinstance(told, Moment):
+        elif isinstance(told, Timestamp):
             self._bad_since = told
         elif self._bad_since is None:
             self._bad_since = row.at
@@ -255,7 +255,7 @@ class _Builder:
         self._close(now.since)
         self._now = now
 
-    def _insert_gap(self, since: Moment, until: Moment, why: Why) -> None:
+    def _insert_gap(self, since: Timestamp, until: Timestamp, why: Why) -> None:
         """What was seen before it goes on after it, until a round says otherwise."""
         self._bad_since = None
         since = max(since, self._floor)  # a part of it may be recorded already
@@ -263,7 +263,7 @@ class _Builder:
         self._append(Span(Kind.GAP, since, until, why=why))
         self._now, self._floor = replace(now, since=until), until
 
-    def _close(self, at: Moment) -> _Now:
+    def _close(self, at: Timestamp) -> _Now:
         """End the open interval at ``at``, and take back what was recorded after it."""
         now, spans = self._now, self.timeline.spans
         assert now is not None

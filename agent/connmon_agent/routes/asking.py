@@ -39,13 +39,13 @@ _VERSIONS = {socket.AF_INET: 4, socket.AF_INET6: 6}
 Attributes = dict[int, bytes]
 
 
-def read_ways() -> list[DefaultRoute] | None:
+def read_hops() -> list[DefaultRoute] | None:
     """The next hops to the internet that the kernel would use, IPv4's first; none: it has no way.
 
     None: it cannot be asked, as in a sandbox without netlink.
     """
     try:
-        return [way for family, address in FAR_AWAY for way in _ask_for_way(family, address)]
+        return [way for family, address in FAR_AWAY for way in _ask_for_hop(family, address)]
     except (OSError, struct.error):
         return None
 
@@ -77,7 +77,7 @@ def parse_kind(payload: bytes) -> str | None:
     return None if kind is None else kind.rstrip(b"\0").decode("utf-8", "replace")
 
 
-def parse_way(payload: bytes) -> Iterator[tuple[int, str | None]]:
+def parse_hop(payload: bytes) -> Iterator[tuple[int, str | None]]:
     """The next hops of a message on a route: the index of the interface and the gateway (None: none is needed)."""
     attributes = dict(_parse_attributes(payload[_ROUTE.size :]))
     rest = attributes.get(_NEXT_HOPS, b"")
@@ -91,14 +91,14 @@ def parse_way(payload: bytes) -> Iterator[tuple[int, str | None]]:
         rest = rest[_align(length) :]
 
 
-def _ask_for_way(family: socket.AddressFamily, address: str) -> Iterator[DefaultRoute]:
+def _ask_for_hop(family: socket.AddressFamily, address: str) -> Iterator[DefaultRoute]:
     packed = socket.inet_pton(family, address)
     route = _ROUTE.pack(family, 8 * len(packed), 0, 0, 0, 0, 0, 0, _WHOLE_ROUTE)
     kind, payload = _ask(_GET_ROUTE, route + _ATTRIBUTE.pack(_ATTRIBUTE.size + len(packed), _DESTINATION) + packed)
     if kind == _ERROR:
         check_refusal(payload, family)
     if kind == _NEW_ROUTE:
-        for index, gateway in parse_way(payload):
+        for index, gateway in parse_hop(payload):
             yield DefaultRoute(socket.if_indextoname(index), _VERSIONS[family], 0, gateway)
 
 

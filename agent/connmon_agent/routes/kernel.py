@@ -43,12 +43,12 @@ def exists(interface: str) -> bool:
     return True
 
 
-def finds_way() -> bool:
+def has_route() -> bool:
     """Whether the kernel would send a packet to the internet, by whichever table or rule. Nothing is sent."""
-    return any(_finds_way(family, address) for family, address in FAR_AWAY)
+    return any(_has_route(family, address) for family, address in FAR_AWAY)
 
 
-def _finds_way(family: socket.AddressFamily, address: str) -> bool:
+def _has_route(family: socket.AddressFamily, address: str) -> bool:
     try:
         with closing(socket.socket(family, socket.SOCK_DGRAM)) as sock:
             sock.connect((address, _DISCARD))  # of UDP: looks the route up, and that is all

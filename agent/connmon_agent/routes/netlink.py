@@ -12,7 +12,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 
-from ..core.sightings import Evidence
+from ..core.observations import Evidence
 from .coalescing import Coalescer
 
 # Linux: include/uapi/linux/rtnetlink.h. IPv4 routes that go with their interface or their address go without a message

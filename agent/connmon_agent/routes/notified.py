@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from ..core.sightings import Evidence
+from ..core.observations import Evidence
 from .coalescing import Coalescer
 from .netlink import SPACING
 from .polling import POLL_INTERVAL

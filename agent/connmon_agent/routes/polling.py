@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from ..core.sightings import Evidence
+from ..core.observations import Evidence
 
 POLL_INTERVAL = 1.0  # seconds
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..core.sightings import Evidence
+from ..core.observations import Evidence
 from ..probes.default_routes import DefaultRoute, read_default_routes
-from ..probes.interface import Link, read_links
-from .asking import read_kind, read_ways
-from .kernel import exists, finds_way, is_running
+from ..probes.interface import InterfaceState, read_links
+from .asking import read_hops, read_kind
+from .kernel import exists, has_route, is_running
 
 # The kinds of virtual interfaces that swallow whatever is sent to them.
 _LEADS_NOWHERE = frozenset({"dummy", "nlmon"})
@@ -28,9 +28,9 @@ class SystemView:
 
     read_routes: Callable[[], list[DefaultRoute] | None] = read_default_routes
     is_running: Callable[[str], bool | None] = is_running
-    finds_way: Callable[[], bool] = finds_way
-    read_links: Callable[[], dict[str, Link]] = read_links
-    read_ways: Callable[[], list[DefaultRoute] | None] = read_ways
+    has_route: Callable[[], bool] = has_route
+    read_links: Callable[[], dict[str, InterfaceState]] = read_links
+    read_hops: Callable[[], list[DefaultRoute] | None] = read_hops
     read_kind: Callable[[str], str | None] = read_kind
     exists: Callable[[str], bool] = exists
     _last: str | None = field(default=None, init=False)  # the interface that was the way out last
@@ -38,17 +38,17 @@ class SystemView:
 
     def read(self) -> Evidence:
         """The evidence now."""
-        routes, ways = self.read_routes(), self.read_ways()
-        if routes is None and ways is None:  # a sandbox without /proc/net and netlink
-            return read_portably(read_links=self.read_links, finds_way=self.finds_way)
+        routes, hops = self.read_routes(), self.read_hops()
+        if routes is None and hops is None:  # a sandbox without /proc/net and netlink
+            return read_portably(read_links=self.read_links, has_route=self.has_route)
         known = sorted(routes or [], key=lambda route: (route.version, route.metric))
-        chosen = [hop for hop in _choose(known, ways) if self.read_kind(hop.interface) not in _LEADS_NOWHERE]
+        chosen = [hop for hop in _choose(known, hops) if self.read_kind(hop.interface) not in _LEADS_NOWHERE]
         if chosen:
             return self._judge(chosen, known)
-        if ways is None and self.finds_way():
+        if hops is None and self.has_route():
             return Evidence(default_route=True)
         carrier = self.is_running(self._last) if self._last is not None else None
-        return Evidence(carrier, False, self._last, versions=() if ways is not None else None)
+        return Evidence(carrier, False, self._last, versions=() if hops is not None else None)
 
     def _judge(self, chosen: list[DefaultRoute], known: list[DefaultRoute]) -> Evidence:
         running = {name: self.is_running(name) for name in dict.fromkeys(hop.interface for hop in chosen)}
@@ -74,12 +74,12 @@ class SystemView:
         return self.is_running(interface) is False and self.exists(interface)
 
 
-def _choose(known: list[DefaultRoute], ways: list[DefaultRoute] | None) -> list[DefaultRoute]:
+def _choose(known: list[DefaultRoute], hops: list[DefaultRoute] | None) -> list[DefaultRoute]:
     """The next hops in use, IPv4's first. ``known`` is sorted; of a version that the kernel names none of, its best."""
-    if ways is None:
+    if hops is None:
         return known
-    chosen = list(ways)
-    for version in {route.version for route in known} - {way.version for way in ways}:
+    chosen = list(hops)
+    for version in {route.version for route in known} - {way.version for way in hops}:
         chosen.append(next(route for route in known if route.version == version))
     return sorted(chosen, key=lambda hop: hop.version)
 
@@ -95,12 +95,12 @@ def _find_better(way: DefaultRoute, known: list[DefaultRoute]) -> list[str]:
 
 def read_portably(
     *,
-    read_links: Callable[[], dict[str, Link]] = read_links,
-    finds_way: Callable[[], bool] = finds_way,
+    read_links: Callable[[], dict[str, InterfaceState]] = read_links,
+    has_route: Callable[[], bool] = has_route,
 ) -> Evidence:
     """Any other system: which interface the default route uses is not told, so a carrier on any of them counts."""
     try:
         carrier = any(link.running for link in read_links().values() if not link.loopback)
     except OSError:  # an interface went while it was looked at
-        return Evidence(default_route=finds_way())
-    return Evidence(carrier=carrier, default_route=finds_way())
+        return Evidence(default_route=has_route())
+    return Evidence(carrier=carrier, default_route=has_route())

@@ -24,20 +24,20 @@ from ..core.events import (
     Inspected,
     ListenAnswered,
     MeteredSeen,
+    MonitoringGapEnded,
     Order,
     Ordered,
     Outcome,
     RestartAnswered,
     RoundFinished,
     TimerDue,
-    WentBlind,
 )
-from ..core.moments import Moment
+from ..core.link.round_counts import collect_counts, only_counts, with_counts
+from ..core.observations import InternalErrors, ProbeResult, Traffic
 from ..core.plan import Plan
-from ..core.port_demands import services_held
-from ..core.round_counts import collect_counts, only_counts, with_counts
-from ..core.sightings import InternalErrors, ProbeResult, Traffic
+from ..core.ports.port_demands import services_held
 from ..core.steps import Step
+from ..core.timestamps import Timestamp
 from ..core.world import Link, World
 from ..errors import ConnmonError, InvariantError, StoreError
 from ..platform_terms import SYSTEM_LOG
@@ -45,23 +45,23 @@ from ..ports import Cluster, Forwards, Prober
 from ..settings import STOP_TIMEOUT
 from ..supervision import Tasks, cancel, hear_threads, report, supervise
 from .announcing import Announcements
-from .blindness import Vigil, was_blind
+from .dependencies import Dependencies, Listener, Lookout
+from .gap_watch import Vigil, was_not_watching
 from .incidents import Incidents
 from .lane import Lane
 from .line_usage import LineUsageMeter
+from .log_records import LogRecord, tell_damage
 from .quality_meter import QualityMeter
-from .sentences import Sentence, tell_damage
-from .surroundings import Listener, Lookout, Surroundings
 from .telling import Teller
 
 # Seconds until the first and the further attempts to open the state file again after a commit failed.
 REOPEN_INTERVAL, LONGEST_REOPEN_INTERVAL = 5.0, 30.0
 # Seconds of one commit after which people are told.
 SLOW_DISK = 10.0
-# What was found out before a blind time, or under another configuration, and is looked at again after it.
+# What was found out before a monitoring gap, or under another configuration, and is looked at again after it.
 OVERTAKEN = (RoundFinished, Inspected, TimerDue)
 # What nothing would bring a second time: it is kept until it can be recorded.
-WATCHED = (RoundFinished, EvidenceChanged, MeteredSeen, WentBlind)
+WATCHED = (RoundFinished, EvidenceChanged, MeteredSeen, MonitoringGapEnded)
 # Of it, kept in memory while nothing can be recorded; only what changes something counts.
 MOST_UNRECORDED = 10_000
 
@@ -75,14 +75,14 @@ class Agent:
     """
 
     def __init__(
-        self, *, engine: Engine, plan: Plan, surroundings: Surroundings, stop_timeout: float = STOP_TIMEOUT
+        self, *, engine: Engine, plan: Plan, dependencies: Dependencies, stop_timeout: float = STOP_TIMEOUT
     ) -> None:
         self._stop_timeout = stop_timeout
         self._engine = engine
         self._plan = plan
-        self._out = surroundings
+        self._out = dependencies
         self._teller = Teller()
-        self._clock = surroundings.clock
+        self._clock = dependencies.clock
         self._trouble: StoreError | None = None  # why nothing can be recorded now; None: everything is
         self._regaining = False
         self._unrecorded: list[Event] = []  # what the link did while nothing could be recorded, in order
@@ -93,19 +93,19 @@ class Agent:
         self._lane = Lane()
         self._turn = 0  # how often another configuration was taken over
         self._stop_by: float | None = None  # the loop's time at which everything must have ended; None: it is to go on
-        self.world = surroundings.journal.load()
+        self.world = dependencies.journal.load()
         # As the state file has it, or will have once what waits can be recorded; None: a commit's outcome is unknown.
         self._recorded: Link | None = self.world.link
-        self.last_round: Moment | None = None  # when the newest one of this agent ended; None: none has
+        self.last_round: Timestamp | None = None  # when the newest one of this agent ended; None: none has
         self.internal_errors = 0  # since its start
         self._vigil = Vigil(self._clock)
         self._announcements = Announcements(
-            surroundings.announcer, self._lane, self._clock, look=surroundings.journal.last_sign_of_life
+            dependencies.announcer, self._lane, self._clock, look=dependencies.journal.last_sign_of_life
         )
         self._quality = QualityMeter(world=self._get_world, take=self.take)
         self._usage = LineUsageMeter()
         self._lookout = Lookout(
-            surroundings,
+            dependencies,
             Listener(
                 world=self._get_world,
                 take=self.take,
@@ -243,12 +243,12 @@ class Agent:
     def _wake(self) -> bool:
         """Notice a time in which nobody watched; whether there was one."""
         events = self._vigil.wake()
-        if blind := was_blind(events):
+        if monitoring_gap := was_not_watching(events):
             self._lookout.rounds.forget()
             self._lane.post(self._forget_quality)
         for event in events:
             self._lane.post(partial(self._decide, event))
-        return blind
+        return monitoring_gap
 
     async def _forget_quality(self) -> None:
         self._quality.forget()
@@ -278,7 +278,7 @@ class Agent:
             return step
         event = with_counts(event, self._recorded, self.world.link)
         if self._trouble is not None:
-            self._go_on_blindly(event, step)
+            self._go_on_without_watching(event, step)
             return step
         try:
             seq = await self._commit(event, step)
@@ -286,7 +286,7 @@ class Agent:
             self._lose_memory(error)
             self._doubted = step.world if isinstance(event, WATCHED) else None
             self._recorded = None
-            self._go_on_blindly(event, step)
+            self._go_on_without_watching(event, step)
             raise
         self._act_on(event, step, seq)
         return step
@@ -300,8 +300,8 @@ class Agent:
         self._renew_suspects(step.world)
         self._recorded = step.world.link
         before, self.world = self.world, step.world
-        for sentence in self._teller.tell(event, step, before, seq):
-            self._out.say(sentence)
+        for record in self._teller.tell(event, step, before, seq):
+            self._out.say(record)
         self._perform(step)
         if step.world.forwards is not before.forwards:
             self._out.forwards.retain(services_held(step.world))
@@ -312,8 +312,8 @@ class Agent:
     def _go_on(self, event: Event, step: Step) -> None:
         """Take over what need not be durable, or cannot be."""
         before, self.world = self.world, step.world
-        for sentence in self._teller.tell(event, step, before):
-            self._out.say(sentence)
+        for record in self._teller.tell(event, step, before):
+            self._out.say(record)
         self._announce()
         self._nudge()
 
@@ -397,7 +397,7 @@ class Agent:
             return world
         return step.world
 
-    def _go_on_blindly(self, event: Event, step: Step) -> None:
+    def _go_on_without_watching(self, event: Event, step: Step) -> None:
         """Go on watching the link and telling of it; the cluster is left alone."""
         if isinstance(event, WATCHED):
             if len(self._unrecorded) < MOST_UNRECORDED:
@@ -411,17 +411,17 @@ class Agent:
         if suspects:
             self._lookout.rounds.prober.renew(suspects)
 
-    def _note_round(self, at: Moment, results: tuple[ProbeResult, ...], known: tuple[ProbeResult, ...]) -> None:
+    def _note_round(self, at: Timestamp, results: tuple[ProbeResult, ...], known: tuple[ProbeResult, ...]) -> None:
         self._lane.post(partial(self._see_round, at, bound_words(results), bound_words(known)))
 
-    async def _see_round(self, at: Moment, results: tuple[ProbeResult, ...], known: tuple[ProbeResult, ...]) -> None:
+    async def _see_round(self, at: Timestamp, results: tuple[ProbeResult, ...], known: tuple[ProbeResult, ...]) -> None:
         self.last_round = at
-        sight, usage = self._quality.see(at, results), self._usage.see(at, results)
+        measured_quality, usage = self._quality.see(at, results), self._usage.see(at, results)
         counts = collect_counts(self._recorded, self.world.link)
-        await self._note(lambda: self._out.journal.note_round(at, known, sight, usage, results, counts))
+        await self._note(lambda: self._out.journal.note_round(at, known, measured_quality, usage, results, counts))
         self._announcements.see_round(self.world, self._trouble)
 
-    def _note_traffic(self, at: Moment, traffic: tuple[Traffic, ...]) -> None:
+    def _note_traffic(self, at: Timestamp, traffic: tuple[Traffic, ...]) -> None:
         self._lane.post(partial(self._note, lambda: self._out.journal.note_traffic(at, bound_words(traffic))))
 
     def _note_errors(self, errors: InternalErrors) -> None:
@@ -475,7 +475,7 @@ class Agent:
         await self._begin(await self._out.journal.last_sign_of_life())
         self._announcements.begin(self.world, self._trouble)
 
-    async def _begin(self, heartbeat: Moment | None) -> None:
+    async def _begin(self, heartbeat: Timestamp | None) -> None:
         """``heartbeat``: since when nobody watched; None: this agent did, or none ever ran."""
         damage = tell_damage(self._out.journal.damage, self._out.journal.set_aside)
         if damage is not None:
@@ -533,7 +533,7 @@ class Agent:
             await self._decide(AgentStopped(self._clock.now(), self._end_reason))
 
     def _say(self, level: str, text: str) -> None:
-        self._out.say(Sentence(self._clock.now(), level, "agent", text))
+        self._out.say(LogRecord(self._clock.now(), level, "agent", text))
 
     def _announce(self) -> None:
         self._announcements.follow(self.world, self._trouble)

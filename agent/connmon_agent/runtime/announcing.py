@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from ..core.headlines import headline
 from ..core.world import ForwardState, LinkState, World
 from ..errors import StoreError
+from ..explain.headlines import headline
 from ..ports import Announcer, Clock
 from .lane import Lane
 

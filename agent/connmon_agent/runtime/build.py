@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.chart import Chart
+from ..charts.chart import Chart
 from ..core.engine import Engine
-from ..core.moments import Moment
+from ..core.timestamps import Timestamp
 from ..core.world import BEGINNING, World
 from ..errors import ConnmonError, StoreError
 from ..kube.calls import Calls
@@ -41,15 +41,15 @@ from .api_addresses import ApiAddress
 from .clocks import SystemClock, anchor_time, boot_id, boottime, walltime
 from .control import ControlServer, Handler
 from .debugging import Debugger
+from .dependencies import Dependencies
 from .endpoint_files import EndpointFiles
 from .forwarding import Forwarding
 from .lock_watch import LockWatch
+from .log_records import FORWARDS, LogRecord
 from .logs.keeping import LogKeeper
 from .logs.level_requests import LOG_LEVEL, LevelRequests
 from .logs.log import Log
 from .monitoring import Monitoring
-from .sentences import FORWARDS, Sentence
-from .surroundings import Surroundings
 
 if TYPE_CHECKING:
     from .monitoring_server import MonitoringServer
@@ -134,11 +134,13 @@ def _continue_time(journal: SqliteJournal, boot: str) -> SystemClock:
 def _last_steady(journal: SqliteJournal) -> float:
     """The latest steady time that the world knows of; 0 in a new state file."""
     world = journal.load()
-    moments = [world.link.since, *(service.since for service in world.services.values())]
+    timestamps = [world.link.since, *(service.since for service in world.services.values())]
     if world.outage is not None:
-        moments += [moment for moment in (world.outage.started, world.outage.back, world.outage.ended) if moment]
+        timestamps += [
+            timestamp for timestamp in (world.outage.started, world.outage.back, world.outage.ended) if timestamp
+        ]
     heartbeat = journal.last_sign_of_life()
-    return max(moment.steady for moment in (*moments, heartbeat or BEGINNING))
+    return max(timestamp.steady for timestamp in (*timestamps, heartbeat or BEGINNING))
 
 
 def estimate_opening(path: Path) -> float:
@@ -152,7 +154,7 @@ def estimate_opening(path: Path) -> float:
 async def run_agent(
     settings: Settings,
     *,
-    say: Callable[[Sentence], None],
+    say: Callable[[LogRecord], None],
     on_ready: Callable[[Agent, Runner], None] | None = None,
     announcer: Announcer | None = None,
     store: ListenerStore | None = None,
@@ -200,7 +202,7 @@ class Runner:
         self,
         settings: Settings,
         memory: Memory,
-        say: Callable[[Sentence], None],
+        say: Callable[[LogRecord], None],
         announcer: Announcer | None = None,
         store: ListenerStore | None = None,
     ) -> None:
@@ -215,7 +217,7 @@ class Runner:
         self._watching: Tasks = set()
         self._forwarding = Forwarding(
             temp_dir=memory.folder / CREDENTIALS_FOLDER,
-            say=lambda service, text: say(Sentence(self.now(), "warning", service, text, area=FORWARDS)),
+            say=lambda service, text: say(LogRecord(self.now(), "warning", service, text, area=FORWARDS)),
             store=store,
             debug=lambda service, text: self._debug(FORWARDS, service, lambda took: text()),
         )
@@ -225,19 +227,19 @@ class Runner:
         self._journal.keep(settings.journal)
         self._publisher = DaemonExecutor(1, "endpoints")
         self._endpoint_files = EndpointFiles(memory.folder, complain=self._complain)
-        surroundings = self._open_surroundings(store)
-        self._cluster: Cluster = surroundings.cluster
+        dependencies = self._open_dependencies(store)
+        self._cluster: Cluster = dependencies.cluster
         self.agent = Agent(
             engine=Engine(memory.charts),
             plan=settings.plan,
-            surroundings=surroundings,
+            dependencies=dependencies,
             stop_timeout=settings.stop_timeout,
         )
         self._dates = self.now().wall, memory.journal.born()
         self.monitoring = Monitoring(self._open_monitoring_server)
 
-    def _open_surroundings(self, store: ListenerStore) -> Surroundings:
-        return Surroundings(
+    def _open_dependencies(self, store: ListenerStore) -> Dependencies:
+        return Dependencies(
             clock=self._memory.clock,
             watch=open_link_watch(),
             prober=self._debug.probing(self._open_prober(self._settings)),
@@ -255,7 +257,7 @@ class Runner:
             head_start=HEAD_START if store.kept() else 0.0,
         )
 
-    def now(self) -> Moment:
+    def now(self) -> Timestamp:
         """This instant, for what is said beside the agent."""
         return self._memory.clock.now()
 
@@ -272,7 +274,7 @@ class Runner:
             ready=gauge.ready,
         )
         return MonitoringServer(
-            listen, endpoints, tell=lambda level, text: self._say(Sentence(self.now(), level, "agent", text))
+            listen, endpoints, tell=lambda level, text: self._say(LogRecord(self.now(), level, "agent", text))
         )
 
     def _publish(self, world: World) -> None:
@@ -317,14 +319,14 @@ class Runner:
         await self.monitoring.follow(settings.metrics)
 
     def _complain(self, text: str) -> None:
-        self._say(Sentence(self.now(), "error", "agent", text))
+        self._say(LogRecord(self.now(), "error", "agent", text))
 
     def _open_prober(self, settings: Settings) -> TargetProber:
         """The prober, with a warning for each target that this machine lets nobody probe."""
         self._address = address = ApiAddress(settings.kubernetes)
         prober = TargetProber(settings.targets, settings.timeout, find_api=address.find)
         for name, obstacle in prober.left_out.items():
-            self._say(Sentence(self.now(), "warning", "link", f"target {name} is skipped: {obstacle}"))
+            self._say(LogRecord(self.now(), "warning", "link", f"target {name} is skipped: {obstacle}"))
         return prober
 
     def keep(self, log: Log) -> None:
@@ -354,7 +356,7 @@ class Runner:
             if server != noted:
                 if server is not None:
                     text = f"{server}: its certificate is not verified (insecure-skip-tls-verify: true)"
-                    self._say(Sentence(self.now(), "warning", "cluster", text))
+                    self._say(LogRecord(self.now(), "warning", "cluster", text))
                 with contextlib.suppress(StoreError):  # the disk's trouble is told where it matters
                     await self._journal.note_unverified(server)
                 noted = server

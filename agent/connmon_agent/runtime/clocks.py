@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.moments import Moment
+from ..core.timestamps import Timestamp
 
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
@@ -118,8 +118,8 @@ class SystemClock:
         self._wall = wall
         self._awake = awake
 
-    def now(self) -> Moment:
-        return Moment(self._since_boot() + self._anchor.offset, self._wall())
+    def now(self) -> Timestamp:
+        return Timestamp(self._since_boot() + self._anchor.offset, self._wall())
 
     def awake(self) -> float:
         return self._awake()

@@ -40,7 +40,7 @@ REQUEST_TIMEOUT = 30.0  # seconds for a client to say what it wants
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ControlRequest:
     """An operator's order as it comes over the socket."""
 
     order: str
@@ -113,13 +113,13 @@ class ControlServer:
             return {"done": False, "reason": f"internal error ({error!r}); report it with the agent's log"}
         return {"done": True} if refusal is None else {"done": False, "reason": refusal}
 
-    async def _handle(self, request: Request, by: str) -> Mapping[str, object]:
+    async def _handle(self, request: ControlRequest, by: str) -> Mapping[str, object]:
         if boottime() > request.until:
             raise ConnmonError("the order expired before the agent accepted it")
         return await self._handlers[request.order](request.arguments, by)
 
 
-def parse_request(line: bytes) -> Request:
+def parse_request(line: bytes) -> ControlRequest:
     """One request line. Raises ValueError where it is malformed; whether the order is known is not looked at."""
     data = json.loads(line)
     if not isinstance(data, dict) or not isinstance(data.get("services", []), list):
@@ -127,7 +127,7 @@ def parse_request(line: bytes) -> Request:
     until = data.get("until", math.inf)
     if not isinstance(until, int | float):
         raise ValueError("until must be a number of seconds since boot")
-    return Request(str(data.get("order")), tuple(str(name) for name in data.get("services", [])), until, data)
+    return ControlRequest(str(data.get("order")), tuple(str(name) for name in data.get("services", [])), until, data)
 
 
 def send_order(folder: Path, order: Order, services: tuple[str, ...], *, patience: float = ANSWER_TIMEOUT) -> None:

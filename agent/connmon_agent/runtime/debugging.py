@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from ..core.effects import Listen, Restart
 from ..core.events import ForwardChecked, ListenAnswered, RestartAnswered
-from ..core.moments import Moment
+from ..core.observations import Observation, ProbeResult, Traffic, Unobserved
 from ..core.plan import ServicePlan
-from ..core.sightings import ProbeResult, Sighting, Traffic, Unseen
+from ..core.timestamps import Timestamp
 from ..ports import Cluster, Forwards, Prober
-from .sentences import AREAS, CLUSTER, FORWARDS, LINK, PROBES, Sentence
+from .log_records import AREAS, CLUSTER, FORWARDS, LINK, PROBES, LogRecord
 
 # Whether lines of an area (one of AREAS) and a level are logged at a steady time.
 Wants = Callable[[str, str, float], bool]
@@ -26,17 +26,17 @@ def want_nothing(area: str, level: str, now: float) -> bool:
 class Debugger:
     """Says debug lines of an area, where they are wanted; the text is made only then."""
 
-    say: Callable[[Sentence], None]
-    now: Callable[[], Moment]
+    say: Callable[[LogRecord], None]
+    now: Callable[[], Timestamp]
     wants: Wants = want_nothing
 
-    def __call__(self, area: str, about: str, text: Callable[[float], str], began: Moment | None = None) -> None:
+    def __call__(self, area: str, about: str, text: Callable[[float], str], began: Timestamp | None = None) -> None:
         """Say what ``text`` makes of the milliseconds since ``began`` (None: 0)."""
         assert area in AREAS
         at = self.now()
         if self.wants(area, "debug", at.steady):
             took = 0.0 if began is None else (at.steady - began.steady) * 1000
-            self.say(Sentence(at, "debug", about, text(took), area=area))
+            self.say(LogRecord(at, "debug", about, text(took), area=area))
 
     def probing(self, prober: Prober) -> Prober:
         """``prober``, with a line for each round."""
@@ -84,14 +84,16 @@ class _DebuggedCluster:
         self._cluster = cluster
         self._debug = debug
 
-    async def inspect(self, service: ServicePlan, *, closely: bool) -> Sighting | Unseen:
+    async def inspect(self, service: ServicePlan, *, closely: bool) -> Observation | Unobserved:
         began = self._debug.now()
         seen = await self._cluster.inspect(service, closely=closely)
         how = "looked at closely" if closely else "looked at"
-        self._debug(CLUSTER, service.name, lambda took: f"{how} in {took:.0f} ms: {describe_sight(seen)}", began)
+        self._debug(
+            CLUSTER, service.name, lambda took: f"{how} in {took:.0f} ms: {describe_quality_measured(seen)}", began
+        )
         return seen
 
-    async def restart(self, restart: Restart, at: Moment) -> RestartAnswered:
+    async def restart(self, restart: Restart, at: Timestamp) -> RestartAnswered:
         began = self._debug.now()
         answer = await self._cluster.restart(restart, at)
         self._debug(
@@ -114,7 +116,7 @@ class _DebuggedForwards:
         self._forwards = forwards
         self._debug = debug
 
-    async def listen(self, order: Listen, at: Moment) -> ListenAnswered:
+    async def listen(self, order: Listen, at: Timestamp) -> ListenAnswered:
         answer = await self._forwards.listen(order, at)
         where = f"port {order.port} on {', '.join(order.bind)}"
         self._debug(FORWARDS, order.service, lambda took: f"listen on {where}: {answer.refusal or 'done'}")
@@ -124,7 +126,7 @@ class _DebuggedForwards:
         self._debug(FORWARDS, "agent", lambda took: f"ports are kept for {', '.join(sorted(services)) or 'no service'}")
         self._forwards.retain(services)
 
-    async def check(self, service: str, began: Moment) -> ForwardChecked:
+    async def check(self, service: str, began: Timestamp) -> ForwardChecked:
         checked = await self._forwards.check(service, began)
         told = checked.trouble or "reached its end"
         self._debug(FORWARDS, service, lambda took: f"port {checked.port} checked in {took:.0f} ms: {told}", began)
@@ -157,9 +159,9 @@ def _describe_probe(result: ProbeResult) -> str:
     return f"{result.name} ok{took}{again}"
 
 
-def describe_sight(seen: Sighting | Unseen) -> str:
+def describe_quality_measured(seen: Observation | Unobserved) -> str:
     """A look at a workload, in the words of kubectl."""
-    if isinstance(seen, Unseen):
+    if isinstance(seen, Unobserved):
         return f"unknown, {seen.kind}: {seen.reason}"
     if not seen.exists:
         return "it does not exist"

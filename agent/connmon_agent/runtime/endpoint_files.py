@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..core.urls import host_of, url_of, variable_of
+from ..core.ports.urls import host_of, url_of, variable_of
 from ..core.world import World
 from ..presence import LOCK_FILE
 from ..private_files import copy_access, open_private

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..core.events import Event, EvidenceChanged
-from ..core.sightings import Evidence
+from ..core.observations import Evidence
 from ..core.world import World
 from ..ports import Clock, LinkWatch
 from ..supervision import report

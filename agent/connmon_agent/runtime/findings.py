@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..texts import LONGEST_SENTENCE, make_safe
+from ..texts import LONGEST_MESSAGE, make_safe
 
 
 class Health(StrEnum):
@@ -29,7 +29,7 @@ class Finding:
     remedy: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "text", make_safe(self.text, LONGEST_SENTENCE))
+        object.__setattr__(self, "text", make_safe(self.text, LONGEST_MESSAGE))
 
 
 def good(about: str, text: str) -> Finding:

@@ -13,9 +13,9 @@ from ..supervision import Tasks, supervise
 from .no_forwards import NoForwards
 
 if TYPE_CHECKING:
-    from ..forwards.forwarder import Forwarder
-    from ..forwards.seeking import Destination
-    from ..kube.streams import ApiStreams
+    from ..port_forwarding.api_streams import ApiStreams
+    from ..port_forwarding.forwarder import Forwarder
+    from ..port_forwarding.resolver import Destination
 
 
 class Forwarding:
@@ -46,7 +46,7 @@ class Forwarding:
         if not settings.forwards:
             self._store.release(())
             return NoForwards()
-        from ..forwards.forwarder import Forwarder  # memory that only a site with forwards pays for
+        from ..port_forwarding.forwarder import Forwarder  # memory that only a site with forwards pays for
 
         streams = self._open_streams(settings.kubernetes, calls)
         self._forwarder = Forwarder(
@@ -75,14 +75,14 @@ class Forwarding:
         return None
 
     def _open_streams(self, kubernetes: KubernetesSettings, calls: Calls) -> ApiStreams:
-        from ..kube.streams import ApiStreams  # memory that only a site with forwards pays for
+        from ..port_forwarding.api_streams import ApiStreams  # memory that only a site with forwards pays for
 
         return ApiStreams(calls, temp_dir=self._temp_dir, connect_timeout=kubernetes.connect_timeout)
 
 
 def find_destinations(settings: Settings) -> dict[str, Destination]:
     """Each service's end in the cluster."""
-    from ..forwards.seeking import Destination  # memory that only a site with forwards pays for
+    from ..port_forwarding.resolver import Destination  # memory that only a site with forwards pays for
 
     namespaces = {service.name: service.namespace for service in settings.plan.services}
     forwards = settings.forwards.items()

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..core.moments import Moment
-from ..core.sightings import InternalErrors
+from ..core.observations import InternalErrors
+from ..core.timestamps import Timestamp
 from ..supervision import PAUSE, TASK
 from ..texts import make_encodable, make_safe
-from .sentences import Sentence
+from .log_records import LogRecord
 
 REPEAT = 60.0  # seconds in which the same failure is counted and not logged once more
 LONGEST_TEXT = 300  # characters of an error that are told; the log file has all of it
@@ -26,7 +26,7 @@ class Incidents:
     """
 
     def __init__(
-        self, *, now: Callable[[], Moment], say: Callable[[Sentence], None], note: Callable[[InternalErrors], None]
+        self, *, now: Callable[[], Timestamp], say: Callable[[LogRecord], None], note: Callable[[InternalErrors], None]
     ) -> None:
         self._now = now
         self._say = say
@@ -44,7 +44,7 @@ class Incidents:
             pause = context.get(PAUSE)
             then = "" if pause is None else f"; restarting it in {pause:.1f} s"
             text = f"internal error in the task {task}: {what}{then}. Report it with the log file"
-            self._say(Sentence(at, "error", "agent", text, detail=_trace(error)))
+            self._say(LogRecord(at, "error", "agent", text, detail=_trace(error)))
         self._note(InternalErrors(self._count, make_encodable(task), what, at))
 
     def _is_news(self, task: str, what: str, now: float) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from ..core.moments import Moment
-from ..core.sightings import LineUsage, ProbeResult
+from ..core.observations import LineUsage, ProbeResult
+from ..core.timestamps import Timestamp
 
 HOUR, HOURS = 3600.0, 24  # the newest so many hours are remembered
 
@@ -17,7 +17,7 @@ class LineUsageMeter:
     def __init__(self) -> None:
         self._hours: deque[tuple[float, int]] = deque(maxlen=HOURS)  # when each began (steady seconds), and its bytes
 
-    def see(self, at: Moment, results: Iterable[ProbeResult]) -> LineUsage:
+    def see(self, at: Timestamp, results: Iterable[ProbeResult]) -> LineUsage:
         """What the rounds took, with the one that ended ``at``, over the last day or since the start."""
         spent = sum(result.bytes for result in results)
         if not self._hours or at.steady - self._hours[-1][0] >= HOUR:

@@ -15,7 +15,7 @@ from ..loading.defaults import join_address
 from ..metrics.catalog import Observed, make_families
 from ..metrics.exposition import OPEN_METRICS_TYPE, TEXT_TYPE, wants_open_metrics, write_open_metrics, write_text
 from ..metrics.health import Check, tell_health
-from ..metrics.http import HttpServer, Request, Response
+from ..metrics.http import HttpRequest, HttpServer, Response
 from ..sockets.owners import choose_owner, describe, find_owners
 from ..supervision import report_from_thread, supervise_thread
 from .loop_watch import LoopWatch
@@ -42,7 +42,7 @@ class Endpoints:
         self._alive = alive
         self._ready = ready
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: HttpRequest) -> Response:
         """The answer to one request."""
         match request.path:
             case "/metrics":
@@ -61,7 +61,7 @@ class Endpoints:
             return Response(HTTPStatus.OK, write_open_metrics(families), OPEN_METRICS_TYPE)
         return Response(HTTPStatus.OK, write_text(families), TEXT_TYPE)
 
-    async def _tell_health(self, endpoint: str, request: Request, more: Checks) -> Response:
+    async def _tell_health(self, endpoint: str, request: HttpRequest, more: Checks) -> Response:
         lag = await self._watch.ask(HUNG)
         checks = [Check("loop", f"the event loop has been blocked for {lag:.1f} s" if lag >= HUNG else None), *more()]
         return tell_health(

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 
 from ..core.effects import Listen
 from ..core.events import ForwardChecked, ListenAnswered
-from ..core.moments import Moment
-from ..core.sightings import Traffic
+from ..core.observations import Traffic
+from ..core.timestamps import Timestamp
 
 WORDS = "no local port is configured"
 
@@ -16,13 +16,13 @@ WORDS = "no local port is configured"
 class NoForwards:
     """Refuses every port."""
 
-    async def listen(self, order: Listen, at: Moment) -> ListenAnswered:
+    async def listen(self, order: Listen, at: Timestamp) -> ListenAnswered:
         return ListenAnswered(at, order.service, order.token, WORDS)
 
     def retain(self, services: Collection[str]) -> None:
         """There is nothing to leave."""
 
-    async def check(self, service: str, began: Moment) -> ForwardChecked:
+    async def check(self, service: str, began: Timestamp) -> ForwardChecked:
         return ForwardChecked(began, began, service, 0, WORDS, lasting=True)
 
     def traffic(self) -> tuple[Traffic, ...]:

@@ -18,10 +18,10 @@ from msgspec import structs
 
 from ..core.demands import Demand, gateway_to_ask, inspections, next_round, round_patience
 from ..core.events import Event, Inspected, RoundFinished, TimerDue
-from ..core.moments import Moment
+from ..core.link.quiet_rounds import Rounds, choose_first, choose_target, merge, tells_news
+from ..core.observations import Observation, ProbeResult, Unobserved
 from ..core.plan import ServicePlan
-from ..core.quiet import Rounds, choose_first, choose_target, merge, tells_news
-from ..core.sightings import ProbeResult, Sighting, Unseen
+from ..core.timestamps import Timestamp
 from ..core.world import World
 from ..ports import Clock, Cluster, Prober, Registries
 from ..supervision import Tasks, report, supervise
@@ -112,7 +112,7 @@ class RoundObserver(Observer):
         clock: Clock,
         world: Callable[[], World],
         take: Callable[[Event], object],
-        note: Callable[[Moment, tuple[ProbeResult, ...], tuple[ProbeResult, ...]], None],
+        note: Callable[[Timestamp, tuple[ProbeResult, ...], tuple[ProbeResult, ...]], None],
         wake: Callable[[], object],
         rest: Callable[[float], object],
         screen: Callable[[], tuple[frozenset[str], bool]] = lambda: (frozenset(), True),
@@ -210,7 +210,7 @@ class RoundObserver(Observer):
         elif not alone:
             await self._round(number)
         elif not self._wake() and number >= self._delivered:  # else it tells of the past
-            self._rest_assured(number, results)
+            self._confirm_by_itself(number, results)
 
     def _doubt(self, number: int) -> None:
         """The target of a quiet round does not answer: all are asked, and asked again, before any verdict is there."""
@@ -219,7 +219,7 @@ class RoundObserver(Observer):
         self.prober.watch_gateway(self._world().link.evidence.gateway_address)
         self.nudge()
 
-    def _rest_assured(self, number: int, results: tuple[ProbeResult, ...]) -> None:
+    def _confirm_by_itself(self, number: int, results: tuple[ProbeResult, ...]) -> None:
         """A quiet round found what the world knows: no event comes of it, unless what was asked beside it is new."""
         self._delivered = number
         at = self._clock.now()
@@ -301,12 +301,12 @@ class InspectionObserver(Observer):
     async def _inspect(self, service: ServicePlan, demand: Demand) -> None:
         cluster = self.cluster
         try:
-            seen: Sighting | Unseen = await cluster.inspect(service, closely=demand.closely)
-            if demand.registries and self.registries is not None and isinstance(seen, Sighting):
+            seen: Observation | Unobserved = await cluster.inspect(service, closely=demand.closely)
+            if demand.registries and self.registries is not None and isinstance(seen, Observation):
                 seen = await ask_registries(seen, self.registries)
         except Exception as error:  # a mistake of ours must not blind the agent for the other services
             report(f"inspect {service.name}", error)
-            seen = Unseen("internal", f"internal error while asking the cluster: {error!r}")
+            seen = Unobserved("internal", f"internal error while asking the cluster: {error!r}")
         if cluster is not self.cluster or not self._is_meant(service):
             self._looked.pop(service.name, None)  # a reload came in between: it is another workload now
             return
@@ -322,7 +322,7 @@ def _identify(service: ServicePlan) -> tuple[str, str, str]:
     return service.kind, service.namespace, service.workload
 
 
-async def ask_registries(seen: Sighting, registries: Registries) -> Sighting:
+async def ask_registries(seen: Observation, registries: Registries) -> Observation:
     """``seen`` with the answer of each registry that a restart would have to pull from."""
     answers = await asyncio.gather(*(registries.ask(pull.registry) for pull in seen.pulls))
     pulls = tuple(structs.replace(pull, answer=answer) for pull, answer in zip(seen.pulls, answers, strict=True))

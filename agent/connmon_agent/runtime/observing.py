@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .. import __version__
-from ..core.moments import Moment
-from ..core.tallies import LineTallies, Tallies
+from ..core.counters import Counters, LineCounters
+from ..core.timestamps import Timestamp
 from ..core.world import World
 from ..errors import StoreError
 from ..metrics.catalog import Observed, Process
@@ -26,7 +26,7 @@ class Watched(Protocol):
     """What is read of the agent."""
 
     world: World
-    last_round: Moment | None
+    last_round: Timestamp | None
     internal_errors: int
 
     @property
@@ -43,7 +43,7 @@ class Counting(Protocol):
     idle_since: float | None
 
     @property
-    def counted(self) -> tuple[Tallies, LineTallies]: ...
+    def counted(self) -> tuple[Counters, LineCounters]: ...
     @property
     def commits(self) -> tuple[tuple[int, ...], float]: ...
     def size(self) -> int: ...
@@ -60,7 +60,7 @@ class Gauge:
 
     def observe(self, loop_lag: float, settings: Settings) -> Observed:
         """All that the metrics are made of."""
-        agent, (tallies, lines), (commits, seconds) = self.agent, self.journal.counted, self.journal.commits
+        agent, (counters, lines), (commits, seconds) = self.agent, self.journal.counted, self.journal.commits
         process = Process(
             started=self.started,
             loop_lag=loop_lag,
@@ -76,7 +76,7 @@ class Gauge:
             journal_bytes=self.journal.size(),
             running=True,
             watched=True,
-            tallies=tallies,
+            counters=counters,
             lines=lines,
             heartbeat=None if agent.last_round is None else agent.last_round.wall,
             born=self.born or self.started,

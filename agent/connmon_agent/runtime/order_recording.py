@@ -12,7 +12,7 @@ from ..errors import ConnmonError
 from ..store import DATABASE_FILE
 from ..store.journal import SqliteJournal
 from .build import open_memory
-from .sentences import tell_damage
+from .log_records import tell_damage
 
 
 def record_order(state_dir: Path, order: Order, services: tuple[str, ...], *, by: str) -> str | None:

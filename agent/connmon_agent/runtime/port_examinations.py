@@ -6,8 +6,8 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 
-from ..core.allocation import allocate
 from ..core.plan import ForwardPlan, ServicePlan
+from ..core.ports.allocation import allocate
 from ..core.wording import counted, tell_obstacle
 from ..errors import ClusterError
 from ..kube.backends import SET_TARGET, NoBackend, find_port, find_service

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import partial
 
 from ..core.events import Event, ForwardChecked, PortsSeen
-from ..core.moments import Moment
-from ..core.port_demands import PORTS_INTERVAL, CheckDemand, check_demands, wanted_ports
-from ..core.sightings import Traffic
+from ..core.observations import Traffic
+from ..core.ports.port_demands import PORTS_INTERVAL, CheckDemand, check_demands, wanted_ports
+from ..core.timestamps import Timestamp
 from ..core.world import World
 from ..ports import Clock, Forwards, LocalPorts
 from ..supervision import report, supervise
@@ -151,7 +151,7 @@ class TrafficObserver(Observer):
         *,
         clock: Clock,
         world: Callable[[], World],
-        note: Callable[[Moment, tuple[Traffic, ...]], None],
+        note: Callable[[Timestamp, tuple[Traffic, ...]], None],
     ) -> None:
         super().__init__(clock=clock, world=world, take=lambda event: None)
         self.forwards = forwards

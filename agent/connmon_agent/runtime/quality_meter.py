@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..core.causes import find_stranded
 from ..core.events import Event, QualityChanged
-from ..core.metering import is_metered
-from ..core.moments import Moment
-from ..core.quality import Sample, measure, screen, slide
-from ..core.sightings import ProbeResult, Quality, QualitySight
+from ..core.link.causes import find_stranded
+from ..core.link.metering import is_metered
+from ..core.link.quality import Sample, measure, screen, slide
+from ..core.observations import MeasuredQuality, ProbeResult, Quality
+from ..core.timestamps import Timestamp
 from ..core.world import LinkState, World
 
 
@@ -25,7 +25,7 @@ class QualityMeter:
         """Begin an empty window: other targets are asked from now on."""
         self._window = ()
 
-    def see(self, at: Moment, results: tuple[ProbeResult, ...]) -> QualitySight | None:
+    def see(self, at: Timestamp, results: tuple[ProbeResult, ...]) -> MeasuredQuality | None:
         """The quality with the round that ended ``at``; None: too little is known.
 
         An outage begins the window anew, as does the wait for this machine's own network after a boot.
@@ -38,12 +38,12 @@ class QualityMeter:
         stranded = find_stranded(results, link.evidence, link.heard)  # what cannot be asked here is no loss
         able = tuple(result for result in results if result not in stranded)
         self._window = slide(self._window, able, now=at.steady, plan=plan.quality, suspects=link.suspects)
-        before = link.sight.quality if link.sight is not None else Quality.GOOD
+        before = link.measured_quality.quality if link.measured_quality is not None else Quality.GOOD
         few = is_metered(world)
-        sight = measure(self._window, plan.quality, quorum=plan.quorum, previous=before, few_are_enough=few)
-        if sight is not None and sight.quality is not before:
-            self._take(QualityChanged(at, sight))
-        return sight
+        measured_quality = measure(self._window, plan.quality, quorum=plan.quorum, previous=before, few_are_enough=few)
+        if measured_quality is not None and measured_quality.quality is not before:
+            self._take(QualityChanged(at, measured_quality))
+        return measured_quality
 
     def screen(self) -> tuple[frozenset[str], bool]:
         """The targets that look slow or lossy by themselves, and whether all targets were asked about equally often."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from ..core.moments import Moment
+from ..core.timestamps import Timestamp
 from ..errors import ConfigurationError, ConnmonError, InvariantError
 from ..settings import Settings
 from ..supervision import Tasks, supervise
 from .build import Runner
+from .log_records import LogRecord
 from .logs import Log
-from .sentences import Sentence
 
 
 class Reloads:
@@ -65,14 +65,14 @@ class Reloads:
     def _tell(self, done: Settings | ConnmonError) -> None:
         now = self._runner.now()
         if isinstance(done, Settings):
-            self._log(Sentence(now, "info", "agent", f"configuration reloaded from {done.source}"))
+            self._log(LogRecord(now, "info", "agent", f"configuration reloaded from {done.source}"))
             warn(self._log, done, now)
             return
         for reason in done.problems if isinstance(done, ConfigurationError) else [done]:
-            self._log(Sentence(now, "error", "agent", f"configuration not reloaded: {reason}"))
+            self._log(LogRecord(now, "error", "agent", f"configuration not reloaded: {reason}"))
 
 
-def warn(log: Log, settings: Settings, at: Moment) -> None:
+def warn(log: Log, settings: Settings, at: Timestamp) -> None:
     """Name what the configuration probably does not mean as it is written."""
     for warning in settings.warnings:
-        log(Sentence(at, "warning", "agent", str(warning)))
+        log(LogRecord(at, "warning", "agent", str(warning)))

@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from ..core.observations import Observation, Unobserved
 from ..core.plan import Kind, ServicePlan
-from ..core.preflight import find_forbidding
-from ..core.sightings import Sighting, Unseen
+from ..core.services.preflight import find_forbidding
 from ..core.wording import tell_reach
 from ..errors import ClusterError
 from ..kube.calls import Calls
-from ..kube.requests import PLURALS, Request
+from ..kube.requests import PLURALS, ApiRequest
 from ..ports import Cluster, Registries
 from .findings import Finding, good, note, problem, warning
 from .observers import ask_registries
@@ -36,23 +36,23 @@ async def examine_services(
     seen = await asyncio.gather(*(_look(service, cluster, registries) for service in services))
     missing = {
         service.name
-        for service, sight in zip(services, seen, strict=True)
-        if isinstance(sight, Sighting) and not sight.exists
+        for service, measured_quality in zip(services, seen, strict=True)
+        if isinstance(measured_quality, Observation) and not measured_quality.exists
     }
     together = _group_missing(services, missing)
     findings = [await _tell_group(group, calls) for group in together]
     told = {service.name for group in together for service in group}
     findings += [
-        _judge_service(service, sight)
-        for service, sight in zip(services, seen, strict=True)
+        _judge_service(service, measured_quality)
+        for service, measured_quality in zip(services, seen, strict=True)
         if service.name not in told
     ]
     return ServiceFindings(tuple(findings), frozenset(missing))
 
 
-async def _look(service: ServicePlan, cluster: Cluster, registries: Registries) -> Sighting | Unseen:
+async def _look(service: ServicePlan, cluster: Cluster, registries: Registries) -> Observation | Unobserved:
     seen = await cluster.inspect(service, closely=True)
-    return await ask_registries(seen, registries) if isinstance(seen, Sighting) else seen
+    return await ask_registries(seen, registries) if isinstance(seen, Observation) else seen
 
 
 def _group_missing(services: Sequence[ServicePlan], missing: Collection[str]) -> list[list[ServicePlan]]:
@@ -75,7 +75,7 @@ async def _tell_group(group: Sequence[ServicePlan], calls: Calls) -> Finding:
 async def _search(kind: Kind, wanted: Collection[str], calls: Calls) -> dict[str, list[str]]:
     """Which namespaces have workloads of these names. Empty where the role may not look there, or none has."""
     path = f"/apis/apps/v1/{PLURALS[kind]}"
-    request = Request("GET", path, f"{kind}List", query=(("limit", str(MOST_SEARCHED)),))
+    request = ApiRequest("GET", path, f"{kind}List", query=(("limit", str(MOST_SEARCHED)),))
     found: dict[str, list[str]] = defaultdict(list)
     try:
         for item in (await calls.send(request)).get("items") or ():
@@ -87,9 +87,9 @@ async def _search(kind: Kind, wanted: Collection[str], calls: Calls) -> dict[str
     return {namespace: sorted(names) for namespace, names in found.items()}
 
 
-def _judge_service(service: ServicePlan, seen: Sighting | Unseen) -> Finding:
+def _judge_service(service: ServicePlan, seen: Observation | Unobserved) -> Finding:
     about, what = f"service {service.name}", f"{service.kind} {service.namespace}/{service.workload}"
-    if isinstance(seen, Unseen):
+    if isinstance(seen, Unobserved):
         return problem(about, f"{what}: {seen.reason}", "Check the API server")
     if not seen.exists:
         return problem(

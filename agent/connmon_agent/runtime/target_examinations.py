@@ -8,9 +8,9 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from ..core.causes import ADVICE, find_stranded, find_unheard, tell_no_way, tell_verdict
-from ..core.rounds import judge_alone
-from ..core.sightings import Evidence, Failure, ProbeResult
+from ..core.link.causes import ADVICE, find_stranded, find_unheard, tell_no_way, tell_verdict
+from ..core.link.rounds import judge_alone
+from ..core.observations import Evidence, Failure, ProbeResult
 from ..core.world import Link
 from ..errors import ConnmonError
 from ..presence import find_agent

@@ -13,13 +13,13 @@ from ..core.events import (
     Event,
     ForwardChecked,
     ListenAnswered,
+    MonitoringGapEnded,
     Ordered,
     PortsSeen,
-    WentBlind,
 )
 from ..core.steps import Step
 from ..core.world import World
-from .sentences import AGENT, FORWARDS, LINK, Mark, Sentence, tell_step
+from .log_records import AGENT, FORWARDS, LINK, LogRecord, Mark, tell_step
 
 # An outage is dated back to its first bad round; `replay` looks that far for it.
 LOOK_BACK = 200  # events
@@ -29,7 +29,7 @@ _OF_AGENT: dict[type, str] = {
     AgentStopped: "agent-stopped",
     Configured: "agent-configured",
     Ordered: "agent-ordered",
-    WentBlind: "agent-blind",
+    MonitoringGapEnded: "agent-blind",
 }
 _OF_PORTS = (PortsSeen, ListenAnswered, ForwardChecked)
 
@@ -38,9 +38,9 @@ class Teller:
     """Tells steps in their order. It remembers what led to the next outage, as far as this agent said it."""
 
     def __init__(self) -> None:
-        self._recent: deque[tuple[int, Sentence]] = deque(maxlen=5 * LOOK_BACK)
+        self._recent: deque[tuple[int, LogRecord]] = deque(maxlen=5 * LOOK_BACK)
 
-    def tell(self, event: Event, step: Step, before: World, seq: int | None = None) -> list[Sentence]:
+    def tell(self, event: Event, step: Step, before: World, seq: int | None = None) -> list[LogRecord]:
         """The sentences of ``step``, which ``event`` made of the world ``before``.
 
         ``seq`` is the number under which the event was recorded; None: it could not be.
@@ -56,7 +56,7 @@ class Teller:
             self._recent.extend((seq, one) for one in said)
         return said
 
-    def _find_leading(self, world: World, opened: int | None) -> Iterator[Sentence]:
+    def _find_leading(self, world: World, opened: int | None) -> Iterator[LogRecord]:
         """What `replay` shows of an outage before the event that began it."""
         if world.outage is None or opened is None:
             return
@@ -87,22 +87,22 @@ def _begins_outage(before: World, after: World) -> bool:
     return after.outage is not None and (before.outage is None or before.outage.id != after.outage.id)
 
 
-def _area(event: Event, sentence: Sentence) -> str:
-    return FORWARDS if isinstance(event, _OF_PORTS) else sentence.area or sentence.part
+def _area(event: Event, record: LogRecord) -> str:
+    return FORWARDS if isinstance(event, _OF_PORTS) else record.area or record.part
 
 
-def _complete(event: Event, sentence: Sentence, seq: int | None, outages: tuple[int, ...]) -> Mark:
-    mark = sentence.mark or Mark(_kind_of_note(event, sentence))
+def _complete(event: Event, record: LogRecord, seq: int | None, outages: tuple[int, ...]) -> Mark:
+    mark = record.mark or Mark(_kind_of_note(event, record))
     return replace(mark, seq=seq, outages=outages)
 
 
-def _kind_of_note(event: Event, sentence: Sentence) -> str:
-    if sentence.about == AGENT:
+def _kind_of_note(event: Event, record: LogRecord) -> str:
+    if record.about == AGENT:
         return _OF_AGENT.get(type(event), "agent-note")
-    if sentence.about == LINK:
+    if record.about == LINK:
         return "link-note"
     return "forward-note" if isinstance(event, _OF_PORTS) else "service-note"
 
 
-def _lead(sentence: Sentence, earlier: tuple[Sentence, ...]) -> Sentence:
-    return replace(sentence, mark=replace(sentence.mark, led_by=earlier)) if sentence.mark else sentence
+def _lead(record: LogRecord, earlier: tuple[LogRecord, ...]) -> LogRecord:
+    return replace(record, mark=replace(record.mark, led_by=earlier)) if record.mark else record

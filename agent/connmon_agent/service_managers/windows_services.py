@@ -90,7 +90,7 @@ class Door(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class WindowsService:
     """``Place`` of one service."""
 
     id: str  # its name for programs
@@ -174,7 +174,7 @@ class WindowsServices:
         require_instance(instance, punctuation=".-_")
         name = NAME if instance is None else f"{NAME}-{instance}"
         arguments = write_arguments(installation, "start", "--mode", "service", "--service", name)
-        service = Service(
+        service = WindowsService(
             id=name,
             display_name=DISPLAY_NAME if instance is None else f"{DISPLAY_NAME}: {instance}",
             command=f'"{own_interpreter()}" {arguments}',
@@ -245,7 +245,7 @@ class WindowsServices:
         status = self._door.query_status(unit.name)
         return None if status is None else status.state
 
-    def _start(self, unit: Unit, service: Service) -> None:
+    def _start(self, unit: Unit, service: WindowsService) -> None:
         with _explained(f"{unit.name} is installed but does not start"):
             self._door.start(unit.name)
             state = self._await(unit, State.START_PENDING)
@@ -309,8 +309,8 @@ def start_stopped(name: str, door: Door) -> None:
             door.start(name)
 
 
-def _service_of(unit: Unit) -> Service:
-    assert isinstance(unit.place, Service)  # every unit of this form has one
+def _service_of(unit: Unit) -> WindowsService:
+    assert isinstance(unit.place, WindowsService)  # every unit of this form has one
     return unit.place
 
 

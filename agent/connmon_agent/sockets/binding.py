@@ -35,7 +35,7 @@ BACKLOG = 1024  # connections that the kernel completes before we accept them
 _WSAEACCES, _WSAEAFNOSUPPORT, _WSAEADDRINUSE, _WSAEADDRNOTAVAIL = 10013, 10047, 10048, 10049
 
 
-class Cause(StrEnum):
+class RefusalCause(StrEnum):
     """Why a port cannot be listened on, in words that follow the name of its address."""
 
     IN_USE = "is in use"
@@ -46,16 +46,16 @@ class Cause(StrEnum):
 
 
 _CAUSES = {
-    errno.EADDRINUSE: Cause.IN_USE,
-    _WSAEADDRINUSE: Cause.IN_USE,
-    errno.EACCES: Cause.PRIVILEGES,
-    errno.EPERM: Cause.PRIVILEGES,
+    errno.EADDRINUSE: RefusalCause.IN_USE,
+    _WSAEADDRINUSE: RefusalCause.IN_USE,
+    errno.EACCES: RefusalCause.PRIVILEGES,
+    errno.EPERM: RefusalCause.PRIVILEGES,
     # Windows knows no privileged ports. It reserves ranges, others at each boot, and no process owns them.
-    _WSAEACCES: Cause.RESERVED,
-    errno.EADDRNOTAVAIL: Cause.NO_ADDRESS,
-    _WSAEADDRNOTAVAIL: Cause.NO_ADDRESS,
-    errno.EAFNOSUPPORT: Cause.NO_ADDRESS,
-    _WSAEAFNOSUPPORT: Cause.NO_ADDRESS,
+    _WSAEACCES: RefusalCause.RESERVED,
+    errno.EADDRNOTAVAIL: RefusalCause.NO_ADDRESS,
+    _WSAEADDRNOTAVAIL: RefusalCause.NO_ADDRESS,
+    errno.EAFNOSUPPORT: RefusalCause.NO_ADDRESS,
+    _WSAEAFNOSUPPORT: RefusalCause.NO_ADDRESS,
 }
 
 
@@ -70,14 +70,14 @@ class PortRefused(ConnmonError):
         self.port = port
         self.errno = error.errno
         self.cause = cause_of(error)
-        self.words = f"{self.cause}: {error.strerror or error}" if self.cause is Cause.OTHER else str(self.cause)
+        self.words = f"{self.cause}: {error.strerror or error}" if self.cause is RefusalCause.OTHER else str(self.cause)
         super().__init__(f"{_join(address, port)} {self.words}")
 
 
-def cause_of(error: OSError) -> Cause:
+def cause_of(error: OSError) -> RefusalCause:
     """What an error of bind() or listen() means."""
     code: int | None = getattr(error, "winerror", None) or error.errno
-    return Cause.OTHER if code is None else _CAUSES.get(code, Cause.OTHER)
+    return RefusalCause.OTHER if code is None else _CAUSES.get(code, RefusalCause.OTHER)
 
 
 def open_listeners(port: int, bind: tuple[str, ...], store: ListenerStore | None = None) -> dict[str, socket.socket]:
@@ -121,7 +121,7 @@ def _bind_all(port: int, bind: tuple[str, ...], kept: Collection[str]) -> dict[s
             try:
                 opened[address] = _bind(address, port)
             except PortRefused as refused:
-                if refused.cause is not Cause.NO_ADDRESS or not _has_twin(address, bind):
+                if refused.cause is not RefusalCause.NO_ADDRESS or not _has_twin(address, bind):
                     raise
                 missing.append(refused)
         if missing and not opened and not kept:

@@ -13,14 +13,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from ..ports import ListenerStore
-from .binding import Cause, PortRefused, try_binding
+from .binding import PortRefused, RefusalCause, try_binding
 from .keeping import NothingKept
 from .owners import Owner, choose_owner, describe, find_owners
 from .port_ranges import RESERVED, ReservedRange, ReservedRanges
 from .socket_tables import Socket, read_sockets
 
 # Windows also says "reserved" of some ports that a process has; privileges are missing whoever holds the port.
-_HELD = (Cause.IN_USE, Cause.RESERVED)
+_HELD = (RefusalCause.IN_USE, RefusalCause.RESERVED)
 
 
 OWNER_KEPT = 300.0  # seconds for which an owner is not looked up again while its sockets are the same
@@ -52,14 +52,14 @@ class Obstacle:
     @property
     def held(self) -> bool:
         """Whether somebody has the port, seen or not."""
-        return self.owner is not None or self.refused.cause is Cause.IN_USE
+        return self.owner is not None or self.refused.cause is RefusalCause.IN_USE
 
     @property
     def text(self) -> str:
         """``in use by nginx (pid 99)``, or what else forbids it."""
         if self.held:
             return f"in use by {describe(self.owner)}"
-        if self.refused.cause is Cause.NO_ADDRESS:
+        if self.refused.cause is RefusalCause.NO_ADDRESS:
             return f"{self.refused.address} {self.refused.words}"
         return self.refused.words if self.reserved is None else str(self.reserved)
 
@@ -148,6 +148,6 @@ def _explain(
     found = {}
     for port, refused in refusals.items():
         owner = choose_owner(owners.get(port, ()), refused.address)
-        reserved = ranges.find(port) if owner is None and refused.cause is Cause.RESERVED else None
+        reserved = ranges.find(port) if owner is None and refused.cause is RefusalCause.RESERVED else None
         found[port] = Obstacle(refused, owner, reserved)
     return found

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ..windows_api.network_rows import Interface, Route
+from ..windows_api.network_rows import Interface, RouteRow
 
 # Linux: include/uapi/linux/netlink.h, rtnetlink.h, if_addr.h
 _RTM_NEWROUTE, _RTM_GETROUTE = 24, 26
@@ -45,7 +45,7 @@ def find_hop(address: str) -> Hop | None:
 
 
 def read_hop(
-    address: str, find_route: Callable[[str], Route | None], find_interface: Callable[[int], Interface | None]
+    address: str, find_route: Callable[[str], RouteRow | None], find_interface: Callable[[int], Interface | None]
 ) -> Hop | None:
     """The same by Windows' IP helper (``windows_api.iphlpapi``)."""
     try:

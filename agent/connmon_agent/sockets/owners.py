@@ -21,7 +21,7 @@ from .socket_tables import read_sockets, simplify
 AGENT = "connmon-agent"
 KEEPER = "systemd"  # keeps listening sockets over a restart of the agent: it holds them, and serves nobody
 
-_UNSEEN = "a hidden process"
+_UNOBSERVED = "a hidden process"
 _WILDCARDS = {"0.0.0.0", "::"}
 _ENDING = {
     psutil.CONN_TIME_WAIT,
@@ -88,13 +88,13 @@ def choose_owner(owners: Sequence[Owner], address: str) -> Owner | None:
 def describe(owner: Owner | None) -> str:
     """Who it is, in words that follow "in use by". None: nobody was found."""
     if owner is None:
-        return _UNSEEN
+        return _UNOBSERVED
     if owner.use is Use.ENDED:
         return "a connection that has just closed"
     if owner.use is Use.CONNECTED:
         who = _name(owner)
-        return f"an outgoing connection of {_UNSEEN if who is None else who}"
-    return _name(owner) or _UNSEEN
+        return f"an outgoing connection of {_UNOBSERVED if who is None else who}"
+    return _name(owner) or _UNOBSERVED
 
 
 def _name(owner: Owner) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..core.moments import Moment
+from ..core.timestamps import Timestamp
 from ..core.world import World
 from ..errors import Divergence
 from .json_text import JsonText
@@ -61,7 +61,7 @@ class Mark:
     """
 
     seq: int
-    at: Moment
+    at: Timestamp
     earliest: float
     latest: float
     hash: str
@@ -104,7 +104,7 @@ def read_segments(connection: sqlite3.Connection) -> Segments:
     """How the chain is cut. Raises sqlite3.Error; a file of an older agent has no checkpoints."""
     kept_after = read_kept_after(connection)
     rows = connection.execute(f"SELECT {_MARK} FROM checkpoint WHERE seq >= ? ORDER BY seq", (kept_after,))
-    marks = (Mark(row[0], Moment(row[1], row[2]), row[3], row[4], row[5]) for row in rows)
+    marks = (Mark(row[0], Timestamp(row[1], row[2]), row[3], row[4], row[5]) for row in rows)
     return Segments(kept_after, tuple(marks))
 
 
@@ -160,13 +160,13 @@ def _read_agent(connection: sqlite3.Connection) -> AgentRow | None:
     ).fetchone()
     if row is None:
         return None
-    stopped = None if row[6] is None else Moment(*row[6:8])
-    return AgentRow(row[0], row[1], Moment(*row[2:4]), Moment(*row[4:6]), stopped)
+    stopped = None if row[6] is None else Timestamp(*row[6:8])
+    return AgentRow(row[0], row[1], Timestamp(*row[2:4]), Timestamp(*row[4:6]), stopped)
 
 
 def _read_round(connection: sqlite3.Connection) -> LatestRound | None:
     row = connection.execute("SELECT steady, wall, results, loss, latency_ms FROM latest_round").fetchone()
-    return None if row is None else LatestRound(Moment(*row[:2]), RESULTS.from_text(row[2]), *row[3:])
+    return None if row is None else LatestRound(Timestamp(*row[:2]), RESULTS.from_text(row[2]), *row[3:])
 
 
 def _read_changing(connection: sqlite3.Connection, world: World) -> dict[str, list[dict[str, Any]]]:

@@ -12,14 +12,9 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from ..core.events import AgentStarted, Configured, Event
-from ..core.moments import Moment
-from ..core.round_counts import RoundCounts
-from ..core.sightings import InternalErrors, LineUsage, LogLoss, ProbeResult, QualitySight, Traffic
-from ..core.steps import Step
-from ..core.tallies import (
-    LineTallies,
-    Tallies,
+from ..core.counters import (
+    Counters,
+    LineCounters,
     after_power_cut,
     count_probes,
     count_step,
@@ -27,10 +22,16 @@ from ..core.tallies import (
     count_traffic,
     with_new_agent,
 )
+from ..core.events import AgentStarted, Configured, Event
+from ..core.link.round_counts import RoundCounts
+from ..core.observations import InternalErrors, LineUsage, LogLoss, MeasuredQuality, ProbeResult, Traffic
+from ..core.steps import Step
+from ..core.stored_names import stored_name
+from ..core.timestamps import Timestamp
 from ..core.world import World
 from ..errors import CommitError, InvariantError, StoreError
 from ..settings import JOURNAL_KEEP, JOURNAL_MAX_SIZE, MEGABYTE, ROUNDS_KEEP
-from . import checkpoints, retention, tallying, writes
+from . import checkpoints, counting, retention, writes
 from .checkpoints import FIND_BORN
 from .failures import commit_error, is_damage, store_error
 from .layout import EVENTS, LOG_LOSS, LOG_LOSSES, STEPS, UNVERIFIED, EventRow, StepBody
@@ -68,7 +69,7 @@ class SqliteJournal:
     _seq: int
     _hash: str
     _in_order: bool  # False: a transaction's outcome is unknown
-    _counted: tuple[Tallies, LineTallies]
+    _counted: tuple[Counters, LineCounters]
     _rounds: Tail
     _charts: Mapping[str, str] | None  # by which the agent that writes decides; None: it has not said yet
     _checkpoint: tuple[int, float] | None  # the newest: after which event, and when (steady seconds); None: none is
@@ -120,7 +121,7 @@ class SqliteJournal:
         return cls(path, boottime=boottime, boot_id=boot_id, wall=wall, trace=trace, progress=progress)
 
     @property
-    def counted(self) -> tuple[Tallies, LineTallies]:
+    def counted(self) -> tuple[Counters, LineCounters]:
         """The counters as the file holds them: what was not written is not counted. May be read in any thread."""
         return self._counted
 
@@ -137,8 +138,8 @@ class SqliteJournal:
         in order.
         """
         row, world = self._draft(event, step)
-        tallies, lines = self._counted
-        counted = count_step(tallies, event, self._world, step)
+        counters, lines = self._counted
+        counted = count_step(counters, event, self._world, step)
         with self._deciding(f"record event {row.seq}") as connection:
             writes.write_event(connection, row, world)
             writes.write_timers(connection, self._world.timers, step.world.timers)
@@ -148,8 +149,8 @@ class SqliteJournal:
             writes.open_intents(connection, row.seq, step.effects, step.world)
             writes.open_listens(connection, row.seq, step.listens)
             writes.write_sign_of_life(connection, event)
-            if counted is not tallies:
-                tallying.write_tallies(connection, counted)
+            if counted is not counters:
+                counting.write_counters(connection, counted)
             charts = event.charts or self._charts if isinstance(event, AgentStarted | Configured) else self._charts
             checkpoint = self._make_checkpoint(connection, row, step.world, charts)
         self._charts, self._checkpoint, self._counts = charts, checkpoint, UNSET
@@ -159,9 +160,9 @@ class SqliteJournal:
 
     def note_round(
         self,
-        at: Moment,
+        at: Timestamp,
         results: Sequence[ProbeResult],
-        sight: QualitySight | None = None,
+        measured_quality: MeasuredQuality | None = None,
         usage: LineUsage | None = None,
         probed: Sequence[ProbeResult] = (),
         counts: RoundCounts | UnsetType = UNSET,
@@ -175,27 +176,27 @@ class SqliteJournal:
         self._require_order()
         if self._uncopied >= COPY_AFTER:  # before the round: what comes first in a log waits for the disk once more
             self._copy_log()
-        tallies = count_time(self._counted[0], at.steady, self._world)
+        counters = count_time(self._counted[0], at.steady, self._world)
         lines = count_probes(self._counted[1], probed, [result.name for result in results])
         with self._unsynced("note the newest round") as connection:
             writes.write_round(connection, at, results)
-            writes.write_quality(connection, sight, usage)
-            tallying.write_tallies(connection, tallies)
-            tallying.write_line_tallies(connection, lines)
+            writes.write_quality(connection, measured_quality, usage)
+            counting.write_counters(connection, counters)
+            counting.write_line_counters(connection, lines)
             rounds = log_round(connection, self._rounds, at, probed, keep=self.rounds_keep)
             if counts != self._counts:
                 writes.write_counts(connection, self._seq, counts)
-        self._counted, self._rounds, self._counts = (tallies, lines), rounds, counts
+        self._counted, self._rounds, self._counts = (counters, lines), rounds, counts
         self._tidy(at)
 
-    def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
+    def note_traffic(self, at: Timestamp, traffic: Sequence[Traffic]) -> None:
         """Remember what went through the local ports, without waiting for the disk. Raises StoreError."""
         self._require_order()
-        tallies, lines = self._counted[0], count_traffic(self._counted[1], traffic)
+        counters, lines = self._counted[0], count_traffic(self._counted[1], traffic)
         with self._unsynced("note the traffic") as connection:
             writes.write_traffic(connection, at, traffic)
-            tallying.write_line_tallies(connection, lines)
-        self._counted = tallies, lines
+            counting.write_line_counters(connection, lines)
+        self._counted = counters, lines
 
     def note_errors(self, errors: InternalErrors) -> None:
         """Remember what failed in the agent itself, without waiting for the disk. Raises StoreError."""
@@ -240,13 +241,13 @@ class SqliteJournal:
         """Remember how many lines the log lost, without waiting for the disk. Raises StoreError."""
         self.meta_set({LOG_LOSS: LOG_LOSSES.to_text(loss)}, durable=False)
 
-    def last_sign_of_life(self) -> Moment | None:
+    def last_sign_of_life(self) -> Timestamp | None:
         """When the agent that wrote last ended in order, else its last heartbeat; None: none ran. Raises StoreError."""
         row = self._fetch(
             "SELECT coalesce(stopped_steady, heartbeat_steady), coalesce(stopped_wall, heartbeat_wall) FROM agent",
             doing="read the last sign of life",
         )
-        return None if row is None else Moment(*row)
+        return None if row is None else Timestamp(*row)
 
     def reopen(self) -> World:
         """Close, open and load again: what is there now was durable. Raises StoreError."""
@@ -281,7 +282,7 @@ class SqliteJournal:
         self._world = opened.remembered.world
         self._seq = opened.remembered.seq
         self._hash = opened.remembered.hash
-        self._counted = opened.remembered.tallies, opened.remembered.lines
+        self._counted = opened.remembered.counters, opened.remembered.lines
         self._rounds = opened.remembered.rounds
         self.set_aside = opened.set_aside
         self.damage = opened.damage
@@ -292,15 +293,15 @@ class SqliteJournal:
 
     def _begin_counting(self) -> None:
         """Go on with the counters that the file holds, or anew where a power cut may have taken the newest of them."""
-        tallies, lines = self._counted
+        counters, lines = self._counted
         try:
             stopped = self._connection.execute("SELECT stopped_wall IS NOT NULL FROM agent").fetchone()
         except sqlite3.Error as error:
             raise store_error(error, doing="read how the last agent ended", path=self.path) from error
-        cut = stopped is not None and not stopped[0] and tallies.boot not in ("", self._boot_id)
-        if cut or not tallies.boot:
-            tallies, lines = after_power_cut(tallies, lines, self._wall())
-        self._counted = replace(tallies, boot=self._boot_id), with_new_agent(lines)
+        cut = stopped is not None and not stopped[0] and counters.boot not in ("", self._boot_id)
+        if cut or not counters.boot:
+            counters, lines = after_power_cut(counters, lines, self._wall())
+        self._counted = replace(counters, boot=self._boot_id), with_new_agent(lines)
 
     def _draft(self, event: Event, step: Step) -> tuple[EventRow, str]:
         """The next event's row and the world's text. Raises InvariantError: they cannot be written as JSON."""
@@ -311,7 +312,7 @@ class SqliteJournal:
                 wall=event.at.wall + 0.0,
                 boottime=self._boottime() + 0.0,
                 boot_id=self._boot_id,
-                kind=type(event).__name__,
+                kind=stored_name(type(event).__name__),
                 outage=writes.open_outage_of(step.world),
                 body=EVENTS.to_text(event),
                 step=STEPS.to_text(StepBody.of(step)),
@@ -335,7 +336,7 @@ class SqliteJournal:
         checkpoints.write_checkpoint(connection, row, world)
         return row.seq, row.steady
 
-    def _tidy(self, at: Moment) -> None:
+    def _tidy(self, at: Timestamp) -> None:
         """Do the next step of removing what is no longer to be kept; where nothing is, look again some rounds later.
 
         Raises StoreError.

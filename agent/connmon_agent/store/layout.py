@@ -9,12 +9,14 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..core.effects import Effect, Listen, Restart
 from ..core.events import Event
-from ..core.round_counts import RoundCounts
-from ..core.sightings import InternalErrors, LineUsage, LogLoss, ProbeResult, QualitySight, Traffic
+from ..core.link.round_counts import RoundCounts
+from ..core.observations import InternalErrors, LineUsage, LogLoss, MeasuredQuality, ProbeResult, Traffic
 from ..core.steps import Resolution, Step, Transition
+from ..core.stored_names import chart_name
 from ..core.world import Forward, World
 from ..errors import StoreError
 from .json_text import JsonText
@@ -43,6 +45,22 @@ class StepBody(Struct, frozen=True):
         return cls(step.transitions, step.effects, step.resolutions, step.notes, step.refusal, charts, step.listens)
 
 
+def read_step(text: str) -> StepBody:
+    """The step that ``text`` stands for, with today's names in its transitions. Raises ValueError."""
+    step = STEPS.from_text(text)
+    renewed = tuple(map(_renew, step.transitions))
+    return step if renewed == step.transitions else replace(step, transitions=renewed)
+
+
+def _renew(transition: Transition) -> Transition:
+    return replace(
+        transition,
+        trigger=chart_name(transition.trigger),
+        guards=tuple((chart_name(name), answer) for name, answer in transition.guards),
+        actions=tuple(map(chart_name, transition.actions)),
+    )
+
+
 WORLDS: JsonText[World] = JsonText(World)
 EVENTS: JsonText[Event] = JsonText(Event)
 STEPS: JsonText[StepBody] = JsonText(StepBody)
@@ -50,7 +68,7 @@ FORWARDS: JsonText[Forward] = JsonText(Forward)
 TRAFFIC: JsonText[tuple[Traffic, ...]] = JsonText(tuple[Traffic, ...])
 RESTARTS: JsonText[Restart] = JsonText(Restart)
 RESULTS: JsonText[tuple[ProbeResult, ...]] = JsonText(tuple[ProbeResult, ...])
-SIGHTS: JsonText[QualitySight | None] = JsonText(QualitySight | None)
+QUALITIES: JsonText[MeasuredQuality | None] = JsonText(MeasuredQuality | None)
 USAGES: JsonText[LineUsage | None] = JsonText(LineUsage | None)
 
 INTERNAL_ERRORS: JsonText[InternalErrors] = JsonText(InternalErrors)

@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..core.tallies import LineTallies, Tallies
+from ..core.counters import Counters, LineCounters
 from ..core.world import World
 from ..errors import StoreError
 from ..platform_terms import advise_on_read_only
@@ -19,21 +19,11 @@ from ..replacing import replace_file
 from ..wall_times import in_utc
 from . import retention
 from .checkpoints import read_kept_after, read_newest
+from .counting import recall_counters
 from .failures import is_damage, primary_code, store_error
-from .layout import (
-    EVENT_COLUMNS,
-    GENESIS,
-    SCHEMA_VERSION,
-    EventRow,
-    check_identity,
-    index_of,
-    log_of,
-    size_of,
-    uri_of,
-)
+from .layout import EVENT_COLUMNS, GENESIS, SCHEMA_VERSION, EventRow, check_identity, index_of, log_of, size_of, uri_of
 from .round_log import Tail, read_tail
 from .snapshots import read_world
-from .tallying import recall_tallies
 
 BUSY_TIMEOUT = 5.0  # seconds; only a reader that rebuilds the log's index after a crash holds a lock, for a moment
 LONGEST_LOG = 2000  # pages of 4 KiB, 8 MB, from which SQLite itself copies the log, without a word where it cannot
@@ -58,8 +48,8 @@ class Remembered:
     world: World
     seq: int
     hash: str
-    tallies: Tallies = field(default_factory=Tallies)
-    lines: LineTallies = field(default_factory=LineTallies)
+    counters: Counters = field(default_factory=Counters)
+    lines: LineCounters = field(default_factory=LineCounters)
     rounds: Tail = ()
     checkpoint: tuple[int, float] | None = None  # see checkpoints.read_newest
 
@@ -106,9 +96,9 @@ def _open(path: Path, trace: Trace | None, check: bool, progress: Progress | Non
             connection.set_trace_callback(trace)
             _watch(connection, progress)
             _prepare(connection, path)
-            tallies, lines = recall_tallies(connection)
+            counters, lines = recall_counters(connection)
             rounds, newest = _recall_rounds(connection), read_newest(connection)
-            remembered = replace(_recall(connection), tallies=tallies, lines=lines, rounds=rounds, checkpoint=newest)
+            remembered = replace(_recall(connection), counters=counters, lines=lines, rounds=rounds, checkpoint=newest)
             _watch(connection, None)
             return OpenedStore(connection, remembered)
         except BaseException:

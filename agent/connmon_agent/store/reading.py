@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ..core.moments import Moment
-from ..core.round_counts import apply_counts
-from ..core.sightings import InternalErrors, LineUsage, LogLoss, QualitySight, Traffic
+from ..core.link.round_counts import apply_counts
+from ..core.observations import InternalErrors, LineUsage, LogLoss, MeasuredQuality, Traffic
+from ..core.timestamps import Timestamp
 from ..core.world import World
 from ..errors import StoreError
 from .checkpoints import FIND_BORN, Body, Mark, Segments, read_body, read_kept_after, read_segments
@@ -26,17 +26,17 @@ from .layout import (
     INTERNAL_ERRORS,
     LOG_LOSS,
     LOG_LOSSES,
+    QUALITIES,
     QUALITY,
     RESTARTS,
     RESULTS,
-    SIGHTS,
-    STEPS,
     TRAFFIC,
     UNVERIFIED,
     USAGE,
     USAGES,
     EventRow,
     log_of,
+    read_step,
     size_of,
 )
 from .ledger import TABLES, Rows, read_table
@@ -47,7 +47,7 @@ from .round_log import describe_block
 from .snapshots import holds_unknown_keys, read_world
 
 if TYPE_CHECKING:
-    from ..core.tallies import LineTallies, Tallies
+    from ..core.counters import Counters, LineCounters
 
 PAGE = 500  # events a query: a long one would keep the writer from shortening its log
 LOOKS = 5  # at a chain of which the oldest part is removed meanwhile
@@ -77,7 +77,7 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._opened = open_readonly(path)
-        self._read_step = lru_cache(maxsize=ALIKE)(STEPS.from_text)
+        self._read_step = lru_cache(maxsize=ALIKE)(read_step)
 
     def __enter__(self) -> Self:
         return self
@@ -132,7 +132,7 @@ class Reader:
         if row is None:
             return None
         pid, version = row[:2]
-        return AgentRow(pid, version, Moment(*row[2:4]), Moment(*row[4:6]), _moment(row[6:8]))
+        return AgentRow(pid, version, Timestamp(*row[2:4]), Timestamp(*row[4:6]), _timestamp(row[6:8]))
 
     def latest_round(self) -> LatestRound | None:
         """The newest round of probes; None before the first."""
@@ -140,7 +140,7 @@ class Reader:
         if row is None:
             return None
         results = self._decoded("the newest round", RESULTS.from_text, row[2])
-        return LatestRound(Moment(*row[:2]), results, row[3], row[4], self._latest_quality(), self._latest_usage())
+        return LatestRound(Timestamp(*row[:2]), results, row[3], row[4], self._latest_quality(), self._latest_usage())
 
     def latest_traffic(self) -> tuple[Traffic, ...]:
         """What went through the local ports since the agent's start, as of its last word."""
@@ -152,12 +152,12 @@ class Reader:
         row = self._first(f"SELECT value FROM meta WHERE key = '{ERRORS}'")
         return None if row is None else self._decoded("the internal errors", INTERNAL_ERRORS.from_text, row[0])
 
-    def tallies(self) -> tuple[Tallies, LineTallies]:
+    def counters(self) -> tuple[Counters, LineCounters]:
         """The counters. Of a file of an older agent: those that its history tells."""
-        from .tallying import recall_tallies  # which `status` need not pay for
+        from .counting import recall_counters  # which `status` need not pay for
 
         try:
-            return recall_tallies(self._opened.connection)
+            return recall_counters(self._opened.connection)
         except sqlite3.Error as error:
             raise store_error(error, doing="read the counters", path=self.path) from error
 
@@ -180,10 +180,10 @@ class Reader:
         """A reader never migrates: a file of an older agent lacks what came later."""
         return self._first("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", table) is not None
 
-    def _latest_quality(self) -> QualitySight | None:
+    def _latest_quality(self) -> MeasuredQuality | None:
         """None too where an older agent wrote the file, which knew of no quality."""
         row = self._first(f"SELECT value FROM meta WHERE key = '{QUALITY}'")
-        return None if row is None else self._decoded("the quality of the link", SIGHTS.from_text, row[0])
+        return None if row is None else self._decoded("the quality of the link", QUALITIES.from_text, row[0])
 
     def _latest_usage(self) -> LineUsage | None:
         """None too where an older agent wrote the file, which did not count it."""
@@ -200,7 +200,7 @@ class Reader:
         return None if row is None else _outage(row)
 
     def _outages_query(self) -> str:
-        """A reader never migrates: in a file of an older agent an outage has neither detail nor blind time."""
+        """A reader never migrates: in a file of an older agent an outage has neither detail nor a monitoring gap."""
         columns = {row[1] for row in self._rows("PRAGMA table_info(outage)")}
         absent = {"detail": "''", "blind": "0.0"}
         return _OUTAGES.format(**{name: name if name in columns else value for name, value in absent.items()})
@@ -393,7 +393,7 @@ class Reader:
         step = self._decoded(name, self._read_step, row.step)
         return Recorded(
             row.seq,
-            Moment(row.steady, row.wall),
+            Timestamp(row.steady, row.wall),
             row.boottime,
             row.boot_id,
             event,
@@ -436,12 +436,14 @@ class Reader:
             return self._opened.connection.execute(sql, parameters).fetchall()
 
 
-def _moment(pair: tuple[float | None, float | None]) -> Moment | None:
+def _timestamp(pair: tuple[float | None, float | None]) -> Timestamp | None:
     steady, wall = pair
-    return None if steady is None or wall is None else Moment(steady, wall)
+    return None if steady is None or wall is None else Timestamp(steady, wall)
 
 
 def _outage(row: tuple[Any, ...]) -> OutageRow:
-    id, started, back, ended = row[0], Moment(*row[1:3]), _moment(row[3:5]), _moment(row[5:7])
-    cause, by_operator, relapses, restarts, result, detail, blind = row[7:]
-    return OutageRow(id, started, back, ended, cause, bool(by_operator), relapses, restarts, result, detail, blind)
+    id, started, back, ended = row[0], Timestamp(*row[1:3]), _timestamp(row[3:5]), _timestamp(row[5:7])
+    cause, by_operator, relapses, restarts, result, detail, monitoring_gap = row[7:]
+    return OutageRow(
+        id, started, back, ended, cause, bool(by_operator), relapses, restarts, result, detail, monitoring_gap
+    )

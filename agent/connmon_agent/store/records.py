@@ -9,9 +9,9 @@ from msgspec import Struct, field
 
 from ..core.effects import Effect, Listen, Restart
 from ..core.events import Event
-from ..core.moments import Moment
-from ..core.sightings import LineUsage, ProbeResult, QualitySight
+from ..core.observations import LineUsage, MeasuredQuality, ProbeResult
 from ..core.steps import Resolution, Transition
+from ..core.timestamps import Timestamp
 
 
 class Recorded(Struct, frozen=True):
@@ -23,7 +23,7 @@ class Recorded(Struct, frozen=True):
     """
 
     seq: int
-    at: Moment
+    at: Timestamp
     boottime: float
     boot_id: str
     event: Event
@@ -57,9 +57,9 @@ class AgentRow:
 
     pid: int
     version: str
-    started: Moment
-    heartbeat: Moment
-    stopped: Moment | None
+    started: Timestamp
+    heartbeat: Timestamp
+    stopped: Timestamp | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,16 @@ class LatestRound:
     """The newest round of probes, whether or not it changed anything.
 
     ``loss`` is the share of unanswered probes (0 to 1) and ``latency_ms`` the mean of the answered ones (None: none).
-    ``sight`` is the quality over the window that ended with it (None: too little was seen), ``usage`` what the rounds
+    ``measured_quality`` is the quality over the window that ended with it (None: too little was seen), ``usage`` what
+    the rounds
     took on the line (None: not known).
     """
 
-    at: Moment
+    at: Timestamp
     results: tuple[ProbeResult, ...]
     loss: float
     latency_ms: float | None
-    sight: QualitySight | None = None
+    measured_quality: MeasuredQuality | None = None
     usage: LineUsage | None = None
 
 
@@ -84,26 +85,27 @@ class OutageRow:
     """One outage of the history.
 
     ``duration`` is seconds from start to ``ended`` (to ``back`` where it has not ended; None: still dark);
-    ``cause`` is its name (core.causes.Cause, or ``ordered``), ``detail`` the evidence in words (empty: an older agent
+    ``cause`` is its name (core.link.causes.Cause, or ``ordered``), ``detail`` the evidence in words (empty: an older
+    agent
     wrote it, and the cause is in words); ``restarts`` counts the restarts applied; ``result`` says how it ended:
     ``recovered``, ``gave up: a, b; left alone: c``, ``overtaken by outage 4``, ``recovering`` or
-    ``offline``. ``blind`` is seconds of it in which nobody watched, which no duration counts.
+    ``offline``. ``monitoring_gap`` is seconds of it in which nobody watched, which no duration counts.
     """
 
     id: int
-    started: Moment
-    back: Moment | None
-    ended: Moment | None
+    started: Timestamp
+    back: Timestamp | None
+    ended: Timestamp | None
     cause: str
     by_operator: bool
     relapses: int
     restarts: int
     result: str
     detail: str = ""
-    blind: float = 0.0
+    monitoring_gap: float = 0.0
 
     @property
     def duration(self) -> float | None:
         """Seconds without a working site, as far as it is known: those in which nobody watched are left out."""
         end = self.ended or self.back
-        return None if end is None else max(0.0, end.steady - self.started.steady - self.blind)
+        return None if end is None else max(0.0, end.steady - self.started.steady - self.monitoring_gap)

@@ -9,7 +9,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
-from ..core.moments import Moment
+from ..core.timestamps import Timestamp
 from ..core.world import World
 from .layout import EVENT_COLUMNS, EventRow
 from .reading import PAGE, Reader
@@ -18,10 +18,10 @@ from .round_blocks import RecordedRound, unpack_rounds
 
 # Outages are in the order of time, and so are their windows: a block is unpacked once where it serves several of them.
 BLOCKS_KEPT = 4
-BLIND = "blind"  # the cause of an outage that `after_blind: restart` made of a monitoring gap
+BLIND = "blind"  # the cause of an outage that `after_gap: restart` made of a monitoring gap
 
 # Every change of the link's state and note on it, of what is watched, and of how it is judged. In an outage that is a
-# monitoring gap (`after_blind: restart`) every event: only they show since when the link was down, if it was.
+# monitoring gap (`after_gap: restart`) every event: only they show since when the link was down, if it was.
 _DECISIVE = f"""
     SELECT {EVENT_COLUMNS} FROM event WHERE seq > ? AND seq <= ? AND (
         kind IN ('AgentStarted', 'AgentStopped', 'Configured', 'WentBlind', 'MeteredSeen')
@@ -36,7 +36,7 @@ class ChainLink(NamedTuple):
     """One event as evidence: its number, when it was, and its SHA-256, which covers every event before it."""
 
     seq: int
-    at: Moment
+    at: Timestamp
     hash: str
 
 
@@ -58,7 +58,7 @@ class ReportReader(Reader):
                 yield self._recorded(EventRow._make(row))
         self._require_kept(first + 1, first + 2)
 
-    def beginning(self) -> tuple[Moment, World, AgentRow | None] | None:
+    def beginning(self) -> tuple[Timestamp, World, AgentRow | None] | None:
         """Since when events are kept, with the world and the agent of then; None: since the first event of all.
 
         Raises Divergence: the checkpoint is not as it was written.
@@ -69,10 +69,10 @@ class ReportReader(Reader):
         body = self.checkpoint(mark)
         return mark.at, body.world, body.agent
 
-    def instant_before(self, seq: int) -> Moment | None:
+    def instant_before(self, seq: int) -> Timestamp | None:
         """When the event before number ``seq`` was; None: there is none."""
         row = self._first("SELECT steady, wall FROM event WHERE seq = ?", seq - 1)
-        return None if row is None else Moment(*row)
+        return None if row is None else Timestamp(*row)
 
     def chain_ends(self, since: float, until: float) -> tuple[ChainLink, ChainLink] | None:
         """The first and the last event from ``since`` to ``until`` (Unix seconds, both included); None: none is."""
@@ -80,7 +80,7 @@ class ReportReader(Reader):
         if span is None or span[0] is None:
             return None
         query = "SELECT seq, steady, wall, hash FROM event WHERE seq IN (?, ?) ORDER BY seq"
-        found = [ChainLink(seq, Moment(steady, wall), hash) for seq, steady, wall, hash in self._rows(query, *span)]
+        found = [ChainLink(seq, Timestamp(steady, wall), hash) for seq, steady, wall, hash in self._rows(query, *span)]
         return found[0], found[-1]
 
     def name(self) -> str:

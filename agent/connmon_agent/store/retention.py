@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from ..core.moments import Moment
+from ..core.timestamps import Timestamp
 from .checkpoints import BORN, KEPT_AFTER, read_kept_after
 
 EVENTS_AT_ONCE = 50  # removed by one step
@@ -49,7 +49,7 @@ _REMOVE_EVENTS = "DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE se
 _REMOVE_BLOCKS = "DELETE FROM round_block WHERE id IN (SELECT id FROM round_block ORDER BY id LIMIT ?)"
 
 
-def find_step(connection: sqlite3.Connection, at: Moment, limits: Limits) -> Step | None:
+def find_step(connection: sqlite3.Connection, at: Timestamp, limits: Limits) -> Step | None:
     """The next thing to remove, to be called within a transaction; None: nothing is. Raises sqlite3.Error."""
     kept_after = read_kept_after(connection)
     oldest = connection.execute("SELECT min(seq) FROM event").fetchone()[0]

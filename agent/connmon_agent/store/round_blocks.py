@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any
 
-from ..core.moments import Moment
-from ..core.sightings import Failure, ProbeResult
+from ..core.observations import Failure, ProbeResult
+from ..core.timestamps import Timestamp
 
 LONGEST_BODY = 16_000_000  # bytes of a block once it is unpacked; one of ours has some ten thousand
 _LEVEL = 6  # of zlib; 9 saves nothing here
@@ -49,7 +49,7 @@ _Target = tuple[str, str, str | None, str | None]
 class RecordedRound:
     """One round, ended at ``at``, with what it asked. Results have neither ``reason`` nor ``bytes``."""
 
-    at: Moment
+    at: Timestamp
     results: tuple[ProbeResult, ...]
 
 
@@ -108,7 +108,7 @@ def _unpack(body: bytes) -> Iterator[RecordedRound]:
             for number, (target, column) in enumerate(zip(targets, states, strict=True))
             if column[index]
         )
-        yield RecordedRound(Moment(steady / 1000, (steady + offset) / 1000), results)
+        yield RecordedRound(Timestamp(steady / 1000, (steady + offset) / 1000), results)
 
 
 class _Columns:

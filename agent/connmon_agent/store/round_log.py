@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from ..core.moments import Moment
-from ..core.sightings import ProbeResult
+from ..core.observations import ProbeResult
+from ..core.timestamps import Timestamp
 from .round_blocks import RecordedRound, pack_rounds, unpack_rounds
 
 BLOCK_SECONDS = 600.0
@@ -31,7 +31,7 @@ _REMOVE = """
 
 
 def log_round(
-    connection: sqlite3.Connection, tail: Tail, at: Moment, probed: Sequence[ProbeResult], *, keep: float
+    connection: sqlite3.Connection, tail: Tail, at: Timestamp, probed: Sequence[ProbeResult], *, keep: float
 ) -> Tail:
     """Write one round within the open transaction; returns the tail as it is once that is committed.
 
@@ -73,7 +73,7 @@ def _close_block(connection: sqlite3.Connection, tail: Tail) -> None:
     connection.execute("DELETE FROM round_tail")
 
 
-def _forget(connection: sqlite3.Connection, tail: Tail, at: Moment) -> Tail:
+def _forget(connection: sqlite3.Connection, tail: Tail, at: Timestamp) -> Tail:
     if tail:
         connection.execute("DELETE FROM round_tail")
     _remove_old(connection, at.steady)

@@ -8,11 +8,13 @@ from typing import Any, get_type_hints
 
 from msgspec.structs import replace
 
+from ..core.stored_names import stored_name
 from ..core.world import Service, World
 from .json_text import JsonText, renew
 from .layout import FORWARDS, WORLDS
 
-_FIELDS: dict[str, JsonText[Any]] = {name: JsonText(hint) for name, hint in sorted(get_type_hints(World).items())}
+_IN_ORDER = sorted(get_type_hints(World).items(), key=lambda field: stored_name(field[0]))
+_FIELDS: dict[str, JsonText[Any]] = {name: JsonText(hint) for name, hint in _IN_ORDER}
 _SERVICES: JsonText[Service] = JsonText(Service)
 _NAMES: JsonText[str] = JsonText(str)
 _MAPPINGS = ("charts", "timers")  # could be changed in place, so a copy is kept; everything else is frozen
@@ -60,7 +62,7 @@ class SnapshotWriter:
 
     def _to_text(self, world: World) -> str:
         before, self._known = self._known, {}
-        members = [f'"{name}":{self._field_text(name, world, before)}' for name in _FIELDS]
+        members = [f'"{stored_name(name)}":{self._field_text(name, world, before)}' for name in _FIELDS]
         return "{" + ",".join(members) + "}"
 
     def _field_text(self, name: str, world: World, before: dict[str, tuple[object, str]]) -> str:

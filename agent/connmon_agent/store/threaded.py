@@ -14,12 +14,12 @@ from typing import Any, ParamSpec, TypeVar
 
 from msgspec import UNSET, UnsetType
 
+from ..core.counters import COMMITS, Counters, Durations, LineCounters
 from ..core.events import Event
-from ..core.moments import Moment
-from ..core.round_counts import RoundCounts
-from ..core.sightings import InternalErrors, LineUsage, LogLoss, ProbeResult, QualitySight, Traffic
+from ..core.link.round_counts import RoundCounts
+from ..core.observations import InternalErrors, LineUsage, LogLoss, MeasuredQuality, ProbeResult, Traffic
 from ..core.steps import Step
-from ..core.tallies import COMMITS, Durations, LineTallies, Tallies
+from ..core.timestamps import Timestamp
 from ..core.world import World
 from ..settings import MEGABYTE, JournalSettings
 from .journal import SqliteJournal
@@ -54,13 +54,13 @@ class JournalThread:
         return self._journal.set_aside
 
     @property
-    def counted(self) -> tuple[Tallies, LineTallies]:
+    def counted(self) -> tuple[Counters, LineCounters]:
         """The counters as the file holds them. May be read in any thread."""
         return self._journal.counted
 
     @property
     def commits(self) -> tuple[tuple[int, ...], float]:
-        """How many commits took how long, by ``core.tallies.COMMITS``, and seconds of them all. For any thread."""
+        """How many commits took how long, by ``core.counters.COMMITS``, and seconds of them all. For any thread."""
         return self._commits.so_far
 
     def keep(self, settings: JournalSettings) -> None:
@@ -87,16 +87,16 @@ class JournalThread:
 
     async def note_round(
         self,
-        at: Moment,
+        at: Timestamp,
         results: Sequence[ProbeResult],
-        sight: QualitySight | None = None,
+        measured_quality: MeasuredQuality | None = None,
         usage: LineUsage | None = None,
         probed: Sequence[ProbeResult] = (),
         counts: RoundCounts | UnsetType = UNSET,
     ) -> None:
-        await self._do(self._journal.note_round, at, results, sight, usage, probed, counts)
+        await self._do(self._journal.note_round, at, results, measured_quality, usage, probed, counts)
 
-    async def note_traffic(self, at: Moment, traffic: Sequence[Traffic]) -> None:
+    async def note_traffic(self, at: Timestamp, traffic: Sequence[Traffic]) -> None:
         await self._do(self._journal.note_traffic, at, traffic)
 
     async def note_errors(self, errors: InternalErrors) -> None:
@@ -110,7 +110,7 @@ class JournalThread:
         """Remember how many lines the log lost, without waiting for the disk. Raises StoreError."""
         await self._do(self._journal.note_log_loss, loss)
 
-    async def last_sign_of_life(self) -> Moment | None:
+    async def last_sign_of_life(self) -> Timestamp | None:
         return await self._do(self._journal.last_sign_of_life)
 
     async def reopen(self) -> World:

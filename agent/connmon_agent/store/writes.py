@@ -9,10 +9,10 @@ from msgspec import UNSET, UnsetType
 
 from ..core.effects import LISTEN_TOKEN, Effect, Listen
 from ..core.events import AgentStarted, AgentStopped, Event, RoundFinished
-from ..core.moments import Moment
-from ..core.round_counts import RoundCounts
-from ..core.sightings import InternalErrors, LineUsage, ProbeResult, QualitySight, Traffic
+from ..core.link.round_counts import RoundCounts
+from ..core.observations import InternalErrors, LineUsage, MeasuredQuality, ProbeResult, Traffic
 from ..core.steps import Resolution
+from ..core.timestamps import Timestamp
 from ..core.world import Forward, Outage, ServiceState, World
 from ..errors import InvariantError
 from ..texts import make_encodable
@@ -23,10 +23,10 @@ from .layout import (
     EVENT_COLUMNS,
     FORWARDS,
     INTERNAL_ERRORS,
+    QUALITIES,
     QUALITY,
     RESTARTS,
     RESULTS,
-    SIGHTS,
     TRAFFIC,
     USAGE,
     USAGES,
@@ -108,7 +108,9 @@ def _fill_up(world: str) -> str:
     return world + " " * (-len(world.encode()) % FILLED_UP)
 
 
-def write_timers(connection: sqlite3.Connection, before: Mapping[str, Moment], after: Mapping[str, Moment]) -> None:
+def write_timers(
+    connection: sqlite3.Connection, before: Mapping[str, Timestamp], after: Mapping[str, Timestamp]
+) -> None:
     """Only what differs."""
     if after == before:
         return
@@ -117,7 +119,9 @@ def write_timers(connection: sqlite3.Connection, before: Mapping[str, Moment], a
     connection.executemany(_UPSERT_TIMER, changed)
 
 
-def write_outage(connection: sqlite3.Connection, seq: int, at: Moment, world: World, *, before: Outage | None) -> None:
+def write_outage(
+    connection: sqlite3.Connection, seq: int, at: Timestamp, world: World, *, before: Outage | None
+) -> None:
     """The history's row of the world's outage, if it has changed. Once it has ended, its result stands.
 
     ``seq`` and ``at`` are the event's. One that had not ended when the next began has ended now: its recovery was
@@ -134,7 +138,7 @@ def write_outage(connection: sqlite3.Connection, seq: int, at: Moment, world: Wo
     times = (*outage.started, *(outage.back or nothing), *(outage.ended or nothing))
     closed = None if outage.ended is None else seq
     result = make_encodable(describe_result(world, outage))
-    rest = (outage.by_operator, outage.relapses, result, outage.blind, seq, closed)
+    rest = (outage.by_operator, outage.relapses, result, outage.monitoring_gap, seq, closed)
     connection.execute(_UPSERT_OUTAGE, (outage.id, *times, *words, *rest))
 
 
@@ -210,7 +214,7 @@ def write_sign_of_life(connection: sqlite3.Connection, event: Event) -> None:
             write_round(connection, at, results)
 
 
-def write_round(connection: sqlite3.Connection, at: Moment, results: Sequence[ProbeResult]) -> None:
+def write_round(connection: sqlite3.Connection, at: Timestamp, results: Sequence[ProbeResult]) -> None:
     """The newest round, which is a heartbeat too."""
     latencies = [result.latency_ms for result in results if result.ok and result.latency_ms is not None]
     loss = sum(not result.ok for result in results) / len(results) if results else 0.0
@@ -227,14 +231,16 @@ def write_counts(connection: sqlite3.Connection, seq: int, counts: RoundCounts |
         connection.execute(_SET_META, (COUNTS, COUNTS_SINCE.to_text(CountsSince(seq, counts))))
 
 
-def write_traffic(connection: sqlite3.Connection, at: Moment, traffic: Sequence[Traffic]) -> None:
+def write_traffic(connection: sqlite3.Connection, at: Timestamp, traffic: Sequence[Traffic]) -> None:
     """What went through the local ports, as of now."""
     connection.execute(_UPSERT_TRAFFIC, (*at, TRAFFIC.to_text(tuple(traffic))))
 
 
-def write_quality(connection: sqlite3.Connection, sight: QualitySight | None, usage: LineUsage | None) -> None:
+def write_quality(
+    connection: sqlite3.Connection, measured_quality: MeasuredQuality | None, usage: LineUsage | None
+) -> None:
     """The quality up to the newest round, and what the rounds took on the line."""
-    connection.executemany(_SET_META, [(QUALITY, SIGHTS.to_text(sight)), (USAGE, USAGES.to_text(usage))])
+    connection.executemany(_SET_META, [(QUALITY, QUALITIES.to_text(measured_quality)), (USAGE, USAGES.to_text(usage))])
 
 
 def write_errors(connection: sqlite3.Connection, errors: InternalErrors) -> None:

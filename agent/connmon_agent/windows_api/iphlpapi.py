@@ -16,7 +16,7 @@ from .network_rows import (  # noqa: E402
     Interface,
     InterfaceRow,
     IpInterfaceRow,
-    Route,
+    RouteRow,
     SocketAddress,
     pack_address,
     read_interface,
@@ -55,7 +55,7 @@ for _subscriber in _subscribers:
 _helper.CancelMibChangeNotify2.argtypes = [wintypes.HANDLE]
 
 
-def read_routes() -> list[Route]:
+def read_routes() -> list[RouteRow]:
     """The routing table. Raises OSError."""
     table = ctypes.POINTER(ForwardTable)()
     _check(_helper.GetIpForwardTable2(AF_UNSPEC, ctypes.byref(table)))
@@ -66,7 +66,7 @@ def read_routes() -> list[Route]:
         _helper.FreeMibTable(table)
 
 
-def find_route(address: str) -> Route | None:
+def find_route(address: str) -> RouteRow | None:
     """The route that would be taken to ``address``; None: there is none. Raises OSError where that cannot be asked."""
     row, source, destination = ForwardRow(), SocketAddress(), pack_address(address)
     code = _helper.GetBestRoute2(None, 0, None, ctypes.byref(destination), 0, ctypes.byref(row), ctypes.byref(source))

@@ -18,7 +18,7 @@ _DISCONNECTED = 2  # NET_IF_MEDIA_CONNECT_STATE
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class RouteRow:
     """A row of the routing table. ``luid`` names its interface for good, ``index`` until it is taken away.
 
     ``gateway`` None: none is needed. An IPv6 router's link-local address has the index as its zone.
@@ -146,10 +146,10 @@ def pack_address(address: str) -> SocketAddress:
     return packed
 
 
-def read_route(row: ForwardRow) -> Route:
+def read_route(row: ForwardRow) -> RouteRow:
     """What a row of the routing table says."""
     version = 6 if row.prefix.family == AF_INET6 else 4
-    return Route(
+    return RouteRow(
         luid=row.luid,
         index=row.index,
         version=version,

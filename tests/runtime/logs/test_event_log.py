@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.timestamps import Timestamp
+from connmon_agent.runtime.log_records import LogRecord, Mark
 from connmon_agent.runtime.logs import Log
 from connmon_agent.runtime.logs.event_log import LONGEST, EventLogSink, make_sink
-from connmon_agent.runtime.sentences import Mark, Sentence
 from connmon_agent.settings import LoggingSettings
 
-AT = Moment(0.0, 1_800_000_000.0)
-OFFLINE = Sentence(AT, "warning", "link", "ONLINE -> OFFLINE: no carrier", mark=Mark("link-offline", 7))
+AT = Timestamp(0.0, 1_800_000_000.0)
+OFFLINE = LogRecord(AT, "warning", "link", "ONLINE -> OFFLINE: no carrier", mark=Mark("link-offline", 7))
 
 
 @dataclass
@@ -42,10 +42,10 @@ class FakeEntries:
 def test_decisions_warnings_and_errors_are_entries_and_nothing_else() -> None:
     log = FakeEntries()
     sink = EventLogSink(log.open)
-    sink.write(Sentence(AT, "info", "probes", "tcp 192.0.2.1:443: 4 ms"))
+    sink.write(LogRecord(AT, "info", "probes", "tcp 192.0.2.1:443: 4 ms"))
     sink.write(OFFLINE)
-    sink.write(Sentence(AT, "info", "link", "RECOVERING -> ONLINE", mark=Mark("link-online", 9)))
-    sink.write(Sentence(AT, "error", "agent", "internal error", detail="Traceback\n  here"))
+    sink.write(LogRecord(AT, "info", "link", "RECOVERING -> ONLINE", mark=Mark("link-online", 9)))
+    sink.write(LogRecord(AT, "error", "agent", "internal error", detail="Traceback\n  here"))
     sink.close()
     assert log.entries == [
         (2, 103, "link: ONLINE -> OFFLINE: no carrier\r\nconnmon-agent explain 7"),
@@ -68,7 +68,7 @@ def test_a_log_that_takes_nothing_ends_nothing_and_is_tried_again() -> None:
 
 def test_an_entry_is_as_long_as_windows_takes_at_most() -> None:
     log = FakeEntries()
-    EventLogSink(log.open).write(Sentence(AT, "error", "agent", "x" * 100_000))
+    EventLogSink(log.open).write(LogRecord(AT, "error", "agent", "x" * 100_000))
     assert len(log.entries[0][2]) == LONGEST
 
 

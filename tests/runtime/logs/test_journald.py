@@ -21,17 +21,17 @@ from tests.fakes.sites import Site, plan_of
 from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.cli import connmon_agent
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.message_catalog import message_id
+from connmon_agent.runtime.log_records import LogRecord, Mark
 from connmon_agent.runtime.logs.log import Log
-from connmon_agent.runtime.sentences import Mark, Sentence
 from connmon_agent.settings import LoggingSettings
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.journal import SqliteJournal
 
 pytestmark = pytest.mark.linux_alone(reason="the journal of systemd")
 
-AT = Moment(1_000.0, 1_795_000_000.25)
+AT = Timestamp(1_000.0, 1_795_000_000.25)
 
 if sys.platform != "linux":
     pytest.skip("systemd's journal is Linux' alone", allow_module_level=True)
@@ -74,7 +74,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
 
 def test_an_entry_has_fields_by_which_it_is_found(service: Service) -> None:
     mark = Mark("service-gave-up", 118, (3,), "VERIFYING", "GAVE_UP", "failed")
-    service.log()(Sentence(AT, "warning", "web", "VERIFYING -> GAVE_UP: größe", mark=mark))
+    service.log()(LogRecord(AT, "warning", "web", "VERIFYING -> GAVE_UP: größe", mark=mark))
     (entry,) = service.journal.read()
     assert {name: values[0] for name, values in entry.items()} == {
         "MESSAGE": "web: VERIFYING -> GAVE_UP: größe",
@@ -94,19 +94,19 @@ def test_an_entry_has_fields_by_which_it_is_found(service: Service) -> None:
 
 
 def test_it_is_written_once(service: Service) -> None:
-    service.log()(Sentence(AT, "info", "link", "so it is"))
+    service.log()(LogRecord(AT, "info", "link", "so it is"))
     assert len(service.journal.read()) == 1
     assert service.lines == []
 
 
 @pytest.mark.parametrize("console", [True, False])
 def test_the_journal_gets_it_whatever_the_console_is_to_get(service: Service, console: bool) -> None:
-    service.log(LoggingSettings(console=console))(Sentence(AT, "info", "link", "so it is"))
+    service.log(LoggingSettings(console=console))(LogRecord(AT, "info", "link", "so it is"))
     assert len(service.journal.read()) == 1
 
 
 def test_where_the_journal_is_not_to_get_fields_stderr_does_with_the_priority(service: Service) -> None:
-    service.log(LoggingSettings(journal=False))(Sentence(AT, "warning", "link", "so it is"))
+    service.log(LoggingSettings(journal=False))(LogRecord(AT, "warning", "link", "so it is"))
     assert service.journal.read() == []
     assert service.lines[0].startswith("<4>") and service.lines[0].endswith("link: so it is")
 
@@ -114,7 +114,7 @@ def test_where_the_journal_is_not_to_get_fields_stderr_does_with_the_priority(se
 @pytest.mark.parametrize("stream", ["", "1:2"], ids=["none", "another one"])
 def test_where_stderr_is_not_the_journal_the_lines_go_there(service: Service, stream: str) -> None:
     service.environment = {"JOURNAL_STREAM": stream} if stream else {}
-    service.log()(Sentence(AT, "info", "link", "so it is"))
+    service.log()(LogRecord(AT, "info", "link", "so it is"))
     assert service.journal.read() == []
     assert service.lines[0].endswith("info     link: so it is")
 
@@ -123,16 +123,16 @@ def test_a_journal_that_is_gone_gets_its_lines_from_stderr_and_later_entries_aga
     log = service.log()
     path = service.journal.path
     path.rename(path.with_name("away"))
-    log(Sentence(AT, "error", "link", "while it is away"))
+    log(LogRecord(AT, "error", "link", "while it is away"))
     path.with_name("away").rename(path)
-    log(Sentence(AT, "error", "link", "when it is back"))
+    log(LogRecord(AT, "error", "link", "when it is back"))
     assert [line[:3] for line in service.lines] == ["<3>"]
     assert [entry["MESSAGE"] for entry in service.journal.read()] == [["link: when it is back"]]
 
 
 def test_a_traceback_of_many_lines_is_one_field(service: Service) -> None:
     trace = "Traceback\n  File ...\nKeyError: 'web'"
-    service.log()(Sentence(AT, "error", "agent", "internal error", trace))
+    service.log()(LogRecord(AT, "error", "agent", "internal error", trace))
     (entry,) = service.journal.read()
     assert entry["CONNMON_TRACEBACK"] == [trace]
 
@@ -155,7 +155,7 @@ def test_a_journal_that_takes_nothing_holds_up_nothing(service: Service, monkeyp
     monkeypatch.setattr(journald, "PATIENCE", 0.01)
     log = service.log()
     for number in range(3000):  # nobody reads; the kernel's queue is full after some of them
-        log(Sentence(AT, "info", "link", f"line {number}", mark=Mark("link-note", number + 1)))
+        log(LogRecord(AT, "info", "link", f"line {number}", mark=Mark("link-note", number + 1)))
         if service.lines:
             break
     assert service.lines, "the line that the journal did not take goes to stderr"
@@ -164,10 +164,10 @@ def test_a_journal_that_takes_nothing_holds_up_nothing(service: Service, monkeyp
 # By outage.
 
 
-def live(folder: Path) -> list[Sentence]:
+def live(folder: Path) -> list[LogRecord]:
     """Three outages, one of them cut short by the next, with the agent started again between; returns what was said."""
 
-    async def story() -> list[Sentence]:
+    async def story() -> list[LogRecord]:
         journal = SqliteJournal.open(folder / DATABASE_FILE, boottime=lambda: 50.0, boot_id="boot-1")
         for name, chart in real_charts().items():
             journal.save_chart(name, chart.sha256, chart.text)
@@ -203,7 +203,7 @@ def live(folder: Path) -> list[Sentence]:
 @dataclass(frozen=True)
 class Lived:
     folder: Path
-    said: list[Sentence]
+    said: list[LogRecord]
 
     def replay(self, *arguments: str) -> dict[str, list[dict[str, Any]]]:
         result = CliRunner().invoke(connmon_agent, ["--state-dir", str(self.folder), "replay", "--json", *arguments])
@@ -219,8 +219,8 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Lived:
 
 def entries_of(service: Service, lived: Lived) -> list[Entry]:
     log = service.log()
-    for sentence in lived.said:
-        log(sentence)
+    for record in lived.said:
+        log(record)
         service.journal.read()
     return service.journal.entries
 

@@ -14,12 +14,12 @@ from tests.fakes.memories import live_through_an_outage
 from tests.fakes.virtual_time import SimulatedClock, run_virtually
 
 from connmon_agent.cli import connmon_agent
-from connmon_agent.core.moments import Moment
-from connmon_agent.core.sightings import LogLoss
+from connmon_agent.core.observations import LogLoss
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.errors import StoreError
+from connmon_agent.runtime.log_records import LogRecord
 from connmon_agent.runtime.logs.keeping import INTERVAL, LogKeeper
 from connmon_agent.runtime.logs.log import Log
-from connmon_agent.runtime.sentences import Sentence
 from connmon_agent.settings import LoggingSettings
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.journal import SqliteJournal
@@ -41,11 +41,11 @@ def test_dropped_lines_are_noted_once_they_can_be_and_repeats_are_told(
         log = Log(LoggingSettings(dir=tmp_path), disk=disk)
         keeping = asyncio.ensure_future(LogKeeper(log, clock=clock, note=note).run())
         for _ in range(20):
-            log(Sentence(clock.now(), "info", "agent", "the same"))
+            log(LogRecord(clock.now(), "info", "agent", "the same"))
         await asyncio.sleep(2 * INTERVAL)
         assert noted == []
         disk.room = 0
-        log(Sentence(clock.now(), "info", "agent", "dropped"))
+        log(LogRecord(clock.now(), "info", "agent", "dropped"))
         await asyncio.sleep(2 * INTERVAL)
         assert noted == []
         refused[0] = False
@@ -82,7 +82,7 @@ def test_status_shows_how_many_lines_were_dropped(tmp_path: Path) -> None:
 def test_what_an_earlier_agent_dropped_is_not_told_of_this_one(tmp_path: Path) -> None:
     live_through_an_outage(tmp_path)
     journal = SqliteJournal.open(tmp_path / DATABASE_FILE, boottime=lambda: 50.0, boot_id="boot-1")
-    journal.note_log_loss(LogLoss(12, "full", Moment(-1e9, time.time())))
+    journal.note_log_loss(LogLoss(12, "full", Timestamp(-1e9, time.time())))
     journal.close()
     result = CliRunner().invoke(connmon_agent, ["--state-dir", str(tmp_path), "status", "--json"])
     assert json.loads(result.stdout)["agent"]["log"] == {"dropped": 0, "reason": None, "at": None}

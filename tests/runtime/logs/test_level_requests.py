@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.errors import ConnmonError
+from connmon_agent.runtime.log_records import AREAS, LogRecord
 from connmon_agent.runtime.logs.level_requests import LevelRequests
 from connmon_agent.runtime.logs.levels import Levels
-from connmon_agent.runtime.sentences import AREAS, Sentence
 
-AT = Moment(1_000.0, 1_795_000_000.0)
+AT = Timestamp(1_000.0, 1_795_000_000.0)
 
 
 class Requests:
     def __init__(self) -> None:
         self.levels = Levels("info")
-        self.said: list[Sentence] = []
+        self.said: list[LogRecord] = []
         self.at = AT
         self._requests = LevelRequests(self.levels, now=lambda: self.at, say=self.said.append)
 

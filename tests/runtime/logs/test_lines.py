@@ -10,10 +10,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.message_catalog import KINDS
+from connmon_agent.runtime.log_records import AREAS, LogRecord, Mark
 from connmon_agent.runtime.logs.lines import clean, to_json, to_text
-from connmon_agent.runtime.sentences import AREAS, Mark, Sentence
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = json.loads((ROOT / "docs" / "log-line.schema.json").read_text())
@@ -24,9 +24,9 @@ marks = st.builds(
     st.none() | st.integers(1, 10**9),
     st.sampled_from([(), (3,), (3, 4)]),
 )
-sentences = st.builds(
-    Sentence,
-    st.builds(Moment, st.floats(0, 1e9), st.floats(0, 4e9)),
+records = st.builds(
+    LogRecord,
+    st.builds(Timestamp, st.floats(0, 1e9), st.floats(0, 4e9)),
     st.sampled_from(["debug", "info", "warning", "error"]),
     st.sampled_from(["agent", "link", "cluster", "web"]),
     st.text(max_size=200),
@@ -53,16 +53,16 @@ def check(entry: dict[str, Any]) -> None:
         assert value is None or rule.get("minimum") is None or value >= rule["minimum"], key
 
 
-@given(sentences)
-def test_every_line_of_json_has_the_keys_of_the_schema(sentence: Sentence) -> None:
-    line = to_json(clean(sentence))
+@given(records)
+def test_every_line_of_json_has_the_keys_of_the_schema(record: LogRecord) -> None:
+    line = to_json(clean(record))
     assert "\n" not in line
     check(json.loads(line))
 
 
-@given(sentences)
-def test_both_forms_say_the_same(sentence: Sentence) -> None:
-    safe = clean(sentence)
+@given(records)
+def test_both_forms_say_the_same(record: LogRecord) -> None:
+    safe = clean(record)
     entry, text = json.loads(to_json(safe)), to_text(safe)
     assert (
         f" {entry['level']:<8} {entry['about']}: {' '.join(entry['text'].splitlines())}" in text.splitlines()[0] + " "

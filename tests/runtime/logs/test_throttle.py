@@ -7,19 +7,19 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connmon_agent.core.moments import Moment
+from connmon_agent.core.timestamps import Timestamp
+from connmon_agent.runtime.log_records import LogRecord, Mark
 from connmon_agent.runtime.logs.throttle import FOLD, MOST, SAID, WINDOW, Throttle
-from connmon_agent.runtime.sentences import Mark, Sentence
 
-AT = Moment(1_000.0, 1_795_000_000.0)
-
-
-def say(text: str, after: float = 0.0, *, area: str = "probes", mark: Mark | None = None) -> Sentence:
-    return Sentence(AT.plus(after), "debug", "link", text, area=area, mark=mark)
+AT = Timestamp(1_000.0, 1_795_000_000.0)
 
 
-def admitted(throttle: Throttle, *sentences: Sentence) -> list[str]:
-    return [one.text for sentence in sentences for one in throttle.admit(sentence)]
+def say(text: str, after: float = 0.0, *, area: str = "probes", mark: Mark | None = None) -> LogRecord:
+    return LogRecord(AT.plus(after), "debug", "link", text, area=area, mark=mark)
+
+
+def admitted(throttle: Throttle, *records: LogRecord) -> list[str]:
+    return [one.text for record in records for one in throttle.admit(record)]
 
 
 def test_an_area_writes_ten_lines_a_second_and_says_what_was_left_out() -> None:

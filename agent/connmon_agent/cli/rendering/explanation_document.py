@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...core.explanations import Budget, Decision, EventExplanation, LinkExplanation, ServiceExplanation, Way
-from ...core.facts import Fact
 from ...core.world import Forward
+from ...explain.explanations import (
+    AttemptBudget,
+    Decision,
+    EventExplanation,
+    LinkExplanation,
+    PossibleTransition,
+    ServiceExplanation,
+)
+from ...explain.facts import Fact
 from ..wording import write_instant
 
 SCHEMA = 1
@@ -26,7 +33,7 @@ def link_document(explanation: LinkExplanation) -> dict[str, Any]:
         "advice": explanation.advice or None,
         "evidence": [_fact(fact) for fact in explanation.facts],
         "rounds": explanation.rounds,
-        "ways": [_way(way) for way in explanation.ways],
+        "ways": [_way(way) for way in explanation.possible],
         "routes": [{"to": dest, "by": list(between)} for dest, between in explanation.routes],
         "holds": list(explanation.holds),
         "services": [
@@ -50,7 +57,7 @@ def service_document(explanation: ServiceExplanation) -> dict[str, Any]:
         "next_look": explanation.next_look,
         "holds": list(explanation.holds),
         "evidence": [_fact(fact) for fact in explanation.seen],
-        "ways": [_way(way) for way in explanation.ways],
+        "ways": [_way(way) for way in explanation.possible],
         "forward": None if explanation.forward is None else _forward(explanation.forward),
     }
 
@@ -80,7 +87,7 @@ def event_document(explanation: EventExplanation) -> dict[str, Any]:
         "effects": list(explanation.effects),
         "notes": list(explanation.notes),
         "refusal": explanation.refusal,
-        "ways": [_way(way) for way in explanation.ways],
+        "ways": [_way(way) for way in explanation.possible],
         "sequels": [{"seq": one.seq, "at": write_instant(one.at), "text": one.text} for one in explanation.sequels],
     }
 
@@ -89,7 +96,7 @@ def _fact(fact: Fact) -> dict[str, Any]:
     return {"layer": fact.layer, "ok": fact.ok, "text": fact.text}
 
 
-def _way(way: Way) -> dict[str, Any]:
+def _way(way: PossibleTransition) -> dict[str, Any]:
     return {
         "to": way.dest,
         "trigger": way.trigger,
@@ -124,5 +131,5 @@ def _decision(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _budget(budget: Budget) -> dict[str, Any]:
+def _budget(budget: AttemptBudget) -> dict[str, Any]:
     return {"attempts": budget.attempts, "limit": budget.limit, "left": budget.left}

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 
-from ...core.explanations import (
-    Budget,
+from ...core.timestamps import Timestamp
+from ...core.world import Forward, LinkState, ServiceState
+from ...explain.explanations import (
+    AttemptBudget,
     Decision,
     EventExplanation,
     LinkExplanation,
+    PossibleTransition,
     ServiceExplanation,
-    Way,
 )
-from ...core.facts import Fact
-from ...core.moments import Moment
-from ...core.world import Forward, LinkState, ServiceState
+from ...explain.facts import Fact
 from ..wording import pad, say_date_and_time, say_duration, say_time, width_of, wrap
 from .snapshots import Snapshot
 from .tables import GAP, INDENT
@@ -57,7 +57,7 @@ def render_service(
     return _join(
         (*head, *_unwatched(snapshot, width), *_listed(details, width)),
         _facts("Last check", explanation.seen, width, paint),
-        _ways("Possible next states", explanation.ways, width),
+        _possible("Possible next states", explanation.possible, width),
         _block("Why nothing is restarted", explanation.holds, width),
     )
 
@@ -79,7 +79,7 @@ def render_event(explanation: EventExplanation, *, width: int = WIDTH, zone: tzi
         _facts("Evidence", explanation.facts, width, paint_nothing),
         *(_decision(decision, width) for decision in explanation.decisions),
         () if explanation.decisions else ("No state changed.",),
-        _ways("Transitions not taken", explanation.ways, width),
+        _possible("Transitions not taken", explanation.possible, width),
         _block("Notes", (*explanation.notes, *refused), width),
         _block("Effects", explanation.effects, width),
         _block("What followed", sequels, width),
@@ -96,21 +96,21 @@ def _headline(word: str, rest: str, tone: Tone, width: int, paint: Paint) -> Ite
     yield from more
 
 
-def _age(since: Moment, snapshot: Snapshot) -> str:
+def _age(since: Timestamp, snapshot: Snapshot) -> str:
     """Without an agent it is not known how long a state has lasted."""
     return f" for {say_duration(snapshot.now - since.wall)}" if since.wall and snapshot.running else ""
 
 
 def _unwatched(snapshot: Snapshot, width: int) -> Iterator[str]:
     """What is explained is what the last agent knew; without one nothing of it happens."""
-    sentence = ""
+    record = ""
     if not snapshot.running and snapshot.agent is not None:
         ago = say_duration(snapshot.now - snapshot.agent.heartbeat.wall)
-        sentence = f"No agent is running. This is the state from {ago} ago; nothing changes until one starts."
+        record = f"No agent is running. This is the state from {ago} ago; nothing changes until one starts."
     elif snapshot.silent_for is not None:
-        sentence = f"No response from the agent for {say_duration(snapshot.silent_for)}. This may be outdated."
-    if sentence:
-        yield from wrap(sentence, width=width, indent=INDENT)
+        record = f"No response from the agent for {say_duration(snapshot.silent_for)}. This may be outdated."
+    if record:
+        yield from wrap(record, width=width, indent=INDENT)
 
 
 def _cause(explanation: LinkExplanation) -> Iterator[str]:
@@ -134,8 +134,8 @@ def _facts(title: str, facts: Iterable[Fact], width: int, paint: Paint) -> Itera
 
 def _next_states(explanation: LinkExplanation, width: int) -> Iterator[str]:
     """For each other state the nearest way, in a sentence."""
-    nearest: dict[str, Way] = {}
-    for way in explanation.ways:
+    nearest: dict[str, PossibleTransition] = {}
+    for way in explanation.possible:
         nearest.setdefault(way.dest, way)
     yield "What would change it"
     widest = max(map(width_of, (*nearest, *(dest for dest, _ in explanation.routes))), default=0)
@@ -145,7 +145,7 @@ def _next_states(explanation: LinkExplanation, width: int) -> Iterator[str]:
         yield from _labelled(dest, widest, f"via {', then '.join(between)}", width)
 
 
-def _tell_way(way: Way) -> str:
+def _tell_way(way: PossibleTransition) -> str:
     """What is missing; nothing missing: the event alone, which would do."""
     changes = "; ".join(question.change for question in way.refusals)
     return f"{changes or way.happening}; {way.when}"
@@ -159,26 +159,26 @@ def _labelled(label: str, widest: int, text: str, width: int) -> list[str]:
 def _unready(explanation: LinkExplanation, width: int) -> Iterator[str]:
     if explanation.services:
         yield "Services that are not READY"
-        sentences = [f"{one.name} {one.state}: {one.reason}; next check: {look}" for one, look in explanation.services]
-        yield from _listed(sentences, width)
+        records = [f"{one.name} {one.state}: {one.reason}; next check: {look}" for one, look in explanation.services]
+        yield from _listed(records, width)
 
 
-def _ways(title: str, ways: Iterable[Way], width: int) -> Iterator[str]:
+def _possible(title: str, possible: Iterable[PossibleTransition], width: int) -> Iterator[str]:
     """Every way with the first guard that refuses it, which is the one that is asked first; alike ones together."""
     alike: dict[tuple[str, ...], list[str]] = {}
-    for way in ways:
+    for way in possible:
         alike.setdefault((way.happening, *_tell_guards(way)), []).append(way.dest)
     if alike:
         yield title
-    for (happening, *sentences), dests in alike.items():
+    for (happening, *records), dests in alike.items():
         yield from wrap(
             f"{' or '.join(dict.fromkeys(dests))}, when {happening}", width=width, indent=INDENT * 2, first=INDENT
         )
-        for sentence in sentences:
-            yield from wrap(sentence, width=width, indent=INDENT * 3, first=INDENT * 2)
+        for record in records:
+            yield from wrap(record, width=width, indent=INDENT * 3, first=INDENT * 2)
 
 
-def _tell_guards(way: Way) -> Iterator[str]:
+def _tell_guards(way: PossibleTransition) -> Iterator[str]:
     if way.refusals:
         refusal = way.refusals[0]
         yield f"no: {refusal.guard} is {_say(refusal.answer)}: {refusal.change}"
@@ -214,17 +214,17 @@ def _details(decision: Decision) -> Iterator[tuple[str, str]]:
         yield "penalty", decision.penalty
 
 
-def _spent(budget: Budget) -> str:
+def _spent(budget: AttemptBudget) -> str:
     return f"{budget.attempts}/{budget.limit} restarts used"
 
 
-def _block(title: str, sentences: Iterable[str], width: int) -> Iterator[str]:
-    told = list(sentences)
+def _block(title: str, records: Iterable[str], width: int) -> Iterator[str]:
+    told = list(records)
     if told:
         yield title
         yield from _listed(told, width)
 
 
-def _listed(sentences: Iterable[str], width: int) -> Iterator[str]:
-    for sentence in sentences:
-        yield from wrap(sentence, width=width, indent=INDENT * 2, first=INDENT)
+def _listed(records: Iterable[str], width: int) -> Iterator[str]:
+    for record in records:
+        yield from wrap(record, width=width, indent=INDENT * 2, first=INDENT)

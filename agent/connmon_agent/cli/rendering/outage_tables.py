@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from typing import Any
 
-from ...core.facts import advise
+from ...explain.facts import advise
 from ...store.records import OutageRow
 from ..wording import say_date_and_time, say_duration, wrap, write_instant
 from .tables import INDENT, lay_out
@@ -51,7 +51,7 @@ def history_document(outages: Sequence[OutageRow], *, note: str | None = None) -
 def outage_document(outage: OutageRow) -> dict[str, Any]:
     """One outage as JSON values; null: not yet. ``duration`` in seconds, without recovery where that has not ended.
 
-    ``blind`` is seconds of monitoring gaps, which ``duration`` leaves out.
+    ``monitoring_gap`` is seconds of monitoring gaps, which ``duration`` leaves out.
     """
     return {
         "id": outage.id,
@@ -59,7 +59,7 @@ def outage_document(outage: OutageRow) -> dict[str, Any]:
         "back_at": write_instant(outage.back),
         "ended_at": write_instant(outage.ended),
         "duration": None if outage.duration is None else round(outage.duration, 3),
-        "blind": round(outage.blind, 3),
+        "monitoring_gap": round(outage.monitoring_gap, 3),
         "cause": outage.cause,
         "detail": outage.detail or None,
         "advice": advise(outage.cause) or None,
@@ -81,18 +81,18 @@ def history_csv(outages: Sequence[OutageRow]) -> str:
 
 
 _FIELDS = (
-    "id", "started_at", "back_at", "ended_at", "duration", "blind", "cause", "detail", "by_operator", "relapses",
-    "restarts", "result", "advice",
+    "id", "started_at", "back_at", "ended_at", "duration", "monitoring_gap", "cause", "detail", "by_operator",
+    "relapses", "restarts", "result", "advice",
 )  # fmt: skip
 
 
 def _row(outage: OutageRow, *, now: float, zone: tzinfo | None) -> tuple[str, ...]:
-    open_for = max(0.0, now - outage.started.wall - outage.blind)
+    open_for = max(0.0, now - outage.started.wall - outage.monitoring_gap)
     duration = say_duration(open_for if outage.duration is None else outage.duration)
     return (
         str(outage.id),
         say_date_and_time(outage.started.wall, zone=zone)[:-3],
-        f"{duration} + {say_duration(outage.blind)} gap" if outage.blind >= 1 else duration,
+        f"{duration} + {say_duration(outage.monitoring_gap)} gap" if outage.monitoring_gap >= 1 else duration,
         str(outage.restarts),
         outage.result,
         outage.cause,

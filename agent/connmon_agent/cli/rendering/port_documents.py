@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...core.assignments import explain_staying
+from ...core.observations import Traffic
 from ...core.plan import ServicePlan
-from ...core.sightings import Traffic
-from ...core.urls import url_of
+from ...core.ports.assignments import explain_staying
+from ...core.ports.urls import url_of
 from ...core.world import Forward, ForwardState
 from ...wall_times import in_utc
 from .snapshots import Snapshot

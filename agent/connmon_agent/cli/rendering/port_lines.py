@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...core.assignments import explain_staying
-from ...core.sightings import Traffic
+from ...core.observations import Traffic
+from ...core.ports.assignments import explain_staying
 from ...core.world import Forward, ForwardState
 from ..wording import say_bytes, wrap
 from .snapshots import Snapshot

@@ -54,8 +54,8 @@ def _sum_up(services: Sequence[ServiceView], *, width: int, paint: Paint) -> Ite
         told.append((f"{_count(without, services)} no port: {', '.join(without)}.", Tone.BAD))
     if moved:
         told.append((f"{_count(moved, services)} only an alternative: {', '.join(moved)}.", Tone.UNSURE))
-    for sentence, tone in told or [("Every service can use its primary port.", Tone.GOOD)]:
-        yield from (paint(line, tone) for line in wrap(sentence, width=width))
+    for record, tone in told or [("Every service can use its primary port.", Tone.GOOD)]:
+        yield from (paint(line, tone) for line in wrap(record, width=width))
 
 
 def _count(those: Sequence[str], services: Sequence[ServiceView]) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ...core.allocation import allocate
-from ...core.assignments import keep_ports
 from ...core.plan import ForwardPlan, Reclaim
+from ...core.ports.allocation import allocate
+from ...core.ports.assignments import keep_ports
 from ...core.world import Forward
 from ...platform_terms import AS_SUPERUSER
-from ...sockets.binding import Cause
+from ...sockets.binding import RefusalCause
 from ...sockets.examining import Obstacle
 from ...sockets.owners import AGENT, Owner, Use, describe
 
@@ -54,7 +54,7 @@ class PortView:
         return self.text if self.state is PortState.RESERVED else describe(self.owner)
 
     @property
-    def sentence(self) -> str:
+    def record(self) -> str:
         """``8080 is in use by nginx (pid 99)``, ``80 needs privileges``."""
         if self.state is not PortState.RESERVED:
             return f"{self.port} is {self.text}"
@@ -165,7 +165,7 @@ def _view(
     primary = ports[0]
     if assigned == primary.port:
         return ServiceView(name, ports, assigned, ours, None, None)
-    reason = primary.sentence if primary.state is not PortState.FREE else f"{primary.sentence} again; {_say_when(plan)}"
+    reason = primary.record if primary.state is not PortState.FREE else f"{primary.record} again; {_say_when(plan)}"
     if assigned is None:
         reason += "; no alternative is configured" if len(ports) == 1 else "; no alternative is available"
     return ServiceView(name, ports, assigned, ours, reason, _advise(name, primary))
@@ -185,14 +185,14 @@ def _advise(name: str, primary: PortView) -> str | None:
     if primary.state is PortState.HELD:
         return f"{_advise_on_owner(primary)}, or set another port for {name}."
     match primary.obstacle.refused.cause:
-        case Cause.PRIVILEGES:
+        case RefusalCause.PRIVILEGES:
             return f"Set a port of 1024 or above for {name}, or grant the agent CAP_NET_BIND_SERVICE."
-        case Cause.RESERVED:
+        case RefusalCause.RESERVED:
             return (
                 f"Set a port for {name} outside the reserved ranges. List them: "
                 "netsh interface ipv4 show excludedportrange protocol=tcp"
             )
-        case Cause.NO_ADDRESS:
+        case RefusalCause.NO_ADDRESS:
             return f"Remove {primary.obstacle.refused.address} from forwards.bind, or add it to this machine."
         case _:
             return f"Set another port for {name}."

@@ -9,7 +9,7 @@ from datetime import tzinfo
 from statistics import median
 from typing import Any
 
-from ...core.sightings import ProbeResult
+from ...core.observations import ProbeResult
 from ...store.round_blocks import RecordedRound
 from ..wording import say_date_and_time, write_instant
 from .tables import lay_out

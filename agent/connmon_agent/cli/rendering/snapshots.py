@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from ...core.demands import find_silence
+from ...core.observations import InternalErrors, LogLoss, Traffic
 from ...core.plan import ServicePlan
-from ...core.reach import describe_port, is_tried_in_vain
-from ...core.sightings import InternalErrors, LogLoss, Traffic
+from ...core.ports.reach import describe_port, is_tried_in_vain
 from ...core.world import Forward, Service, ServiceState, World
 from ...store.records import AgentRow, LatestRound
 

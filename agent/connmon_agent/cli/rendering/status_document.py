@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...core.facts import advise
-from ...core.metering import is_metered
+from ...core.link.metering import is_metered
+from ...core.observations import InternalErrors, LogLoss, MeasuredQuality, ProbeResult
 from ...core.plan import ServicePlan
-from ...core.sightings import InternalErrors, LogLoss, ProbeResult, QualitySight
-from ...core.world import Blindness, Intent, LinkState, Outage, Service
+from ...core.world import Intent, LinkState, MonitoringGap, Outage, Service
+from ...explain.facts import advise
 from ...store.records import LatestRound
 from ..wording import write_instant
 from .port_documents import forward_document, without_flow
@@ -30,7 +30,7 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
         "agent": _agent(snapshot),
         "link": _link(snapshot),
         "outage": None if outage is None else _outage(outage),
-        "blind": _blindness(snapshot.world.blind),
+        "monitoring_gap": _monitoring_gap(snapshot.world.monitoring_gap),
         "services": [_service(plan, service, snapshot) for plan, service in snapshot.services()],
         "store": {"path": snapshot.path, "bytes": snapshot.bytes, "events": snapshot.events},
     }
@@ -85,7 +85,7 @@ def _link(snapshot: Snapshot) -> dict[str, Any]:
         **_cause(snapshot),
         "loss": latest.loss if latest else None,
         "latency_ms": latest.latency_ms if latest else None,
-        "quality": _quality(latest.sight) if latest and latest.sight else None,
+        "quality": _quality(latest.measured_quality) if latest and latest.measured_quality else None,
         "metered": is_metered(snapshot.world),
         "bytes_per_day": _bytes_per_day(latest),
         "hold_until": write_instant(hold),
@@ -102,12 +102,12 @@ def _bytes_per_day(latest: LatestRound | None) -> int | None:
     return None if daily is None else round(daily)
 
 
-def _quality(sight: QualitySight) -> dict[str, Any]:
+def _quality(measured_quality: MeasuredQuality) -> dict[str, Any]:
     return {
-        "class": str(sight.quality),
-        "loss": sight.loss,
-        "median_ms": sight.median_ms,
-        "p95_ms": sight.p95_ms,
+        "class": str(measured_quality.quality),
+        "loss": measured_quality.loss,
+        "median_ms": measured_quality.median_ms,
+        "p95_ms": measured_quality.p95_ms,
     }
 
 
@@ -138,7 +138,7 @@ def _outage(outage: Outage) -> dict[str, Any]:
         "started_at": write_instant(outage.started),
         "back_at": write_instant(outage.back),
         "ended_at": write_instant(outage.ended),
-        "blind": _rounded(outage.blind),
+        "monitoring_gap": _rounded(outage.monitoring_gap),
         "relapses": outage.relapses,
         "by_operator": outage.by_operator,
         "cause": outage.cause,
@@ -146,16 +146,16 @@ def _outage(outage: Outage) -> dict[str, Any]:
     }
 
 
-def _blindness(blind: Blindness | None) -> dict[str, Any] | None:
+def _monitoring_gap(monitoring_gap: MonitoringGap | None) -> dict[str, Any] | None:
     """The last time in which nobody watched."""
-    if blind is None:
+    if monitoring_gap is None:
         return None
     return {
-        "since": write_instant(blind.since),
-        "until": write_instant(blind.until),
-        "seconds": _rounded(blind.until.steady - blind.since.steady),
-        "cause": blind.cause,
-        "known": blind.known,
+        "since": write_instant(monitoring_gap.since),
+        "until": write_instant(monitoring_gap.until),
+        "seconds": _rounded(monitoring_gap.until.steady - monitoring_gap.since.steady),
+        "cause": monitoring_gap.cause,
+        "known": monitoring_gap.known,
     }
 
 

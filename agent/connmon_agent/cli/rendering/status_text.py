@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 
-from ...core.causes import describe_quality, find_unheard
-from ...core.damping import count_failures
-from ...core.facts import advise
-from ...core.headlines import tell_lost
-from ...core.metering import is_metered
-from ...core.moments import Moment
-from ...core.sightings import ProbeResult
+from ...core.link.causes import describe_quality, find_unheard
+from ...core.link.damping import count_failures
+from ...core.link.metering import is_metered
+from ...core.observations import ProbeResult
+from ...core.timestamps import Timestamp
 from ...core.world import LinkState, Outage, Service, ServiceState
+from ...explain.facts import advise
+from ...explain.headlines import tell_lost
 from ..wording import count_of, say_date_and_time, say_duration, say_time, wrap
 from .port_lines import port_lines
 from .snapshots import Snapshot
@@ -47,7 +47,7 @@ def render_status(
         _advice(snapshot, width) if present else (),
         (
             *_agent(snapshot, width, zone),
-            *_blindness(snapshot, width, zone),
+            *_monitoring_gap(snapshot, width, zone),
             *(_memory(snapshot, width) if present else ()),
         ),
     )
@@ -110,9 +110,9 @@ def _probes(snapshot: Snapshot, width: int, paint: Paint) -> Iterator[str]:
     lines = lay_out(rows, width=width, limits={1: width // 2 - 4}, brief=answered)
     for line, result in zip(lines, latest.results, strict=True):
         yield line if result.ok else paint(line, Tone.BAD)
-    if latest.sight is not None:
-        window = say_duration(max(snapshot.world.plan.link.quality.window, latest.sight.seconds))
-        yield from wrap(f"over {window}: {describe_quality(latest.sight)}", width=width, indent=INDENT)
+    if latest.measured_quality is not None:
+        window = say_duration(max(snapshot.world.plan.link.quality.window, latest.measured_quality.seconds))
+        yield from wrap(f"over {window}: {describe_quality(latest.measured_quality)}", width=width, indent=INDENT)
     if usage := _tell_usage(snapshot):
         yield from wrap(usage, width=width, indent=INDENT)
 
@@ -148,7 +148,7 @@ def _outage(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str
         yield from wrap(_tell_outage(outage, now=_now(snapshot), zone=zone), width=width, indent=INDENT, first="")
 
 
-def _tell_outage(outage: Outage, *, now: Moment, zone: tzinfo | None) -> str:
+def _tell_outage(outage: Outage, *, now: Timestamp, zone: tzinfo | None) -> str:
     started = say_date_and_time(outage.started.wall, zone=zone)
     kind = "Requested recovery" if outage.by_operator else "Outage"
     what = f"{kind} {outage.id} since {started}"
@@ -160,11 +160,13 @@ def _tell_outage(outage: Outage, *, now: Moment, zone: tzinfo | None) -> str:
         what += f", {_span(outage, now)} ago"
     relapses = f", {count_of(outage.relapses, 'relapse')}" if outage.relapses else ""
     detail = f": {outage.detail}" if outage.detail else ""
-    blind = f", monitoring gap of {say_duration(outage.blind)} not counted" if outage.blind >= 1 else ""
-    return f"{what}{blind}{relapses}: {outage.cause}{detail}"
+    monitoring_gap = (
+        f", monitoring gap of {say_duration(outage.monitoring_gap)} not counted" if outage.monitoring_gap >= 1 else ""
+    )
+    return f"{what}{monitoring_gap}{relapses}: {outage.cause}{detail}"
 
 
-def _span(outage: Outage, end: Moment) -> str:
+def _span(outage: Outage, end: Timestamp) -> str:
     """Steady time: a clock that was set makes no outage longer or shorter."""
     return say_duration(max(0.0, end.steady - outage.started.steady))
 
@@ -203,10 +205,10 @@ def _reason(service: Service, now: float, zone: tzinfo | None) -> str:
 
 
 def _open_things(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
-    sentences = list(_tell_open_things(snapshot, zone))
-    if sentences:
+    records = list(_tell_open_things(snapshot, zone))
+    if records:
         yield "In progress"
-        yield from _listed(sentences, width)
+        yield from _listed(records, width)
 
 
 def _tell_open_things(snapshot: Snapshot, zone: tzinfo | None) -> Iterator[str]:
@@ -226,17 +228,17 @@ def _tell_open_things(snapshot: Snapshot, zone: tzinfo | None) -> Iterator[str]:
             yield f"{service.name}: restart requested {age} ago, {answer}"
 
 
-def _now(snapshot: Snapshot) -> Moment:
+def _now(snapshot: Snapshot) -> Timestamp:
     """This instant on both clocks, as far as the newest thing that is known of tells."""
     newest = snapshot.round.at if snapshot.round is not None else snapshot.world.link.since
     return newest.plus(max(0.0, snapshot.now - newest.wall))
 
 
 def _advice(snapshot: Snapshot, width: int) -> Iterator[str]:
-    sentences = list(_advise(snapshot))
-    if sentences:
+    records = list(_advise(snapshot))
+    if records:
         yield "What to do"
-        yield from _listed(sentences, width)
+        yield from _listed(records, width)
 
 
 def _advise(snapshot: Snapshot) -> Iterator[str]:
@@ -312,12 +314,12 @@ def _agent(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]
         yield from wrap(told, width=width, indent=INDENT, first="")
 
 
-def _blindness(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
-    blind = snapshot.world.blind
-    if blind is not None:
-        since = f"{say_date_and_time(blind.since.wall, zone=zone)} to " if blind.known else "until "
-        span = f"{since}{say_date_and_time(blind.until.wall, zone=zone)}"
-        told = f"Last monitoring gap: {span}, {blind.cause}; counted as neither uptime nor downtime"
+def _monitoring_gap(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
+    monitoring_gap = snapshot.world.monitoring_gap
+    if monitoring_gap is not None:
+        since = f"{say_date_and_time(monitoring_gap.since.wall, zone=zone)} to " if monitoring_gap.known else "until "
+        span = f"{since}{say_date_and_time(monitoring_gap.until.wall, zone=zone)}"
+        told = f"Last monitoring gap: {span}, {monitoring_gap.cause}; counted as neither uptime nor downtime"
         yield from wrap(told, width=width, indent=INDENT, first="")
 
 
@@ -341,6 +343,6 @@ def _tell_agent(snapshot: Snapshot, zone: tzinfo | None) -> str:
     return f"Agent: not running; it was killed or the machine went down. Last heartbeat: {last}"
 
 
-def _listed(sentences: Iterable[str], width: int) -> Iterator[str]:
-    for sentence in sentences:
-        yield from wrap(sentence, width=width, indent=INDENT + INDENT, first=INDENT)
+def _listed(records: Iterable[str], width: int) -> Iterator[str]:
+    for record in records:
+        yield from wrap(record, width=width, indent=INDENT + INDENT, first=INDENT)

@@ -8,8 +8,8 @@ from itertools import groupby
 
 from ...core.effects import LISTEN_TOKEN
 from ...core.events import AgentStarted, AgentStopped, Ordered
-from ...core.moments import Moment
 from ...core.steps import Transition
+from ...core.timestamps import Timestamp
 from ...core.world import ServiceState
 from ...store.records import Recorded
 from ..wording import say_duration
@@ -51,8 +51,8 @@ class Line:
     """One sentence about one instant. ``seq`` is the event that it tells of."""
 
     seq: int
-    at: Moment
-    sentence: str
+    at: Timestamp
+    record: str
 
 
 @dataclass(slots=True)
@@ -130,7 +130,7 @@ def _enumerate(names: list[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
-def _tell_chapter(transition: Transition, began: Moment, at: Moment) -> str:
+def _tell_chapter(transition: Transition, began: Timestamp, at: Timestamp) -> str:
     if transition.source == transition.dest:
         return transition.reason
     opening = _CHAPTERS.get(ServiceState(transition.dest), "")
@@ -138,11 +138,11 @@ def _tell_chapter(transition: Transition, began: Moment, at: Moment) -> str:
 
 
 def _tell_notes(row: Recorded) -> Iterator[Line]:
-    for instance, sentence in row.notes:
+    for instance, record in row.notes:
         if instance != AGENT:
-            yield Line(row.seq, row.at, f"{instance}: {sentence}")
+            yield Line(row.seq, row.at, f"{instance}: {record}")
         else:
-            yield Line(row.seq, row.at, sentence if isinstance(row.event, Ordered) else f"{AGENT}: {sentence}")
+            yield Line(row.seq, row.at, record if isinstance(row.event, Ordered) else f"{AGENT}: {record}")
 
 
 def _tell_lone_resolutions(row: Recorded) -> Iterator[Line]:
@@ -150,8 +150,8 @@ def _tell_lone_resolutions(row: Recorded) -> Iterator[Line]:
     told = {transition.instance for transition in row.transitions}
     for resolution in row.resolutions:
         if resolution.service not in told and not resolution.token.startswith(LISTEN_TOKEN):
-            sentence = f"{resolution.service}: restart {resolution.outcome}: {resolution.reason}"
-            yield Line(row.seq, row.at, sentence)
+            record = f"{resolution.service}: restart {resolution.outcome}: {resolution.reason}"
+            yield Line(row.seq, row.at, record)
 
 
 def _tell_gap(previous: Recorded | None, row: Recorded) -> Iterator[Line]:

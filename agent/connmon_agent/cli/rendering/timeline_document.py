@@ -20,32 +20,32 @@ def timeline_document(rows: Sequence[Recorded], *, outage: OutageRow | None, not
 
     ``note`` says that events of it were removed; None: none were.
     """
-    sentences = _sentences_by_event(rows)
+    records = _records_by_event(rows)
     return {
         "schema": SCHEMA,
         "outage": None if outage is None else outage_document(outage),
-        "events": [_event(row, sentences.get(row.seq, [])) for row in rows],
+        "events": [_event(row, records.get(row.seq, [])) for row in rows],
         "services": [_summary(summary) for summary in summarise(rows)],
         "note": note,
     }
 
 
-def _sentences_by_event(rows: Sequence[Recorded]) -> dict[int, list[str]]:
+def _records_by_event(rows: Sequence[Recorded]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for entry in tell(rows):
         for line in (entry.line, *entry.chapters):
-            found.setdefault(line.seq, []).append(line.sentence)
+            found.setdefault(line.seq, []).append(line.record)
     return found
 
 
-def _event(row: Recorded, sentences: list[str]) -> dict[str, Any]:
+def _event(row: Recorded, records: list[str]) -> dict[str, Any]:
     return {
         "seq": row.seq,
         "at": write_instant(row.at),
         "boot_id": row.boot_id,
         "event": type(row.event).__name__,
         "outage": row.outage,
-        "sentences": sentences,
+        "sentences": records,
         "transitions": [_transition(transition) for transition in row.transitions],
         "restarts": [
             {"service": effect.service, "token": effect.token, "again": effect.again, "reason": effect.reason}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
-from ...core.facts import advise
+from ...explain.facts import advise
 from ...store.records import OutageRow, Recorded
 from ..wording import count_of, say_date, say_date_and_time, say_duration, say_time, wrap
 from .stories import Entry, Line, tell
@@ -49,8 +49,8 @@ def _facts(outage: OutageRow, zone: tzinfo | None) -> Iterator[tuple[str, str]]:
     if outage.back is not None and not outage.by_operator:
         dark = say_duration(outage.back.steady - outage.started.steady)
         yield "Link", f"back at {say_time(outage.back.wall, zone=zone)}, after {dark}"
-    if outage.blind >= 1:
-        yield "Gap", f"monitoring gap of {say_duration(outage.blind)}, not counted"
+    if outage.monitoring_gap >= 1:
+        yield "Gap", f"monitoring gap of {say_duration(outage.monitoring_gap)}, not counted"
     if outage.relapses:
         yield "Relapses", str(outage.relapses)
     yield "Restarts", str(outage.restarts)
@@ -81,7 +81,7 @@ def _entry(entry: Entry, width: int, zone: tzinfo | None) -> Iterator[str]:
 def _line(line: Line, width: int, zone: tzinfo | None, *, depth: int) -> list[str]:
     margin = " " * (depth * _CLOCK)
     clock = f"{say_time(line.at.wall, zone=zone)}  "
-    return wrap(line.sentence, width=width, indent=margin + " " * _CLOCK, first=margin + clock)
+    return wrap(line.record, width=width, indent=margin + " " * _CLOCK, first=margin + clock)
 
 
 def _foot(rows: Sequence[Recorded], width: int) -> Iterator[str]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from ...message_catalog import event_number
-from ..sentences import Sentence
+from ..log_records import LogRecord
 
 SOURCE = "connmon-agent"
 LONGEST = 30_000  # characters of an entry; Windows takes 31,839
@@ -31,15 +31,15 @@ class EventLogSink:
         self._open = open_log
         self._log: Entries | None = None
 
-    def write(self, sentence: Sentence) -> None:
+    def write(self, record: LogRecord) -> None:
         """Write an entry. A log that takes none must not end the agent, and the log files have the line, too."""
-        if sentence.mark is None and sentence.level not in SERIOUS:
+        if record.mark is None and record.level not in SERIOUS:
             return
         with suppress(OSError):
             if self._log is None:
                 self._log = self._open()
-            number = event_number(None if sentence.mark is None else sentence.mark.kind)
-            self._log.write(TYPES[sentence.level], number, text_of(sentence))
+            number = event_number(None if record.mark is None else record.mark.kind)
+            self._log.write(TYPES[record.level], number, text_of(record))
 
     def close(self) -> None:
         """Let go of the log; a later ``write`` opens it again."""
@@ -48,11 +48,11 @@ class EventLogSink:
             self._log = None
 
 
-def text_of(sentence: Sentence) -> str:
+def text_of(record: LogRecord) -> str:
     """What the entry says: the line, the traceback of an internal error, and the event for `connmon-agent explain`."""
-    lines = [f"{sentence.about}: {sentence.text}", sentence.detail]
-    if sentence.mark is not None and sentence.mark.seq is not None:
-        lines.append(f"connmon-agent explain {sentence.mark.seq}")
+    lines = [f"{record.about}: {record.text}", record.detail]
+    if record.mark is not None and record.mark.seq is not None:
+        lines.append(f"connmon-agent explain {record.mark.seq}")
     return "\r\n".join(filter(None, "\n".join(lines).split("\n")))[:LONGEST]
 
 

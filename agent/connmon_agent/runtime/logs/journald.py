@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ...message_catalog import message_id
-from ..sentences import Mark, Sentence
+from ..log_records import LogRecord, Mark
 
 SOCKET = Path("/run/systemd/journal/socket")
 IDENTIFIER = "connmon-agent"
@@ -39,20 +39,20 @@ def is_journal(stream: TextIO | None, environment: Mapping[str, str]) -> bool:
         return False
 
 
-def fields_of(sentence: Sentence) -> list[tuple[str, str]]:
+def fields_of(record: LogRecord) -> list[tuple[str, str]]:
     """The fields of a sentence's entry. A name may come several times."""
-    mark = sentence.mark
+    mark = record.mark
     fields = [
-        ("MESSAGE", f"{sentence.about}: {sentence.text}"),
-        ("PRIORITY", str(PRIORITIES[sentence.level])),
+        ("MESSAGE", f"{record.about}: {record.text}"),
+        ("PRIORITY", str(PRIORITIES[record.level])),
         ("SYSLOG_IDENTIFIER", IDENTIFIER),
-        ("CONNMON_AREA", sentence.part),
-        ("CONNMON_WALL", f"{sentence.at.wall:.6f}"),
+        ("CONNMON_AREA", record.part),
+        ("CONNMON_WALL", f"{record.at.wall:.6f}"),
     ]
-    if sentence.part != sentence.about and sentence.about not in ("agent", "link", "cluster"):
-        fields.append(("CONNMON_SERVICE", sentence.about))
-    if sentence.detail:
-        fields.append(("CONNMON_TRACEBACK", sentence.detail))
+    if record.part != record.about and record.about not in ("agent", "link", "cluster"):
+        fields.append(("CONNMON_SERVICE", record.about))
+    if record.detail:
+        fields.append(("CONNMON_TRACEBACK", record.detail))
     return fields + (list(_fields_of_mark(mark)) if mark else [])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from ...core.sightings import LogLoss
+from ...core.observations import LogLoss
 from ...errors import StoreError
 from ...ports import Clock
 from ...texts import make_safe

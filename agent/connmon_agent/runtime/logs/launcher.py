@@ -38,8 +38,8 @@ class LauncherLog:
     def __call__(self, text: str) -> None:
         """Append ``text`` in one line, without credentials, with the time and the launcher's process id."""
         with suppress(OSError, ValueError):
-            moment = in_zone(self._now())
-            line = f"{moment:%Y-%m-%d %H:%M:%S} launcher[{self._pid}]: {make_safe(text)}\n".encode()
+            timestamp = in_zone(self._now())
+            line = f"{timestamp:%Y-%m-%d %H:%M:%S} launcher[{self._pid}]: {make_safe(text)}\n".encode()
             make_folder(self.path.parent, PUBLIC_FOLDER)
             refuse_special(self.path)
             self._make_room(len(line))

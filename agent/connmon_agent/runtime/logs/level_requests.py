@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
-from ...core.moments import Moment
+from ...core.timestamps import Timestamp
 from ...errors import ConnmonError
-from ..sentences import AREAS, Sentence
+from ..log_records import AREAS, LogRecord
 from .levels import LEVELS, LONGEST, USUAL, Levels
 
 LOG_LEVEL = "log-level"  # the order's name
@@ -23,7 +23,7 @@ LOG_LEVEL = "log-level"  # the order's name
 class LevelRequests:
     """Answers them; what is changed is logged with who did it."""
 
-    def __init__(self, levels: Levels, *, now: Callable[[], Moment], say: Callable[[Sentence], None]) -> None:
+    def __init__(self, levels: Levels, *, now: Callable[[], Timestamp], say: Callable[[LogRecord], None]) -> None:
         self._levels = levels
         self._now = now
         self._say = say
@@ -41,8 +41,8 @@ class LevelRequests:
         areas = [asdict(one) for one in self._levels.show(now.steady)]
         return {"configured": self._levels.configured, "areas": areas}
 
-    def _tell(self, now: Moment, text: str) -> None:
-        self._say(Sentence(now, "info", "agent", text))
+    def _tell(self, now: Timestamp, text: str) -> None:
+        self._say(LogRecord(now, "info", "agent", text))
 
 
 def _read_levels(given: object) -> dict[str, str]:

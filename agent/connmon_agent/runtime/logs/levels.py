@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..sentences import AREAS
+from ..log_records import AREAS
 
 LEVELS = ("debug", "info", "warning", "error")
 LONGEST = 24 * 3600.0  # seconds for which an area may have a level of its own

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import time
 
-from ...core.moments import Moment
+from ...core.timestamps import Timestamp
 from ...errors import ConnmonError
 from ...files import refuse_special
 from ...private_files import PUBLIC_FOLDER, make_folder
 from ...settings import MEGABYTE, LoggingSettings
 from ...threads import DaemonExecutor
-from ..sentences import Sentence
+from ..log_records import LogRecord
 from .disk import Disk, LocalDisk
 from .event_log import make_sink
 from .files import LogFile, StartLog
@@ -82,26 +82,26 @@ class Log:
         self._waiting: deque[Future[None]] = deque()
         self._dropped = 0
 
-    def __call__(self, sentence: Sentence) -> None:
-        if self.levels.wants(sentence.part, sentence.level, sentence.at.steady):
-            self._write_all(self._throttle.admit(sentence))
+    def __call__(self, record: LogRecord) -> None:
+        if self.levels.wants(record.part, record.level, record.at.steady):
+            self._write_all(self._throttle.admit(record))
 
     @property
     def loss(self) -> Loss:
         """The lines that were dropped since the start."""
         return self._losses.read()
 
-    def settle(self, now: Moment) -> None:
+    def settle(self, now: Timestamp) -> None:
         """Write what was held back to be counted, where its time is over. Call it every few seconds."""
         self._write_all(self._throttle.settle(now))
 
-    def _write_all(self, sentences: Iterable[Sentence]) -> None:
-        for sentence in sentences:
-            self._write(clean(sentence))
+    def _write_all(self, records: Iterable[LogRecord]) -> None:
+        for record in records:
+            self._write(clean(record))
 
-    def _write(self, sentence: Sentence) -> None:
+    def _write(self, record: LogRecord) -> None:
         if self._thread is None:
-            _write(self._outlet, sentence)
+            _write(self._outlet, record)
             return
         while self._waiting and self._waiting[0].done():
             error = self._waiting.popleft().exception()
@@ -112,11 +112,9 @@ class Log:
             self._losses.add("the terminal, the journal or the disk accepts no writes")
             return
         if self._dropped:
-            sentence = append(
-                sentence, f"{self._dropped} earlier lines were dropped because the log could not be written"
-            )
+            record = append(record, f"{self._dropped} earlier lines were dropped because the log could not be written")
             self._dropped = 0
-        self._waiting.append(self._thread.submit(_write, self._outlet, sentence))
+        self._waiting.append(self._thread.submit(_write, self._outlet, record))
 
     def prepare(self, settings: LoggingSettings) -> Outlet:
         """Open what ``settings`` name, for ``turning_to``. Raises ConnmonError when the folder cannot be written."""
@@ -175,9 +173,9 @@ class Log:
             self._waiting.append(self._thread.submit(_close, outlet))
 
 
-def _write(outlet: Outlet, sentence: Sentence) -> None:
+def _write(outlet: Outlet, record: LogRecord) -> None:
     for sink in outlet.sinks:
-        sink.write(sentence)
+        sink.write(record)
 
 
 def _close(outlet: Outlet) -> None:

@@ -1,0 +1,1 @@
+"""Decisions on the local ports: which service gets which one."""

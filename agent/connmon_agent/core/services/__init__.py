@@ -1,0 +1,1 @@
+"""Decisions on the services: whether, when and how often one is restarted."""
