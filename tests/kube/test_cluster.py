@@ -332,7 +332,7 @@ FAULTS = [
     pytest.param(Answer(504), "server-error", Outcome.UNKNOWN, id="504"),
     pytest.param(Hang(), "timeout", Outcome.UNKNOWN, id="it hangs"),
     pytest.param(Hang(processed=True), "timeout", Outcome.UNKNOWN, id="it acts and hangs"),
-    pytest.param(Drip(0.01), "timeout", Outcome.UNKNOWN, id="it drips"),
+    pytest.param(Drip(0.1), "timeout", Outcome.UNKNOWN, id="it drips"),
     pytest.param(Reset(), "unreachable", Outcome.UNKNOWN, id="it breaks off"),
     pytest.param(Reset(processed=True), "unreachable", Outcome.UNKNOWN, id="it acts and breaks off"),
     pytest.param(LateDelivery(0.01), "unreachable", Outcome.UNKNOWN, id="it breaks off and acts later"),
@@ -534,7 +534,7 @@ def test_the_api_server_comes_back(tmp_path: Path) -> None:
     assert isinstance(after, Observation)
 
 
-@pytest.mark.parametrize("fault", [Hang(), Drip(0.01)], ids=["hanging", "dripping"])
+@pytest.mark.parametrize("fault", [Hang(), Drip(0.1)], ids=["hanging", "dripping"])
 def test_more_bad_answers_than_threads_hold_nothing_up(tmp_path: Path, fault: Fault) -> None:
     async def scenario() -> tuple[list[Observation | Unobserved], Observation | Unobserved]:
         api = cluster_with_web()
