@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .redaction import redact
-from .texts import make_printable, shorten
+from .texts import end_sentence, make_printable, shorten
 
 
 class ConnmonError(Exception):
@@ -40,7 +40,7 @@ class ConnmonError(Exception):
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        return f"{self.message}. {self.hint}" if self.hint else self.message
+        return f"{end_sentence(self.message)} {self.hint}" if self.hint else self.message
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.fakes.statefiles import load_dump
 
 from connmon_agent.cli import connmon_agent
 
@@ -23,7 +24,7 @@ REMOVED = "were removed (journal.keep, journal.max_size)."
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TZ", "UTC")
     with closing(sqlite3.connect(tmp_path / "connmon.db", isolation_level=None)) as connection:
-        connection.executescript(DUMP.read_text(encoding="utf-8"))
+        load_dump(connection, DUMP)
     return tmp_path
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
-from tests.fakes.statefiles import opened
+from tests.fakes.statefiles import load_dump, opened
 
 from connmon_agent.cli import connmon_agent
 from connmon_agent.core.events import Inspected, Ordered, TimerDue
@@ -39,7 +39,7 @@ DUMP = Path(__file__).parents[1] / "store/memory-of-schema-5.sql"
 def memory(tmp_path: Path) -> Path:
     path = tmp_path / "connmon.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.executescript(DUMP.read_text(encoding="utf-8"))
+        load_dump(connection, DUMP)
     return path
 
 

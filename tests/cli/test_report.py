@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from tests.fakes.hard_days import live_through_a_hard_day
-from tests.fakes.statefiles import is_root, with_reading_rights_only
+from tests.fakes.statefiles import is_root, load_dump, with_reading_rights_only
 
 from connmon_agent.cli import connmon_agent
 from connmon_agent.store import DATABASE_FILE
@@ -170,7 +170,7 @@ def test_neither_the_engine_nor_what_one_format_alone_needs_is_imported(day: Pat
 @pytest.mark.parametrize("dump", sorted(STORE.glob("memory-of-schema-*.sql")), ids=lambda path: path.stem)
 def test_files_of_older_agents_and_of_removed_events_are_reported_on(dump: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)) as connection:
-        connection.executescript(dump.read_text(encoding="utf-8"))
+        load_dump(connection, dump)
     document = json.loads(report(tmp_path, "--since", "2026-01-01", "--format", "json", "--time-zone", "UTC").stdout)
     make_validator().validate(document)
     summary, period = document["summary"], document["period"]
@@ -182,7 +182,7 @@ def test_files_of_older_agents_and_of_removed_events_are_reported_on(dump: Path,
 
 def test_events_that_were_removed_are_a_gap_and_the_default_begins_after_them(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)) as connection:
-        connection.executescript((STORE / "memory-of-schema-6.sql").read_text(encoding="utf-8"))
+        load_dump(connection, STORE / "memory-of-schema-6.sql")
     document = json.loads(report(tmp_path, "--format", "json").stdout)
     first = document["proof"]["first_event"]
     assert first["seq"] == 41, "40 is kept only as the end of the chain"
@@ -194,7 +194,7 @@ def test_events_that_were_removed_are_a_gap_and_the_default_begins_after_them(tm
 def test_the_period_that_it_shows_means_the_same_events_again(dump: Path, tmp_path: Path) -> None:
     """Clocks tell fractions of a microsecond, the report does not."""
     with closing(sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)) as connection:
-        connection.executescript(dump.read_text(encoding="utf-8"))
+        load_dump(connection, dump)
     first = json.loads(report(tmp_path, "--format", "json").stdout)
     span = ("--since", first["period"]["since"], "--until", first["period"]["until"])
     second = json.loads(report(tmp_path, "--format", "json", *span).stdout)

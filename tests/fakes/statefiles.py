@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import traceback
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from connmon_agent.core.world import Intent, Outage, Service, ServiceState, Worl
 from connmon_agent.private_files import admit
 from connmon_agent.store.journal import SqliteJournal
 
+_FRACTION = re.compile(r"-?\d+\.\d+(?:e[-+]\d+)?")
 BOOT_ID = "6b4a0a2e-0f1f-4f3c-9f0e-5a6f1d2c3b4a"
 WALL = 1_790_000_000.0  # 2026-09-21 14:13:20 UTC
 SOMEBODY_ELSE = 65534  # nobody, on every Linux
@@ -122,3 +124,21 @@ def with_reading_rights_only(directory: Path, work: Callable[[], None]) -> int:
     finally:
         for file, mode in modes.items():
             file.chmod(mode)
+
+
+def load_dump(connection: sqlite3.Connection, dump: Path) -> None:
+    """Run what ``sqlite3 connmon.db .dump`` printed.
+
+    Its fractions are read by Python: SQLite without ``long double``, as on Windows, misses the last place of some, and
+    then no hash fits any more.
+    """
+    connection.create_function("exact", 1, float, deterministic=True)
+    lines = dump.read_text(encoding="utf-8").split("\n")
+    connection.executescript("\n".join(_with_exact_fractions(line) for line in lines))
+
+
+def _with_exact_fractions(line: str) -> str:
+    if not line.startswith("INSERT INTO"):
+        return line
+    parts = re.split(r"('(?:[^']|'')*')", line)  # what is quoted is no number
+    return "".join(part if part.startswith("'") else _FRACTION.sub(r"exact('\g<0>')", part) for part in parts)

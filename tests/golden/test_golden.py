@@ -133,6 +133,7 @@ def service_of(day: Path, snapshot: Snapshot, name: str, charts: Charts) -> str:
     return render_service(explain_service(world, charts, now, name=name, seen=seen), snapshot)
 
 
+@pytest.mark.linux_alone(reason="its paths are written as Unix writes them")
 def test_status(day: Path, tmp_path: Path) -> None:
     shown = [f"# {title}\n{render_status(snapshot, zone=UTC)}" for title, snapshot in snapshots(day)]
     calm = next(snapshot for _, snapshot in snapshots(day))
@@ -256,6 +257,7 @@ def test_charts(tmp_path: Path) -> None:
     compare("chart", [run(tmp_path, "chart"), run(tmp_path, "chart", "nowhere")])
 
 
+@pytest.mark.linux_alone(reason="its paths are written as Unix writes them")
 def test_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONNMON_CONFIG", str(ROOT / "config" / "connmon.yaml"))
     shown = [

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.mornings import at
-from tests.fakes.statefiles import in_child, opened
+from tests.fakes.statefiles import in_child, load_dump, opened
 
 from connmon_agent.cli.decisions import verify_journal
 from connmon_agent.core.timestamps import Timestamp
@@ -29,7 +29,7 @@ DUMP = Path(__file__).with_name("memory-of-schema-1.sql")
 def old_memory(tmp_path: Path) -> Path:
     path = tmp_path / "connmon.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.executescript(DUMP.read_text(encoding="utf-8"))
+        load_dump(connection, DUMP)
     return path
 
 
@@ -65,7 +65,7 @@ def test_a_writer_migrates_and_loses_nothing(old_memory: Path) -> None:
 def test_the_file_of_an_old_agent_can_get_shorter_from_its_first_opening_on(tmp_path: Path, schema: int) -> None:
     path = tmp_path / "connmon.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.executescript(DUMP.with_name(f"memory-of-schema-{schema}.sql").read_text(encoding="utf-8"))
+        load_dump(connection, DUMP.with_name(f"memory-of-schema-{schema}.sql"))
         assert connection.execute("PRAGMA auto_vacuum").fetchone() == (0,)
     with Reader(path) as reader:
         before = list(reader.recorded())
@@ -85,7 +85,7 @@ def test_the_file_of_an_old_agent_can_get_shorter_from_its_first_opening_on(tmp_
 def test_killed_at_any_statement_of_its_first_opening_an_old_file_opens(tmp_path: Path) -> None:
     made = tmp_path / "connmon.db"
     with closing(sqlite3.connect(made, isolation_level=None)) as connection:
-        connection.executescript(DUMP.with_name("memory-of-schema-5.sql").read_text(encoding="utf-8"))
+        load_dump(connection, DUMP.with_name("memory-of-schema-5.sql"))
     content = made.read_bytes()
     statements: list[str] = []
     with opened(made, trace=statements.append):
@@ -128,7 +128,7 @@ def test_a_long_file_of_an_old_agent_is_not_rewritten_while_the_start_waits(
 def test_a_journal_that_was_cut_is_verified_from_where_it_begins(tmp_path: Path) -> None:
     path = tmp_path / "connmon.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.executescript(DUMP.with_name("memory-of-schema-6.sql").read_text(encoding="utf-8"))
+        load_dump(connection, DUMP.with_name("memory-of-schema-6.sql"))
     with Reader(path) as reader:
         assert [mark.seq for mark in reader.segments().marks] == [40, 60]
         assert verify_journal(reader).events == 35

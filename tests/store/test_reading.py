@@ -232,7 +232,7 @@ def test_reading_does_not_load_what_only_the_writer_needs() -> None:
         f"import sys; sys.path.insert(0, {str(source)!r}); import connmon_agent.store.reading;"
         "print(sorted({'sqlite_utils', 'transitions', 'kubernetes', 'tempfile', 'asyncio'} & set(sys.modules)))"
     )
-    answer = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    answer = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
 
 
