@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.docs.configuration import list_sections
 
-from connmon_agent.core.plan import ForwardPlan, Kind, Reclaim, When
+from connmon_agent.core.plan import AfterGap, ForwardPlan, Kind, Reclaim, When
 from connmon_agent.errors import ConfigurationError
 from connmon_agent.loading.configuration import BUILT_IN, load_settings
 from connmon_agent.loading.defaults import (
@@ -326,3 +326,15 @@ def test_the_shipped_file_names_the_default_that_it_holds() -> None:
     found = line.findall(SHIPPED.read_text(encoding="utf-8"))
     assert len(found) > 40
     assert [one for one in found if one[1] != one[2]] == []
+
+
+def test_a_key_is_read_by_its_former_name_with_a_warning(tmp_path: Path) -> None:
+    settings = load(tmp_path / "connmon.yaml", "link: {after_blind: restart}")
+    assert settings.plan.link.after_gap is AfterGap.RESTART
+    (warning,) = settings.warnings
+    assert (warning.line, warning.key, warning.message) == (1, "link.after_blind", "is called after_gap now")
+
+
+def test_a_key_under_both_of_its_names_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="link.after_blind: unknown key"):
+        load(tmp_path / "connmon.yaml", "link: {after_blind: restart, after_gap: check}")
