@@ -336,5 +336,5 @@ def test_a_key_is_read_by_its_former_name_with_a_warning(tmp_path: Path) -> None
 
 
 def test_a_key_under_both_of_its_names_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="link.after_blind: unknown key"):
+    with pytest.raises(ConfigurationError, match=r"link\.after_blind: unknown key"):
         load(tmp_path / "connmon.yaml", "link: {after_blind: restart, after_gap: check}")
