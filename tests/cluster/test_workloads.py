@@ -86,7 +86,7 @@ def test_a_rollout_that_stands_still_is_restarted_and_given_up_with_its_pods_rea
         ("accompanied", "(exit code 3: no settings)"),
     ):
         assert told[name].startswith("GAVE_UP") and words in told[name], told[name]
-        assert told[name].endswith("the old pod still serves"), told[name]
+        assert told[name].endswith("the old pod is still serving"), told[name]
     assert "sidecar proxy: " in told["accompanied"]
     agent.until_said("gated: WAITING -> UNKNOWN", "scheduling gate example.com/hold")
 
@@ -149,7 +149,7 @@ def test_what_cannot_be_restarted_is_left_alone_with_the_reason(
     reasons = {name: one["reason"] for name, one in agent.services().items()}
     assert "paused" in reasons["paused"]
     assert "scaled to 0" in reasons["resting"]
-    assert f"there is no Deployment absent in the namespace {namespace.name}" in reasons["absent"]
+    assert f"no Deployment absent in the namespace {namespace.name}" in reasons["absent"]
     assert namespace.restarts_since(before) == {"paused": 0, "resting": 0, "well": 1}
 
 

@@ -107,7 +107,7 @@ def test_what_stands_in_its_way_is_said_before_anything_is_written(machine: Mach
     assert (without.code, "no configuration file" in without.errors) == (1, True)
     machine.write("/root/mine.yaml", CONFIG)
     at_home = machine.ask("connmon-agent --config /root/mine.yaml service install")
-    assert (at_home.code, "/root, which services do not see" in at_home.errors) == (1, True)
+    assert (at_home.code, "in /root, which is hidden from services" in at_home.errors) == (1, True)
     machine.write("/etc/connmon-agent/connmon.yaml", CONFIG)
     somebody = machine.ask(
         "setpriv --reset-env --reuid=nobody --regid=nogroup --clear-groups connmon-agent service install"
