@@ -39,9 +39,9 @@ class Counters(Struct, frozen=True, rename=stored_name):
     """What the events make: it is written with each commit that changes it.
 
     ``outages`` by the cause that each had when it began, ``restarts`` by service and outcome, ``monitoring_gap``
-    seconds. These
-    go back to the file's beginning. ``seconds`` by link state were counted from ``since`` on (Unix seconds), up to
-    ``until`` (steady seconds; None: nothing was counted yet). ``boot`` names the boot in which that was written.
+    seconds. These go back to the file's beginning. ``seconds`` by link state were counted from ``since`` on (Unix
+    seconds), up to ``until`` (steady seconds; None: nothing was counted yet). ``boot`` names the boot in which that was
+    written.
     """
 
     outages: Mapping[str, int] = field(default_factory=dict)

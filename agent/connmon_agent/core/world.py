@@ -96,9 +96,8 @@ class Outage(Struct, frozen=True, rename=stored_name):
     """The current or the last outage.
 
     ``cause`` is one of core.link.causes.Cause, or ``ordered``; ``detail`` is the evidence for it in words. ``back`` is
-    when
-    the link returned (None: it has not), ``ended`` when
-    every service was settled (None: not yet). ``services`` are the ones to recover (None: all).
+    when the link returned (None: it has not), ``ended`` when every service was settled (None: not yet). ``services``
+    are the ones to recover (None: all).
     """
 
     id: int

@@ -33,9 +33,8 @@ _TEMPLATE_HASH = "controller-revision-hash"  # a label of the pods of StatefulSe
 
 @dataclass(frozen=True, slots=True)
 class PodsSeen:
-    """What the pods of one workload show; the fields are those of Observation, and ``delay`` tells what the first
-    pod is
-    doing that is not ready, and with which nothing is wrong: "web-7d9: ContainerCreating" (None: there is none).
+    """What the pods of one workload show; the fields are those of Observation, and ``delay`` tells what the first pod
+    is doing that is not ready, and with which nothing is wrong: "web-7d9: ContainerCreating" (None: there is none).
 
     ``placeless``: what stalls the rollout is that no node has room. ``beginning``: a pod of the current template is
     starting for the first time.

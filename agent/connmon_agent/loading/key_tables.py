@@ -23,8 +23,7 @@ class Key(NamedTuple):
     ``help`` is Markdown on one line. ``default`` NO_DEFAULT: that of the settings which the table is made with, where
     they have a field of this name, else none; ``usual`` then says in words what holds. ``limits`` adds to those of the
     type what holds between keys, ``source`` says where the default comes from. A ``needed`` key must be written.
-    ``formerly``: its name
-    in older files, which is read with a warning; empty: it always had this one.
+    ``formerly``: its name in older files, which is read with a warning; empty: it always had this one.
     """
 
     name: str

@@ -1,9 +1,8 @@
 """Connections to the backend that are opened before a client needs them, so that it need not wait for them.
 
 None is made before somebody used the port, and none is kept for longer than a minute after that. A pooled connection is
-only given
-to a client when it is known to work: its pod is still a backend, the other side has not ended it, and, where that was
-not seen just now, it answers.
+only given to a client when it is known to work: its pod is still a backend, the other side has not ended it, and, where
+that was not seen just now, it answers.
 """
 
 from __future__ import annotations

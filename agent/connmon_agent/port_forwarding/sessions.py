@@ -51,8 +51,7 @@ async def lead(session: Session, host: Host, counters: TrafficCounters, *, patie
     """Lead one client to a backend and stay until the end. ``patience`` (seconds) is how long it waits for one.
 
     The socket is closed at the end: reset where the client did not get everything. Raises NoConnection: it got no
-    backend, or
-    lost it.
+    backend, or lost it.
     """
     set_options(session.local)
     try:

@@ -68,8 +68,7 @@ class LatestRound:
 
     ``loss`` is the share of unanswered probes (0 to 1) and ``latency_ms`` the mean of the answered ones (None: none).
     ``measured_quality`` is the quality over the window that ended with it (None: too little was seen), ``usage`` what
-    the rounds
-    took on the line (None: not known).
+    the rounds took on the line (None: not known).
     """
 
     at: Timestamp
@@ -84,12 +83,11 @@ class LatestRound:
 class OutageRow:
     """One outage of the history.
 
-    ``duration`` is seconds from start to ``ended`` (to ``back`` where it has not ended; None: still dark);
-    ``cause`` is its name (core.link.causes.Cause, or ``ordered``), ``detail`` the evidence in words (empty: an older
-    agent
-    wrote it, and the cause is in words); ``restarts`` counts the restarts applied; ``result`` says how it ended:
-    ``recovered``, ``gave up: a, b; left alone: c``, ``overtaken by outage 4``, ``recovering`` or
-    ``offline``. ``monitoring_gap`` is seconds of it in which nobody watched, which no duration counts.
+    ``duration`` is seconds from start to ``ended`` (to ``back`` where it has not ended; None: still dark); ``cause`` is
+    its name (core.link.causes.Cause, or ``ordered``), ``detail`` the evidence in words (empty: an older agent wrote it,
+    and the cause is in words); ``restarts`` counts the restarts applied; ``result`` says how it ended: ``recovered``,
+    ``gave up: a, b; skipped: c``, ``overtaken by outage 4``, ``recovering`` or ``offline``. ``monitoring_gap`` is
+    seconds of it in which nobody watched, which no duration counts.
     """
 
     id: int

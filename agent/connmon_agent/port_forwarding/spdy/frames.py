@@ -1,8 +1,7 @@
 """The frames of SPDY/3.1, written and read. No socket, no clock.
 
 Format: https://www.chromium.org/port_forwarding/spdy/spdy-protocol/spdy-protocol-draft3-1 (2.2, 2.6). Kubernetes speaks
-it by
-moby/spdystream, which does without flow control: it neither keeps windows nor sends updates of them.
+it by moby/spdystream, which does without flow control: it neither keeps windows nor sends updates of them.
 """
 
 from __future__ import annotations
