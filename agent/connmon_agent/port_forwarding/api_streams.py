@@ -50,7 +50,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(slots=True)
-class _Way:
+class _Endpoint:
     """How to reach the API server by one access. ``session``: the last TLS session, which spares the next its
     certificates; None: there was none.
     """
@@ -95,7 +95,7 @@ class ApiStreams:
         self._environment = os.environ if environment is None else environment
         self._buffers = Buffers()
         self._lock = asyncio.Lock()
-        self._way: _Way | None = None
+        self._endpoint: _Endpoint | None = None
         self._fresh_until = 0.0
         self._without_spdy: dict[str, float] = {}  # until when, by the server's address
         self._speaks_spdy: set[str] = set()  # addresses of servers that have answered in it
@@ -107,7 +107,7 @@ class ApiStreams:
         connect timeout). Raises ClusterError; the kind of a refusal is that of its status.
         """
         limit = self.connect_timeout if timeout is None else min(timeout, self.connect_timeout)
-        return await self._try(lambda way: self._upgrade(way, target, protocol, limit))
+        return await self._try(lambda endpoint: self._upgrade(endpoint, target, protocol, limit))
 
     async def tunnel(self, target: str, *, protocol: str, timeout: float) -> SpdyConnection | None:
         """A SPDY connection to ``target`` (a path) for ``protocol``, within ``timeout`` seconds. None: the server, or a
@@ -115,11 +115,11 @@ class ApiStreams:
         """
         now = asyncio.get_running_loop().time
 
-        async def ask(way: _Way) -> SpdyConnection | None:
-            if self._without_spdy.get(way.access.server, 0.0) > now():
+        async def ask(endpoint: _Endpoint) -> SpdyConnection | None:
+            if self._without_spdy.get(endpoint.access.server, 0.0) > now():
                 return None
-            self._without_spdy.pop(way.access.server, None)
-            return await self._upgrade_to_spdy(way, target, protocol, min(timeout, self.connect_timeout))
+            self._without_spdy.pop(endpoint.access.server, None)
+            return await self._upgrade_to_spdy(endpoint, target, protocol, min(timeout, self.connect_timeout))
 
         return await self._try(ask)
 
@@ -128,21 +128,21 @@ class ApiStreams:
         """The IP address at which the API server was last reached, where that is certainly its own: TLS has verified
         it, or it is on this machine. None: nothing is certain, or a proxy is in between.
         """
-        return None if self._way is None else self._way.verified_address
+        return None if self._endpoint is None else self._endpoint.verified_address
 
     def do_without_spdy(self) -> None:
         """A WebSocket was opened where SPDY was not taken: ask this server for no more SPDY for a while."""
-        if self._way is not None:
+        if self._endpoint is not None:
             until = asyncio.get_running_loop().time() + WITHOUT_SPDY
-            self._without_spdy.setdefault(self._way.access.server, until)
+            self._without_spdy.setdefault(self._endpoint.access.server, until)
 
     async def fetch(self, request: ApiRequest, *, timeout: float) -> Json:
         """The object in the answer, complete within ``timeout`` seconds. Raises ClusterError."""
 
-        async def ask(way: _Way) -> Json:
-            async with self._ask(way, request) as (head, download):
-                body = await _in_time(_read_all(download, way.access.server), timeout, way.access.server)
-            return _read(way, request, head, body)
+        async def ask(endpoint: _Endpoint) -> Json:
+            async with self._ask(endpoint, request) as (head, download):
+                body = await _in_time(_read_all(download, endpoint.access.server), timeout, endpoint.access.server)
+            return _read(endpoint, request, head, body)
 
         return await self._try(ask)
 
@@ -152,12 +152,12 @@ class ApiStreams:
         Raises ClusterError, too when nothing comes for ``quiet`` seconds: a half-open connection keeps silent for ever.
         """
         with self._attempt():
-            way = await self._ready()
-            async with self._ask(way, request) as (head, download):
-                server = way.access.server
+            endpoint = await self._ready()
+            async with self._ask(endpoint, request) as (head, download):
+                server = endpoint.access.server
                 if head.status != 200:
                     body = await _in_time(_read_all(download, server), self.connect_timeout, server)
-                    _read(way, request, head, body)
+                    _read(endpoint, request, head, body)
                 self._backoff.succeed()
                 async for event in _read_events(download, quiet, server):
                     yield event
@@ -171,7 +171,7 @@ class ApiStreams:
         try:
             yield
         except ClusterError as broken:
-            certificate = None if self._way is None else self._way.access.certificate
+            certificate = None if self._endpoint is None else self._endpoint.access.certificate
             error = blame_certificate(broken, certificate, time.time())
             if error.kind in OF_THE_SERVER:
                 self._backoff.fail(error)
@@ -181,56 +181,58 @@ class ApiStreams:
                 raise error from broken
             raise
 
-    async def _try(self, attempt: Callable[[_Way], Awaitable[_T]]) -> _T:
+    async def _try(self, attempt: Callable[[_Endpoint], Awaitable[_T]]) -> _T:
         """``attempt`` once, and again where the server refused credentials that have changed since."""
         with self._attempt():
             result = await self._try_twice(attempt)
             self._backoff.succeed()
             return result
 
-    async def _try_twice(self, attempt: Callable[[_Way], Awaitable[_T]]) -> _T:
-        way = await self._ready()
+    async def _try_twice(self, attempt: Callable[[_Endpoint], Awaitable[_T]]) -> _T:
+        endpoint = await self._ready()
         try:
-            return await attempt(way)
+            return await attempt(endpoint)
         except ClusterError as error:
             if error.kind not in ("unauthorized", "credentials"):
                 raise
-            renewed = await self._ready(refused=way.access)
-            if renewed is way:
+            renewed = await self._ready(refused=endpoint.access)
+            if renewed is endpoint:
                 raise
         return await attempt(renewed)
 
-    async def _ready(self, *, refused: Access | None = None) -> _Way:
+    async def _ready(self, *, refused: Access | None = None) -> _Endpoint:
         now = asyncio.get_running_loop().time
         async with self._lock:
-            if self._way is not None and refused is None and now() < self._fresh_until:
-                return self._way
+            if self._endpoint is not None and refused is None and now() < self._fresh_until:
+                return self._endpoint
             access = await self._calls.access(refused=refused)
-            if self._way is None or self._way.access != access:
+            if self._endpoint is None or self._endpoint.access != access:
                 tls = access.server.startswith("https:")
                 context = await asyncio.to_thread(build_context, access, self._temp_dir) if tls else None
-                self._way = _Way(access, context, choose_proxy(access, self._environment))
+                self._endpoint = _Endpoint(access, context, choose_proxy(access, self._environment))
             self._fresh_until = now() + FRESH
-            return self._way
+            return self._endpoint
 
-    async def _upgrade(self, way: _Way, target: str, protocol: str, timeout: float) -> ApiSocket:
-        server, path = way.access.server, way.server.path.rstrip("/") + target
-        exchange = _prepare(way, "GET", path, upgrade_fields(way.server.netloc, protocol, way.headers))
-        async with self._asking(way, exchange, timeout) as (wire, head, download):
+    async def _upgrade(self, endpoint: _Endpoint, target: str, protocol: str, timeout: float) -> ApiSocket:
+        server, path = endpoint.access.server, endpoint.server.path.rstrip("/") + target
+        exchange = _prepare(endpoint, "GET", path, upgrade_fields(endpoint.server.netloc, protocol, endpoint.headers))
+        async with self._asking(endpoint, exchange, timeout) as (wire, head, download):
             if head.status != 101:
                 body = await _read_all(download, server)
                 if head.status == 400 and _UPGRADE_REQUIRED in body:
                     raise _explain_lost_upgrade(server)
-                _read(way, get(target.partition("?")[0], None), head, body)
+                _read(endpoint, get(target.partition("?")[0], None), head, body)
             if head.status != 101 or head.fields.get("sec-websocket-protocol") != protocol:
                 raise ClusterError("protocol", f"{server} does not speak {protocol}", delivered=False)
             return ApiSocket(wire, server, download.detach())
 
-    async def _upgrade_to_spdy(self, way: _Way, target: str, protocol: str, timeout: float) -> SpdyConnection | None:
-        server, path = way.access.server, way.server.path.rstrip("/") + target
-        exchange = _prepare(way, "POST", path, spdy_fields(way.server.netloc, protocol, way.headers))
+    async def _upgrade_to_spdy(
+        self, endpoint: _Endpoint, target: str, protocol: str, timeout: float
+    ) -> SpdyConnection | None:
+        server, path = endpoint.access.server, endpoint.server.path.rstrip("/") + target
+        exchange = _prepare(endpoint, "POST", path, spdy_fields(endpoint.server.netloc, protocol, endpoint.headers))
         try:
-            async with self._asking(way, exchange, timeout) as (wire, head, download):
+            async with self._asking(endpoint, exchange, timeout) as (wire, head, download):
                 if head.status == 101:
                     if not _takes_spdy(head, protocol):
                         raise _NoSpdy
@@ -238,7 +240,7 @@ class ApiStreams:
                 body = await _read_all(download, server)
                 if not _is_answer(head, body):
                     raise _NoSpdy
-                _read(way, get(target, None), head, body)
+                _read(endpoint, get(target, None), head, body)
                 raise _NoSpdy
         except _NoSpdy:
             return None
@@ -256,7 +258,7 @@ class ApiStreams:
 
     @contextlib.asynccontextmanager
     async def _asking(
-        self, way: _Way, exchange: HttpExchange, timeout: float
+        self, endpoint: _Endpoint, exchange: HttpExchange, timeout: float
     ) -> AsyncIterator[tuple[Wire, Head, Download]]:
         """A wire of its own and the head of the answer to ``exchange``, within ``timeout`` seconds. Where the block
         fails the wire is closed. Raises ClusterError.
@@ -264,44 +266,53 @@ class ApiStreams:
         wire = Wire(self._buffers)
         try:
             async with asyncio.timeout(timeout):
-                head, download = await self._open(way, wire, exchange)
+                head, download = await self._open(endpoint, wire, exchange)
                 yield wire, head, download
         except BaseException as error:
             wire.abort()
             await wire.closed()
             if isinstance(error, OSError):
-                raise _explain(error, way.access.server) from error
+                raise _explain(error, endpoint.access.server) from error
             raise
 
     @contextlib.asynccontextmanager
-    async def _ask(self, way: _Way, request: ApiRequest) -> AsyncIterator[tuple[Head, Download]]:
+    async def _ask(self, endpoint: _Endpoint, request: ApiRequest) -> AsyncIterator[tuple[Head, Download]]:
         """The answer to ``request``, for as long as the block runs."""
-        fields = {"Host": way.server.netloc, "Accept": "application/json", "Connection": "close", **way.headers}
-        exchange = _prepare(way, "GET", f"{way.server.path.rstrip('/')}{request.target}", fields)
+        fields = {
+            "Host": endpoint.server.netloc,
+            "Accept": "application/json",
+            "Connection": "close",
+            **endpoint.headers,
+        }
+        exchange = _prepare(endpoint, "GET", f"{endpoint.server.path.rstrip('/')}{request.target}", fields)
         wire = Wire(self._buffers)
         try:
-            yield await _in_time(self._open(way, wire, exchange), self.connect_timeout, way.access.server)
+            yield await _in_time(self._open(endpoint, wire, exchange), self.connect_timeout, endpoint.access.server)
         finally:
             wire.abort()
             await wire.closed()
 
-    async def _open(self, way: _Way, wire: Wire, exchange: HttpExchange) -> tuple[Head, Download]:
+    async def _open(self, endpoint: _Endpoint, wire: Wire, exchange: HttpExchange) -> tuple[Head, Download]:
         """Connect, ask, and return the head of the answer. Raises what it meets."""
-        first = (way.server.hostname or "", _port_of(way.server))
-        connected = await connect_host(*((way.proxy.host, way.proxy.port) if way.proxy is not None else first))
+        first = (endpoint.server.hostname or "", _port_of(endpoint.server))
+        connected = await connect_host(
+            *((endpoint.proxy.host, endpoint.proxy.port) if endpoint.proxy is not None else first)
+        )
         try:
             await asyncio.get_running_loop().create_connection(lambda: wire, sock=connected)
         except BaseException:
             connected.close()
             raise
-        if way.proxy is not None:
-            await _pass_proxy(wire, way.proxy, way.server)
-        if way.context is not None:
-            await wire.secure(way.context, way.access.server_name or way.server.hostname or "", way.session)
-        download = Download(wire, way.access.server, exchange)
+        if endpoint.proxy is not None:
+            await _pass_proxy(wire, endpoint.proxy, endpoint.server)
+        if endpoint.context is not None:
+            await wire.secure(
+                endpoint.context, endpoint.access.server_name or endpoint.server.hostname or "", endpoint.session
+            )
+        download = Download(wire, endpoint.access.server, exchange)
         head = await download.ask()
-        way.session = wire.session or way.session
-        way.verified_address = _verify(way, wire.peer)
+        endpoint.session = wire.session or endpoint.session
+        endpoint.verified_address = _verify(endpoint, wire.peer)
         return head, download
 
 
@@ -319,19 +330,19 @@ async def _pass_proxy(wire: Wire, proxy: Proxy, server: SplitResult) -> None:
         raise ClusterError("protocol", f"the proxy {proxy} sent more than its answer", hint="Correct HTTPS_PROXY")
 
 
-def _prepare(way: _Way, method: str, target: str, fields: Mapping[str, str]) -> HttpExchange:
+def _prepare(endpoint: _Endpoint, method: str, target: str, fields: Mapping[str, str]) -> HttpExchange:
     """Raises ClusterError (credentials) where the kubeconfig's values are none that HTTP can carry."""
     try:
         return HttpExchange(method, target, fields.items(), limit=HEAD)
     except ValueError as error:
-        words = f"{way.access.server} cannot be sent a request: {error}"
+        words = f"{endpoint.access.server} cannot be sent a request: {error}"
         raise refuse(words, "Correct the server or the token in the kubeconfig") from error
 
 
-def _verify(way: _Way, peer: str | None) -> str | None:
-    if peer is None or way.proxy is not None:
+def _verify(endpoint: _Endpoint, peer: str | None) -> str | None:
+    if peer is None or endpoint.proxy is not None:
         return None
-    verified = way.context is not None and way.access.verify
+    verified = endpoint.context is not None and endpoint.access.verify
     return peer if verified or ipaddress.ip_address(peer).is_loopback else None
 
 
@@ -362,10 +373,10 @@ def _port_of(url: SplitResult) -> int:
     return url.port or (443 if url.scheme == "https" else 80)
 
 
-def _read(way: _Way, request: ApiRequest, head: Head, body: bytes) -> Json:
+def _read(endpoint: _Endpoint, request: ApiRequest, head: Head, body: bytes) -> Json:
     answer = Answer(head.status, head.fields, body)
     try:
-        return read_answer(answer, request, server=way.access.server)
+        return read_answer(answer, request, server=endpoint.access.server)
     except ClusterError as error:
         if head.status < 500 or _is_json(head):
             raise
