@@ -92,3 +92,12 @@ def test_every_layer_is_in_the_table_of_contributing() -> None:
         entry.stem for entry in PACKAGE.iterdir() if not entry.name.startswith("_") and entry.suffix in ("", ".py")
     }
     assert named == modules
+
+
+def test_every_term_of_the_glossary_lives_where_it_says() -> None:
+    glossary = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Glossary")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1:-1] for line in glossary.splitlines() if line.startswith("| ") and "`" in line]
+    places = [place for row in rows for place in re.findall(r"`([^`]+)`", row[-1])]
+    assert len(places) >= 40
+    folders = (ROOT, PACKAGE)
+    assert [place for place in places if not any((folder / place).exists() for folder in folders)] == []

@@ -127,6 +127,7 @@ def test_it_reads_a_state_directory_that_it_may_not_write_to(day: Path, tmp_path
     ("arguments", "words"),
     [
         (("--since", "1h", "--until", "2h"), "--since must be before --until"),
+        (("--until", "1970-01-02"), "Nothing is recorded before --until"),
         (("--until", "2999-01-01"), "--until is in the future"),
         (("--since", "yesterday"), "is not an RFC 3339 time"),
         (("--time-zone", "../../etc/passwd"), "use a name like Europe/Berlin, or UTC"),

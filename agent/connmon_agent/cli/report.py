@@ -124,7 +124,8 @@ def _period(reader: ReportReader, since: str | None, until: str | None, time_zon
     if end > now:
         raise click.UsageError("--until is in the future.")
     if begin >= end:
-        raise click.UsageError("--since must be before --until.")
+        what = "--since must be before --until." if since is not None else "Nothing is recorded before --until."
+        raise click.UsageError(what)
     return Period(begin, end, zone, time_zone or in_zone(end).tzname() or "UTC")
 
 

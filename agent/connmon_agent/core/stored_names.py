@@ -34,14 +34,14 @@ _IN_CHARTS = {
 }
 
 
-def stored_name(name: str) -> str:
-    """What the class or field ``name`` is called in the state file."""
-    return _STORED.get(name, name)
-
-
 # What stands between braces in a reason of such a chart.
 _IN_REASONS = {"blind": "monitoring_gap", "sight": "observation", "wavering": "flapping"}
 _FIELD = re.compile(r"\{(\w+)\}")
+
+
+def stored_name(name: str) -> str:
+    """What the class or field ``name`` is called in the state file."""
+    return _STORED.get(name, name)
 
 
 def chart_name(name: str) -> str:

@@ -9,33 +9,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from ..core.effects import Effect, Listen
 from ..core.engine import Engine
 from ..core.events import AgentStarted, Configured, Event
-from ..core.steps import Resolution, Step, Transition
-from ..core.unworded import PARTS, decide_alike, parts_of, without_sentences
+from ..core.steps import Step, Transition
+from ..core.unworded import PARTS, Decided, decide_alike, parts_of, without_sentences
 from ..core.world import World
 
 
-class RecordedStep(Protocol):
+class RecordedStep(Decided, Protocol):
     """A committed event and the step it caused, as the journal holds them."""
 
     @property
     def seq(self) -> int: ...
     @property
     def event(self) -> Event: ...
-    @property
-    def transitions(self) -> tuple[Transition, ...]: ...
-    @property
-    def effects(self) -> tuple[Effect, ...]: ...
-    @property
-    def resolutions(self) -> tuple[Resolution, ...]: ...
-    @property
-    def listens(self) -> tuple[Listen, ...]: ...
-    @property
-    def notes(self) -> tuple[tuple[str, str], ...]: ...
-    @property
-    def refusal(self) -> str | None: ...
 
 
 R = TypeVar("R", bound=RecordedStep)

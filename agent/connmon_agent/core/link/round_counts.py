@@ -1,7 +1,7 @@
 """Rounds that only count: what they change is kept in memory, and written with the next event that decides something.
 
 Most rounds of a bad link only move counters: a bad one in a row, a good one again. An agent that is started again
-counts anew (``doubts.begin_counting``) and finds the cause by its first round, so a kill takes nothing from them that
+counts anew (``flapping.begin_counting``) and finds the cause by its first round, so a kill takes nothing from them that
 would have been used. The event that is recorded next carries what they changed (``EventBase.counts``): it was decided
 with that, and so it is decided again.
 """
