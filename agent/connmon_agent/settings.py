@@ -189,6 +189,105 @@ class MetricsSettings(Struct, frozen=True):
     allow_remote: bool = False  # ``listen`` may be an address that other machines can reach
 
 
+class MailChannel(Struct, frozen=True, tag="mail"):
+    """A mail by SMTP. ``security``: starttls, tls or none. ``port`` None: 587, 465 or 25, by ``security``.
+
+    ``sender`` None: connmon-agent at this host. ``user`` None: no login. ``ca_file`` None: what this machine trusts.
+    """
+
+    host: str
+    to: tuple[str, ...]
+    sender: str | None = None
+    port: int | None = None
+    security: str = "starttls"
+    user: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+
+
+class WebhookChannel(Struct, frozen=True, tag="webhook"):
+    """An HTTP request with a JSON body. Either ``url`` or ``url_file``, whose first line is the URL.
+
+    ``header_files``: files whose first line is the value of a header. ``template``: JSON whose texts name fields of the
+    notice in braces; None: all fields. ``proxy`` as in ``HttpTarget``.
+    """
+
+    url: str | None = None
+    url_file: Path | None = None
+    method: str = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    header_files: Mapping[str, Path] = field(default_factory=dict)
+    template: str | None = None
+    proxy: str | None = None
+    ca_file: Path | None = None
+
+
+class NtfyChannel(Struct, frozen=True, tag="ntfy"):
+    """A message to a topic of ntfy, the last part of the URL. Either ``url`` or ``url_file``.
+
+    ``priority`` 1 to 5; None: by what the notice says. ``click`` is opened by a tap on it; None: nothing is.
+    """
+
+    url: str | None = None
+    url_file: Path | None = None
+    token_file: Path | None = None
+    user: str | None = None
+    password_file: Path | None = None
+    priority: int | None = None
+    tags: tuple[str, ...] = ()
+    click: str | None = None
+    proxy: str | None = None
+    ca_file: Path | None = None
+
+
+class CommandChannel(Struct, frozen=True, tag="command"):
+    """A program of this machine, started without a shell, with the notice in CONNMON_* variables. Seconds."""
+
+    program: Path
+    arguments: tuple[str, ...] = ()
+    timeout: float = 30.0
+
+
+class AppriseChannel(Struct, frozen=True, tag="apprise"):
+    """One of the services that the library apprise can reach: the first line of ``url_file`` is its URL."""
+
+    url_file: Path
+
+
+Channel = MailChannel | WebhookChannel | NtfyChannel | CommandChannel | AppriseChannel
+
+
+class ChannelSettings(Struct, frozen=True):
+    """Where notices go, and whether it is reached without the internet, so that notices go there during an outage."""
+
+    via: Channel
+    works_offline: bool = False
+
+    @property
+    def kind(self) -> str:
+        """mail, webhook, ntfy, command or apprise."""
+        return str(self.via.__struct_config__.tag)
+
+
+class HeartbeatSettings(Struct, frozen=True):
+    """A ping every ``interval`` seconds by healthchecks' protocol. Either ``url`` or ``url_file``; ``proxy`` as in
+    ``HttpTarget``.
+    """
+
+    url: str | None = None
+    url_file: Path | None = None
+    interval: float = 60.0
+    proxy: str | None = None
+
+
+class NotifySettings(Struct, frozen=True):
+    """Who is told. ``site``: the name in subjects; None: this host's. ``heartbeat`` None: nobody expects one."""
+
+    site: str | None = None
+    channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
+    heartbeat: HeartbeatSettings | None = None
+
+
 ROUNDS_KEEP = 90 * 86_400.0  # seconds
 JOURNAL_KEEP = 400 * 86_400.0  # seconds
 JOURNAL_MAX_SIZE = 200  # megabytes
@@ -226,6 +325,7 @@ class Settings:
     warnings: tuple[Problem, ...] = ()  # what is probably not meant as it is written
     metrics: MetricsSettings = dataclasses.field(default_factory=MetricsSettings)
     journal: JournalSettings = dataclasses.field(default_factory=JournalSettings)
+    notify: NotifySettings = dataclasses.field(default_factory=NotifySettings)
     stop_timeout: float = STOP_TIMEOUT  # seconds from SIGTERM to the end of the process, whatever hangs
     start: StartSettings = dataclasses.field(default_factory=StartSettings)
     # Of every key of the file, in its order. No difference between two configurations.

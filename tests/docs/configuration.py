@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from connmon_agent.loading.key_tables import Key, KeyTable, MappingOf
-from connmon_agent.loading.keys import ROOT, SERVICE
+from connmon_agent.loading.keys import ROOT
 from connmon_agent.loading.system_keys import SYSTEM_KEYS, SystemKey
 from connmon_agent.loading.targets import KINDS
 
@@ -52,8 +52,9 @@ def _list_below(table: KeyTable, prefix: str) -> Iterator[tuple[str, KeyTable]]:
         if isinstance(key.type, KeyTable):
             yield path, key.type
             yield from _list_below(key.type, path)
-        elif isinstance(key.type, MappingOf) and key.type.type is SERVICE:
-            yield path, SERVICE
+        elif isinstance(key.type, MappingOf) and isinstance(key.type.type, KeyTable):
+            yield path, key.type.type
+            yield from _list_below(key.type.type, path)
 
 
 def _describe_keys(table: KeyTable) -> str:

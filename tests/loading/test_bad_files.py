@@ -329,6 +329,49 @@ MESSAGES = {
         "7: link.targets[3].url: contains a user name or password; remove it; targets are probed without one",
         "8: link.targets[4].status: is out of range (got 99); write a whole number from 100 to 599",
     ],
+    "notify": [
+        '3: notify.channels.Büro: is not the name of a channel (got "Büro"); use a-z, 0-9 and hyphens, at '
+        "most 40 of them",
+        "5: notify.channels.empty: does not say how notices are sent; write mail, webhook, ntfy, command or "
+        "apprise below it, with its keys",
+        "8: notify.channels.both.ntfy: a channel has one kind, and mail is here already (got {url: "
+        '"https://ntfy.sh/site"}); write another channel',
+        "10: notify.channels.nobody.mail.to: must name a recipient (got []); write [name@example.com]",
+        '12: notify.channels.address.mail.to[0]: must be the address of a mailbox (got "IT '
+        '<it@example.com>"); write it as name@example.com, without a name before it',
+        "14: notify.channels.login.mail.user: has no effect without password_file (got site); add "
+        "password_file, or remove this key",
+        "16: notify.channels.plain.mail.user: the password would cross the network without encryption (got "
+        "site); write security: starttls or tls, or remove user and password_file",
+        "18: notify.channels.nowhere.webhook: url is missing; write url, or url_file with a file that contains the URL",
+        "20: notify.channels.twice.webhook.url_file: is a second URL beside url (got /u); keep one of the two",
+        "22: notify.channels.header.webhook.headers.Host: is set by connmon-agent (got x); remove it",
+        "22: notify.channels.header.webhook.headers.a b: is not the name of an HTTP header (got y); write a "
+        "name such as X-Site or Authorization",
+        "24: notify.channels.field.webhook.template: names {titel}, which is no field of a notice; the "
+        "fields are subject, body, site, kind, channel, number, id, outage, state, cause, started, ended, "
+        "duration, gap, restarts, gave_up, remedy",
+        '26: notify.channels.template.webhook.template: must contain keys and values (got "{subject}"); '
+        'write them below it, as text: "{subject}"',
+        "28: notify.channels.topic.ntfy.priority: is out of range (got 6); write a whole number from 1 to 5",
+        "28: notify.channels.topic.ntfy.tags[0]: must be one word (got a b); write each tag alone, without "
+        "blanks and commas, at most 40 characters",
+        "30: notify.channels.logins.ntfy.token_file: is a second login beside user (got /t); keep one of the two",
+        "32: notify.channels.program.command.program: is missing; write program: ...",
+        "33: notify.heartbeat.interval: is out of range (got 5s); write a duration from 15s to 1d",
+    ],
+    "notify-secrets": [
+        "4: notify.channels.chat.webhook.url: contains a credential; write the URL to a file, and name the "
+        "file in url_file",
+        "6: notify.channels.header.webhook.headers: contains a credential; write the value to a file, and "
+        "name the file in header_files",
+        "8: notify.channels.template.webhook.template: contains a credential; send it as a header from header_files",
+        "10: notify.channels.login.ntfy.url: contains a user name or password; write the URL to a file, and "
+        "name the file in url_file",
+        "12: notify.channels.program.command.arguments: contains a credential; write it to a file that the "
+        "program reads: every user of this machine can read arguments",
+        "13: notify.heartbeat.url: contains a credential; write the URL to a file, and name the file in url_file",
+    ],
     "offline-below-interval": [
         "3: link.offline_interval: must not be shorter than check_interval, 20s (got 10s); write at least 20s",
     ],
@@ -370,7 +413,7 @@ MESSAGES = {
     ],
     "unknown-section": [
         "1: network: unknown key; the keys here are state_dir, stop_timeout, state_group, start, link, recovery, "
-        "kubernetes, forwards, services, logging, journal, metrics",
+        "kubernetes, forwards, services, logging, journal, metrics, notify",
     ],
     "when-key": [
         "2: recovery.when.outage_longer: unknown key; did you mean outage_longer_than?",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from dataclasses import replace
@@ -36,15 +37,24 @@ from connmon_agent.loading.defaults import (
 )
 from connmon_agent.loading.descriptions import describe_settings, quote_text
 from connmon_agent.settings import (
+    AppriseChannel,
+    Channel,
+    ChannelSettings,
+    CommandChannel,
     ForwardingSettings,
     ForwardSettings,
+    HeartbeatSettings,
     JournalSettings,
     KubernetesSettings,
     LoggingSettings,
+    MailChannel,
     MetricsSettings,
+    NotifySettings,
+    NtfyChannel,
     Settings,
     Target,
     Transport,
+    WebhookChannel,
 )
 
 SHIPPED = Path(__file__).parents[2] / "config" / "connmon.yaml"
@@ -193,6 +203,76 @@ def forwardings(draw: st.DrawFn) -> ForwardingSettings:
     )
 
 
+channel_names = st.from_regex(r"[a-z0-9][-a-z0-9]{0,8}", fullmatch=True) | st.sampled_from(["on", "no", "1e3", "7"])
+hooks = st.sampled_from(["https://h.example/", "http://[2001:db8::1]:8080/a?b=c", "https://ntfy.sh/site"])
+by_url = st.fixed_dictionaries({"url": hooks}) | st.fixed_dictionaries({"url_file": paths})
+mailboxes = st.sampled_from(["it@example.com", "a.b+c@h", "x@192.0.2.1"])
+templates = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-99, 99)
+    | st.floats(-1e9, 1e9)
+    | st.sampled_from(["{subject}", "{{x", "ü", "a\nb"]),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(words, below, max_size=3),
+    max_leaves=6,
+)
+
+
+@st.composite
+def channels(draw: st.DrawFn) -> ChannelSettings:
+    login = {"user": draw(words), "password_file": draw(paths)} if draw(st.booleans()) else {}
+    shared = {
+        "proxy": draw(st.sampled_from([None, "none", "http://proxy.example:3128"])),
+        "ca_file": draw(st.none() | paths),
+    }
+    via: Channel = draw(
+        st.one_of(
+            st.builds(
+                MailChannel,
+                st.sampled_from(["smtp.example", "192.0.2.1"]),
+                st.lists(mailboxes, min_size=1, max_size=3).map(tuple),
+                st.none() | mailboxes,
+                st.none() | ports,
+                st.sampled_from(["starttls", "tls"]),
+                **{name: st.just(value) for name, value in login.items()},
+            ),
+            by_url.map(
+                lambda url: WebhookChannel(
+                    **url,
+                    **shared,
+                    method="PUT",
+                    headers={"X-Site": "7", "no": "a: b"},
+                    header_files={"Authorization": Path.cwd() / "token"},
+                    template=draw(st.none() | st.dictionaries(words, templates, max_size=3).map(to_json)),
+                )
+            ),
+            by_url.map(
+                lambda url: NtfyChannel(**url, **login, **shared, priority=5, tags=("a", "on"), click="http://h/")
+            ),
+            st.builds(
+                CommandChannel,
+                paths,
+                st.lists(st.sampled_from(["", "7", "a b", "\n", "on"])).map(tuple),
+                seconds(1, 50),
+            ),
+            st.builds(AppriseChannel, paths),
+        )
+    )
+    return ChannelSettings(via, draw(st.booleans()))
+
+
+def to_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+@st.composite
+def notifies(draw: st.DrawFn) -> NotifySettings:
+    beat = by_url.map(lambda url: HeartbeatSettings(**url, interval=draw(seconds(15, 86_400)), proxy="none"))
+    return NotifySettings(
+        draw(st.none() | words), draw(st.dictionaries(channel_names, channels(), max_size=3)), draw(st.none() | beat)
+    )
+
+
 @st.composite
 def settings_of_all_kinds(draw: st.DrawFn) -> Settings:
     voters = draw(st.lists(votes, min_size=1, max_size=4, unique_by=lambda target: target.name))
@@ -234,6 +314,7 @@ def settings_of_all_kinds(draw: st.DrawFn) -> Settings:
                 st.just(True),
             )
         ),
+        notify=draw(notifies()),
         logging=LoggingSettings(
             draw(st.none() | paths),
             draw(st.sampled_from(["debug", "info", "warning", "error"])),

@@ -13,15 +13,18 @@ from connmon_agent.core.plan import DampingPlan, LinkPlan, QualityPlan, Recovery
 from connmon_agent.loading.documents import parse_document
 from connmon_agent.loading.key_tables import Key, KeyTable, MappingOf
 from connmon_agent.loading.keys import ROOT
+from connmon_agent.loading.notify_keys import CHANNEL_KINDS
 from connmon_agent.loading.places import PathRules
 from connmon_agent.loading.sections import Section
 from connmon_agent.loading.targets import KINDS
 from connmon_agent.settings import (
     ForwardingSettings,
+    HeartbeatSettings,
     JournalSettings,
     KubernetesSettings,
     LoggingSettings,
     MetricsSettings,
+    NotifySettings,
     StartSettings,
 )
 
@@ -50,12 +53,21 @@ def table_of(path: str) -> KeyTable:
         ("logging", LoggingSettings, set(), set()),
         ("journal", JournalSettings, set(), set()),
         ("metrics", MetricsSettings, set(), set()),
+        ("notify", NotifySettings, set(), set()),
+        ("notify.heartbeat", HeartbeatSettings, set(), set()),
     ],
 )
 def test_every_field_of_the_settings_is_a_key(
     path: str, settings: type[Struct], other_keys: set[str], other_fields: set[str]
 ) -> None:
     assert table_of(path).keys.keys() - other_keys == {field.name for field in fields(settings)} - other_fields
+
+
+@pytest.mark.parametrize("word", CHANNEL_KINDS)
+def test_every_field_of_a_channel_is_a_key(word: str) -> None:
+    kind = CHANNEL_KINDS[word]
+    assert kind.settings.__struct_config__.tag == word
+    assert {kind.fields.get(name, name) for name in kind.keys.keys} == {field.name for field in fields(kind.settings)}
 
 
 @pytest.mark.parametrize("key", WITH_DEFAULT, ids=lambda key: key.name)

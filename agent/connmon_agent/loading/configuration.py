@@ -61,6 +61,7 @@ def assemble(
         logging=contents.logging,
         metrics=contents.metrics,
         journal=contents.journal,
+        notify=contents.notify,
         stop_timeout=contents.stop_timeout,
         start=contents.start,
         state_group=contents.state_group,

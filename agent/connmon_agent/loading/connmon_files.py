@@ -20,6 +20,7 @@ from .durations import format_duration
 from .keys import BACKOFF, FORWARDS, JOURNAL, KUBERNETES, LOGGING, METRICS, RECOVERY, ROOT, START
 from .links import read_link
 from .network_values import ENDPOINT, LOCALHOST
+from .notify import read_notify
 from .places import PathRules
 from .sections import Section
 from .services import read_services
@@ -43,6 +44,7 @@ def read_connmon_file(document: Document, rules: PathRules) -> Contents:
     logging = LoggingSettings(**LOGGING.read_section(root.section("logging")))
     journal = JournalSettings(**JOURNAL.read_section(root.section("journal")))
     metrics = _read_metrics(root.section("metrics"))
+    notify = read_notify(root.section("notify"))
     root.close()
     document.problems.raise_if_any()
     return Contents(
@@ -58,6 +60,7 @@ def read_connmon_file(document: Document, rules: PathRules) -> Contents:
         logging=logging,
         journal=journal,
         metrics=metrics,
+        notify=notify,
         start=start,
         usages=list_usages(document.root, find_unused(start, has_ports=bool(services.forwards))),
         warnings=tuple(document.problems.warnings),

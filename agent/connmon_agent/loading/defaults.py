@@ -24,6 +24,7 @@ from ..settings import (
     KubernetesSettings,
     LoggingSettings,
     MetricsSettings,
+    NotifySettings,
     StartSettings,
     Target,
     TcpTarget,
@@ -128,6 +129,7 @@ class Contents(Struct, frozen=True):
     logging: LoggingSettings = LoggingSettings()
     journal: JournalSettings = JournalSettings()
     metrics: MetricsSettings = MetricsSettings()
+    notify: NotifySettings = NotifySettings()
     stop_timeout: float = STOP_TIMEOUT  # seconds
     start: StartSettings = StartSettings()
     usages: tuple[KeyUsage, ...] = ()

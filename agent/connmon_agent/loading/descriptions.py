@@ -22,6 +22,7 @@ from .keys import (
     START,
     Occasion,
 )
+from .notify import list_notify
 from .services import FORWARD_KEYS, KINDS
 from .values import Schema, quote_text
 
@@ -50,6 +51,7 @@ def list_values(settings: Settings) -> dict[str, Any]:
         "logging": _fields(settings.logging, LOGGING),
         "journal": _fields(settings.journal, JOURNAL),
         "metrics": _fields(settings.metrics, METRICS),
+        "notify": list_notify(settings.notify),
     }
 
 

@@ -15,6 +15,7 @@ from .file_paths import PATH
 from .key_tables import Key, KeyTable, MappingOf
 from .network_values import ENDPOINT, REQUEST_PATH, Bind, Listen, TargetPort
 from .nodes import MappingNode
+from .notify_keys import NOTIFY
 from .sections import open_section
 from .targets import TARGETS
 from .values import (
@@ -414,5 +415,6 @@ ROOT = KeyTable(
     Key("logging", LOGGING, "what the agent writes about its work"),
     Key("journal", JOURNAL, "what the state file keeps"),
     Key("metrics", METRICS, "what monitoring systems read"),
+    Key("notify", NOTIFY, "who is notified of outages. See [notices](notices.md)"),
     defaults=DEFAULTS,
 )

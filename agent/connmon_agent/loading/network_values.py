@@ -34,7 +34,8 @@ def is_address(text: str) -> bool:
     return True
 
 
-def _is_host(text: str) -> bool:
+def is_host(text: str) -> bool:
+    """``text`` is the name of a host, or an address."""
     # What looks like an IPv4 address must be one: 1.1.1 and 1.1.1.256 would be looked up as names.
     return is_address(text) or (
         len(text) <= 253 and _HOST.fullmatch(text) is not None and not _DOTTED_NUMBERS.fullmatch(text)
@@ -43,7 +44,7 @@ def _is_host(text: str) -> bool:
 
 def _read_host(value: Value) -> str:
     text = read_text(value)
-    if not _is_host(text):
+    if not is_host(text):
         value.reject("must be a host name or an IP address", "write the host alone, without scheme, port or brackets")
     return text
 
@@ -57,19 +58,27 @@ def _read_address(value: Value) -> str:
 
 def _read_domain(value: Value) -> str:
     text = read_text(value)
-    if is_address(text) or not _is_host(text):
+    if is_address(text) or not is_host(text):
         value.reject("must be a domain name", "write a name that has an A record, such as example.com")
     return text
 
 
 def _read_url(value: Value) -> str:
+    return _read_plain_url(value, "remove it; targets are probed without one")
+
+
+def _read_addressee(value: Value) -> str:
+    return _read_plain_url(value, "write the URL to a file, and name the file in url_file")
+
+
+def _read_plain_url(value: Value, remedy_of_login: str) -> str:
     """An http or https URL with a host. Raises Rejected."""
     text = read_text(value)
     parts, port = _split_url(value, text, "write it as http://host/path")
-    if parts.scheme not in ("http", "https") or not _is_host(parts.hostname or "") or port == 0:
+    if parts.scheme not in ("http", "https") or not is_host(parts.hostname or "") or port == 0:
         value.reject("must be an http or https URL", "write it as http://host/path")
     if parts.username is not None:
-        _reject_login(value, "remove it; targets are probed without one")
+        _reject_login(value, remedy_of_login)
     if parts.fragment or not text.isascii() or " " in text:
         value.reject("must be a plain URL", "remove # and all behind it; write %20 for a blank, xn-- for umlauts")
     return text
@@ -84,7 +93,7 @@ def _read_proxy(value: Value) -> str:
     parts, port = _split_url(value, text, remedy)
     if parts.username is not None:
         _reject_login(value, "remove it; a proxy that wants one is named in the agent's environment, as http_proxy")
-    if parts.scheme != "http" or not _is_host(parts.hostname or "") or port == 0 or not text.isascii():
+    if parts.scheme != "http" or not is_host(parts.hostname or "") or port == 0 or not text.isascii():
         value.reject("must be the URL of an HTTP proxy", remedy)
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         value.reject("must be the URL of an HTTP proxy", remedy)
@@ -252,6 +261,7 @@ HOST = Text(_read_host, "a name or an address")
 ADDRESS = Text(_read_address, "an IP address")
 DOMAIN = Text(_read_domain, "a domain name")
 URL = Text(_read_url, "an http or https URL")
+ADDRESSEE = Text(_read_addressee, "an http or https URL")  # of a request that may have a login, which is no probe
 PROXY = Text(_read_proxy, f"the URL of an HTTP proxy without user name and password, `{NO_PROXY}`")
 ENDPOINT = Text(_read_endpoint, f"the URL of a mirror, `{NOT_ASKED}`", quoted=True)
 REQUEST_PATH = Text(_read_request_path, "the path of a URL")

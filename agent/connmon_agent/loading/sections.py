@@ -128,6 +128,10 @@ class Section:
             self._wrong.add(name)
             return Section(self.problems, value.key, None, line=value.node.line, ignore_case=self._ignore_case)
 
+    def mark_wrong(self, name: str) -> None:
+        """A mistake at the key ``name`` is noted already."""
+        self._wrong.add(name)
+
     def report(self, name: str, message: str, *, remedy: str | None = None) -> None:
         """Note a mistake that shows only beside other keys, at the key ``name``."""
         self._wrong.add(name)
