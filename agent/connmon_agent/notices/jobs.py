@@ -1,0 +1,93 @@
+"""What the agent and the child that sends one notice say to each other: a job on stdin, a delivery on stdout, as JSON.
+
+The child is killed after ``LIMIT`` seconds. It gives up by itself before that, and says what it was waiting for.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from ..settings import ChannelSettings
+
+LIMIT = 60.0  # seconds after which the child is killed
+OWN_LIMIT = 55.0  # seconds after which it gives up
+LONGEST_ANSWER = 16_384  # bytes of what the child writes
+LONGEST_RETRY_AFTER = 3600.0  # seconds; a server's longer wish is cut to this
+MODULE = "connmon_agent.notices"
+
+
+class Result(StrEnum):
+    """What became of a notice."""
+
+    SENT = "sent"
+    REFUSED = "refused"  # for good: the same notice would be refused again
+    FAILED = "failed"  # for now: it is tried again
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Which notice: ``kind`` is digest, offline, gave-up, relapses or test, ``outage`` the number of the outage.
+
+    ``number`` counts the notices of the state file. ``from_seq`` and ``until_seq`` are the first and the last event
+    that it is about (None: those of the outage).
+    """
+
+    kind: str
+    channel: str
+    outage: int | None = None
+    number: int = 0
+    from_seq: int | None = None
+    until_seq: int | None = None
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One notice to send through one channel. ``site`` None: this host's name."""
+
+    state_file: str
+    notice: Notice
+    channel: ChannelSettings
+    site: str | None = None
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """What became of it; ``detail`` in words for people. ``retry_after``: seconds that the receiver asked to wait."""
+
+    result: Result
+    detail: str = ""
+    retry_after: float | None = None
+
+
+def command() -> list[str]:
+    """The command of the child. -P: no module of the working directory is taken for one of ours."""
+    return [sys.executable, *(["-X", "utf8"] if sys.platform == "win32" else []), "-P", "-m", MODULE]
+
+
+def encode_job(job: Job) -> bytes:
+    """``job`` as one line of JSON."""
+    return msgspec.json.encode(job, enc_hook=str) + b"\n"
+
+
+def decode_job(data: bytes) -> Job:
+    """What ``encode_job`` made. Raises ValueError."""
+    return msgspec.json.decode(data, type=Job, dec_hook=_decode_path)
+
+
+def encode_delivery(delivery: Delivery) -> bytes:
+    """``delivery`` as one line of JSON."""
+    return msgspec.json.encode(delivery) + b"\n"
+
+
+def decode_delivery(data: bytes) -> Delivery:
+    """What a child said, which may be anything that a broken one writes. Raises ValueError."""
+    if len(data) > LONGEST_ANSWER:
+        raise ValueError("it wrote more than a delivery")
+    return msgspec.json.decode(data, type=Delivery)
+
+
+def _decode_path(wanted: type, value: object) -> object:
+    if wanted is Path and isinstance(value, str):
+        return Path(value)
+    raise ValueError(f"no {wanted.__name__}")
