@@ -288,6 +288,16 @@ class NotifySettings(Struct, frozen=True):
     heartbeat: HeartbeatSettings | None = None
 
 
+class WebSettings(Struct, frozen=True):
+    """Where `web` serves the page. ``listen``: an IP address and a port. ``token_file`` None: nothing can be ordered
+    from it. ``allowed_hosts``: names by which it may be asked for, besides ``localhost`` and IP addresses of its own.
+    """
+
+    listen: tuple[str, int] = ("127.0.0.1", 9181)
+    token_file: Path | None = None
+    allowed_hosts: tuple[str, ...] = ()
+
+
 ROUNDS_KEEP = 90 * 86_400.0  # seconds
 JOURNAL_KEEP = 400 * 86_400.0  # seconds
 JOURNAL_MAX_SIZE = 200  # megabytes
@@ -324,6 +334,7 @@ class Settings:
     state_group: str | None = None  # the group that may read the state; None: the agent's user alone
     warnings: tuple[Problem, ...] = ()  # what is probably not meant as it is written
     metrics: MetricsSettings = dataclasses.field(default_factory=MetricsSettings)
+    web: WebSettings = dataclasses.field(default_factory=WebSettings)
     journal: JournalSettings = dataclasses.field(default_factory=JournalSettings)
     notify: NotifySettings = dataclasses.field(default_factory=NotifySettings)
     stop_timeout: float = STOP_TIMEOUT  # seconds from SIGTERM to the end of the process, whatever hangs

@@ -413,7 +413,7 @@ MESSAGES = {
     ],
     "unknown-section": [
         "1: network: unknown key; the keys here are state_dir, stop_timeout, state_group, start, link, recovery, "
-        "kubernetes, forwards, services, logging, journal, metrics, notify",
+        "kubernetes, forwards, services, logging, journal, metrics, notify, web",
     ],
     "when-key": [
         "2: recovery.when.outage_longer: unknown key; did you mean outage_longer_than?",

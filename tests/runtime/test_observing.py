@@ -14,11 +14,11 @@ from tests.fakes.statefiles import opened
 from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.counters import Counters, LineCounters
+from connmon_agent.http_server import HttpRequest
 from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.loading.defaults import tcp_target
 from connmon_agent.metrics.catalog import make_families
 from connmon_agent.metrics.exposition import write_text
-from connmon_agent.metrics.http import HttpRequest
 from connmon_agent.runtime.lane import Lane
 from connmon_agent.runtime.loop_watch import LoopWatch
 from connmon_agent.runtime.monitoring_server import Endpoints

@@ -24,6 +24,7 @@ COMMANDS = {
     "report": "report:report",
     "explain": "explain:explain",
     "metrics": "metrics:metrics",
+    "web": "web:web",
     "pause": "operate:pause",
     "resume": "operate:resume",
     "recover": "operate:recover",

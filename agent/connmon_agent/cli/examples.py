@@ -53,6 +53,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "connmon-agent config import",
         "connmon-agent config import config/system_config.json --output /etc/connmon-agent/connmon.yaml",
     ),
+    "web": (
+        "connmon-agent web",
+        "connmon-agent web --listen 192.0.2.10:9181",
+        "connmon-agent --state-dir copy web --listen 127.0.0.1:0",
+    ),
     "metrics": (
         "connmon-agent metrics",
         "connmon-agent metrics --textfile /var/lib/prometheus/node-exporter",

@@ -71,8 +71,15 @@ def rearm(invocation: Invocation, services: tuple[str, ...]) -> None:
 
 
 def _give(invocation: Invocation, order: Order, services: tuple[str, ...]) -> bool:
-    """Give the order to the running agent, or record it for the next start. Returns whether an agent runs."""
-    folder, until = invocation.state_directory(), time.monotonic() + PATIENCE
+    return give(invocation.state_directory(), order, services)
+
+
+def give(folder: Path, order: Order, services: tuple[str, ...]) -> bool:
+    """Give the order to the running agent, or record it for the next start. Returns whether an agent runs.
+
+    Raises Refused with the agent's reason, and other ConnmonErrors.
+    """
+    until = time.monotonic() + PATIENCE
     while True:
         try:
             return _give_now(folder, order, services)

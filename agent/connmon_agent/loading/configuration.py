@@ -60,6 +60,7 @@ def assemble(
         forwarding=contents.forwarding,
         logging=contents.logging,
         metrics=contents.metrics,
+        web=contents.web,
         journal=contents.journal,
         notify=contents.notify,
         stop_timeout=contents.stop_timeout,

@@ -13,11 +13,12 @@ from ..settings import (
     MetricsSettings,
     StartSettings,
     Transport,
+    WebSettings,
 )
 from .defaults import Contents
 from .documents import Document
 from .durations import format_duration
-from .keys import BACKOFF, FORWARDS, JOURNAL, KUBERNETES, LOGGING, METRICS, RECOVERY, ROOT, START
+from .keys import BACKOFF, FORWARDS, JOURNAL, KUBERNETES, LOGGING, METRICS, RECOVERY, ROOT, START, WEB
 from .links import read_link
 from .network_values import ENDPOINT, LOCALHOST
 from .notify import read_notify
@@ -45,6 +46,7 @@ def read_connmon_file(document: Document, rules: PathRules) -> Contents:
     journal = JournalSettings(**JOURNAL.read_section(root.section("journal")))
     metrics = _read_metrics(root.section("metrics"))
     notify = read_notify(root.section("notify"))
+    web = WebSettings(**WEB.read_section(root.section("web")))
     root.close()
     document.problems.raise_if_any()
     return Contents(
@@ -61,6 +63,7 @@ def read_connmon_file(document: Document, rules: PathRules) -> Contents:
         journal=journal,
         metrics=metrics,
         notify=notify,
+        web=web,
         start=start,
         usages=list_usages(document.root, find_unused(start, has_ports=bool(services.forwards))),
         warnings=tuple(document.problems.warnings),

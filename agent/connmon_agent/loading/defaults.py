@@ -28,6 +28,7 @@ from ..settings import (
     StartSettings,
     Target,
     TcpTarget,
+    WebSettings,
 )
 
 NAMESPACE = "erp-system"
@@ -130,6 +131,7 @@ class Contents(Struct, frozen=True):
     journal: JournalSettings = JournalSettings()
     metrics: MetricsSettings = MetricsSettings()
     notify: NotifySettings = NotifySettings()
+    web: WebSettings = WebSettings()
     stop_timeout: float = STOP_TIMEOUT  # seconds
     start: StartSettings = StartSettings()
     usages: tuple[KeyUsage, ...] = ()

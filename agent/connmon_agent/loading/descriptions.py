@@ -20,6 +20,7 @@ from .keys import (
     RECOVERY,
     ROOT,
     START,
+    WEB,
     Occasion,
 )
 from .notify import list_notify
@@ -52,6 +53,7 @@ def list_values(settings: Settings) -> dict[str, Any]:
         "journal": _fields(settings.journal, JOURNAL),
         "metrics": _fields(settings.metrics, METRICS),
         "notify": list_notify(settings.notify),
+        "web": _fields(settings.web, WEB),
     }
 
 

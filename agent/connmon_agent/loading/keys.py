@@ -13,7 +13,7 @@ from ..settings import MODES, ForwardSettings, Transport
 from .defaults import DEFAULTS
 from .file_paths import PATH
 from .key_tables import Key, KeyTable, MappingOf
-from .network_values import ENDPOINT, REQUEST_PATH, Bind, Listen, TargetPort
+from .network_values import ENDPOINT, HOST, REQUEST_PATH, Bind, Listen, TargetPort
 from .nodes import MappingNode
 from .notify_keys import NOTIFY
 from .sections import open_section
@@ -390,6 +390,28 @@ METRICS = KeyTable(
     defaults=DEFAULTS.metrics,
 )
 
+WEB = KeyTable(
+    Key(
+        "listen",
+        Listen("write 127.0.0.1:9181 or [::1]:9181"),
+        "address and port of the page, as `127.0.0.1:9181` or `[::1]:9181`. An address that other machines can reach "
+        "shows them the names of workloads and targets, and when the site is down, without a password or encryption",
+    ),
+    Key(
+        "token_file",
+        OrNull(PATH),
+        "a file with a token of at least 16 characters. Whoever has it can pause, resume, recover and rearm from the "
+        "page; `null`: nothing can be ordered from it",
+    ),
+    Key(
+        "allowed_hosts",
+        ListOf(HOST),
+        "names by which browsers may ask for the page, besides `localhost`, loopback addresses and the address of "
+        "`listen`; a request for any other name is refused, because a foreign page could have made it",
+    ),
+    defaults=DEFAULTS.web,
+)
+
 ROOT = KeyTable(
     Key(
         "state_dir",
@@ -416,5 +438,6 @@ ROOT = KeyTable(
     Key("journal", JOURNAL, "what the state file keeps"),
     Key("metrics", METRICS, "what monitoring systems read"),
     Key("notify", NOTIFY, "who is notified of outages. See [notices](notices.md)"),
+    Key("web", WEB, "where [`connmon-agent web`](commands.md#connmon-agent-web) serves the page"),
     defaults=DEFAULTS,
 )

@@ -19,7 +19,7 @@ _HOST_LABEL = r"[A-Za-z0-9_](?:[-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*\.?")
 _DOTTED_NUMBERS = re.compile(r"[0-9.]+")
 _LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:]+)):([0-9]{1,5})")
-_LISTEN_REMEDY = "write 127.0.0.1:9180, [::1]:9180, or null to serve nothing"
+_METRICS_REMEDY = "write 127.0.0.1:9180, [::1]:9180, or null to serve nothing"
 _ENDPOINT_REMEDY = (
     f'write the URL of a mirror such as "https://mirror.example:5000", or {NOT_ASKED} to never ask this registry'
 )
@@ -198,9 +198,12 @@ _BOUND = ListOf(Text(_read_bound, quoted=True))
 
 
 class Listen(ValueType[tuple[str, int]]):
-    """An IP address and a port, as ``127.0.0.1:9180`` or ``[::1]:9180``."""
+    """An IP address and a port, as ``127.0.0.1:9180`` or ``[::1]:9180``. ``remedy`` is for what is neither."""
 
     limits = "an IP address and a port"
+
+    def __init__(self, remedy: str = _METRICS_REMEDY) -> None:
+        self._remedy = remedy
 
     def schema(self) -> Schema:
         return {"type": "string"}
@@ -208,16 +211,16 @@ class Listen(ValueType[tuple[str, int]]):
     def read(self, value: Value) -> tuple[str, int]:
         match = _LISTEN.fullmatch(read_text(value))
         if match is None or not 1 <= int(match[3]) <= 65535:
-            value.reject("must be an IP address and a port", _LISTEN_REMEDY)
+            value.reject("must be an IP address and a port", self._remedy)
         host = match[1] or match[2]
         if host == LOCALHOST:
             return LOOPBACK[0], int(match[3])
         try:
             address = ip_address(host)
         except ValueError:
-            value.reject("must be an IP address and a port", _LISTEN_REMEDY)
+            value.reject("must be an IP address and a port", self._remedy)
         if address.is_multicast:
-            value.reject("is a multicast address, on which nothing can listen", _LISTEN_REMEDY)
+            value.reject("is a multicast address, on which nothing can listen", self._remedy)
         return str(address), int(match[3])
 
     def write(self, found: tuple[str, int]) -> str:

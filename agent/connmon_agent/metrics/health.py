@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from .http import Response
+from ..http_server import Response
 
 
 @dataclass(frozen=True, slots=True)

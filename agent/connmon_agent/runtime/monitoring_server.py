@@ -11,11 +11,11 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
 
+from ..http_server import HttpRequest, HttpServer, Response, Rules, is_own_host
 from ..loading.defaults import join_address
 from ..metrics.catalog import Observed, make_families
 from ..metrics.exposition import OPEN_METRICS_TYPE, TEXT_TYPE, wants_open_metrics, write_open_metrics, write_text
 from ..metrics.health import Check, tell_health
-from ..metrics.http import HttpRequest, HttpServer, Response
 from ..sockets.owners import choose_owner, describe, find_owners
 from ..supervision import report_from_thread, supervise_thread
 from .loop_watch import LoopWatch
@@ -125,7 +125,8 @@ class MonitoringServer:
             return
         endpoints = self._make(LoopWatch(self._agent_loop))
         own_host_only = ip_address(self._listen[0]).is_loopback
-        http = HttpServer(endpoints.answer, own_host_only=own_host_only, report=self._report)
+        rules = Rules(admits=lambda host, local: is_own_host(host)) if own_host_only else Rules()
+        http = HttpServer(endpoints.answer, report=self._report, rules=rules)
         self.port = await self._listen_at_last(http)
         if self.port is not None:
             await self._ending.wait()

@@ -55,7 +55,7 @@ def render_status(
 
 
 def _verdict(snapshot: Snapshot, width: int, paint: Paint) -> Iterator[str]:
-    word, tone, rest = _judge(snapshot)
+    word, tone, rest = judge(snapshot)
     first, *more = wrap(word + rest, width=width, indent=INDENT, first="")
     yield paint(word, tone) + first.removeprefix(word)
     yield from more
@@ -79,7 +79,7 @@ def _cause(snapshot: Snapshot, width: int) -> Iterator[str]:
         yield from wrap(advice, width=width, indent=INDENT)
 
 
-def _judge(snapshot: Snapshot) -> tuple[str, Tone, str]:
+def judge(snapshot: Snapshot) -> tuple[str, Tone, str]:
     """The verdict's word, its tone, and the rest of the sentence. Without an agent the state is not known."""
     link = snapshot.world.link
     age = f" for {say_duration(_now(snapshot).steady - link.since.steady)}" if link.since.wall else ""
@@ -235,13 +235,14 @@ def _now(snapshot: Snapshot) -> Timestamp:
 
 
 def _advice(snapshot: Snapshot, width: int) -> Iterator[str]:
-    records = list(_advise(snapshot))
+    records = list(list_remedies(snapshot))
     if records:
         yield "What to do"
         yield from _listed(records, width)
 
 
-def _advise(snapshot: Snapshot) -> Iterator[str]:
+def list_remedies(snapshot: Snapshot) -> Iterator[str]:
+    """What a person can do now, one sentence each."""
     if not snapshot.running:
         yield "connmon-agent start: nothing is monitored or restarted until an agent runs"
     elif snapshot.silent_for is not None:

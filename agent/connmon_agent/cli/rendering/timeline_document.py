@@ -20,17 +20,18 @@ def timeline_document(rows: Sequence[Recorded], *, outage: OutageRow | None, not
 
     ``note`` says that events of it were removed; None: none were.
     """
-    records = _records_by_event(rows)
+    records = records_by_event(rows)
     return {
         "schema": SCHEMA,
         "outage": None if outage is None else outage_document(outage),
-        "events": [_event(row, records.get(row.seq, [])) for row in rows],
+        "events": [decision_document(row, records.get(row.seq, [])) for row in rows],
         "services": [_summary(summary) for summary in summarise(rows)],
         "note": note,
     }
 
 
-def _records_by_event(rows: Sequence[Recorded]) -> dict[int, list[str]]:
+def records_by_event(rows: Sequence[Recorded]) -> dict[int, list[str]]:
+    """The sentences that tell the events, by their numbers."""
     found: dict[int, list[str]] = {}
     for entry in tell(rows):
         for line in (entry.line, *entry.chapters):
@@ -38,7 +39,8 @@ def _records_by_event(rows: Sequence[Recorded]) -> dict[int, list[str]]:
     return found
 
 
-def _event(row: Recorded, records: list[str]) -> dict[str, Any]:
+def decision_document(row: Recorded, records: list[str]) -> dict[str, Any]:
+    """One recorded event as JSON values; ``records`` are the sentences that tell it."""
     return {
         "seq": row.seq,
         "at": write_instant(row.at),

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connmon_agent.metrics import http
-from connmon_agent.metrics.http import HttpRequest, HttpServer, Response, is_own_host
+from connmon_agent import http_server as http
+from connmon_agent.http_server import HttpRequest, HttpServer, Response, Rules, is_own_host
 
 Ask = Callable[[bytes], Awaitable[bytes]]
 
@@ -32,7 +32,8 @@ def serve(story: Callable[[Ask, int], Awaitable[None]], *, own_host_only: bool =
     errors: list[BaseException] = []
 
     async def live() -> None:
-        server = HttpServer(echo, own_host_only=own_host_only, report=errors.append)
+        rules = Rules(admits=lambda host, local: is_own_host(host)) if own_host_only else Rules()
+        server = HttpServer(echo, report=errors.append, rules=rules)
         port = server.listen("127.0.0.1", 0)
 
         async def ask(sent: bytes) -> bytes:
