@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterable
@@ -59,10 +60,11 @@ def holds(path: Path, data: bytes) -> bool:
         return False
 
 
-def write_file(path: Path, data: bytes, *, mode: int = 0o644, replace: bool) -> None:
-    """Write ``path`` whole. Not ``replace``: a file that appears there meanwhile is left alone.
+def write_file(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o644, replace: bool) -> None:
+    """Write ``path`` whole; ``data`` in parts, where it is too long to be held. Not ``replace``: a file that appears
+    there meanwhile is left alone.
 
-    Raises FileExistsError then, and ConnmonError where it cannot be written.
+    Raises FileExistsError then, ConnmonError where it cannot be written, and what ``data`` raises.
     """
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -70,14 +72,14 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644, replace: bool) -> 
         raise _unusable(path, error, "write") from error
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines((data,) if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, mode)
         if replace:
             replace_file(Path(name), path)
         else:
-            _put(Path(name), path, data, mode)
+            _put(Path(name), path, mode)
     except FileExistsError:
         raise
     except OSError as error:
@@ -87,15 +89,15 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644, replace: bool) -> 
             os.unlink(name)
 
 
-def _put(written: Path, path: Path, data: bytes, mode: int) -> None:
+def _put(written: Path, path: Path, mode: int) -> None:
     """Give ``written`` the name ``path``, which must not be taken. Raises FileExistsError."""
     try:
         os.link(written, path)
     except FileExistsError:
         raise
     except OSError:  # a file system without links, as that of a memory stick
-        with path.open("xb") as file:
-            file.write(data)
+        with written.open("rb") as source, path.open("xb") as file:
+            shutil.copyfileobj(source, file)
         path.chmod(mode)
 
 

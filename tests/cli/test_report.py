@@ -77,9 +77,13 @@ def test_a_report_is_written_over_a_report_and_over_nothing_else(day: Path, tmp_
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 
+def pad(row: dict[str, object]) -> dict[str, object]:
+    return {name: f"{value}{' ' * 20_000}" for name, value in row.items()}
+
+
 def test_a_long_report_is_known_again(day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "report.csv"
-    monkeypatch.setattr("connmon_agent.reports.documents._defuse", lambda value: f"{value}{' ' * 20_000}")
+    monkeypatch.setattr("connmon_agent.reports.documents.defuse_all", pad)
     assert report(day, *PERIOD, "--output", str(path)).exit_code == 0
     assert path.stat().st_size > 1_000_000
     assert report(day, *PERIOD, "--output", str(path)).exit_code == 0

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.mornings import OUTAGE, journal_of_an_outage, moved, recorded, still_dark
 
-from connmon_agent.cli.rendering.timeline_document import timeline_document
+from connmon_agent.cli.rendering.timeline_document import write_timeline
 from connmon_agent.cli.rendering.timeline_text import render_timeline
 from connmon_agent.cli.wording import width_of
 from connmon_agent.core.steps import Transition
@@ -89,8 +89,9 @@ def test_no_line_is_wider_than_asked_for(moves: list[Transition], note: str, wid
 
 
 def test_a_timeline_as_a_document() -> None:
-    document = timeline_document(journal_of_an_outage(), outage=OUTAGE)
-    assert json.loads(json.dumps(document)) == document
+    text = "".join(write_timeline(journal_of_an_outage(), outage=OUTAGE))
+    document = json.loads(text)
+    assert text == json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     assert document.keys() == {"schema", "outage", "events", "services", "note"}
     assert document["schema"] == 1
     assert document["outage"]["result"] == "gave up: grafana"
@@ -104,7 +105,7 @@ def test_a_timeline_as_a_document() -> None:
 
 
 def test_an_event_as_a_document() -> None:
-    event = timeline_document(journal_of_an_outage(), outage=None)["events"][4]
+    event = json.loads("".join(write_timeline(journal_of_an_outage(), outage=None)))["events"][4]
     assert event == {
         "seq": 5,
         "at": "2026-11-23T10:03:22.000000+00:00",

@@ -204,6 +204,12 @@ def test_replay(day: Path, outage: Path, tmp_path: Path) -> None:
     compare("replay", [*shown, run(outage, "replay"), run(outage, "replay", "--json"), run(tmp_path, "replay")])
 
 
+def test_exports(day: Path, outage: Path, tmp_path: Path) -> None:
+    calls = [(folder, form) for folder in (day, outage) for form in ("csv", "chrome-trace")]
+    shown = [run(folder, "replay", "latest", "--format", form) for folder, form in calls]
+    compare("exports", [*shown, *(run(tmp_path, "replay", "--format", form) for form in ("csv", "chrome-trace"))])
+
+
 def test_history(day: Path, outage: Path, tmp_path: Path) -> None:
     calls: tuple[list[str], ...] = ([], ["--csv"], ["--json"], ["--rounds", "--since", "2026-11-23T10:00:00Z"])
     shown = [run(day, "history", *arguments) for arguments in calls]

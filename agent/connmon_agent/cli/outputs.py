@@ -65,7 +65,7 @@ def choose_encoding(stream: io.TextIOWrapper, environment: Mapping[str, str]) ->
 
 def echo_json(document: Any, *, indent: int | None = 2) -> None:
     """Print a JSON document, in ASCII where stdout is not UTF-8: its reader may take it for another code page."""
-    click.echo(json.dumps(document, indent=indent, ensure_ascii=not _is_utf_8(sys.stdout.encoding)))
+    click.echo(json.dumps(document, indent=indent, ensure_ascii=not is_utf_8(sys.stdout.encoding)))
 
 
 def echo_data(text: str) -> None:
@@ -73,7 +73,8 @@ def echo_data(text: str) -> None:
     click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
 
 
-def _is_utf_8(encoding: str | None) -> bool:
+def is_utf_8(encoding: str | None) -> bool:
+    """Whether this name of an encoding, None too, is one of UTF-8."""
     try:
         return codecs.lookup(encoding or "").name == "utf-8"
     except LookupError:

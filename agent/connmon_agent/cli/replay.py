@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import click
 
 from ..errors import ConnmonError
@@ -15,8 +18,8 @@ from .kept import HINT, tell_kept
 from .outputs import echo_json
 from .rendering.status_document import status_document
 from .rendering.status_text import render_status
-from .rendering.timeline_document import timeline_document
-from .rendering.timeline_text import render_timeline
+from .rendering.timeline_text import WIDTH, render_timeline
+from .replay_exports import FORMATS, JSON, TEXT, choose_format, deliver, export, refuse_existing
 from .wording import count_of, say_date_and_time
 
 LATEST = "latest"
@@ -45,6 +48,18 @@ def _read_number(ctx: click.Context, param: click.Parameter, value: str | None) 
     "--verify", is_flag=True, help="Recompute every decision and compare; exits with 4 at the first difference."
 )
 @click.option("--json", is_flag=True, help="One JSON document.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS, case_sensitive=False),
+    help="Format. Default: by the suffix of --output, else text.",
+)
+@click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write this new file instead of standard output.",
+)
 @click.pass_obj
 def replay(
     invocation: Invocation,
@@ -54,15 +69,22 @@ def replay(
     at: float | None,
     verify: bool,
     json: bool,
+    form: str | None,
+    output: Path | None,
 ) -> None:
     """Show what happened and why, from the journal: one OUTAGE (a number, or `latest`) or a time span.
 
     Default: the latest outage.
     """
+    form = choose_format(form, json=json, output=output)
+    json = form == JSON
     spanned = since is not None or until is not None
     asked = sum((outage is not None, spanned, at is not None))
     if asked > 1:
         raise click.UsageError("Use only one of OUTAGE, --since/--until and --at.")
+    if at is not None and (output is not None or form not in (TEXT, JSON)):
+        raise click.UsageError("--at has no --output, and only the formats text and json.")
+    refuse_existing(output)
     with Reader(invocation.database()) as reader:
         if verify:
             _verify(reader, json=json, alone=not asked)
@@ -70,16 +92,18 @@ def replay(
             _show_state(reader, at, json=json)
         elif spanned:
             note = _tell_removed(reader, since)
-            _show_timeline(list(reader.recorded(since=since, until=until)), None, note, json=json)
+            rows = reader.recorded(since=since, until=until)
+            _show_timeline(reader, rows, None, note, form=form, output=output, until=until)
         elif asked or not verify:
-            _show_outage(reader, outage or None, json=json)
+            _show_outage(reader, outage or None, form=form, output=output)
 
 
-def _show_outage(reader: Reader, number: int | None, *, json: bool) -> None:
+def _show_outage(reader: Reader, number: int | None, *, form: str, output: Path | None) -> None:
     row = _find_outage(reader, number)
-    if row is not None or json:
+    if row is not None or form != TEXT:
         note = None if row is None else _tell_removed(reader, row.started.wall)
-        _show_timeline([] if row is None else _events_of(reader, row), row, note, json=json)
+        rows = iter(()) if row is None else _events_of(reader, row)
+        _show_timeline(reader, rows, row, note, form=form, output=output)
     else:
         click.echo("No outage is recorded. Use --since 1d to see other events of the last day.")
 
@@ -102,28 +126,37 @@ def _find_outage(reader: Reader, number: int | None) -> OutageRow | None:
     raise ConnmonError(f"no outage {number}", hint="Run `connmon-agent history` to list outages")
 
 
-def _events_of(reader: Reader, outage: OutageRow) -> list[Recorded]:
+def _events_of(reader: Reader, outage: OutageRow) -> Iterator[Recorded]:
     """The outage's events, from the first bad round on."""
-    events = list(reader.recorded(outage=outage.id))
-    if not events:
-        return events
-    opened = events[0].seq
-    before: list[Recorded] = []
-    for row in reader.recorded(after_seq=max(0, opened - LOOK_BACK)):
-        if row.seq >= opened:
-            break
-        if row.at.steady >= outage.started.steady:
-            before.append(row)
-    return before + events
+    for opened in reader.recorded(outage=outage.id):
+        for row in reader.recorded(after_seq=max(0, opened.seq - LOOK_BACK)):
+            if row.seq >= opened.seq:
+                break
+            if row.at.steady >= outage.started.steady:
+                yield row
+        break
+    yield from reader.recorded(outage=outage.id)
 
 
-def _show_timeline(rows: list[Recorded], outage: OutageRow | None, note: str | None, *, json: bool) -> None:
-    if json:
-        echo_json(timeline_document(rows, outage=outage, note=note))
+def _show_timeline(
+    reader: Reader,
+    rows: Iterator[Recorded],
+    outage: OutageRow | None,
+    note: str | None,
+    *,
+    form: str,
+    output: Path | None,
+    until: float | None = None,
+) -> None:
+    if form != TEXT:
+        export(reader, rows, form=form, output=output, outage=outage, note=note, until=until)
+        return
+    width = screens.width_of_output() if output is None else WIDTH
+    text = render_timeline(list(rows), outage=outage, width=width) + ("" if note is None else f"\n\n{note}")
+    if output is None:
+        click.echo(text)
     else:
-        click.echo(render_timeline(rows, outage=outage, width=screens.width_of_output()))
-        if note is not None:
-            click.echo(f"\n{note}")
+        deliver((text, "\n"), output)
 
 
 def _show_state(reader: Reader, at: float, *, json: bool) -> None:

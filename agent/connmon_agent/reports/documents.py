@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from ..csv_cells import defuse_all
 from . import formats
 from .accounting import Before, Gap, Part, Report, ReportedOutage, Sums
 from .texts import Texts, name_cause, side_of
@@ -77,7 +78,7 @@ def write_csv(texts: Texts, report: Report) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=FIELDS)
     writer.writeheader()
-    writer.writerows({name: _defuse(value) for name, value in line.items()} for line in _lines(texts, report))
+    writer.writerows(map(defuse_all, _lines(texts, report)))
     return text.getvalue()
 
 
@@ -123,14 +124,6 @@ def _gap_line(texts: Texts, gap: Gap) -> dict[str, Any]:
 
 def _csv_part(part: Part) -> dict[str, Any]:
     return {"start": formats.utc(part.start), "end": formats.utc(part.end), "seconds": f"{part.ms / 1000:.3f}"}
-
-
-def _defuse(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula gets an apostrophe: names and answers are those of others.
-
-    https://owasp.org/www-community/attacks/CSV_Injection
-    """
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _sums(sums: Sums) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from typing import Any
 
+from ...csv_cells import defuse_all
 from ...explain.facts import advise
 from ...store.records import OutageRow
 from ..wording import say_date_and_time, say_duration, wrap, write_instant
@@ -76,7 +77,7 @@ def history_csv(outages: Sequence[OutageRow]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(_FIELDS))
     writer.writeheader()
-    writer.writerows(documents)
+    writer.writerows(map(defuse_all, documents))
     return text.getvalue()
 
 

@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from ...core.observations import ProbeResult
+from ...csv_cells import defuse_all
 from ...store.round_blocks import RecordedRound
 from ..wording import say_date_and_time, write_instant
 from .tables import lay_out
@@ -52,7 +53,8 @@ def rounds_csv(rounds: Iterable[RecordedRound]) -> Iterator[str]:
     writer = csv.DictWriter(text, fieldnames=_FIELDS)
     writer.writeheader()
     for round in rounds:
-        writer.writerows({"at": write_instant(round.at), **_probe_document(result)} for result in round.results)
+        documents = ({"at": write_instant(round.at), **_probe_document(result)} for result in round.results)
+        writer.writerows(map(defuse_all, documents))
         yield text.getvalue()
         text.seek(0)
         text.truncate()

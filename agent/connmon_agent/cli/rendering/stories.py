@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import itemgetter
 
 from ...core.effects import LISTEN_TOKEN
 from ...core.events import AgentStarted, AgentStopped, Ordered
@@ -66,32 +67,73 @@ class Entry:
 def tell(rows: Iterable[Recorded]) -> list[Entry]:
     """The timeline of ``rows``, which come in order. Events that changed only counters are left out."""
     entries: list[Entry] = []
-    open_stories: dict[str, Entry] = {}
-    previous: Recorded | None = None
-    for row in rows:
-        entries += map(Entry, _tell_gap(previous, row))
-        entries += map(Entry, _tell_notes(row))
-        for names, transition in _alike(row.transitions):
-            _add(entries, open_stories, row, names, transition)
-        entries += map(Entry, _tell_lone_resolutions(row))
-        previous = row
+    for _, lines in _tell_each(rows):
+        for number, line in lines:
+            if number == len(entries):
+                entries.append(Entry(line))
+            else:
+                entries[number].chapters.append(line)
     return entries
 
 
-def _add(
-    entries: list[Entry], open_stories: dict[str, Entry], row: Recorded, names: list[str], transition: Transition
-) -> None:
-    name = names[0]
-    story = open_stories.get(name) if is_of_service(transition) else None
-    if story is not None:
-        story.chapters.append(Line(row.seq, row.at, _tell_chapter(transition, story.line.at, row.at)))
-        if transition.dest not in _IN_STORY:
-            del open_stories[name]
-        return
-    entry = Entry(Line(row.seq, row.at, _tell_transition(names, transition)))
-    entries.append(entry)
-    if is_of_service(transition) and transition.dest in _IN_STORY:
-        open_stories[name] = entry
+def with_sentences(rows: Iterable[Recorded]) -> Iterator[tuple[Recorded, list[str]]]:
+    """Each of ``rows``, which come in order, with the sentences of ``tell`` about it: stories that began earlier first.
+
+    Holds one row at a time: the start of an agent may tell of the event before it.
+    """
+    held: Recorded | None = None
+    known: list[tuple[int, Line]] = []
+    for row, lines in _tell_each(rows):
+        if held is not None:
+            yield held, _in_order_of_stories([*known, *(one for one in lines if one[1].seq == held.seq)])
+        held, known = row, [one for one in lines if one[1].seq == row.seq]
+    if held is not None:
+        yield held, _in_order_of_stories(known)
+
+
+def _in_order_of_stories(lines: list[tuple[int, Line]]) -> list[str]:
+    return [line.record for _, line in sorted(lines, key=itemgetter(0))]
+
+
+def _tell_each(rows: Iterable[Recorded]) -> Iterator[tuple[Recorded, list[tuple[int, Line]]]]:
+    """Each row with its lines, each with the number of its entry: one that is known already gets a chapter."""
+    teller = _Teller()
+    previous: Recorded | None = None
+    for row in rows:
+        yield row, list(teller.tell(previous, row))
+        previous = row
+
+
+class _Teller:
+    """Counts the entries, and knows which of them are stories that go on: number and beginning, by service."""
+
+    def __init__(self) -> None:
+        self._entries = 0
+        self._open: dict[str, tuple[int, Timestamp]] = {}
+
+    def tell(self, previous: Recorded | None, row: Recorded) -> Iterator[tuple[int, Line]]:
+        yield from map(self._number, _tell_gap(previous, row))
+        yield from map(self._number, _tell_notes(row))
+        for names, transition in _alike(row.transitions):
+            yield self._tell_transition(row, names, transition)
+        yield from map(self._number, _tell_lone_resolutions(row))
+
+    def _number(self, line: Line) -> tuple[int, Line]:
+        self._entries += 1
+        return self._entries - 1, line
+
+    def _tell_transition(self, row: Recorded, names: list[str], transition: Transition) -> tuple[int, Line]:
+        name = names[0]
+        story = self._open.get(name) if is_of_service(transition) else None
+        if story is not None:
+            number, began = story
+            if transition.dest not in _IN_STORY:
+                del self._open[name]
+            return number, Line(row.seq, row.at, _tell_chapter(transition, began, row.at))
+        told = self._number(Line(row.seq, row.at, _tell_transition(names, transition)))
+        if is_of_service(transition) and transition.dest in _IN_STORY:
+            self._open[name] = told[0], row.at
+        return told
 
 
 def is_of_service(transition: Transition) -> bool:

@@ -20,18 +20,33 @@ class Summary:
     restarts: int = 0
 
 
-def summarise(rows: Iterable[Recorded]) -> list[Summary]:
-    """One summary a service that anything happened to, in the order in which it first did."""
-    found: dict[str, Summary] = {}
-    for row in rows:
+class Summaries:
+    """The summaries of the rows so far, for whoever cannot hold all rows at once."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Summary] = {}
+
+    def add(self, row: Recorded) -> None:
+        """One more row, in order."""
         for transition in row.transitions:
             if is_of_service(transition):
                 name = transition.instance
-                known = found.get(name, Summary(name, "", ""))
-                found[name] = replace(known, state=transition.dest, reason=transition.reason)
+                known = self._found.get(name, Summary(name, "", ""))
+                self._found[name] = replace(known, state=transition.dest, reason=transition.reason)
         for resolution in row.resolutions:
             restarted = resolution.outcome == "applied" and not resolution.token.startswith(LISTEN_TOKEN)
-            if restarted and resolution.service in found:
-                known = found[resolution.service]
-                found[resolution.service] = replace(known, restarts=known.restarts + 1)
-    return list(found.values())
+            if restarted and resolution.service in self._found:
+                known = self._found[resolution.service]
+                self._found[resolution.service] = replace(known, restarts=known.restarts + 1)
+
+    def summaries(self) -> list[Summary]:
+        """One a service that anything happened to, in the order in which it first did."""
+        return list(self._found.values())
+
+
+def summarise(rows: Iterable[Recorded]) -> list[Summary]:
+    """One summary a service that anything happened to, in the order in which it first did."""
+    found = Summaries()
+    for row in rows:
+        found.add(row)
+    return found.summaries()
