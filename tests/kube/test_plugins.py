@@ -14,8 +14,8 @@ import pytest
 
 from connmon_agent.errors import ClusterError
 from connmon_agent.kube.kubeconfig import Access
-from connmon_agent.kube.plugin_runner import PluginRunner
 from connmon_agent.kube.plugins import ask_plugin
+from connmon_agent.program_runner import ProgramRunner
 
 SERVER = "https://10.0.0.1:6443"
 
@@ -144,7 +144,7 @@ def test_a_plugin_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -
 
 
 def test_a_plugin_is_ended_from_elsewhere_and_none_is_begun_afterwards(tmp_path: Path) -> None:
-    runner, asked = PluginRunner(), hanging_family(tmp_path / "pid")
+    runner, asked = ProgramRunner(), hanging_family(tmp_path / "pid")
     asking = threading.Thread(target=lambda: refusal(asked, timeout=600.0, runner=runner), daemon=True)
     asking.start()
     await_file(tmp_path / "pid")

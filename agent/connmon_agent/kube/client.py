@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 from .. import __version__
 from ..connection_failures import explain_failure
 from ..errors import ClusterError
+from ..program_runner import ProgramRunner
 from ..settings import KubernetesSettings
 from .answers import Answer, read_answer
 from .backoffs import Backoff, TooEarly
@@ -31,7 +32,6 @@ from .exchanges import Exchange, GivenUp
 from .handed_files import advise_restart
 from .kubeconfig import Access, Places, read_access, refuse
 from .limits import MAX_BODY, too_long
-from .plugin_runner import PluginRunner
 from .plugins import ask_plugin
 from .proxies import choose_proxy
 from .requests import ApiRequest, Json
@@ -87,7 +87,7 @@ class KubernetesClient:
         self._lock = threading.Lock()
         self._session: _Session | None = None
         self._closed = False
-        self._plugins = PluginRunner()
+        self._plugins = ProgramRunner()
         self._current = threading.local()  # .exchange: what this thread is doing
         self._backoff = Backoff(now=steady)  # of the API server
         self._plugin_backoff = Backoff(first=PLUGIN_PAUSE, longest=LONGEST_PLUGIN_PAUSE, now=steady)

@@ -16,17 +16,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..program_runner import ProgramRunner
 from .annotations import parse_time
 from .kubeconfig import Access, refuse
 from .kubeconfig_types import CREDENTIAL, find_misfit
-from .plugin_runner import PluginRunner
 
 TIMEOUT = 10.0  # seconds; without one a plugin that waits for a browser would hold the agent for ever
 EXPIRY_SLACK = 60.0  # seconds before its end at which a credential is renewed
 
 
 def ask_plugin(
-    access: Access, *, timeout: float = TIMEOUT, runner: PluginRunner | None = None
+    access: Access, *, timeout: float = TIMEOUT, runner: ProgramRunner | None = None
 ) -> tuple[Access, float | None]:
     """``access`` with the plugin's credentials, and the Unix seconds at which to ask again (None: they do not expire).
 
@@ -35,7 +35,7 @@ def ask_plugin(
     """
     if access.plugin is None:
         return access, None
-    output = _run(access, access.plugin, timeout, runner or PluginRunner())
+    output = _run(access, access.plugin, timeout, runner or ProgramRunner())
     status = _parse(output, str(access.plugin.get("command")))
     expires = parse_time(status.get("expirationTimestamp"))
     authorization = f"Bearer {status['token'].strip()}" if status.get("token") else access.authorization
@@ -61,7 +61,7 @@ def _describe_cluster(access: Access) -> dict[str, Any]:
     return {key: value for key, value in described.items() if value is not None}
 
 
-def _run(access: Access, plugin: Mapping[str, Any], timeout: float, runner: PluginRunner) -> str:
+def _run(access: Access, plugin: Mapping[str, Any], timeout: float, runner: ProgramRunner) -> str:
     command = str(plugin.get("command"))
     if plugin.get("interactiveMode") == "Always":
         raise refuse(f"the credential plugin {command} needs a terminal (interactiveMode: Always)", _hint(plugin))

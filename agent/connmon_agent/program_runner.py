@@ -1,4 +1,4 @@
-"""Running a credential plugin, so that it ends in time with all that it has started."""
+"""Running another program, so that it ends in time with all that it has started."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
-MOST_OUTPUT = 1_000_000  # bytes of output that are read; credentials take some thousands
+MOST_OUTPUT = 1_000_000  # bytes of output that are read; what a program answers takes some thousands
 REAPING = 1.0  # seconds for a killed program to be gone: only a disk that hangs holds it longer
 
 
-# On Windows a plugin opens no console window of its own, and Ctrl+C in the agent's is not its.
+# On Windows it opens no console window of its own, and Ctrl+C in the agent's is not its.
 if sys.platform == "win32":
     _NO_WINDOW = subprocess.CREATE_NO_WINDOW
 else:
     _NO_WINDOW = 0
 
 
-class PluginRunner:
-    """Runs one plugin at a time, as the leader of a process group of its own.
+class ProgramRunner:
+    """Runs one program at a time, as the leader of a process group of its own.
 
-    A plugin is often a script whose real work is done by a child of it. To kill the script alone leaves that child
+    A program is often a script whose real work is done by a child of it. To kill the script alone leaves that child
     behind, and with it the pipe, for whose end the reader waits.
     """
 
@@ -36,10 +36,10 @@ class PluginRunner:
         self._ended = False
 
     def run(
-        self, command: Sequence[str] | str, *, environment: Mapping[str, str], timeout: float
+        self, command: Sequence[str] | str, *, environment: Mapping[str, str], timeout: float, given: bytes = b""
     ) -> subprocess.CompletedProcess[str]:
         """Run the command (on Windows a line) to its end, at most ``timeout`` seconds: then it is killed with all that
-        it has started.
+        it has started. ``given`` is what it reads on its standard input.
 
         A program that ends in order may leave another one behind, as an agent that keeps a login; that one may hold the
         output open, so that it goes into files, whose first MOST_OUTPUT bytes are read. Raises OSError where it cannot
@@ -47,11 +47,11 @@ class PluginRunner:
         """
         if self._ended:
             raise ProcessLookupError(0, "the agent is stopping")
-        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        with _hold(given) as source, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
                 command,
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=source,
                 stdout=output,
                 stderr=errors,
                 start_new_session=True,
@@ -80,6 +80,18 @@ class PluginRunner:
             self._ended = True
             if self._running is not None:
                 _kill_group(self._running)
+
+
+@contextlib.contextmanager
+def _hold(given: bytes) -> Iterator[IO[bytes] | int]:
+    """What it is to read, without anybody who has to write while it reads."""
+    if not given:
+        yield subprocess.DEVNULL
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(given)
+        file.seek(0)
+        yield file
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
