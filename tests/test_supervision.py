@@ -165,6 +165,7 @@ def test_cancelling_is_no_failure() -> None:
 # Where a task or a thread is made by hand, by file and function, and why it needs no supervision.
 BY_HAND = {
     "cli/demo.py:_start": "the command itself waits for it, and ends with it",
+    "notices/__main__.py:main": "a timer that ends the child, which does one thing and has no loop",
     "port_forwarding/checks.py:_ask": "awaited by the function, which takes its result",
     "port_forwarding/checks.py:_listen": "awaited by the function, which takes its result",
     "port_forwarding/intakes.py:receive": "one receive, awaited by every caller until one has its result",

@@ -1,6 +1,6 @@
 """One HTTP/1.1 request and its answer, by h11, without a socket: what is to be sent, and what came of it so far.
 
-Probes, streams of the Kubernetes API, tunnels of proxies and checks of local ports read answers here, and nowhere else.
+Probes, notices, streams of the Kubernetes API, tunnels of proxies and checks of local ports read answers here alone.
 What is read of others is bounded in bytes here, and in time by who waits.
 """
 
@@ -45,12 +45,14 @@ class Head:
 
 
 class HttpExchange:
-    """A request of ``method`` for ``target`` with ``fields`` (Host first), and its answer.
+    """A request of ``method`` for ``target`` with ``fields`` (Host first) and ``body``, and its answer.
 
     ``limit``: bytes of the answer's head at most. Raises ValueError where these are no request.
     """
 
-    def __init__(self, method: str, target: str, fields: Iterable[tuple[str, str]], *, limit: int = HEAD_LIMIT) -> None:
+    def __init__(
+        self, method: str, target: str, fields: Iterable[tuple[str, str]], body: bytes = b"", *, limit: int = HEAD_LIMIT
+    ) -> None:
         self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=limit)
         self._limit = limit
         self._fed = 0  # bytes of the answer
@@ -60,7 +62,8 @@ class HttpExchange:
         try:
             headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
             asked = h11.Request(method=method, target=target.encode("latin-1"), headers=headers)
-            sent = self._connection.send(asked), self._connection.send(h11.EndOfMessage())
+            events = [asked, *([h11.Data(body)] if body else []), h11.EndOfMessage()]
+            sent = [self._connection.send(event) for event in events]
         except (h11.LocalProtocolError, UnicodeError) as error:
             raise ValueError(f"not a request: {error}") from None
         self.request: bytes = b"".join(part for part in sent if part)

@@ -36,6 +36,7 @@ GIVEN: dict[str, tuple[int, ...]] = {
     "resume": (0,),
     "rearm web": (0,),
     "recover web": (0,),
+    "notify test": (1,),  # no channel is configured
     "log level": (0,),
     "log level probes=debug --for 1m": (0,),
     "log level --reset": (0,),

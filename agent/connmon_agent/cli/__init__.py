@@ -29,6 +29,7 @@ COMMANDS = {
     "resume": "operate:resume",
     "recover": "operate:recover",
     "rearm": "operate:rearm",
+    "notify": "notify:notify",
     "log": "log:log",
     "doctor": "doctor:doctor",
     "ports": "ports:ports",

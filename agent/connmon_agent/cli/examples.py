@@ -42,6 +42,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "connmon-agent log level probes=debug --for 10m",
         "connmon-agent log level --reset",
     ),
+    "notify": ("connmon-agent notify test",),
+    "notify test": ("connmon-agent notify test", "connmon-agent notify test office"),
     "doctor": ("connmon-agent doctor", "connmon-agent doctor --role | kubectl apply -f -"),
     "ports": ("connmon-agent ports", "connmon-agent ports --json"),
     "url": ("connmon-agent url frontend", 'curl "$(connmon-agent url frontend)/"'),

@@ -31,14 +31,15 @@ class Result(StrEnum):
 class Notice(msgspec.Struct, frozen=True):
     """Which notice: ``kind`` is digest, offline, gave-up, relapses or test, ``outage`` the number of the outage.
 
-    ``number`` counts the notices of the state file. ``from_seq`` and ``until_seq`` are the first and the last event
-    that it is about (None: those of the outage).
+    ``number`` counts the notices of the state file, ``part`` those of one kind about one outage. ``from_seq`` and
+    ``until_seq`` are the first and the last event that it is about (None: those of the outage).
     """
 
     kind: str
     channel: str
     outage: int | None = None
     number: int = 0
+    part: int = 1
     from_seq: int | None = None
     until_seq: int | None = None
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 from ..core.observations import Failure
@@ -46,6 +46,24 @@ class ProbeRequest:
     tunnel: HttpExchange | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What is sent to a URL. ``fields`` are added to those that the request itself needs."""
+
+    method: str = "GET"
+    fields: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, the body as far as ``BODY_LIMIT``. ``proxied``: a proxy may have answered in a server's place."""
+
+    head: Head
+    body: bytes
+    proxied: bool
+
+
 async def probe_http(target: HttpTarget, network: Network) -> None:
     """GET ``target.url`` over a fresh connection and compare the answer. Raises ProbeFailure and OSError."""
     async with _asked(target.url, network, proxy=target.proxy, family=target.family, abroad=True) as (answer, proxied):
@@ -64,21 +82,37 @@ async def get_head(url: str, network: Network) -> Head:
         return head
 
 
+async def send_request(url: str, network: Network, sending: Sending, *, proxy: str | None = None) -> Answer:
+    """The answer to ``sending``, whatever its status. ``proxy`` as in ``HttpTarget``; no redirect is followed.
+
+    Raises ProbeFailure and OSError.
+    """
+    async with _asked(url, network, proxy=proxy, sending=sending) as ((reader, exchange), proxied):
+        head = await _read_head(reader, exchange)
+        return Answer(head, await _read_beginning(reader, exchange), proxied)
+
+
 @asynccontextmanager
 async def _asked(
-    url: str, network: Network, *, proxy: str | None = None, family: str | None = None, abroad: bool = False
+    url: str,
+    network: Network,
+    *,
+    proxy: str | None = None,
+    family: str | None = None,
+    abroad: bool = False,
+    sending: Sending | None = None,
 ) -> AsyncIterator[tuple[tuple[asyncio.StreamReader, HttpExchange], bool]]:
-    """Where the answer to a GET of ``url`` can be read, and whether a proxy may answer in its place.
+    """Where the answer to ``sending`` (None: a GET) can be read, and whether a proxy may answer in its place.
 
     ``abroad``: its host is to be on the internet, so that this machine is not meant.
     """
-    request = build_request(url)
+    request = build_request(url, sending=sending)
     way = choose_proxy(proxy, request.host, request.port, network.environment, secure=request.secure)
     if way is None:
         sock = await network.connect(request.host, request.port, family, abroad=abroad)
     else:
         network.proxy = str(way)
-        request = build_request(url, way)
+        request = build_request(url, way, sending=sending)
         sock = await network.connect(way.host, way.port, family)
     with naming_this_machine(network):
         async with _open_stream(sock, request, network) as (reader, writer):
@@ -144,8 +178,11 @@ def _judge_proxy(status: int, otherwise: Failure) -> Failure:
     return Failure.REFUSED if status == _UNAUTHORIZED else otherwise
 
 
-def build_request(url: str, proxy: Proxy | None = None) -> ProbeRequest:
-    """The request for ``url``, to its host or to ``proxy``. Raises ProbeFailure where it is no http or https URL."""
+def build_request(url: str, proxy: Proxy | None = None, *, sending: Sending | None = None) -> ProbeRequest:
+    """The request for ``url``, to its host or to ``proxy``; ``sending`` None: a GET.
+
+    Raises ProbeFailure where it is no http or https URL.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -175,8 +212,13 @@ def build_request(url: str, proxy: Proxy | None = None) -> ProbeRequest:
         **({} if authorization is None else {"Proxy-Authorization": authorization}),
         "Connection": "close",
     }
+    sending = sending or Sending()
+    if sending.body:
+        fields["Content-Length"] = str(len(sending.body))
     try:
-        exchange = HttpExchange("GET", f"{path}{query}", fields.items())
+        exchange = HttpExchange(
+            sending.method, f"{path}{query}", [*fields.items(), *sending.fields.items()], sending.body
+        )
     except ValueError:
         raise ProbeFailure(f'"{url}" is not a URL that can be asked for') from None
     return ProbeRequest(name, port or _DEFAULT_PORTS[parts.scheme], secure, exchange, tunnel)
@@ -264,6 +306,20 @@ async def _read_body(reader: asyncio.StreamReader, exchange: HttpExchange, head:
     except BadAnswer as bad:
         raise _word_flaw(bad) from None
     return body
+
+
+async def _read_beginning(reader: asyncio.StreamReader, exchange: HttpExchange) -> bytes:
+    """The body, or as much of it as ``BODY_LIMIT``: what is sent needs no more of the answer than that."""
+    body = b""
+    try:
+        while len(body) < BODY_LIMIT and (piece := exchange.read_body()) != b"":
+            if piece is None:
+                exchange.feed(await reader.read(HEAD_LIMIT))
+            else:
+                body += piece
+    except BadAnswer:
+        return body
+    return body[:BODY_LIMIT]
 
 
 def _word_flaw(bad: BadAnswer) -> WrongAnswer:

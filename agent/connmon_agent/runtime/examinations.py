@@ -25,6 +25,7 @@ from ..store import DATABASE_FILE
 from ..store.reading import Reader
 from ..store.versions import describe_wal_reset_bug, sqlite_version
 from .account_examinations import examine_account
+from .channel_examinations import examine_channels
 from .clocks import walltime
 from .findings import Finding, good, note, problem, warning
 from .port_examinations import examine_ends, examine_metrics, examine_ports
@@ -65,6 +66,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     for finding in (*examine_ports(settings, agent=agent), *examine_metrics(settings, agent=agent)):
         yield finding
     async for finding in examine_targets(settings):
+        yield finding
+    async for finding in examine_channels(settings):
         yield finding
     async for finding in examine_cluster(settings):
         yield finding

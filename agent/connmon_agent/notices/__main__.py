@@ -1,0 +1,57 @@
+"""The child that sends one notice: ``python -m connmon_agent.notices``, a job on stdin, a delivery on stdout."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import BinaryIO
+
+from .jobs import OWN_LIMIT, Delivery, Result, decode_job, encode_delivery
+from .sending import deliver
+
+MOST_READ = 1_000_000  # bytes of a job
+
+
+def main() -> None:
+    """Answer once, within ``OWN_LIMIT`` seconds, whatever a receiver does."""
+    answering = _Answering(_take_stdout())
+    alarm = threading.Timer(OWN_LIMIT, answering.give_up)
+    alarm.daemon = True
+    alarm.start()
+    try:
+        job = decode_job(sys.stdin.buffer.read(MOST_READ))
+    except ValueError as error:
+        answering.end(Delivery(Result.FAILED, f"internal error: no job: {error}"))
+    else:
+        answering.end(deliver(job, environment=os.environ))
+
+
+def _take_stdout() -> BinaryIO:
+    """The standard output for the answer alone: what a library prints goes to the standard error."""
+    kept = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return os.fdopen(kept, "wb")
+
+
+class _Answering:
+    """Writes one answer and ends the process, even where a thread of a library still waits for somebody."""
+
+    def __init__(self, to: BinaryIO) -> None:
+        self._to = to
+        self._guard = threading.Lock()
+
+    def end(self, delivery: Delivery) -> None:
+        self._guard.acquire()  # for good: there is one answer
+        try:
+            self._to.write(encode_delivery(delivery))
+            self._to.flush()
+        finally:  # where the agent is gone, there is no one to answer
+            os._exit(0)
+
+    def give_up(self) -> None:
+        self.end(Delivery(Result.FAILED, f"not sent within {OWN_LIMIT:g} s: the receiver is too slow"))
+
+
+if __name__ == "__main__":
+    main()
