@@ -177,6 +177,8 @@ BY_HAND = {
     "probes/registries.py:ask": "awaited by everybody who asks for this registry meanwhile",
     "probes/lookups.py:_start_thread": "the thread hands whatever it raises to who waits",
     "routes/metered.py:_ask": "a timer that ends a program which does not answer, cancelled by the function",
+    "runtime/deliveries.py:_wait": "awaited by the function; it only waits for a time",
+    "runtime/deliveries.py:_send": "awaited by the supervised function, which takes its result and failure",
     "runtime/ending.py:_leave_at_last": "a timer that ends the process, where nothing else does any more",
     "runtime/observers.py:_wait": "awaited by the function; each only waits for an event or a time",
     "runtime/starter_pipe.py:wait_for_start": "a thread of the command, which waits for it",

@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 from .core.effects import Listen, Restart
 from .core.events import Event, ForwardChecked, ListenAnswered, RestartAnswered
 from .core.link.round_counts import RoundCounts
+from .core.notices import Notice, SendAnswer
 from .core.observations import (
     Evidence,
     InternalErrors,
@@ -217,6 +218,15 @@ class Journal(Protocol):
     async def note_errors(self, errors: InternalErrors) -> None:
         """Remember what failed in the agent itself, without waiting for the disk. Raises StoreError."""
 
+    @property
+    def unsent(self) -> tuple[Notice, ...]:
+        """The notices that are still to be sent."""
+
+    async def note_attempt(self, notice: Notice) -> bool:
+        """Write how far the attempt to send ``notice`` is; False: it is not to be sent any more, as it was dropped or
+        told in another one. How an attempt ended is durable on return. Raises StoreError.
+        """
+
     async def last_sign_of_life(self) -> Timestamp | None:
         """When the agent that wrote last stopped in order, else when it last finished a round. None: none ever ran.
 
@@ -225,6 +235,20 @@ class Journal(Protocol):
 
     async def reopen(self) -> World:
         """Close, open and load again after a failed commit. Raises StoreError."""
+
+
+class Messenger(Protocol):
+    """Sends notices to people."""
+
+    @property
+    def channels(self) -> Mapping[str, bool]:
+        """The names of the channels that are configured, each with whether it works without the internet."""
+
+    async def send(self, notice: Notice) -> SendAnswer:
+        """Make one attempt, which ends within about a minute. Never raises for the receiver's sake.
+
+        Where the caller is cancelled, the attempt ends at once, and whether the message got out is not known.
+        """
 
 
 class Announcer(Protocol):

@@ -34,7 +34,7 @@ def test_a_running_agent_logs_more_for_a_while_and_shows_it(agent: LocalAgent) -
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("probe=debug",), "areas are agent, link, probes, services, cluster, forwards"),
+        (("probe=debug",), "areas are agent, link, probes, services, cluster, forwards, notices"),
         (("probes=loud",), "levels debug, info, warning, error"),
         (("probes",), "is not AREA=LEVEL"),
         (("probes=debug", "--for", "2d"), "is not a time from 1s to 24h"),

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from connmon_agent.core.events import Event
 from connmon_agent.core.link.round_counts import RoundCounts
+from connmon_agent.core.notices import Notice
 from connmon_agent.core.observations import InternalErrors, LineUsage, LogLoss, MeasuredQuality, ProbeResult, Traffic
 from connmon_agent.core.steps import Step
 from connmon_agent.core.timestamps import Timestamp
@@ -55,6 +56,13 @@ class DirectJournal:
 
     async def note_log_loss(self, loss: LogLoss) -> None:
         self._journal.note_log_loss(loss)
+
+    @property
+    def unsent(self) -> tuple[Notice, ...]:
+        return self._journal.unsent
+
+    async def note_attempt(self, notice: Notice) -> bool:
+        return self._journal.note_attempt(notice)
 
     async def last_sign_of_life(self) -> Timestamp | None:
         return self._journal.last_sign_of_life()

@@ -18,12 +18,15 @@ from msgspec.structs import replace
 from tests.fakes.announcers import FakeAnnouncer
 from tests.fakes.charts import real_charts
 from tests.fakes.local_ports import FakeForwards, FakeMachine
+from tests.fakes.messengers import FakeMessenger
 from tests.fakes.virtual_time import TICK, SimulatedClock, VirtualLoop
 
 from connmon_agent.core.effects import Restart
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import AgentStarted, AgentStopped, Event, Outcome, RestartAnswered, RoundFinished
 from connmon_agent.core.link.round_counts import RoundCounts
+from connmon_agent.core.notice_decisions import decide_notices, has_news
+from connmon_agent.core.notices import Notice
 from connmon_agent.core.observations import (
     Evidence,
     Failure,
@@ -373,7 +376,8 @@ class FakeDisk:
 
     ``fail`` makes writing fail ("full": nothing is written; "unsure": a commit is written, and fails anyway; "away":
     nothing is written, and the file cannot be opened). Reading, and so reopening, needs no room on a full disk.
-    ``before`` and ``after`` are called around each commit and may raise Killed.
+    ``before`` and ``after`` are called around each commit and may raise Killed; ``attempted`` is called before an
+    attempt to send a notice is noted, and may do so, too.
     """
 
     world: World = field(default_factory=lambda: World(store="disk0001"))
@@ -386,6 +390,9 @@ class FakeDisk:
     traffic: tuple[Traffic, ...] = ()
     errors: InternalErrors | None = None
     heartbeat: Timestamp | None = None
+    channels: dict[str, bool] = field(default_factory=dict)  # that get notices, each with whether it works offline
+    notices: dict[int, Notice] = field(default_factory=dict)  # by their numbers
+    opened: dict[int, int] = field(default_factory=dict)  # by outage: the event that opened it
     fail: str | None = None
     slow: float = 0.0  # seconds that a commit takes
     silent: bool = False  # a read never returns
@@ -395,6 +402,7 @@ class FakeDisk:
     dead: bool = False  # the agent that writes has been killed: nothing it does is written any more
     before: Callable[[Event, Step], None] | None = None
     after: Callable[[Event, Step], None] | None = None
+    attempted: Callable[[Notice], None] | None = None
 
     def load(self) -> World:
         return self.world
@@ -461,11 +469,44 @@ class FakeDisk:
         self.broken = False
         return self.world
 
+    @property
+    def unsent(self) -> tuple[Notice, ...]:
+        return tuple(notice for notice in self.notices.values() if notice.unsent)
+
+    async def note_attempt(self, notice: Notice) -> bool:
+        if self.attempted is not None and not self.dead:
+            self.attempted(notice)
+        if self.dead:
+            await asyncio.Event().wait()  # nothing is heard of it any more
+        if self.broken or self.fail is not None:
+            raise StoreError("disk full")
+        known = self.notices[notice.number]
+        if known.unsent:
+            self.notices[notice.number] = replace(notice, until_seq=known.until_seq)
+        return known.unsent
+
     def _write(self, event: Event, step: Step) -> None:
         self.commits.append(Commit(event, step))
+        self._write_notices(event, step)
         if isinstance(event, AgentStarted | AgentStopped | RoundFinished):
             self.heartbeat = event.at
         self.world = step.world
+
+    def _write_notices(self, event: Event, step: Step) -> None:
+        seq, outage = len(self.commits), step.world.outage
+        if outage is not None:
+            self.opened.setdefault(outage.id, seq)
+        if self.channels and has_news(self.world, step.world):
+            made = decide_notices(
+                self.world,
+                step.world,
+                at=event.at,
+                seq=seq,
+                opened=self.opened.__getitem__,
+                channels=self.channels,
+                known=self.notices.values(),
+            )
+            self.notices |= {notice.number: notice for notice in made}
 
 
 class Site:
@@ -494,6 +535,7 @@ class Site:
         self.boot = 1  # of the machine
         self.metered: bool | None = None  # what the system says of the connection
         self.asked_metered = 0
+        self.messenger = FakeMessenger(up=lambda: self.link.up)
         self.agent: Agent | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -515,11 +557,16 @@ class Site:
             self._tell_metered,
             "NetworkManager",
             self.announcer,
+            messenger=self.messenger if self.disk.channels else None,
         )
-        self.disk.broken = self.disk.dead = self.cluster.dead = False
+        self.messenger.dead = self.disk.broken = self.disk.dead = self.cluster.dead = False
         self.agent = Agent(engine=self.engine, plan=self.plan, dependencies=dependencies)
         self._running = asyncio.ensure_future(self.agent.run())
         await asyncio.sleep(TICK)  # it has recorded its start
+
+    def notify(self, **channels: bool) -> None:
+        """Let these channels have notices, each with whether it works offline. To be called before ``start``."""
+        self.disk.channels = self.messenger.channels = channels
 
     async def _tell_metered(self) -> bool | None:
         self.asked_metered += 1
@@ -531,7 +578,7 @@ class Site:
 
     def die(self) -> None:
         """The instant of a ``kill -9``: nothing more is written, nothing more is sent."""
-        self.disk.dead = self.cluster.dead = self.forwards.dead = True
+        self.messenger.dead = self.disk.dead = self.cluster.dead = self.forwards.dead = True
         self.forwards.listening.clear()
 
     def die_at(self, timestamp: str, condition: Callable[[Event, Step], bool]) -> None:

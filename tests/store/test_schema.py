@@ -25,6 +25,7 @@ OURS = {
     "latest_traffic",
     "listen",
     "meta",
+    "notice",
     "outage",
 }
 OURS |= {"round_block", "round_tail", "snapshot", "timer"}

@@ -58,8 +58,8 @@ def _read_time(ctx: click.Context, param: click.Parameter, value: str | None) ->
 def level(invocation: Invocation, levels: Mapping[str, str], seconds: float | None, reset: bool, json: bool) -> None:
     """Show the log level of each area of the running agent, or set it for a while.
 
-    Areas: agent, link, probes, services, cluster, forwards. Levels: debug, info, warning, error. A change takes effect
-    at once and expires after --for, or when the agent restarts.
+    Areas: agent, link, probes, services, cluster, forwards, notices. Levels: debug, info, warning, error. A change
+    takes effect at once and expires after --for, or when the agent restarts.
     """
     if seconds is not None and not levels:
         raise click.UsageError("--for needs a level: connmon-agent log level probes=debug --for 10m")

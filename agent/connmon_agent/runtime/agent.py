@@ -45,6 +45,7 @@ from ..ports import Cluster, Forwards, Prober
 from ..settings import STOP_TIMEOUT
 from ..supervision import Tasks, cancel, hear_threads, report, supervise
 from .announcing import Announcements
+from .deliveries import Deliveries
 from .dependencies import Dependencies, Listener, Lookout
 from .gap_watch import Vigil, was_not_watching
 from .incidents import Incidents
@@ -102,6 +103,7 @@ class Agent:
         self._announcements = Announcements(
             dependencies.announcer, self._lane, self._clock, look=dependencies.journal.last_sign_of_life
         )
+        self._deliveries = self._open_deliveries()
         self._quality = QualityMeter(world=self._get_world, take=self.take)
         self._usage = LineUsageMeter()
         self._lookout = Lookout(
@@ -125,6 +127,8 @@ class Agent:
             try:
                 await self._lane.do(self._start)
                 self._lookout.start(self._tasks)
+                if self._deliveries is not None:
+                    supervise("send notices", self._deliveries.run, tasks=self._tasks)
                 supervise("give signs of life", self._announcements.run, tasks=self._tasks)
                 await self._ending.wait()
             finally:
@@ -543,3 +547,17 @@ class Agent:
 
     def _nudge(self) -> None:
         self._lookout.nudge()
+        self.nudge_deliveries()
+
+    def nudge_deliveries(self) -> None:
+        """Tell that the outbox or the channels of notices were changed beside the decisions."""
+        if self._deliveries is not None:
+            self._deliveries.nudge()
+
+    def _open_deliveries(self) -> Deliveries | None:
+        out = self._out
+        if out.messenger is None:
+            return None
+        return Deliveries(
+            out.journal, out.messenger, clock=out.clock, world=self._get_world, say=out.say, tasks=self._tasks
+        )

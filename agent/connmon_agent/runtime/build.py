@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ from .logs.keeping import LogKeeper
 from .logs.level_requests import LOG_LEVEL, LevelRequests
 from .logs.log import Log
 from .monitoring import Monitoring
+from .notice_children import ChildMessenger
+from .notice_requests import DROP, NoticeRequests
 
 if TYPE_CHECKING:
     from .monitoring_server import MonitoringServer
@@ -225,6 +228,7 @@ class Runner:
         self._registries = RegistryAsker(settings.kubernetes.registries)
         self._journal = JournalThread(memory.journal)
         self._journal.keep(settings.journal)
+        self._messenger = self._open_messenger(settings)
         self._publisher = DaemonExecutor(1, "endpoints")
         self._endpoint_files = EndpointFiles(memory.folder, complain=self._complain)
         dependencies = self._open_dependencies(store)
@@ -235,6 +239,8 @@ class Runner:
             dependencies=dependencies,
             stop_timeout=settings.stop_timeout,
         )
+        requests = NoticeRequests(self._journal, now=self.now, say=say, nudge=self.agent.nudge_deliveries)
+        self.handlers[DROP] = requests.drop
         self._dates = self.now().wall, memory.journal.born()
         self.monitoring = Monitoring(self._open_monitoring_server)
 
@@ -255,7 +261,16 @@ class Runner:
             metered_source=SOURCE,
             announcer=self.announcer,
             head_start=HEAD_START if store.kept() else 0.0,
+            messenger=self._messenger,
         )
+
+    def _open_messenger(self, settings: Settings) -> ChildMessenger:
+        journal, folder = self._memory.journal, self._memory.folder
+        messenger = ChildMessenger(
+            settings.notify, state_file=folder / DATABASE_FILE, store=journal.load().store, site=socket.gethostname()
+        )
+        self._journal.notify(messenger.channels)
+        return messenger
 
     def now(self) -> Timestamp:
         """This instant, for what is said beside the agent."""
@@ -316,6 +331,9 @@ class Runner:
         )
         self._settings = settings
         self._journal.keep(settings.journal)
+        self._messenger.follow(settings.notify)
+        self._journal.notify(self._messenger.channels)
+        self.agent.nudge_deliveries()
         await self.monitoring.follow(settings.metrics)
 
     def _complain(self, text: str) -> None:

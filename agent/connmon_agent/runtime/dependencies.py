@@ -9,7 +9,18 @@ from ..core.events import Event
 from ..core.observations import ProbeResult, Traffic
 from ..core.timestamps import Timestamp
 from ..core.world import World
-from ..ports import Announcer, Clock, Cluster, Forwards, Journal, LinkWatch, LocalPorts, Prober, Registries
+from ..ports import (
+    Announcer,
+    Clock,
+    Cluster,
+    Forwards,
+    Journal,
+    LinkWatch,
+    LocalPorts,
+    Messenger,
+    Prober,
+    Registries,
+)
 from ..supervision import Tasks, supervise
 from .announcing import NoAnnouncer
 from .evidence import EvidenceObserver
@@ -50,6 +61,7 @@ class Dependencies:
     metered_source: str = ""
     announcer: Announcer = field(default_factory=NoAnnouncer)
     head_start: float = 0.0
+    messenger: Messenger | None = None  # None: nobody gets notices
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from ..core.timestamps import Timestamp
 from ..core.world import ForwardState, LinkState, ServiceState
 
 AGENT, LINK, PROBES, SERVICES, CLUSTER, FORWARDS = "agent", "link", "probes", "services", "cluster", "forwards"
-AREAS = (AGENT, LINK, PROBES, SERVICES, CLUSTER, FORWARDS)  # the parts of the agent that speak
+NOTICES = "notices"
+AREAS = (AGENT, LINK, PROBES, SERVICES, CLUSTER, FORWARDS, NOTICES)  # the parts of the agent that speak
 
 _AREA_OF_CHART = {"link": LINK, "service": SERVICES, "forward": FORWARDS}
 

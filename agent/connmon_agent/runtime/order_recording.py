@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from ..core.engine import Engine
@@ -13,6 +14,7 @@ from ..store import DATABASE_FILE
 from ..store.journal import SqliteJournal
 from .build import open_memory
 from .log_records import tell_damage
+from .notice_requests import describe_drop, describe_dropped
 
 
 def record_order(state_dir: Path, order: Order, services: tuple[str, ...], *, by: str) -> str | None:
@@ -41,6 +43,24 @@ def record_order(state_dir: Path, order: Order, services: tuple[str, ...], *, by
         if refusal is not None:
             raise _refuse(refusal, journal.load(), ordered)
         return tell_damage(journal.damage, journal.set_aside)
+
+
+def record_drop(
+    state_dir: Path, numbers: Collection[int] | None, *, by: str
+) -> tuple[list[dict[str, object]], str | None]:
+    """Drop notices while no agent runs: those with these numbers (None: all), durable on return.
+
+    Returns what ``describe_dropped`` tells, and a sentence on a damaged state file as ``record_order`` does. Raises
+    AlreadyRunning, StoreError, and ConnmonError where there is no state file.
+    """
+    if not (state_dir / DATABASE_FILE).exists():
+        raise ConnmonError(
+            f"no agent has run with the state directory {state_dir} yet; there are no notices",
+            hint="Check --state-dir and --config",
+        )
+    with open_memory(state_dir) as memory:
+        dropped = memory.journal.drop_notices(numbers, describe_drop(by), memory.clock.now())
+        return describe_dropped(dropped), tell_damage(memory.journal.damage, memory.journal.set_aside)
 
 
 def _commit(journal: SqliteJournal, engine: Engine, event: Event) -> None:

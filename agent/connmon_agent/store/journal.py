@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from ..core.counters import (
 )
 from ..core.events import AgentStarted, Configured, Event
 from ..core.link.round_counts import RoundCounts
+from ..core.notice_decisions import has_news
+from ..core.notices import Notice, NoticeState
 from ..core.observations import InternalErrors, LineUsage, LogLoss, MeasuredQuality, ProbeResult, Traffic
 from ..core.steps import Step
 from ..core.stored_names import stored_name
@@ -31,7 +33,7 @@ from ..core.timestamps import Timestamp
 from ..core.world import World
 from ..errors import CommitError, InvariantError, StoreError
 from ..settings import JOURNAL_KEEP, JOURNAL_MAX_SIZE, MEGABYTE, ROUNDS_KEEP
-from . import checkpoints, counting, retention, writes
+from . import checkpoints, counting, outbox, retention, writes
 from .checkpoints import FIND_BORN
 from .failures import commit_error, is_damage, store_error
 from .layout import EVENTS, LOG_LOSS, LOG_LOSSES, STEPS, UNVERIFIED, EventRow, StepBody
@@ -58,8 +60,9 @@ class SqliteJournal:
     is left of the older log, or was torn, is never taken for a commit.
 
     ``set_aside`` is where a damaged file was moved when this one was opened, and ``damage`` says what ailed it; both
-    are None when the file was sound. ``rounds_keep``, seconds for which rounds are kept, and ``limits``, which say what
-    of the events is, may be set in any thread.
+    are None when the file was sound. ``rounds_keep``, seconds for which rounds are kept, ``limits``, which say what of
+    the events is, and ``channels``, the names of those that get notices, each with whether it works offline, may be set
+    in any thread; ``unsent``, the notices that are to be sent, may be read in any.
     """
 
     set_aside: Path | None
@@ -76,6 +79,7 @@ class SqliteJournal:
     _counts: RoundCounts | UnsetType  # as the file has them for the newest event
     _untidied: int  # rounds since it was looked whether anything is to be removed
     _uncopied: int  # transactions since the log was copied into the database, or the file was opened
+    unsent: tuple[Notice, ...]
 
     def __init__(
         self,
@@ -95,6 +99,7 @@ class SqliteJournal:
         self._trace = trace
         self.rounds_keep = ROUNDS_KEEP
         self.limits = Limits(JOURNAL_KEEP, JOURNAL_MAX_SIZE * MEGABYTE)
+        self.channels: Mapping[str, bool] = {}
         self._snapshots = SnapshotWriter()
         self._abandoned = False
         self._suspect = True  # the file may have been damaged since it was looked through
@@ -140,6 +145,7 @@ class SqliteJournal:
         row, world = self._draft(event, step)
         counters, lines = self._counted
         counted = count_step(counters, event, self._world, step)
+        channels, unsent = self.channels, self.unsent
         with self._deciding(f"record event {row.seq}") as connection:
             writes.write_event(connection, row, world)
             writes.write_timers(connection, self._world.timers, step.world.timers)
@@ -151,10 +157,12 @@ class SqliteJournal:
             writes.write_sign_of_life(connection, event)
             if counted is not counters:
                 counting.write_counters(connection, counted)
+            if channels and has_news(self._world, step.world):
+                unsent = outbox.write_notices(connection, row.seq, event.at, self._world, step.world, channels)
             charts = event.charts or self._charts if isinstance(event, AgentStarted | Configured) else self._charts
             checkpoint = self._make_checkpoint(connection, row, step.world, charts)
         self._charts, self._checkpoint, self._counts = charts, checkpoint, UNSET
-        self._counted = counted, lines
+        self._counted, self.unsent = (counted, lines), unsent
         self._world, self._seq, self._hash = step.world, row.seq, row.hash
         return row.seq
 
@@ -203,6 +211,29 @@ class SqliteJournal:
         self._require_order()
         with self._unsynced("note an internal error") as connection:
             writes.write_errors(connection, errors)
+
+    def note_attempt(self, notice: Notice) -> bool:
+        """Write how far the attempt to send ``notice`` is; False: it is not to be sent any more. Raises StoreError.
+
+        How it ended is durable on return: a notice that was sent is sent again only where the agent dies before.
+        """
+        doing = f"note an attempt of notice {notice.number}"
+        with self._unsynced(doing) if notice.state == NoticeState.SENDING else self._deciding(doing) as connection:
+            written = outbox.write_attempt(connection, notice)
+            unsent = outbox.read_unsent(connection)
+        self.unsent = unsent
+        return written
+
+    def drop_notices(self, numbers: Collection[int] | None, why: str, at: Timestamp) -> list[Notice]:
+        """End the unsent notices with these numbers (None: all); returns them as they were. Durable on return.
+
+        Raises StoreError.
+        """
+        with self._deciding("drop notices") as connection:
+            dropped = outbox.drop_notices(connection, numbers, why, at)
+            unsent = outbox.read_unsent(connection)
+        self.unsent = unsent
+        return dropped
 
     def load_chart(self, sha256: str) -> str | None:
         """The canonical text of the chart with that hash; None where it was never saved. Raises StoreError."""
@@ -288,8 +319,15 @@ class SqliteJournal:
         self.damage = opened.damage
         self._charts, self._counts = None, UNSET
         self._checkpoint = opened.remembered.checkpoint
+        self.unsent = self._recall_unsent()
         self._in_order = True
         self._untidied = self._uncopied = 0
+
+    def _recall_unsent(self) -> tuple[Notice, ...]:
+        try:
+            return outbox.read_unsent(self._connection)
+        except sqlite3.Error as error:
+            raise store_error(error, doing="read the notices", path=self.path) from error
 
     def _begin_counting(self) -> None:
         """Go on with the counters that the file holds, or anew where a power cut may have taken the newest of them."""

@@ -22,7 +22,7 @@ from ..errors import StoreError
 from .json_text import JsonText
 
 APPLICATION_ID = 0x434E4D4E  # "CNMN", by which everybody knows the database
-SCHEMA_VERSION = 6  # the number of migrations; in the file: PRAGMA user_version
+SCHEMA_VERSION = 7  # the number of migrations; in the file: PRAGMA user_version
 GENESIS = "0" * 64  # stands where the first event has no hash before it
 
 

@@ -7,7 +7,8 @@ checkpoint. The event of the checkpoint itself stays, as the end of the chain th
 
 Never removed are open intents, the newest outage, and whatever belongs to a segment that is still kept. What the
 budget of restarts needs is in the world, which each checkpoint and the snapshot hold. The age alone never takes the
-events of the newest outage, nor of an open intent; the size does: a disk that is full stops the agent.
+events of the newest outage, nor of an open intent, nor what an unsent notice tells of; the size does: a disk that is
+full stops the agent.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ..core.timestamps import Timestamp
+from . import outbox
 from .checkpoints import BORN, KEPT_AFTER, read_kept_after
 
 EVENTS_AT_ONCE = 50  # removed by one step
@@ -83,13 +85,16 @@ def _find_cut(connection: sqlite3.Connection, kept_after: int) -> _Cut | None:
 
 
 def _is_needed(connection: sqlite3.Connection, seq: int) -> bool:
-    """Whether the newest outage, or an intent that is open, began at event ``seq`` or before."""
+    """Whether the newest outage, an intent that is open, or what a notice is to tell of, began at event ``seq`` or
+    before.
+    """
     outage = connection.execute("SELECT opened_seq FROM outage ORDER BY id DESC LIMIT 1").fetchone()
     intents = [
         connection.execute(f"SELECT min(seq) FROM {table} WHERE outcome IS NULL").fetchone()[0]
         for table in ("intent", "listen")
     ]
-    return any(needed is not None and needed <= seq for needed in (outage and outage[0], *intents))
+    needs = (outage and outage[0], *intents, outbox.oldest_needed(connection))
+    return any(needed is not None and needed <= seq for needed in needs)
 
 
 def count_bytes(connection: sqlite3.Connection) -> int:

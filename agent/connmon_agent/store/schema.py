@@ -257,6 +257,39 @@ def m006_segments(db: Database) -> None:
         db.execute(statement)
 
 
+_NOTICES = """
+    CREATE TABLE notice (
+        number INTEGER PRIMARY KEY,
+        outage INTEGER NOT NULL,
+        channel TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('digest', 'offline', 'gave-up', 'relapses')),
+        part INTEGER NOT NULL CHECK (part = 1 OR (part > 1 AND kind = 'relapses')),
+        from_seq INTEGER NOT NULL,
+        until_seq INTEGER NOT NULL,
+        queued_steady REAL NOT NULL,
+        queued_wall REAL NOT NULL,
+        due_steady REAL NOT NULL,
+        due_wall REAL NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('queued', 'sending', 'sent', 'expired', 'refused')),
+        attempts INTEGER NOT NULL CHECK (attempts >= 0),
+        detail TEXT NOT NULL,
+        tried_steady REAL,
+        tried_wall REAL,
+        settled_steady REAL,
+        settled_wall REAL,
+        wait_until REAL,
+        UNIQUE (outage, channel, kind, part),
+        CHECK ((settled_steady IS NULL) = (state IN ('queued', 'sending')))
+    ) STRICT
+"""
+
+
+@MIGRATIONS()
+def m007_notices(db: Database) -> None:
+    """The outbox: messages to people, written with the event that decides on them. It is no part of the chain."""
+    db.execute(_NOTICES)
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the tables up to date and name the database, all in one transaction. Raises ``sqlite3.Error``."""
     connection.execute("BEGIN IMMEDIATE")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from msgspec import UNSET, UnsetType
 from ..core.counters import COMMITS, Counters, Durations, LineCounters
 from ..core.events import Event
 from ..core.link.round_counts import RoundCounts
+from ..core.notices import Notice
 from ..core.observations import InternalErrors, LineUsage, LogLoss, MeasuredQuality, ProbeResult, Traffic
 from ..core.steps import Step
 from ..core.timestamps import Timestamp
@@ -68,6 +69,17 @@ class JournalThread:
         self._journal.rounds_keep = settings.rounds_keep
         self._journal.limits = Limits(settings.keep, settings.max_size * MEGABYTE)
 
+    def notify(self, channels: Mapping[str, bool]) -> None:
+        """Make notices for these channels from the next decision on; each with whether it works offline. For any
+        thread.
+        """
+        self._journal.channels = channels
+
+    @property
+    def unsent(self) -> tuple[Notice, ...]:
+        """The notices that are still to be sent. May be read in any thread."""
+        return self._journal.unsent
+
     def size(self) -> int:
         """Bytes of the state file and its log. May be called in any thread."""
         return size_of(self._journal.path) + size_of(log_of(self._journal.path))
@@ -101,6 +113,13 @@ class JournalThread:
 
     async def note_errors(self, errors: InternalErrors) -> None:
         await self._do(self._journal.note_errors, errors)
+
+    async def note_attempt(self, notice: Notice) -> bool:
+        return await self._do(self._journal.note_attempt, notice)
+
+    async def drop_notices(self, numbers: Collection[int] | None, why: str, at: Timestamp) -> list[Notice]:
+        """See ``SqliteJournal.drop_notices``."""
+        return await self._do(self._journal.drop_notices, numbers, why, at)
 
     async def note_unverified(self, server: str | None) -> None:
         """Remember the API server whose certificate is not verified (None: it is), without waiting for the disk."""

@@ -15,6 +15,7 @@ from ..world import MonitoringGap, Outage
 from .flapping import begin_counting
 from .metering import METERED_INTERVAL, is_metered
 
+GAP_CAUSE = "blind"  # the cause of an outage that is a monitoring gap
 # Seconds. A shorter gap hides no outage: with the defaults a dead link is called OFFLINE after 3.9 s at worst.
 GAP_AFTER = 5.0
 # The last sign of life is as old as the last round, which is no gap yet; after so many rounds it is one.
@@ -94,7 +95,7 @@ def gap_outage(number: int, monitoring_gap: MonitoringGap) -> Outage:
     """The monitoring gap as an outage, of which nothing is known."""
     gap = _gap(monitoring_gap.since, monitoring_gap.until)
     return Outage(
-        number, monitoring_gap.since, "blind", detail=describe_monitoring_gap(monitoring_gap), monitoring_gap=gap
+        number, monitoring_gap.since, GAP_CAUSE, detail=describe_monitoring_gap(monitoring_gap), monitoring_gap=gap
     )
 
 
