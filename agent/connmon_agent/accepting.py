@@ -13,14 +13,16 @@ import contextlib
 import errno
 import select
 import socket
-import ssl
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from weakref import WeakKeyDictionary
 
 from .supervision import Tasks, supervise, supervise_thread
+
+if TYPE_CHECKING:
+    import ssl
 
 BREATH = 0.1  # seconds until accepting is tried again, where the system has no file descriptor left
 AT_ONCE = 1.0  # seconds; what a thread needs that only has to wake up, and much more

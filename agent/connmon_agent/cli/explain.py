@@ -14,14 +14,7 @@ from ..core.observations import Observation, Unobserved
 from ..core.timestamps import Timestamp
 from ..core.world import Service, ServiceState, World
 from ..errors import ConnmonError
-from ..explain.explanations import (
-    EventExplanation,
-    LinkExplanation,
-    ServiceExplanation,
-    explain_event,
-    explain_link,
-    explain_service,
-)
+from ..explain.explanations import explain_event, explain_link, explain_service
 from ..store.reading import Reader
 from ..store.records import Recorded
 from . import screens
@@ -58,40 +51,23 @@ def explain(invocation: Invocation, what: str, json: bool) -> None:
         raise ConnmonError("nothing has been recorded yet", hint="Run `connmon-agent start`")
     with Reader(invocation.database()) as reader:
         if what.isascii() and what.isdecimal():
-            document, text = _show_event(reader, int(what))
+            document, text = _explain_event(reader, int(what))
         elif what.lower() == NOW:
-            document, text = _show_link(reader, snapshot)
+            document, text = _explain_link(reader, snapshot)
         else:
-            document, text = _show_service(reader, snapshot, what)
+            document, text = _explain_service(reader, snapshot, what)
     echo_json(document) if json else click.echo(text)
 
 
-def _show_link(reader: Reader, snapshot: Snapshot) -> tuple[dict[str, Any], str]:
-    explanation = explain_link_now(reader, snapshot)
+def _explain_link(reader: Reader, snapshot: Snapshot) -> tuple[dict[str, Any], str]:
+    latest = snapshot.round
+    results = latest.results if latest is not None else ()
+    explanation = explain_link(snapshot.world, _charts_of(reader, snapshot.world), _now(snapshot), results=results)
     text = render_link(explanation, snapshot, width=screens.width_of_output(), paint=screens.painter())
     return link_document(explanation), text
 
 
-def _show_service(reader: Reader, snapshot: Snapshot, name: str) -> tuple[dict[str, Any], str]:
-    explanation = explain_service_now(reader, snapshot, name)
-    text = render_service(explanation, snapshot, width=screens.width_of_output(), paint=screens.painter())
-    return service_document(explanation), text
-
-
-def _show_event(reader: Reader, seq: int) -> tuple[dict[str, Any], str]:
-    explanation = explain_recorded(reader, seq)
-    return event_document(explanation), render_event(explanation, width=screens.width_of_output())
-
-
-def explain_link_now(reader: Reader, snapshot: Snapshot) -> LinkExplanation:
-    """Why the link is as it is. Raises ConnmonError."""
-    latest = snapshot.round
-    results = latest.results if latest is not None else ()
-    return explain_link(snapshot.world, _charts_of(reader, snapshot.world), _now(snapshot), results=results)
-
-
-def explain_service_now(reader: Reader, snapshot: Snapshot, name: str) -> ServiceExplanation:
-    """Why the service ``name`` is as it is. Raises ConnmonError, also where there is none."""
+def _explain_service(reader: Reader, snapshot: Snapshot, name: str) -> tuple[dict[str, Any], str]:
     world = snapshot.world
     if name not in world.services:
         known = ", ".join(world.names) or "none"
@@ -99,11 +75,12 @@ def explain_service_now(reader: Reader, snapshot: Snapshot, name: str) -> Servic
             f"no service {name!r}; the services are: {known}", hint="Run `connmon-agent explain now` to see the link"
         )
     seen = _last_seen(reader, reader.newest(), world.services[name])
-    return explain_service(world, _charts_of(reader, world), _now(snapshot), name=name, seen=seen)
+    explanation = explain_service(world, _charts_of(reader, world), _now(snapshot), name=name, seen=seen)
+    text = render_service(explanation, snapshot, width=screens.width_of_output(), paint=screens.painter())
+    return service_document(explanation), text
 
 
-def explain_recorded(reader: Reader, seq: int) -> EventExplanation:
-    """Event ``seq`` with all that was asked on the way. Raises ConnmonError: there is none, or it was removed."""
+def _explain_event(reader: Reader, seq: int) -> tuple[dict[str, Any], str]:
     newest, segments = reader.newest(), reader.segments()
     if not 1 <= seq <= newest:
         raise ConnmonError(
@@ -119,7 +96,8 @@ def explain_recorded(reader: Reader, seq: int) -> EventExplanation:
     row, world = deque(steps, maxlen=1)[0]
     charts = EngineShelf(reader).read_charts({**world.charts, **row.charts})
     later = islice(reader.recorded(after_seq=seq), LOOK_AHEAD)
-    return explain_event(row, charts, world, later=later)
+    explanation = explain_event(row, charts, world, later=later)
+    return event_document(explanation), render_event(explanation, width=screens.width_of_output())
 
 
 def _charts_of(reader: Reader, world: World) -> dict[str, Chart]:

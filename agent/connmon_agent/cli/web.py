@@ -69,6 +69,7 @@ def web(invocation: Invocation, listen: tuple[str, int] | None, idle_timeout: fl
 
     It reads the state file only, in a process of its own; no running agent is needed. The first line is its address.
     """
+    _leave_out("ssl", "_hashlib")
     from ..runtime.loops import run  # not for --help
 
     settings = _find_settings(invocation)
@@ -80,6 +81,14 @@ def web(invocation: Invocation, listen: tuple[str, int] | None, idle_timeout: fl
     for warning in warn_of_listening(place[0], settings):
         click.echo(f"Warning: {warning}", err=True)
     run(_serve(invocation, settings, place, sockets, idle_timeout))
+
+
+def _leave_out(*modules: str) -> None:
+    """Have the standard library do without these, as on systems that lack them. TLS is not spoken here, and OpenSSL
+    would be a sixth of the memory of this process; Python has its own SHA-256.
+    """
+    for name in modules:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
 
 def _find_settings(invocation: Invocation) -> WebSettings:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import ConnmonError, NothingRecorded
+from ..errors import ConnmonError, NothingRecorded, StoreError
+from ..processes import own_program
 from ..store.history_reading import HistoryReader
 from ..store.reading import Reader
 from ..web.views import Document, StateView, Wish
-from .explain import NOW, explain_link_now, explain_recorded, explain_service_now
 from .kept import tell_kept
-from .rendering.explanation_document import event_document, link_document, service_document
 from .rendering.outage_tables import outage_document
 from .rendering.page_document import page_document, pulse_document, quiet_part
 from .rendering.timeline_document import decision_document, records_by_event
 from .status import take_snapshot
 
 SCHEMA = 1
+PATIENCE = 25.0  # seconds for an explanation
 
 
 class FileViews:
@@ -56,31 +58,40 @@ class FileViews:
         }
 
     def decision(self, seq: int) -> Document:
-        with Reader(self._path) as reader:
-            return event_document(explain_recorded(reader, seq))
+        return self._ask(str(seq))
 
     def explain(self, what: str) -> Document:
-        snapshot = take_snapshot(self._path)
-        if snapshot.events == 0:
-            raise ConnmonError("nothing has been recorded yet", hint="Run `connmon-agent start`")
-        with Reader(self._path) as reader:
-            if what == NOW:
-                return link_document(explain_link_now(reader, snapshot))
-            return service_document(explain_service_now(reader, snapshot, what))
+        if what.isdecimal():
+            raise ConnmonError(f"no service {what[:100]!r}", hint="Decisions are in /api/decisions/NUMBER")
+        return self._ask(what)
+
+    def _ask(self, what: str) -> Document:
+        """What `explain` says. It runs in a process of its own: it decides everything since the last checkpoint again,
+        which takes a processor for a moment, and charts and engine would take a fifth of the memory of this process.
+        """
+        command = [*own_program(), "--state-dir", str(self._path.parent), "explain", "--json", "--", what]
+        try:
+            ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise StoreError(f"`connmon-agent explain` did not answer: {error}", hint="Try again") from error
+        if ran.returncode != 0:
+            message, _, hint = ran.stderr.decode("utf-8", "replace").strip().partition("\n")
+            raise ConnmonError(message.removeprefix("Error: "), hint=hint.strip().removesuffix(".") or None)
+        document: Document = json.loads(ran.stdout)
+        return document
 
     def outages(self, before: int | None, limit: int) -> Document:
         try:
-            with Reader(self._path) as reader:
-                found, note = reader.outages(), tell_kept(reader.segments())
+            with HistoryReader(self._path) as reader:
+                total, page = reader.outage_page(before, limit)
+                note = tell_kept(reader.segments())
         except NothingRecorded:
-            found, note = [], None
-        older = [outage for outage in found if before is None or outage.id < before]
-        page = older[: -limit - 1 : -1]
+            total, page, note = 0, [], None
         return {
             "schema": SCHEMA,
             "outages": [outage_document(outage) for outage in page],
-            "total": len(found),
-            "next": page[-1].id if len(page) < len(older) else None,
+            "total": total,
+            "next": page[-1].id if len(page) == limit and page[-1].id > 1 else None,
             "note": note,
         }
 

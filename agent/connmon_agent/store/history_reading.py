@@ -11,17 +11,18 @@ from ..core.events import AgentStarted, MonitoringGapEnded
 from ..core.link.monitoring_gaps import is_monitoring_gap
 from .checkpoints import Segments
 from .layout import EVENT_COLUMNS, EVENTS, EventRow
-from .reading import PAGE, Reader
-from .records import Recorded
+from .reading import Reader, read_outage
+from .records import OutageRow, Recorded
 from .round_blocks import RecordedRound, unpack_rounds
 
+LITTLE = 100  # events a query: in this process memory is scarce
 _NO_MORE = 2**63 - 1  # SQLite's largest integer
 
 # Only the state that was entered: of a whole step, decoding takes ten times as long.
 _TELLING = """
     SELECT seq, steady, wall, kind, step, CASE WHEN kind IN ('AgentStarted', 'WentBlind') THEN body END
     FROM event WHERE seq > ? AND seq <= ? AND
-    (instr(step, '"dest"') OR kind IN ('AgentStarted', 'WentBlind')) ORDER BY seq
+    (instr(step, '"dest"') OR instr(step, '"resolutions":[{') OR kind IN ('AgentStarted', 'WentBlind')) ORDER BY seq
 """
 
 
@@ -33,8 +34,25 @@ class Entry(msgspec.Struct):
     dest: str
 
 
+class Restarted(msgspec.Struct):
+    """A restart that was decided. ``again``: the request was sent once more."""
+
+    service: str
+    token: str
+    again: bool = False
+
+
+class Resolved(msgspec.Struct):
+    """What became of a restart, or of an order to listen."""
+
+    token: str
+    outcome: str
+
+
 class _BriefStep(msgspec.Struct):
     transitions: list[Entry] = []
+    effects: list[Restarted] = []
+    resolutions: list[Resolved] = []
 
 
 class Change(NamedTuple):
@@ -43,17 +61,10 @@ class Change(NamedTuple):
     seq: int
     wall: float
     entries: list[Entry]
+    restarts: list[Restarted]
+    resolved: list[Resolved]
     gap: float = 0.0
     clock_step: bool = False  # the wall clock was set
-
-
-class Attempt(NamedTuple):
-    """One restart: when it was decided, and what came of it (None: that is not known yet)."""
-
-    seq: int
-    wall: float
-    service: str
-    outcome: str | None
 
 
 # What has something to tell: a transition, a restart, a note, a refused order, or a kind that always has.
@@ -69,8 +80,8 @@ class HistoryReader(Reader):
     def changes(self, after: int, until: float) -> Iterator[Change]:
         """What changed after event ``after``, oldest first, up to ``until`` (Unix seconds)."""
         decode, newest = msgspec.json.Decoder(_BriefStep).decode, self.newest()
-        for first in range(after, newest, PAGE):
-            rows = self._rows(_TELLING, first, min(first + PAGE, newest))
+        for first in range(after, newest, LITTLE):
+            rows = self._rows(_TELLING, first, min(first + LITTLE, newest))
             for row in rows:
                 yield self._change(row, decode)
             if rows and rows[0][2] > until:
@@ -78,19 +89,20 @@ class HistoryReader(Reader):
 
     def _change(self, row: tuple[Any, ...], decode: Any) -> Change:
         seq, steady, wall, _, step, body = row
-        entries: list[Entry] = self._decoded(f"event {seq}", decode, step).transitions
+        brief: _BriefStep = self._decoded(f"event {seq}", decode, step)
+        told = seq, wall, brief.transitions, brief.effects, brief.resolutions
         if body is None:
-            return Change(seq, wall, entries)
+            return Change(*told)
         event = self._decoded(f"event {seq}", EVENTS.from_text, body)
         if isinstance(event, AgentStarted):
             beat = event.heartbeat
             # Another boot has another steady clock; then the wall clock must do.
             gap = 0.0 if beat is None else steady - beat.steady if steady >= beat.steady else wall - beat.wall
-            return Change(seq, wall, entries, max(0.0, gap))
+            return Change(*told, max(0.0, gap))
         assert isinstance(event, MonitoringGapEnded)
         if event.since.steady >= event.at.steady:
-            return Change(seq, wall, entries, clock_step=True)
-        return Change(seq, wall, entries, steady - event.since.steady if is_monitoring_gap(event) else 0.0)
+            return Change(*told, clock_step=True)
+        return Change(*told, steady - event.since.steady if is_monitoring_gap(event) else 0.0)
 
     def told(
         self,
@@ -126,14 +138,12 @@ class HistoryReader(Reader):
         rows = self._rows(f"{query} ORDER BY seq DESC LIMIT ?", *values, limit)
         return [self._recorded(EventRow._make(row)) for row in rows]
 
-    def attempts(self, since: float, until: float) -> list[Attempt]:
-        """The restarts that were decided between two times (Unix seconds), oldest first."""
-        query = """
-            SELECT intent.seq, event.wall, intent.service, intent.outcome
-            FROM intent JOIN event ON event.seq = intent.seq
-            WHERE event.wall >= ? AND event.wall <= ? ORDER BY intent.seq
-        """
-        return [Attempt(*row) for row in self._rows(query, since, until)]
+    def outage_page(self, before: int | None, limit: int) -> tuple[int, list[OutageRow]]:
+        """How many outages there are, and those before number ``before`` (None: all), newest first, up to ``limit``."""
+        row = self._first("SELECT count(*) FROM outage")
+        query = f"{self._outages_query()} WHERE id < ? ORDER BY id DESC LIMIT ?"
+        rows = self._rows(query, _NO_MORE if before is None else before, limit)
+        return (0 if row is None else int(row[0])), [read_outage(one) for one in rows]
 
     def outage_bounds(self, since: float, until: float, most: int) -> tuple[int, list[tuple[Any, ...]]]:
         """How many outages touch this time, and id, start, back and end (Unix seconds, None: not yet) of ``most``."""

@@ -192,12 +192,12 @@ class Reader:
 
     def outages(self) -> list[OutageRow]:
         """The history, newest last."""
-        return [_outage(row) for row in self._rows(f"{self._outages_query()} ORDER BY id")]
+        return [read_outage(row) for row in self._rows(f"{self._outages_query()} ORDER BY id")]
 
     def outage(self, id: int) -> OutageRow | None:
         """One outage; None when there was none of that number."""
         row = self._first(f"{self._outages_query()} WHERE id = ?", id)
-        return None if row is None else _outage(row)
+        return None if row is None else read_outage(row)
 
     def _outages_query(self) -> str:
         """A reader never migrates: in a file of an older agent an outage has neither detail nor a monitoring gap."""
@@ -308,7 +308,8 @@ class Reader:
 
     def counts(self) -> tuple[int, int]:
         """How many events are kept, and how many bytes the database and its log take on the disk."""
-        row = self._first("SELECT max(seq), min(seq) FROM event")  # no gaps, and count(*) would read every page
+        # No gaps; count(*), and both bounds in one query, would read every page.
+        row = self._first("SELECT (SELECT max(seq) FROM event), (SELECT min(seq) FROM event)")
         newest, oldest = (0, 1) if row is None or row[0] is None else row
         with self._told("count the events"):
             events = newest - max(oldest - 1, read_kept_after(self._opened.connection))
@@ -441,7 +442,8 @@ def _timestamp(pair: tuple[float | None, float | None]) -> Timestamp | None:
     return None if steady is None or wall is None else Timestamp(steady, wall)
 
 
-def _outage(row: tuple[Any, ...]) -> OutageRow:
+def read_outage(row: tuple[Any, ...]) -> OutageRow:
+    """The outage in a row of the query for outages."""
     id, started, back, ended = row[0], Timestamp(*row[1:3]), _timestamp(row[3:5]), _timestamp(row[5:7])
     cause, by_operator, relapses, restarts, result, detail, monitoring_gap = row[7:]
     return OutageRow(

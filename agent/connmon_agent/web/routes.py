@@ -13,7 +13,7 @@ from .feed import STREAM, Feed, InThread
 from .order_desk import OrderDesk
 from .static_files import INDEX, StaticFiles
 from .timeline import TimelineView
-from .views import Document, Views, Wish
+from .views import Views, Wish
 
 READING = ("GET", "HEAD")
 MOST_LISTED = 200
@@ -71,7 +71,7 @@ class Site:
             return await self._make(lambda: self._views.explain(what))
         raise Refusal(HTTPStatus.NOT_FOUND, f"nothing is served at {request.path[:200]}")
 
-    async def _make(self, make: Callable[[], Document]) -> Response:
+    async def _make(self, make: Callable[[], object]) -> Response:
         try:
             return answer(await self._in_thread(make))
         except NothingRecorded as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,32 +12,45 @@ GAP, NO_RECORD = "GAP", "NO_RECORD"
 
 @dataclass(slots=True)
 class Span:
-    """From ``start`` to ``end``: for how many seconds in which state, ``count`` stays in all.
+    """From ``start`` to ``end``, ``count`` stays in all.
 
-    ``began`` is the number of the event that began the first stay in each state (0: it is not known).
+    ``stays`` holds the seconds in each state of the lane, and then for each the number of the event that began the
+    first stay in it (0: it is not known).
     """
 
     start: float
     end: float
-    seconds: dict[str, float]
-    began: dict[str, int]
+    stays: array[float]
     count: int = 1
 
     def absorb(self, other: Span) -> None:
         """Add what follows."""
         self.end = other.end
         self.count += other.count
-        for state, seconds in other.seconds.items():
-            self.seconds[state] = self.seconds.get(state, 0.0) + seconds
-            self.began.setdefault(state, other.began[state])
+        states = len(self.stays) // 2
+        for place in range(states):
+            if other.stays[place]:
+                self.stays[states + place] = (
+                    self.stays[states + place] if self.stays[place] else other.stays[states + place]
+                )
+                self.stays[place] += other.stays[place]
+
+    @property
+    def present(self) -> list[int]:
+        """The places of the states in it, among those of the lane."""
+        return [place for place in range(len(self.stays) // 2) if self.stays[place]]
+
+    def share(self, place: int) -> float:
+        """The part of the time in that state, 0 to 1."""
+        return self.stays[place] / ((self.end - self.start) or 1.0)
 
 
 @dataclass(slots=True)
 class Lane:
     """What one thing was, in spans of which none but a single stay is longer than ``bucket`` seconds.
 
-    ``states`` are all that it can be in, the best first; what is not among them comes last. Only what is between
-    ``since`` and ``until`` is kept.
+    ``states`` are all that it can be in, the best first, GAP and NO_RECORD among them. Only what is between ``since``
+    and ``until`` is kept.
     """
 
     states: Sequence[str]
@@ -49,8 +63,8 @@ class Lane:
     spans: list[Span] = field(default_factory=list)
 
     def enter(self, state: str, at: float, seq: int) -> None:
-        """It is in ``state`` from now on."""
-        if state == self.state:
+        """It is in ``state`` from now on. What is no state of it is passed over."""
+        if state == self.state or state not in self.states:
             return
         self._close(at)
         self.state, self.seq = state, seq
@@ -86,11 +100,13 @@ class Lane:
         start, end = max(self.at, self.since), min(at, self.until)
         self.at = max(self.at, at)
         if end > start:
-            self._append(Span(start, end, {self.state: end - start}, {self.state: self.seq}))
+            place, stays = self.states.index(self.state), array("d", bytes(16 * len(self.states)))
+            stays[place], stays[len(self.states) + place] = end - start, self.seq
+            self._append(Span(start, end, stays))
 
     def _append(self, span: Span) -> None:
         last = self.spans[-1] if self.spans else None
-        if last is not None and last.count == span.count == 1 and last.seconds.keys() == span.seconds.keys():
+        if last is not None and last.count == span.count == 1 and last.present == span.present:
             last.absorb(span)
             last.count = 1
         elif last is not None and span.end - last.start <= self.bucket:
@@ -107,20 +123,14 @@ class Lane:
 
     def write(self) -> Iterator[list[Any]]:
         """The spans as numbers, in seconds after ``since``; see docs/web.md."""
-        places = {state: place for place, state in enumerate(self.states)}
-        digits = 1 if self.bucket < 600 else 0
+        gap, digits = self.states.index(GAP), 1 if self.bucket < 600 else 0
         for span in self.spans:
-            worst = max(span.seconds, key=lambda state: _rank(state, places))
-            times = _brief(span.start - self.since, digits), _brief(span.end - self.since, digits)
-            exact = [*times, places.get(worst, len(places)), span.began[worst]]
-            length = (span.end - span.start) or 1.0
-            shares = (round(span.seconds.get(state, 0.0) / length, 2) for state in (worst, GAP))
-            yield exact if len(span.seconds) == 1 and span.count == 1 else [*exact, span.count, *shares]
-
-
-def _rank(state: str, places: dict[str, int]) -> tuple[bool, int]:
-    """What is no state of the thing itself counts only where there is no other."""
-    return state not in (GAP, NO_RECORD), places.get(state, len(places))
+            present = span.present
+            worst = max(present, key=lambda place: (self.states[place] not in (GAP, NO_RECORD), place))
+            times = (_brief(at - self.since, digits) for at in (span.start, span.end))
+            exact = [*times, worst, int(span.stays[len(self.states) + worst])]
+            shares = (round(span.share(place), 2) for place in (worst, gap))
+            yield exact if len(present) == 1 and span.count == 1 else [*exact, span.count, *shares]
 
 
 def _brief(seconds: float, digits: int) -> float | int:
@@ -128,6 +138,6 @@ def _brief(seconds: float, digits: int) -> float | int:
     return int(rounded) if rounded == int(rounded) else rounded
 
 
-def count_numbers(lanes: Iterable[Lane]) -> int:
+def count_spans(lanes: Iterable[Lane]) -> int:
     """How many spans there are in all."""
     return sum(len(lane.spans) for lane in lanes)

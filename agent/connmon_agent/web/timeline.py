@@ -8,7 +8,10 @@ from http import HTTPStatus
 from itertools import groupby
 from math import ceil
 from pathlib import Path
+from threading import Lock
 from typing import Any
+
+from msgspec import Raw
 
 from ..core.counters import ASIDE
 from ..core.demands import find_silence
@@ -17,10 +20,11 @@ from ..errors import NothingRecorded
 from ..http_server import Refusal
 from ..presence import find_agent
 from ..store.checkpoints import Mark
-from ..store.history_reading import Attempt, Change, HistoryReader
+from ..store.history_reading import Change, HistoryReader
 from ..store.round_blocks import RecordedRound
 from .answers import encode
-from .spans import GAP, NO_RECORD, Lane, count_numbers
+from .marks import Marks
+from .spans import GAP, NO_RECORD, Lane, count_spans
 from .views import Document
 
 SCHEMA = 1
@@ -28,6 +32,9 @@ LONGEST = 20 * 366 * 86_400.0  # seconds
 SHORTEST = 1.0
 FEWEST, USUAL, MOST = 20, 400, 1000  # buckets
 LONGEST_ANSWER = 200_000  # bytes
+LONG = 3 * 86_400.0  # seconds; so long a timeline takes a while to make, and is kept
+KEPT = 30.0  # seconds
+MOST_KEPT = 2  # besides the newest
 MOST_OUTAGES = 300  # that are listed one by one
 MOST_BLOCKS = 144  # of rounds that are unpacked: a day of them
 MOST_POINTS = 300  # of the quality
@@ -49,6 +56,11 @@ class TimelineWish:
     buckets: int
 
     @property
+    def key(self) -> tuple[int, ...]:
+        """What is the same for wishes that differ by less than can be seen."""
+        return round(self.since / KEPT), round(self.until / KEPT), self.buckets
+
+    @property
     def bucket(self) -> float:
         """Seconds a bucket."""
         return (self.until - self.since) / self.buckets
@@ -59,6 +71,8 @@ class TimelineView:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._making = Lock()
+        self._known: dict[tuple[int, ...], tuple[float, Raw]] = {}
 
     def wish(self, since: float, until: float, buckets: int | None) -> TimelineWish:
         """What is asked for. Raises Refusal."""
@@ -67,8 +81,23 @@ class TimelineView:
             raise Refusal(HTTPStatus.BAD_REQUEST, f"{message} (got {since:.0f} to {until:.0f})")
         return TimelineWish(since, until, min(max(buckets or USUAL, FEWEST), MOST))
 
-    def make(self, wish: TimelineWish, now: float) -> Document:
-        """The timeline as JSON values. Raises StoreError; a file that is not there yet is one in which nothing is."""
+    def make(self, wish: TimelineWish, now: float) -> Document | Raw:
+        """The timeline as JSON values. Raises StoreError; a file that is not there yet is one in which nothing is.
+
+        One is made at a time, and whoever asks for the same long one soon after gets the same.
+        """
+        with self._making:
+            known = self._known.get(wish.key)
+            if known is not None and 0 <= now - known[0] < KEPT:
+                return known[1]
+            found = self._make(wish, now)
+            if wish.until - wish.since < LONG:
+                return found
+            text = Raw(encode(found))
+            self._known = {**dict(list(self._known.items())[-MOST_KEPT:]), wish.key: (now, text)}
+            return text
+
+    def _make(self, wish: TimelineWish, now: float) -> Document:
         try:
             with HistoryReader(self._path) as reader:
                 return _Timeline(reader, wish, now, alive=find_agent(self._path.parent) is not None).make()
@@ -83,6 +112,7 @@ class _Timeline:
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._wall = float("-inf")  # of the newest change
         self._recorded = False
+        self._marks = Marks(wish.since, wish.until, wish.bucket)
 
     def make(self) -> Document:
         reader, wish = self._reader, self._wish
@@ -94,11 +124,10 @@ class _Timeline:
         for change in reader.changes(after, wish.until):
             self._take(change)
         self._finish()
-        attempts = reader.attempts(wish.since, wish.until)
         sampled, points = self._measure()
         outages = reader.outage_bounds(wish.since, wish.until, MOST_OUTAGES)
         while True:
-            tracks = [*self._write_lanes(), _write_attempts(attempts, wish, self._bucket), {
+            tracks = [*self._write_lanes(), self._marks.write(), {
                 "kind": "quality", "name": "quality", "sampled": sampled, "points": points,
             }]  # fmt: skip
             found = _write(
@@ -157,6 +186,11 @@ class _Timeline:
                 lane.interrupt(change.wall - change.gap, change.wall, change.seq)
         for entry in change.entries:
             self._lane(entry.chart, entry.instance).enter(entry.dest, change.wall, change.seq)
+        for restart in change.restarts:
+            if not restart.again:
+                self._marks.add(change.wall, change.seq, restart.service, restart.token)
+        for resolved in change.resolved:
+            self._marks.resolve(resolved.token, resolved.outcome)
 
     def _finish(self) -> None:
         watched, seq = self._find_end(), self._reader.newest()
@@ -175,10 +209,11 @@ class _Timeline:
 
     def _coarsen(self, size: int) -> None:
         """Longer spans, so that the answer gets shorter."""
-        before, bucket = count_numbers(self._lanes.values()), self._bucket * max(1.1, size / LONGEST_ANSWER)
+        before, bucket = count_spans(self._lanes.values()), self._bucket * max(1.1, size / LONGEST_ANSWER)
+        self._marks.coarsen(bucket)
         for lane in self._lanes.values():
             lane.coarsen(bucket)
-        if count_numbers(self._lanes.values()) == before:  # nothing to gain there: too many services
+        if count_spans(self._lanes.values()) == before:  # nothing to gain there: too many services
             worst = max(self._lanes, key=lambda name: len(self._lanes[name].spans))
             if len(self._lanes) > 1:
                 del self._lanes[next(name for name in reversed(self._lanes) if name != (_LINK, _LINK) or worst == name)]
@@ -186,7 +221,8 @@ class _Timeline:
     def _write_lanes(self) -> Iterator[Document]:
         for (kind, name), lane in self._lanes.items():
             shown = "port" if kind == _FORWARD else kind
-            yield {"kind": shown, "name": name, "states": list(lane.states), "spans": list(lane.write())}
+            spans = Raw(encode(list(lane.write())))  # as text they take a fifth of the memory
+            yield {"kind": shown, "name": name, "states": list(lane.states), "spans": spans}
 
     def _measure(self) -> tuple[bool, list[list[Any]]]:
         wish = self._wish
@@ -211,20 +247,6 @@ def _average(rounds: Iterable[RecordedRound], since: float, width: float) -> Ite
         loss = round(sum(not result.ok for result in results) / len(results), 3)
         figures = [round(times[ceil(share * len(times)) - 1], 1) for share in (0.5, 0.95)] if times else [None, None]
         yield [round((place + 0.5) * width), loss, *figures]
-
-
-def _write_attempts(attempts: Iterable[Attempt], wish: TimelineWish, bucket: float) -> Document:
-    """Restarts that are closer to each other than a bucket become one mark."""
-    marks: list[list[Any]] = []
-    for attempt in attempts:
-        at, bad = round(attempt.wall - wish.since, 1), attempt.outcome in ("refused", "abandoned")
-        if marks and at - marks[-1][0] <= bucket:
-            last = marks[-1]
-            last[1], last[2], last[3] = at, last[2] + 1, last[3] + bad
-            last[5] = last[5] if last[5] == attempt.service else None
-        else:
-            marks.append([at, at, 1, int(bad), attempt.seq, attempt.service])
-    return {"kind": "attempts", "name": "attempts", "marks": marks}
 
 
 def _write(
