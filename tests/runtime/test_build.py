@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from tests.fakes.http_sinks import serve_http
 from tests.fakes.virtual_time import until
 from tests.sockets.holders import free_port
 
@@ -31,7 +32,14 @@ from connmon_agent.runtime.log_records import LogRecord
 from connmon_agent.runtime.logs import Log
 from connmon_agent.runtime.order_recording import record_order
 from connmon_agent.runtime.reloading import Reloads
-from connmon_agent.settings import JournalSettings, MetricsSettings, Settings, TcpTarget
+from connmon_agent.settings import (
+    HeartbeatSettings,
+    JournalSettings,
+    MetricsSettings,
+    NotifySettings,
+    Settings,
+    TcpTarget,
+)
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
 from connmon_agent.store.threaded import JournalThread
@@ -172,6 +180,20 @@ def test_other_settings_are_taken_over_while_it_runs(settings: Settings) -> None
 
     live(settings, reload)
     assert seen == [["jobs"]]
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+def test_the_heartbeat_of_the_configuration_is_sent(settings: Settings, reloaded: bool) -> None:
+    async def act(agent: Agent, runner: Runner) -> None:
+        if reloaded:
+            await runner.reload(beating)
+        await until(lambda: runner.heartbeats.pings == (1, 0))
+
+    with serve_http() as sink:
+        beating = replace(settings, notify=NotifySettings(heartbeat=HeartbeatSettings(url=sink.url("/uuid"))))
+        said = live(settings if reloaded else beating, act)
+    assert sink.requests[0].path.startswith("/uuid/start?rid=")
+    assert [record.level for record in said if record.text == "heartbeat: delivered"] == ["info"]
 
 
 def test_how_long_the_journal_is_kept_is_taken_over_too(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

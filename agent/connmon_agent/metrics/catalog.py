@@ -23,7 +23,8 @@ class Process:
     """What only the running agent knows, since ``started`` (Unix seconds).
 
     ``loop_lag`` is how many seconds its event loop took to answer. ``commits`` counts the commits by their durations
-    (``COMMITS``), which took ``commit_seconds`` in all. ``writable``: the journal can be written.
+    (``COMMITS``), which took ``commit_seconds`` in all. ``writable``: the journal can be written. ``pings`` of the
+    heartbeat were delivered, and were not.
     """
 
     started: float
@@ -32,6 +33,7 @@ class Process:
     commits: Sequence[int] = (0,) * (len(COMMITS) + 1)
     commit_seconds: float = 0.0
     internal_errors: int = 0
+    pings: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,5 +229,11 @@ def _process(process: Process) -> Iterator[Family]:
         "connmon_internal_errors",
         "Internal errors of the agent since it started; each is logged.",
         [((), process.internal_errors)],
+        created=process.started,
+    )
+    yield counter(
+        "connmon_heartbeat_pings",
+        "Pings of the configured heartbeat since the agent's start, by whether they were delivered.",
+        [(labelled(outcome=name), count) for name, count in zip(("delivered", "failed"), process.pings, strict=True)],
         created=process.started,
     )

@@ -27,7 +27,7 @@ from ..probes.prober import TargetProber
 from ..probes.registries import RegistryAsker
 from ..routes import open_link_watch
 from ..routes.metered import SOURCE, ask_network_manager
-from ..settings import KubernetesSettings, Settings
+from ..settings import HeartbeatSettings, KubernetesSettings, Settings
 from ..sockets.examining import SocketPorts
 from ..sockets.keeping import NothingKept
 from ..store import DATABASE_FILE
@@ -45,6 +45,7 @@ from .debugging import Debugger
 from .dependencies import Dependencies
 from .endpoint_files import EndpointFiles
 from .forwarding import Forwarding
+from .heartbeats import Heartbeat, Heartbeats
 from .lock_watch import LockWatch
 from .log_records import FORWARDS, LogRecord
 from .logs.keeping import LogKeeper
@@ -190,6 +191,7 @@ async def run_agent(
         runner.watch_trust()
         lock_watch = runner.watch_lock()
         await runner.monitoring.follow(settings.metrics)
+        runner.heartbeats.follow(settings.notify.heartbeat)
         try:
             await runner.agent.run()
         finally:
@@ -243,6 +245,7 @@ class Runner:
         self.handlers[DROP] = requests.drop
         self._dates = self.now().wall, memory.journal.born()
         self.monitoring = Monitoring(self._open_monitoring_server)
+        self.heartbeats = Heartbeats(self._begin_heartbeat)
 
     def _open_dependencies(self, store: ListenerStore) -> Dependencies:
         return Dependencies(
@@ -280,7 +283,7 @@ class Runner:
         from .monitoring_server import Endpoints, MonitoringServer  # memory that only who wants them pays for
         from .observing import Gauge
 
-        gauge = Gauge(self.agent, self._journal, *self._dates)
+        gauge = Gauge(self.agent, self._journal, *self._dates, pings=lambda: self.heartbeats.pings)
         now = asyncio.get_running_loop().time
         endpoints = partial(
             Endpoints,
@@ -292,6 +295,18 @@ class Runner:
             listen, endpoints, tell=lambda level, text: self._say(LogRecord(self.now(), level, "agent", text))
         )
 
+    def _begin_heartbeat(self, settings: HeartbeatSettings) -> Heartbeat:
+        from .pinging import Pinger  # memory that only who wants a heartbeat pays for
+
+        return Heartbeat(
+            Pinger(settings),
+            settings.interval,
+            clock=self._memory.clock,
+            recorded=lambda: self._journal.recorded,
+            is_failing=lambda: self.agent.trouble is not None,
+            tell=lambda text: self._say(LogRecord(self.now(), "info", "agent", text)),
+        )
+
     def _publish(self, world: World) -> None:
         publishing = self._publisher.submit(self._endpoint_files.publish, world)
         watch_future("publish the local ports", publishing, asyncio.get_running_loop())
@@ -300,6 +315,7 @@ class Runner:
         """Let the last words reach the disk, as far as the agent's time to end allows."""
         for task in self._watching:
             task.cancel()
+        self.heartbeats.close()
         await self.monitoring.close()
         published = asyncio.wrap_future(self._publisher.submit(int))  # after all that was to be published
         await asyncio.wait({published}, timeout=self.agent.time_left)
@@ -335,6 +351,7 @@ class Runner:
         self._journal.notify(self._messenger.channels)
         self.agent.nudge_deliveries()
         await self.monitoring.follow(settings.metrics)
+        self.heartbeats.follow(settings.notify.heartbeat)
 
     def _complain(self, text: str) -> None:
         self._say(LogRecord(self.now(), "error", "agent", text))

@@ -6,6 +6,7 @@ SQLite.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,6 +58,7 @@ class Gauge:
     journal: Counting
     started: float
     born: float | None
+    pings: Callable[[], tuple[int, int]] = lambda: (0, 0)  # of the heartbeat: delivered, and not
 
     def observe(self, loop_lag: float, settings: Settings) -> Observed:
         """All that the metrics are made of."""
@@ -68,6 +70,7 @@ class Gauge:
             commits=commits,
             commit_seconds=seconds,
             internal_errors=agent.internal_errors,
+            pings=self.pings(),
         )
         return Observed(
             version=__version__,

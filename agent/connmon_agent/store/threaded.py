@@ -44,6 +44,7 @@ class JournalThread:
         self._commits = Durations(COMMITS)
         # Since when nothing has been asked of the disk (time.monotonic); None: it is asked now. For any thread.
         self.idle_since: float | None = time.monotonic()
+        self.recorded = 0  # decisions and rounds of probes that were committed
         self._thread = threading.Thread(target=self._work_off, name="journal", daemon=True)  # begun at the first call
 
     @property
@@ -89,7 +90,9 @@ class JournalThread:
         return self._journal.load()
 
     async def commit(self, event: Event, step: Step) -> int:
-        return await self._do(self._commit, event, step)
+        seq = await self._do(self._commit, event, step)
+        self.recorded += 1
+        return seq
 
     def _commit(self, event: Event, step: Step) -> int:
         began = time.perf_counter()
@@ -107,6 +110,7 @@ class JournalThread:
         counts: RoundCounts | UnsetType = UNSET,
     ) -> None:
         await self._do(self._journal.note_round, at, results, measured_quality, usage, probed, counts)
+        self.recorded += 1
 
     async def note_traffic(self, at: Timestamp, traffic: Sequence[Traffic]) -> None:
         await self._do(self._journal.note_traffic, at, traffic)
