@@ -41,6 +41,11 @@ def test_a_mail_has_the_text_and_says_that_a_machine_wrote_it() -> None:
     assert mail.message["Importance"] == "high"
 
 
+def test_a_mail_that_was_accepted_is_sent_whatever_becomes_of_the_session() -> None:
+    with serve_mail({"QUIT": b"500 no"}) as sink:
+        assert send(channel_of(sink), a_message()) == f"{HOST} accepted it"
+
+
 def test_a_second_attempt_has_the_same_message_id_and_the_thread_is_the_outages() -> None:
     with serve_mail() as sink:
         for _ in range(2):

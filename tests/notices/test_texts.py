@@ -53,10 +53,10 @@ is unreachable; ProgressDeadlineExceeded; 1 of 3 replicas are still serving
 Fix the cause, then run:
 connmon-agent rearm grafana
 
-Ready, 1/3 restarts: frontend, kafka
+Ready, 1/3 restarts used: frontend, kafka
 Skipped (scaled to 0): jaeger
 Skipped (already restarted since the outage, by kubectl rollout restart): loki
-Ready, 2/3 restarts: redis
+Ready, 2/3 restarts used: redis
 
 Details: connmon-agent replay 1"""
 
@@ -135,7 +135,7 @@ def facts_of(*services: ServiceFacts, **row: object) -> OutageFacts:
         store="k7k7k7k7",
         budget=3,
         hold=10.0,
-        attempts={one.name: 3 for one in services},
+        attempts={one.name: one.restarts for one in services},
         relapses=0,
         since=START,
         until=START.plus(180),
@@ -160,7 +160,7 @@ def test_an_outage_that_all_services_came_back_from_says_so() -> None:
     well = [ServiceFacts(name, ServiceState.READY, "restarted", 1) for name in ("web", "api")]
     text = digest(facts_of(*well))
     assert text.subject == "[berlin-7] Outage 7, 2 min: recovered, 2 services restarted"
-    assert "Ready, 1/3 restarts: web, api" in text.body
+    assert "Ready, 1/3 restarts used: web, api" in text.body
     assert text.remedy == "Check the cable, the switch and the router's power."
 
 

@@ -147,6 +147,7 @@ def summarise(settings: Settings) -> str:
         f"{_count(len(settings.targets), 'target')} (quorum {plan.link.quorum})",
         f"{_count(len(plan.services), 'service')} in {_count(stages, 'stage')}",
         _count(len(settings.forwards), "forwarded port"),
+        *([_count(len(channels), "channel") + " for notices"] if (channels := settings.notify.channels) else []),
         f"state in {settings.state_dir}",
     ]
     shadow = "" if plan.recovery.act else "; shadow mode: nothing is restarted"

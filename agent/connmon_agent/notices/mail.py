@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import socket
+from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ from .messages import Message
 from .outcomes import NotSentError, fail, read_secret, refuse
 
 TIMEOUT = 20.0  # seconds for one answer of the server
+FAREWELL = 2.0  # seconds for the answer to QUIT
 MOST_READ = 64 * 1024  # bytes of a server's answers
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _SHOWN = 200  # characters of a server's answer
@@ -24,9 +26,13 @@ _SHOWN = 200  # characters of a server's answer
 def send(channel: MailChannel, message: Message) -> str:
     """Hand it to the mail server; returns what it said. Raises NotSentError."""
     try:
-        with _connect(channel) as server:
+        server = _connect(channel)
+        try:
             _log_in(channel, server)
             refused = server.send_message(make_mail(channel, message))
+            _say_goodbye(server)
+        finally:
+            server.close()
     except NotSentError:
         raise
     except smtplib.SMTPRecipientsRefused as error:
@@ -57,7 +63,7 @@ def make_mail(channel: MailChannel, message: Message) -> EmailMessage:
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answer of a machine is wanted
     if message.urgent:
         mail["Importance"] = "high"
-    mail.set_content(message.text.body + "\n")
+    mail.set_content(message.text.body + "\n", cte="quoted-printable")  # every server takes it
     return mail
 
 
@@ -75,6 +81,14 @@ def _connect(channel: MailChannel) -> smtplib.SMTP:
         server.close()
         raise
     return server
+
+
+def _say_goodbye(server: smtplib.SMTP) -> None:
+    """The mail is accepted: whatever the server makes of this, a second attempt would be a second mail."""
+    if server.sock is not None:
+        server.sock.settimeout(FAREWELL)
+    with suppress(smtplib.SMTPException, OSError):
+        server.quit()
 
 
 def _own_name() -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
 
 from ..store.report_reading import ReportReader
+from ..texts import make_encodable, make_safe
 from .fields import Fields, make_fields
 from .identities import identify
 from .jobs import Job, Notice
 from .outage_facts import read_outage
 from .texts import Place, Text, compose, compose_test
+
+LONGEST_SUBJECT = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ def make_message(job: Job, *, environment: Mapping[str, str], zone: tzinfo | Non
         with ReportReader(Path(job.state_file)) as reader:
             facts = read_outage(reader, notice)
         text, store = compose(notice, facts, place), facts.store
+    text = _tidy(text)
     id = identify(notice, store)
     return Message(
         notice=notice,
@@ -49,3 +53,9 @@ def make_message(job: Job, *, environment: Mapping[str, str], zone: tzinfo | Non
         urgent=facts is not None and (bool(facts.gave_up) or notice.kind == "offline"),
         environment=environment,
     )
+
+
+def _tidy(text: Text) -> Text:
+    """The subject on one line and the body encodable, whatever an older agent recorded."""
+    subject = make_safe(" ".join(text.subject.split()), LONGEST_SUBJECT)
+    return replace(text, subject=subject, body=make_encodable(text.body))

@@ -32,9 +32,9 @@ class OutageFacts:
     """One outage, or as much of it as a notice is about.
 
     ``earlier`` are outages that ended before it and are told of in the same notice. ``budget`` is how many restarts a
-    service has, ``attempts`` how many each has used, as of now. ``relapses`` are those among the events of the notice,
-    the first at ``since`` and the last at ``until``. ``link`` is the link's state now. ``store`` is the random name of
-    the state file.
+    service has, ``attempts`` how many each has used as of now (empty for an outage that is not the newest).
+    ``relapses`` are those among the events of the notice, the first at ``since`` and the last at ``until``. ``link`` is
+    the link's state now. ``store`` is the random name of the state file.
     """
 
     row: OutageRow
@@ -80,7 +80,8 @@ def read_outage(reader: ReportReader, notice: Notice) -> OutageFacts:
     for one in _events(reader, notice):
         _read(one, reading)
     services = reading.services
-    if row.ended is not None and world.outage is not None and world.outage.id == row.id:
+    is_newest = world.outage is not None and world.outage.id == row.id
+    if row.ended is not None and is_newest:
         services = _with_older(services, world)
     outages = (reader.outage(number) for number in reading.outages if number < row.id)
     return OutageFacts(
@@ -90,7 +91,7 @@ def read_outage(reader: ReportReader, notice: Notice) -> OutageFacts:
         store=reader.name(),
         budget=world.plan.recovery.max_restart_attempts,
         hold=world.plan.link.hold,
-        attempts={name: service.attempts for name, service in world.services.items()},
+        attempts={name: one.attempts for name, one in world.services.items()} if is_newest else {},
         relapses=reading.relapses,
         since=reading.since or row.started,
         until=reading.until or row.ended or row.started,

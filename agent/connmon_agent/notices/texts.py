@@ -108,7 +108,7 @@ def _result(facts: OutageFacts) -> str:
     if facts.gave_up:
         return _name_lost(facts)
     if facts.row.ended is None:
-        return facts.row.result
+        return say_reason(facts.row.result)
     restarted = sum(one.restarts > 0 for one in facts.services)
     return f"recovered, {counted(restarted, 'service')} restarted" if restarted else "recovered"
 
@@ -136,7 +136,7 @@ def _tell_cause(facts: OutageFacts) -> Iterator[str]:
     row = facts.row
     if row.by_operator:
         return
-    yield f"Cause: {row.cause}{f': {say_reason(row.detail)}' if row.detail else ''}"
+    yield f"Cause: {say_reason(row.cause)}{f': {say_reason(row.detail)}' if row.detail else ''}"
     if advice := advise(row.cause):
         yield f"To do: {advice}"
 
@@ -175,7 +175,7 @@ def _tell_services(facts: OutageFacts) -> Iterator[str]:
 def _describe(one: ServiceFacts, facts: OutageFacts) -> str:
     if one.reason.startswith(_SKIPPED):
         return f"Skipped ({say_reason(one.reason.removeprefix(_SKIPPED))})"
-    restarts = f"{one.restarts}/{facts.budget} restarts" if one.restarts else "no restart"
+    restarts = _used(one, facts) if one.restarts else "no restart"
     if one.state == ServiceState.READY:
         return f"Ready, {restarts}"
     return f"{one.state}, {restarts}"
