@@ -37,6 +37,10 @@ GIVEN: dict[str, tuple[int, ...]] = {
     "rearm web": (0,),
     "recover web": (0,),
     "notify test": (1,),  # no channel is configured
+    "notify list": (0,),
+    "notify list --json": (0,),
+    "notify drop --all": (0,),
+    "notify drop 7": (1,),  # there is none
     "log level": (0,),
     "log level probes=debug --for 1m": (0,),
     "log level --reset": (0,),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from msgspec import structs
 
 from connmon_agent.core.counters import Counters, Flow, LineCounters, ProbeCounters
+from connmon_agent.core.notices import Notice
 from connmon_agent.core.plan import ForwardPlan, Kind, Plan, ServicePlan
 from connmon_agent.core.timestamps import Timestamp
 from connmon_agent.core.world import Forward, ForwardState, Link, LinkState, Outage, Service, ServiceState, World
@@ -39,7 +40,9 @@ def new_site() -> Observed:
     """An agent whose first round has not ended."""
     world = World(store="k7", plan=erp_plan())
     process = Process(started=BORN, loop_lag=0.0001, writable=True)
-    return Observed("0.1.0", world, TARGETS, 4096, running=True, watched=True, born=BORN, process=process)
+    return Observed(
+        "0.1.0", world, TARGETS, 4096, running=True, watched=True, channels=("mail", "sms"), born=BORN, process=process
+    )
 
 
 def old_site() -> Observed:
@@ -73,5 +76,6 @@ def old_site() -> Observed:
         lines=lines,
         journal_bytes=81920,
         heartbeat=BORN + 570,
+        unsent=(Notice(3, 3, "mail", "digest", 7, 19, at(560), at(570), attempts=1, detail="connection refused"),),
         process=process,
     )

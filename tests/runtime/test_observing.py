@@ -44,6 +44,10 @@ class Counting:
     def commits(self) -> tuple[tuple[int, ...], float]:
         return (0,) * 9, 0.0
 
+    @property
+    def unsent(self) -> tuple[Notice, ...]:
+        return ()
+
     def size(self) -> int:
         return 4096
 

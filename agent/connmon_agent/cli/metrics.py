@@ -70,6 +70,8 @@ def observe(database: Path) -> Observed:
         lines=lines,
         heartbeat=_heartbeat(snapshot),
         born=born,
+        channels=tuple(sorted({notice.channel for notice in snapshot.notices})),
+        unsent=tuple(notice for notice in snapshot.notices if notice.unsent),
     )
 
 

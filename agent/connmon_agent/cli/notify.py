@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -10,12 +9,12 @@ import click
 
 from ..errors import ConnmonError
 from . import screens
+from .agent_orders import carry_out
 from .invocations import Invocation
-from .wording import wrap
+from .outputs import echo_json
+from .wording import count_of, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ..notices.jobs import Delivery, Job
     from ..settings import ChannelSettings, Settings
 
@@ -35,11 +34,13 @@ def test(invocation: Invocation, channels: tuple[str, ...]) -> None:
     """
     from click.exceptions import Exit  # not for --help
 
+    from ..runtime.notice_children import run_child  # not for --help
+
     settings = invocation.settings()
     chosen = _choose(settings, channels)
     deliveries = []
     for name, channel in chosen.items():
-        delivery = _send(_make_job(settings, name, channel), invocation.environment)
+        delivery = run_child(_make_job(settings, name, channel), environment=invocation.environment)
         deliveries.append(delivery)
         _show(name, channel, delivery)
     if any(delivery.result != "sent" for delivery in deliveries):
@@ -66,23 +67,75 @@ def _make_job(settings: Settings, name: str, channel: ChannelSettings) -> Job:
     return Job(str(settings.state_dir / DATABASE_FILE), notice, channel, settings.notify.site)
 
 
-def _send(job: Job, environment: Mapping[str, str]) -> Delivery:
-    """What became of it, by a child as the agent has it."""
-    from ..notices.jobs import LIMIT, Delivery, Result, command, decode_delivery, encode_job  # not for --help
-    from ..program_runner import ProgramRunner
-
-    try:
-        done = ProgramRunner().run(command(), environment=environment, timeout=LIMIT, given=encode_job(job))
-    except subprocess.TimeoutExpired:
-        return Delivery(Result.FAILED, f"no result within {LIMIT:g} s")
-    try:
-        return decode_delivery(done.stdout.encode())
-    except ValueError:
-        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        return Delivery(Result.FAILED, f"the sending process ended with code {done.returncode}: {last}")
-
-
 def _show(name: str, channel: ChannelSettings, delivery: Delivery) -> None:
     text = f"{name} ({channel.kind}): {delivery.result}: {delivery.detail}"
     for line in wrap(text, width=screens.width_of_output(), indent="  ", first=""):
         click.echo(line)
+
+
+@notify.command(name="list", short_help="List the notices, sent and unsent.")
+@click.option("--all", "all_of_them", is_flag=True, help="Also notices that ended longer ago; 500 are kept.")
+@click.option("--json", is_flag=True, help="One JSON document of all of them, the oldest first.")
+@click.pass_obj
+def list_notices(invocation: Invocation, all_of_them: bool, json: bool) -> None:
+    """List the notices, newest first: all that are unsent with the next attempt and the last failure, and the last 10
+    that were sent, refused, or ended otherwise.
+
+    It works with the agent stopped, too.
+    """
+    from ..store.reading import Reader  # not for --help
+    from .rendering.notice_tables import notices_document, render_notices
+
+    with Reader(invocation.database()) as reader:
+        notices = reader.notices()
+    if json:
+        echo_json(notices_document(notices))
+        return
+    width, paint = screens.width_of_output(), screens.painter()
+    click.echo(render_notices(notices, now=time.time(), all_of_them=all_of_them, width=width, paint=paint))
+
+
+@notify.command(short_help="Drop unsent notices.")
+@click.argument("numbers", nargs=-1, type=click.IntRange(min=1), metavar="[NUMBER]...")
+@click.option("--all", "all_of_them", is_flag=True, help="All that are unsent.")
+@click.pass_obj
+def drop(invocation: Invocation, numbers: tuple[int, ...], all_of_them: bool) -> None:
+    """Drop unsent notices, so that they are not sent any more. `connmon-agent notify list` shows their numbers.
+
+    Durable once this returns, with the agent running or not. A notice that is being sent right now may still arrive.
+    """
+    if bool(numbers) == all_of_them:
+        raise click.UsageError("Name the notices to drop by their numbers, or use --all.")
+    dropped = _drop(invocation, None if all_of_them else sorted(set(numbers)))
+    found = {one["number"] for one in dropped}
+    if missing := [str(number) for number in numbers if number not in found]:
+        raise ConnmonError(
+            f"no unsent notice {', '.join(missing)}" + (f"; dropped: {len(found)}" if found else ""),
+            hint="Run `connmon-agent notify list` to list the notices",
+        )
+    click.echo(f"{count_of(len(dropped), 'notice')} dropped.")
+    for one in dropped:
+        if one["sending"]:
+            click.echo(f"Notice {one['number']} was being sent; it may still arrive.")
+
+
+def _drop(invocation: Invocation, numbers: list[int] | None) -> list[dict[str, object]]:
+    folder = invocation.state_directory()
+
+    def ask() -> list[dict[str, object]]:
+        from ..runtime.control import ask_agent  # not for --help
+        from ..runtime.notice_requests import DROP
+
+        answer = ask_agent(folder, DROP, {"numbers": numbers}).get("dropped")
+        return answer if isinstance(answer, list) else []
+
+    def record() -> list[dict[str, object]]:
+        from ..runtime.control_transports import name_sender  # not for --help
+        from ..runtime.order_recording import record_drop
+
+        dropped, damage = record_drop(folder, numbers, by=name_sender())
+        if damage is not None:
+            click.echo(f"Note: {damage}", err=True)
+        return dropped
+
+    return carry_out(folder, ask, record)[0]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import AlreadyRunning, NotRunning
+from .agent_orders import carry_out
 from .completion import complete_services
 from .invocations import Invocation
 
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..core.events import Order
-
-PATIENCE = 30.0  # seconds; an agent that starts listens well before, even on a busy machine
-PAUSE = 0.05  # seconds between two attempts
 
 
 @click.command(short_help="Pause restarts until resume.")
@@ -79,31 +75,21 @@ def give(folder: Path, order: Order, services: tuple[str, ...]) -> bool:
 
     Raises Refused with the agent's reason, and other ConnmonErrors.
     """
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return _give_now(folder, order, services)
-        except (NotRunning, AlreadyRunning):  # an agent that starts or ends just now, or another order
-            if time.monotonic() >= until:
-                raise
-            time.sleep(PAUSE)
 
-
-def _give_now(folder: Path, order: Order, services: tuple[str, ...]) -> bool:
-    from ..presence import find_agent  # not for --help
-
-    if find_agent(folder) is not None:
+    def ask() -> None:
         from ..runtime.control import send_order  # not for --help
 
         send_order(folder, order, services)
-        return True
-    from ..runtime.control_transports import name_sender  # not for --help
-    from ..runtime.order_recording import record_order
 
-    damage = record_order(folder, order, services, by=name_sender())
-    if damage is not None:
-        click.echo(f"Note: {damage}", err=True)
-    return False
+    def record() -> None:
+        from ..runtime.control_transports import name_sender  # not for --help
+        from ..runtime.order_recording import record_order
+
+        damage = record_order(folder, order, services, by=name_sender())
+        if damage is not None:
+            click.echo(f"Note: {damage}", err=True)
+
+    return carry_out(folder, ask, record)[1]
 
 
 def _tell(text: str, *, running: bool) -> None:

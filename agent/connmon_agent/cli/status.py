@@ -77,12 +77,12 @@ def take_snapshot(database: Path) -> Snapshot:
             world, agent, latest = reader.world(), reader.agent(), reader.latest_round()
             events, size = reader.counts()
             traffic, errors = reader.latest_traffic(), reader.internal_errors()
-            unverified, loss = reader.unverified_api(), reader.log_loss()
+            unverified, loss, notices = reader.unverified_api(), reader.log_loss(), tuple(reader.notices())
     except NothingRecorded:
         return Snapshot(time.time(), str(database), World(store=""), pid, None, None, 0, 0)
     world = world or World(store="")
     return Snapshot(
-        time.time(), str(database), world, pid, agent, latest, events, size, traffic, errors, unverified, loss
+        time.time(), str(database), world, pid, agent, latest, events, size, traffic, errors, unverified, loss, notices
     )
 
 

@@ -5,6 +5,7 @@ The outbox is no part of the world: no decision rests on it, and a replay does n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from msgspec import Struct
@@ -138,3 +139,19 @@ def may_send(notice: Notice, world: World, *, works_offline: bool) -> bool:
 
 def _is_down(world: World) -> bool:
     return world.link.state == LinkState.OFFLINE
+
+
+def last_failure(notices: Sequence[Notice]) -> Notice | None:
+    """The notice whose attempt failed last, if no later one on its channel was sent; None: none is in trouble."""
+    sent: dict[str, float] = {}
+    for one in notices:
+        if one.state == NoticeState.SENT and one.tried is not None:
+            sent[one.channel] = max(sent.get(one.channel, 0.0), one.tried.steady)
+    failed = [one for one in notices if _has_failed(one) and one.tried and one.tried.steady > sent.get(one.channel, 0)]
+    return max(failed, key=lambda one: one.tried or one.queued, default=None)
+
+
+def _has_failed(notice: Notice) -> bool:
+    if notice.state == NoticeState.REFUSED:
+        return True
+    return notice.attempts > 0 and notice.state in (NoticeState.QUEUED, NoticeState.EXPIRED) and bool(notice.detail)

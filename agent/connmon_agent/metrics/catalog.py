@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..core.counters import COMMITS, DURATIONS, OUTAGE_CAUSES, OUTCOMES, Counters, Flow, LineCounters, ProbeCounters
+from ..core.notices import Notice
 from ..core.plan import ServicePlan
 from ..core.world import ForwardState, LinkState, Service, ServiceState, World
 from .families import Family, counter, gauge, histogram, info, labelled, state_set
@@ -41,7 +42,8 @@ class Observed:
     """All that the metrics are made of.
 
     ``watched``: an agent watches the link now. ``heartbeat`` is its last sign of life and ``born`` when the state file
-    was begun, in Unix seconds (None: never). ``process`` None: this is read from the state file alone.
+    was begun, in Unix seconds (None: never). ``channels`` are those that get notices, ``unsent`` the notices that are
+    to be sent. ``process`` None: this is read from the state file alone.
     """
 
     version: str
@@ -54,12 +56,15 @@ class Observed:
     lines: LineCounters = field(default_factory=LineCounters)
     heartbeat: float | None = None
     born: float | None = None
+    channels: tuple[str, ...] = ()
+    unsent: tuple[Notice, ...] = ()
     process: Process | None = None
 
 
 def make_families(seen: Observed) -> list[Family]:
     """Every family, in a fixed order; all series are there from the beginning."""
     families = [*_agent(seen), *_link(seen), *_probes(seen), *_workloads(seen), *_forwards(seen), *_journal(seen)]
+    families += _notices(seen)
     return families if seen.process is None else [*families, *_process(seen.process)]
 
 
@@ -202,6 +207,20 @@ def _journal(seen: Observed) -> Iterator[Family]:
         "Bytes of the state file and its log on the disk.",
         [((), seen.journal_bytes)],
         unit="bytes",
+    )
+
+
+def _notices(seen: Observed) -> Iterator[Family]:
+    yield gauge(
+        "connmon_notices_unsent",
+        "Notices that are still to be sent on the channel.",
+        [(labelled(channel=name), sum(one.channel == name for one in seen.unsent)) for name in seen.channels],
+    )
+    yield gauge(
+        "connmon_notices_oldest_timestamp_seconds",
+        "When the oldest unsent notice was queued, in Unix seconds; 0: all are sent.",
+        [((), min((one.queued.wall for one in seen.unsent), default=0.0))],
+        unit="seconds",
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -268,10 +267,7 @@ class Runner:
         )
 
     def _open_messenger(self, settings: Settings) -> ChildMessenger:
-        journal, folder = self._memory.journal, self._memory.folder
-        messenger = ChildMessenger(
-            settings.notify, state_file=folder / DATABASE_FILE, store=journal.load().store, site=socket.gethostname()
-        )
+        messenger = ChildMessenger(settings.notify, state_file=self._memory.folder / DATABASE_FILE)
         self._journal.notify(messenger.channels)
         return messenger
 

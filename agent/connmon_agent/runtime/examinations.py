@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 from ..core.demands import find_silence
+from ..core.notices import Notice
 from ..core.wording import in_words
 from ..errors import ClusterError, ConfigurationError, ConnmonError, Divergence, NothingRecorded, StoreError
 from ..kube.calls import Calls
@@ -28,6 +29,7 @@ from .account_examinations import examine_account
 from .channel_examinations import examine_channels
 from .clocks import walltime
 from .findings import Finding, good, note, problem, warning
+from .notice_examinations import examine_notices
 from .port_examinations import examine_ends, examine_metrics, examine_ports
 from .service_examinations import examine_services
 from .target_examinations import examine_targets
@@ -60,6 +62,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         *examine_folder(settings.state_dir),
         *examine_memory(settings.state_dir),
         *examine_account(settings),
+        *examine_notices(settings.notify, _read_notices(settings.state_dir / DATABASE_FILE), walltime()),
     ):
         yield finding
     agent = _find_agent(settings.state_dir)
@@ -79,6 +82,15 @@ def _find_agent(folder: Path) -> int | None:
         return find_agent(folder)
     except ConnmonError:
         return None
+
+
+def _read_notices(path: Path) -> list[Notice]:
+    """The outbox; nothing where the state file cannot be read, which ``examine_memory`` tells."""
+    try:
+        with Reader(path) as reader:
+            return reader.notices()
+    except ConnmonError:
+        return []
 
 
 def examine_proc(proc: Path = PROC, *, platform: str = sys.platform) -> Iterator[Finding]:

@@ -1,52 +1,37 @@
-"""Sends each notice in a child process, which ends with it: what composing and sending take in memory is not kept.
-
-The child ``python -m connmon_agent.notices`` reads one job as JSON on stdin and prints one answer as a line of JSON.
-"""
+"""Sends each notice in a child process, which ends with it: what composing and sending take in memory is not kept."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from ..core.notices import Notice, SendAnswer, SendResult
+from ..notices import jobs
 from ..program_runner import ProgramRunner
-from ..settings import ChannelSettings, NotifySettings
+from ..settings import NotifySettings
 from ..texts import make_safe
-
-LIMIT = 60.0  # seconds of one attempt, after which the child is killed with all that it has started
-_UTF8 = ("-X", "utf8") if sys.platform == "win32" else ()
-CHILD = (sys.executable, *_UTF8, "-P", "-m", f"{__package__.partition('.')[0]}.notices")
-
-_ANSWERS = msgspec.json.Decoder(SendAnswer)
 
 
 class ChildMessenger:
-    """The port Messenger. ``store`` is the name of the state file, ``site`` what this host is called in messages."""
+    """The port Messenger. ``command`` gives the child's command, ``limit`` the seconds of one attempt."""
 
     def __init__(
         self,
         settings: NotifySettings,
         *,
         state_file: Path,
-        store: str,
-        site: str,
-        command: Sequence[str] = CHILD,
-        limit: float = LIMIT,
+        command: Callable[[], Sequence[str]] = jobs.command,
+        limit: float = jobs.LIMIT,
     ) -> None:
-        self._state_file, self._store, self._site = state_file, store, site
+        self._settings, self._state_file = settings, state_file
         self._command, self._limit = command, limit
-        self._settings = settings
 
     @property
     def channels(self) -> Mapping[str, bool]:
-        return works_offline(self._settings)
+        return {name: channel.works_offline for name, channel in self._settings.channels.items()}
 
     def follow(self, settings: NotifySettings) -> None:
         """Send as ``settings`` say from the next attempt on."""
@@ -56,55 +41,55 @@ class ChildMessenger:
         channel = self._settings.channels.get(notice.channel)
         if channel is None:
             return SendAnswer(SendResult.FAILED, "the channel is not configured")
-        runner, job = ProgramRunner(), self._write_job(notice, channel)
+        job = jobs.Job(str(self._state_file), _name(notice), channel, self._settings.site)
+        runner = ProgramRunner()
         try:
-            return await asyncio.to_thread(self._run, runner, job)
+            delivery = await asyncio.to_thread(
+                run_child, job, environment=os.environ, runner=runner, command=self._command(), limit=self._limit
+            )
         finally:
             runner.end()
-
-    def _write_job(self, notice: Notice, channel: ChannelSettings) -> bytes:
-        """Its names are those of docs/notices.md."""
-        job = {
-            "state_file": str(self._state_file),
-            "store": self._store,
-            "site": self._settings.site or self._site,
-            "channel_name": notice.channel,
-            "channel": msgspec.to_builtins(channel, enc_hook=str),  # paths
-            "notice": {
-                "number": notice.number,
-                "outage": notice.outage,
-                "kind": str(notice.kind),
-                "part": notice.part,
-                "channel": notice.channel,
-                "from_seq": notice.from_seq,
-                "until_seq": notice.until_seq,
-                "attempt": notice.attempts,
-                "queued_at": notice.queued.wall,
-            },
-        }
-        return json.dumps(job).encode()
-
-    def _run(self, runner: ProgramRunner, job: bytes) -> SendAnswer:
-        try:
-            done = runner.run(self._command, environment=os.environ, timeout=self._limit, given=job)
-        except subprocess.TimeoutExpired:
-            return SendAnswer(SendResult.FAILED, f"no result within {self._limit:g} s; the sending process was killed")
-        except OSError as error:
-            return SendAnswer(SendResult.FAILED, f"cannot start the sending process: {error.strerror or error}")
-        return parse_answer(done.stdout, done.stderr, done.returncode)
+        return SendAnswer(SendResult(delivery.result), make_safe(delivery.detail), delivery.retry_after)
 
 
-def works_offline(settings: NotifySettings) -> dict[str, bool]:
-    """The channels by their names, each with whether it works without the internet."""
-    return {name: channel.works_offline for name, channel in settings.channels.items()}
+def run_child(
+    job: jobs.Job,
+    *,
+    environment: Mapping[str, str],
+    runner: ProgramRunner | None = None,
+    command: Sequence[str] | None = None,
+    limit: float = jobs.LIMIT,
+) -> jobs.Delivery:
+    """Let a child send one notice, for at most ``limit`` seconds: then it is killed with all that it has started.
 
-
-def parse_answer(output: str, errors: str, code: int) -> SendAnswer:
-    """What the child said. Where it did not say how it ended, it may have sent the message or not."""
-    line = (output.strip().splitlines() or [""])[-1]
+    A child that does not say how it ended may have sent the notice or not. ``runner`` can end it from elsewhere (None:
+    nothing can); ``command`` None: this installation's own.
+    """
     try:
-        answer = _ANSWERS.decode(line)
-    except ValueError:  # msgspec's errors are such
-        last = (errors.strip().splitlines() or ["no output"])[-1]
-        return SendAnswer(SendResult.FAILED, make_safe(f"the sending process ended with code {code}: {last}"))
-    return msgspec.structs.replace(answer, detail=make_safe(answer.detail))
+        done = (runner or ProgramRunner()).run(
+            command or jobs.command(), environment=environment, timeout=limit, given=jobs.encode_job(job)
+        )
+        return jobs.decode_delivery(done.stdout.encode())
+    except subprocess.TimeoutExpired:
+        return _fail(f"no result within {limit:g} s; the sending process was killed")
+    except OSError as error:
+        return _fail(f"cannot start the sending process: {error.strerror or error}")
+    except ValueError:
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        return _fail(f"the sending process ended with code {done.returncode}: {last}")
+
+
+def _fail(detail: str) -> jobs.Delivery:
+    return jobs.Delivery(jobs.Result.FAILED, make_safe(detail))
+
+
+def _name(notice: Notice) -> jobs.Notice:
+    return jobs.Notice(
+        str(notice.kind),
+        notice.channel,
+        outage=notice.outage,
+        number=notice.number,
+        part=notice.part,
+        from_seq=notice.from_seq,
+        until_seq=notice.until_seq,
+    )

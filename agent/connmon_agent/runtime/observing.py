@@ -12,6 +12,7 @@ from typing import Protocol
 
 from .. import __version__
 from ..core.counters import Counters, LineCounters
+from ..core.notices import Notice
 from ..core.timestamps import Timestamp
 from ..core.world import World
 from ..errors import StoreError
@@ -47,6 +48,8 @@ class Counting(Protocol):
     def counted(self) -> tuple[Counters, LineCounters]: ...
     @property
     def commits(self) -> tuple[tuple[int, ...], float]: ...
+    @property
+    def unsent(self) -> tuple[Notice, ...]: ...
     def size(self) -> int: ...
 
 
@@ -83,6 +86,8 @@ class Gauge:
             lines=lines,
             heartbeat=None if agent.last_round is None else agent.last_round.wall,
             born=self.born or self.started,
+            channels=tuple(settings.notify.channels),
+            unsent=self.journal.unsent,
             process=process,
         )
 

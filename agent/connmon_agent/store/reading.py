@@ -48,6 +48,7 @@ from .snapshots import holds_unknown_keys, read_world
 
 if TYPE_CHECKING:
     from ..core.counters import Counters, LineCounters
+    from ..core.notices import Notice
 
 PAGE = 500  # events a query: a long one would keep the writer from shortening its log
 LOOKS = 5  # at a chain of which the oldest part is removed meanwhile
@@ -170,6 +171,15 @@ class Reader:
         """The lines that the log could not write, the last time that it lost any; None: it never did."""
         row = self._first(f"SELECT value FROM meta WHERE key = '{LOG_LOSS}'")
         return None if row is None else self._decoded("the losses of the log", LOG_LOSSES.from_text, row[0])
+
+    def notices(self) -> list[Notice]:
+        """The notices of the outbox by their numbers; none in a file of an older agent."""
+        if not self._has("notice"):
+            return []
+        from .outbox import read_notices  # which `status` of a site without notices need not pay for
+
+        with self._told("read the notices"):
+            return read_notices(self._opened.connection)
 
     def unverified_api(self) -> str | None:
         """The API server whose certificate the agent does not verify; None: it does, as far as it has said."""

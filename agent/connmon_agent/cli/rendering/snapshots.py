@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from ...core.demands import find_silence
+from ...core.notices import Notice
 from ...core.observations import InternalErrors, LogLoss, Traffic
 from ...core.plan import ServicePlan
 from ...core.ports.reach import describe_port, is_tried_in_vain
@@ -22,7 +23,8 @@ class Snapshot:
     last (None: none ever did), ``round`` the newest round of probes (None: none yet). ``path`` is the database,
     ``traffic`` what has gone through the local ports since that agent's start, ``errors`` what last failed in an agent
     itself, perhaps in an earlier one (None: nothing ever), ``unverified`` the API server whose certificate is not
-    verified (None: it is), ``loss`` what the log of an agent could not write (None: nothing ever).
+    verified (None: it is), ``loss`` what the log of an agent could not write (None: nothing ever), ``notices`` the
+    outbox.
     """
 
     now: float
@@ -37,6 +39,7 @@ class Snapshot:
     errors: InternalErrors | None = None
     unverified: str | None = None
     loss: LogLoss | None = None
+    notices: tuple[Notice, ...] = ()
 
     @property
     def running(self) -> bool:

@@ -11,6 +11,7 @@ from ...core.world import Intent, LinkState, MonitoringGap, Outage, Service
 from ...explain.facts import advise
 from ...store.records import LatestRound
 from ..wording import write_instant
+from .notice_tables import outbox_document
 from .port_documents import forward_document, without_flow
 from .snapshots import Snapshot
 
@@ -32,6 +33,7 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
         "outage": None if outage is None else _outage(outage),
         "monitoring_gap": _monitoring_gap(snapshot.world.monitoring_gap),
         "services": [_service(plan, service, snapshot) for plan, service in snapshot.services()],
+        "notices": outbox_document(snapshot.notices),
         "store": {"path": snapshot.path, "bytes": snapshot.bytes, "events": snapshot.events},
     }
 

@@ -14,6 +14,7 @@ from ...core.world import LinkState, Outage, Service, ServiceState
 from ...explain.facts import advise
 from ...explain.headlines import tell_lost
 from ..wording import count_of, say_date_and_time, say_duration, say_time, wrap
+from .notice_tables import tell_outbox
 from .port_lines import port_lines
 from .snapshots import Snapshot
 from .tables import INDENT, lay_out
@@ -48,6 +49,7 @@ def render_status(
         (
             *_agent(snapshot, width, zone),
             *_monitoring_gap(snapshot, width, zone),
+            *(_outbox(snapshot, width, zone) if present else ()),
             *(_memory(snapshot, width) if present else ()),
         ),
     )
@@ -322,6 +324,11 @@ def _monitoring_gap(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iter
         span = f"{since}{say_date_and_time(monitoring_gap.until.wall, zone=zone)}"
         told = f"Last monitoring gap: {span}, {monitoring_gap.cause}; counted as neither uptime nor downtime"
         yield from wrap(told, width=width, indent=INDENT, first="")
+
+
+def _outbox(snapshot: Snapshot, width: int, zone: tzinfo | None) -> Iterator[str]:
+    for sentence in tell_outbox(snapshot.notices, now=snapshot.now, zone=zone):
+        yield from wrap(sentence, width=width, indent=INDENT, first="")
 
 
 def _memory(snapshot: Snapshot, width: int) -> Iterator[str]:
