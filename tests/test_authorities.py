@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connmon_agent import authorities
-from connmon_agent.authorities import create_context, trust_this_machines
+from connmon_agent.authorities import create_context, create_lean_context, trust_this_machines
 
 PEM = (Path(__file__).parent / "probes" / "certificates" / "authority.pem").read_text(encoding="ascii")
 AUTHORITY = ssl.PEM_cert_to_DER_cert(PEM[PEM.index("-----BEGIN CERTIFICATE") :])
@@ -69,3 +69,27 @@ def test_windows_own_stores_are_read() -> None:
 def test_a_context_verifies_the_server() -> None:
     context = create_context()
     assert context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_lean_context_verifies_and_takes_what_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    if named:
+        monkeypatch.setenv("SSL_CERT_FILE", str(Path(__file__).parent / "probes" / "certificates" / "authority.pem"))
+    context = create_lean_context()
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    if named:
+        assert AUTHORITY in context.get_ca_certs(binary_form=True)
+
+
+@pytest.mark.linux_alone(reason="only there are authorities kept by their hashes")
+def test_a_lean_context_reads_no_authority_before_it_needs_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("SSL_CERT_DIR", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "0123abcd.0").write_text(PEM, encoding="ascii")
+    paths = ssl.DefaultVerifyPaths(None, str(tmp_path), "", "", "", "")
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    assert create_lean_context().get_ca_certs() == []

@@ -19,8 +19,6 @@ from connmon_agent.notices.jobs import Delivery, Job, Result, decode_delivery, e
 from connmon_agent.notices.sending import deliver
 from connmon_agent.settings import AppriseChannel, CommandChannel, MailChannel, NtfyChannel, WebhookChannel
 
-SOURCE = Path(__file__).parents[2] / "agent"
-
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -30,8 +28,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def in_child(data: bytes) -> Delivery:
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    done = subprocess.run(jobs.command(), input=data, capture_output=True, env=environment, check=True)
+    done = subprocess.run(jobs.command(), input=data, capture_output=True, check=True)
     assert done.stderr == b""
     return decode_delivery(done.stdout)
 

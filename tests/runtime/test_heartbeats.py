@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.http_sinks import Reply, serve_http
-from tests.fakes.loopback import closed_port
+from tests.fakes.loopback import answer_with, closed_port, serve_tcp
+from tests.fakes.mail_sinks import AUTHORITY, server_context
 from tests.fakes.virtual_time import SimulatedClock, run_virtually
 
 from connmon_agent.runtime.heartbeats import FAIL, START, WELL, Heartbeat, Heartbeats
@@ -219,3 +221,29 @@ def test_a_ping_that_does_not_arrive_says_why_and_nothing_of_the_secret(tmp_path
         assert reason is not None
         assert reason.startswith("url_file")
         assert "s3cr3t" not in reason
+
+
+def test_a_server_that_the_lean_context_does_not_trust_is_asked_by_the_full_one_from_then_on() -> None:
+    made: list[str] = []
+
+    def make(name: str, authority: Path | None) -> ssl.SSLContext:
+        made.append(name)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if authority is not None:
+            context.load_verify_locations(cafile=authority)
+        return context
+
+    async def run() -> list[str | None]:
+        answer = answer_with(b"HTTP/1.1 200 OK\r\n\r\n")
+        async with serve_tcp(answer, context=server_context()) as port:
+            pinger = Pinger(
+                HeartbeatSettings(url=f"https://127.0.0.1:{port}/"),
+                environment={},
+                timeout=60.0,
+                lean=lambda: make("lean", None),
+                full=lambda: make("full", AUTHORITY),
+            )
+            return [await pinger(START), await pinger(WELL)]
+
+    assert asyncio.run(run()) == [None, None]
+    assert made == ["lean", "full"]
