@@ -14,6 +14,7 @@ from tests.fakes.statefiles import opened
 from tests.fakes.virtual_time import run_virtually
 
 from connmon_agent.core.counters import Counters, LineCounters
+from connmon_agent.core.notices import Notice
 from connmon_agent.http_server import HttpRequest
 from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.loading.defaults import tcp_target
