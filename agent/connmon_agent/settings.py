@@ -289,11 +289,13 @@ class NotifySettings(Struct, frozen=True):
 
 
 class WebSettings(Struct, frozen=True):
-    """Where `web` serves the page. ``listen``: an IP address and a port. ``token_file`` None: nothing can be ordered
-    from it. ``allowed_hosts``: names by which it may be asked for, besides ``localhost`` and IP addresses of its own.
+    """Where `web` serves the page. ``listen``: an IP address and a port; None: `service install` installs no page.
+
+    ``token_file`` None: nothing can be ordered from it. ``allowed_hosts``: names by which it may be asked for, besides
+    ``localhost`` and IP addresses of its own.
     """
 
-    listen: tuple[str, int] = ("127.0.0.1", 9181)
+    listen: tuple[str, int] | None = ("127.0.0.1", 9181)
     token_file: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
 

@@ -13,6 +13,7 @@ from tests.machine.site import INTERNET
 pytestmark = pytest.mark.machine
 
 UNIT = "connmon-agent.service"
+PAGE = "connmon-agent-web"
 FILE = f"/etc/systemd/system/{UNIT}"
 PORTS = (8080, 8082, 8090, 3000, 16686, 8085, 8095)  # of the ERP's seven services
 CONNECTS, INTERVAL = 200, 0.02  # so many clients, so many seconds apart
@@ -144,6 +145,50 @@ def test_it_is_well_protected_and_works_all_the_same(machine: Machine) -> None:
     assert int(owner) >= 61184  # a user that systemd has made up: k3s' kubeconfig of root was handed over
     assert "systemd" not in machine.run("connmon-agent ports")  # which holds the sockets, too, and serves no one
     machine.run("connmon-agent pause && connmon-agent resume")
+
+
+def test_the_page_is_started_by_whoever_opens_it(machine: Machine) -> None:
+    """By its socket, as a service without a network of its own, which ends and is started again."""
+    machine.run(f"systemd-analyze verify {PAGE}.service {PAGE}.socket")
+    machine.run(f"systemd-analyze security --threshold=12 {PAGE}.service")
+    assert machine.show(f"{PAGE}.service", "ActiveState") == "inactive"
+    address = "http://127.0.0.1:9181"
+    first = machine.run(f"curl --silent --fail -o /dev/null -w '%{{time_starttransfer}}' {address}/")
+    print(f"first byte of the page, from cold: {float(first):.2f} s")
+    state = json.loads(machine.run(f"curl --silent --fail {address}/api/state"))
+    assert (state["headline"]["word"], state["watch"]["state"], state["orders"]) == ("ONLINE", "live", False)
+    explained = json.loads(machine.run(f"curl --silent --fail {address}/api/explain/frontend"))
+    assert (explained["of"], explained["state"]) == ("service", "READY")
+    refused = machine.run(f"curl --silent -o /dev/null -w '%{{http_code}}' -H 'Host: evil.example' {address}/")
+    assert refused == "421"
+    pid = machine.show(f"{PAGE}.service", "MainPID")
+    own, agents = (machine.run(f"stat -c %u /proc/{each}") for each in (pid, machine.show(UNIT, "MainPID")))
+    assert own == agents
+    interfaces = machine.run(f"nsenter -t {pid} -n ip -brief link").splitlines()
+    assert [line.split()[0] for line in interfaces] == ["lo"]
+    machine.run(f"systemctl stop {PAGE}.service 2>/dev/null")
+    machine.run(f"curl --silent --fail {address}/api/state")
+    assert "Page: http://127.0.0.1:9181/" in machine.run("connmon-agent service status")
+
+
+def test_with_a_token_the_page_gives_orders(machine: Machine) -> None:
+    machine.run("umask 077 && head -c 24 /dev/urandom | base64 >/etc/connmon-agent/page.token")
+    page = "web: {token_file: /etc/connmon-agent/page.token}\n"
+    machine.write("/etc/connmon-agent/connmon.yaml", CONFIG + page)
+    before = machine.show(UNIT, "MainPID")
+    assert f"Restarted {PAGE}.socket" in machine.run("connmon-agent service install")
+    assert machine.show(UNIT, "MainPID") == before
+    order = (
+        "curl --silent -o /dev/null -w '%{http_code}' -H 'Content-Type: application/json' "
+        '-H "X-Connmon-Token: $(cat /etc/connmon-agent/page.token)" http://127.0.0.1:9181/api/orders -d '
+    )
+    assert machine.run(order + """'{"order": "pause"}'""") == "200"
+    assert machine.status()["agent"]["paused"]
+    assert machine.run(order.replace("$(cat", "$(echo wrong; true") + """'{"order": "resume"}'""") == "403"
+    assert machine.run(order + """'{"order": "resume"}'""") == "200"
+    assert not machine.status()["agent"]["paused"]
+    machine.write("/etc/connmon-agent/connmon.yaml", CONFIG)
+    machine.run("connmon-agent service install")
 
 
 def test_it_is_there_after_a_reboot(machine: Machine) -> None:

@@ -54,6 +54,8 @@ class FakeCommands:
             return Ran(0, "active") if unit in self.active else Ran(3, "inactive")
         if verb == "show":
             state = "active" if words[1] in self.active else "inactive"
+            if words[1].endswith(".socket"):
+                return Ran(0, f"ActiveState={state}\nListen=127.0.0.1:9181 (Stream)")
             return Ran(0, f"ActiveState={state}\nSubState=x\nMainPID=7\nUnitFileState=enabled\nStatusText=ONLINE: good")
         if verb == "enable":
             self.enabled.add(unit)

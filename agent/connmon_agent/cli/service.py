@@ -81,7 +81,7 @@ def install(
         click.echo(f"{line}.")
     if not outcome.changed:
         click.echo("Nothing to change: installed and running.")
-    for note in (*notes, *chosen.notes(installation)):
+    for note in (*outcome.troubles, *notes, *chosen.notes(installation)):
         click.echo(f"Note: {note}.", err=True)
 
 
@@ -98,13 +98,26 @@ def uninstall(invocation: Invocation, user: bool, manager: str | None, instance:
 
 
 @service.command(short_help="Print the unit that install writes.")
+@click.option("--page", is_flag=True, help="systemd: the units of the page instead, each after its path.")
 @_ACCOUNT
 @_options
-def show(invocation: Invocation, user: bool, manager: str | None, instance: str | None, account: str | None) -> None:
+def show(
+    invocation: Invocation, user: bool, manager: str | None, instance: str | None, account: str | None, page: bool
+) -> None:
     """Print the unit that `service install` would write, byte for byte. Changes nothing."""
     chosen = _choose(manager, absent=True)
     installation, _ = _plan(invocation, chosen, user=user, instance=instance, account=account)
-    echo_data(chosen.unit(installation).text)
+    unit = chosen.unit(installation)
+    if not page:
+        echo_data(unit.text)
+        return
+    texts = [f"# {one.place.name}\n{one.text}" for one in unit.companions if one.text]
+    if not texts:
+        raise ConnmonError(
+            "no page is installed: web.listen is null, or this service manager has no sockets",
+            hint="Run `connmon-agent web` to serve it in the foreground",
+        )
+    echo_data("\n".join(texts))
 
 
 @service.command(short_help="Show whether it is installed and running.")

@@ -8,6 +8,7 @@ import socket
 import sys
 from functools import partial
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -63,21 +64,46 @@ def _read_duration(ctx: click.Context, parameter: click.Parameter, text: str | N
     callback=_read_duration,
     help="End after this time without a connection, as the installed service does after 5m.  [default: never]",
 )
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Whoever has the token in it can pause, resume, recover and rearm.  [default: web.token_file]",
+)
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="A name by which browsers may ask for it; repeatable.  [default: web.allowed_hosts]",
+)
 @click.pass_obj
-def web(invocation: Invocation, listen: tuple[str, int] | None, idle_timeout: float | None) -> None:
+def web(
+    invocation: Invocation,
+    listen: tuple[str, int] | None,
+    idle_timeout: float | None,
+    token_file: Path | None,
+    allowed_hosts: tuple[str, ...],
+) -> None:
     """Serve a page that shows the state, the timeline and every decision, live. Ctrl-C ends it.
 
     It reads the state file only, in a process of its own; no running agent is needed. The first line is its address.
     """
     _leave_out("ssl", "_hashlib")
     from ..runtime.loops import run  # not for --help
+    from ..settings import WebSettings
+    from ..web.order_desk import read_token
 
     settings = _find_settings(invocation)
-    place = listen or settings.listen
+    settings = WebSettings(
+        listen or settings.listen, token_file or settings.token_file, allowed_hosts or settings.allowed_hosts
+    )
     sockets = _take_sockets()
-    if sockets:
-        found = sockets[0].getsockname()
-        place = (str(found[0]), int(found[1])) if isinstance(found, tuple) else place
+    place = _place_of(sockets[0]) if sockets else settings.listen
+    if place is None:
+        raise ConnmonError("web.listen is null", hint="Name an address and a port with --listen")
+    if settings.token_file is not None:
+        read_token(settings.token_file)
     for warning in warn_of_listening(place[0], settings):
         click.echo(f"Warning: {warning}", err=True)
     run(_serve(invocation, settings, place, sockets, idle_timeout))
@@ -111,6 +137,11 @@ def warn_of_listening(address: str, settings: WebSettings) -> list[str]:
     if settings.token_file is not None:
         found.append("the token of web.token_file goes over the network in clear text unless a proxy encrypts it")
     return found
+
+
+def _place_of(listening: socket.socket) -> tuple[str, int]:
+    address, port = listening.getsockname()[:2]
+    return str(address), int(port)
 
 
 def _take_sockets() -> list[socket.socket]:

@@ -393,9 +393,10 @@ METRICS = KeyTable(
 WEB = KeyTable(
     Key(
         "listen",
-        Listen("write 127.0.0.1:9181 or [::1]:9181"),
-        "address and port of the page, as `127.0.0.1:9181` or `[::1]:9181`. An address that other machines can reach "
-        "shows them the names of workloads and targets, and when the site is down, without a password or encryption",
+        OrNull(Listen("write 127.0.0.1:9181, [::1]:9181, or null to install no page")),
+        "address and port of the page, as `127.0.0.1:9181` or `[::1]:9181`; `null`: `service install` installs none. "
+        "Every user of this machine can see it. An address that other machines can reach shows them the names of "
+        "workloads and targets, and when the site is down, without a password or encryption",
     ),
     Key(
         "token_file",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import ConnmonError
@@ -11,10 +12,11 @@ from .interface import Condition, Installation, ServiceManager, Unit
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was done, in sentences; ``changed`` False: nothing had to be."""
+    """What was done, in sentences; ``changed`` False: nothing had to be. ``troubles`` could not be done."""
 
     changed: bool
     done: tuple[str, ...]
+    troubles: tuple[str, ...] = ()
 
 
 def install(manager: ServiceManager, installation: Installation, *, agent: int | None = None) -> Outcome:
@@ -26,7 +28,8 @@ def install(manager: ServiceManager, installation: Installation, *, agent: int |
     manager.check(installation)
     unit = manager.unit(installation)
     found = unit.place.read()
-    refuse_others(unit, judge(found))
+    for one in (unit, *unit.companions):
+        refuse_others(one, judge(one.place.read()))
     if agent is not None and manager.supervises and (found is None or not manager.inspect(unit).running):
         raise ConnmonError(
             f"a manually started agent is running (pid {agent}), so {unit.name} cannot start",
@@ -37,7 +40,41 @@ def install(manager: ServiceManager, installation: Installation, *, agent: int |
         unit.place.write(unit.text)
         done.append(f"Wrote {unit.place.name}" if found is None else f"Replaced {unit.place.name}")
     done += manager.activate(unit, changed=changed)
-    return Outcome(bool(done), tuple(done))
+    troubles: list[str] = []
+    try:
+        done += _accompany(manager, unit.companions)
+    except ConnmonError as error:  # the agent itself runs
+        troubles.append(str(error).rstrip("."))
+    return Outcome(bool(done), tuple(done), tuple(troubles))
+
+
+def _accompany(manager: ServiceManager, companions: tuple[Unit, ...]) -> list[str]:
+    """Have them as they are wanted. Those that are started by another come before it."""
+    wanted = [one for one in companions if one.text]
+    done = _remove(manager, [one for one in companions if not one.text])
+    changed = False
+    for one in wanted:
+        found = one.place.read()
+        if found != one.text:
+            one.place.write(one.text)
+            done.append(f"Wrote {one.place.name}" if found is None else f"Replaced {one.place.name}")
+            changed = True
+    for one in wanted:
+        if not one.passive:
+            done += manager.activate(one, changed=changed)
+    return done
+
+
+def _remove(manager: ServiceManager, companions: Sequence[Unit]) -> list[str]:
+    """End them and take them away, as far as they are there: first those that start others."""
+    done = []
+    for one in sorted(companions, key=lambda one: one.passive):
+        if judge(one.place.read()) is Ownership.ABSENT:
+            continue
+        done += manager.deactivate(one)
+        one.place.remove()
+        done.append(f"Removed {one.place.name}")
+    return done
 
 
 def uninstall(manager: ServiceManager, installation: Installation) -> Outcome:
@@ -47,8 +84,10 @@ def uninstall(manager: ServiceManager, installation: Installation) -> Outcome:
     ownership = judge(unit.place.read())
     if ownership is Ownership.ABSENT:
         return Outcome(False, ())
-    refuse_others(unit, ownership)
-    done = manager.deactivate(unit)
+    for one in (unit, *unit.companions):
+        refuse_others(one, judge(one.place.read()))
+    done = _remove(manager, unit.companions)
+    done += manager.deactivate(unit)
     if manager.forget(unit):
         unit.place.remove()
         done.append(f"Removed {unit.place.name}")

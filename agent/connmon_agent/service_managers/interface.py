@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..errors import ConnmonError
+from ..settings import WebSettings
 
 NAME = "connmon-agent"
 DESCRIPTION = "Watches the internet link and restarts Kubernetes services after an outage."
@@ -47,7 +48,7 @@ class Installation:
     ``low_ports`` True: a local port below 1024 is configured. ``state_dir`` is the one that was named on the command
     line (None: the configuration says), ``folders`` are those that the service writes to, ``log`` is where a start that
     failed leaves its reason (None: it is not known). ``account`` is the one that it runs as, on Windows (None: the
-    manager's default), with its ``password``.
+    manager's default), with its ``password``. ``web`` says where the page is served (None: it is not installed).
     """
 
     command: tuple[str, ...]
@@ -64,6 +65,7 @@ class Installation:
     log: Path | None = None
     account: str | None = None
     password: str | None = field(default=None, repr=False)
+    web: WebSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +143,18 @@ class Place(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What one service manager is to be given. ``name`` is what it calls it; ``user`` as in Installation."""
+    """What one service manager is to be given. ``name`` is what it calls it; ``user`` as in Installation.
+
+    ``companions`` are installed and removed with it: one without a text is not to be there. A ``passive`` one is
+    started by another.
+    """
 
     name: str
     place: Place
     text: str
     user: bool = False
+    companions: tuple[Unit, ...] = ()
+    passive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ def plan_installation(
         state_group=settings.state_group,
         low_ports=any(port < LOWEST_FREE_PORT for port in ports),
         account=account,
+        web=None if instance is not None or settings.web.listen is None else settings.web,
     )
     return installation, notes
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import ConnmonError
 from .catalogs import Catalog
 from .interface import NAME, Condition, Host, Installation, Ran, Unit, require_instance
+from .page_units import SERVICE, SOCKET, write_page_service, write_socket
 from .systemd_units import STATE, instance_files, name_file, name_unit, write_unit
 from .unit_files import UnitFile
 
@@ -39,8 +41,10 @@ class Systemd:
                 f"the instance {instance} reads its configuration from {instance_files(instance)[0]}",
                 hint=f"Copy {installation.config} there, and set --config to that file or omit it",
             )
-        place = UnitFile(self._folder(installation) / name_file(instance))
-        return Unit(name_unit(instance), place, write_unit(installation), installation.user)
+        folder = self._folder(installation)
+        companions = () if instance is not None else _page_units(folder, installation)
+        place = UnitFile(folder / name_file(instance))
+        return Unit(name_unit(instance), place, write_unit(installation), installation.user, companions)
 
     def check(self, installation: Installation) -> None:
         if not self.runs_on(self._host):
@@ -81,9 +85,11 @@ class Systemd:
             self._start(unit, "start")
             done.append(f"Started {unit.name}")
         elif changed:
+            if unit.name == SOCKET:  # it cannot be restarted while what it has started runs
+                self._do(unit, "stop", SERVICE)
             self._start(unit, "restart")
             done.append(f"Restarted {unit.name}")
-        if not unit.user:
+        if not unit.user and unit.name != SOCKET:
             done += self._catalog.install()
         return done
 
@@ -107,7 +113,16 @@ class Systemd:
     def inspect(self, unit: Unit) -> Condition:
         shown = self._do(unit, "show", unit.name, "-p", ",".join(_SHOWN)).output
         values = dict(line.split("=", 1) for line in shown.split("\n") if "=" in line)
-        return _describe(unit, values)
+        condition = _describe(unit, values)
+        return replace(condition, details=(*condition.details, *self._describe_page(unit)))
+
+    def _describe_page(self, unit: Unit) -> Iterator[str]:
+        for one in unit.companions:
+            if not one.passive and one.place.read() is not None:
+                shown = self._do(one, "show", one.name, "-p", "ActiveState,Listen").output
+                values = dict(line.split("=", 1) for line in shown.split("\n") if "=" in line)
+                where = values.get("Listen", "").partition(" ")[0]
+                yield f"Page: http://{where}/, {one.name} is {values.get('ActiveState', 'unknown')}"
 
     def _folder(self, installation: Installation) -> Path:
         host = self._host
@@ -170,6 +185,17 @@ _SHOWN = (
     "ActiveEnterTimestamp",
     "Result",
 )
+
+
+def _page_units(folder: Path, installation: Installation) -> tuple[Unit, ...]:
+    """What serves the page: started by its socket. Without texts where it is not to be installed."""
+    web = installation.web
+    socket = "" if web is None or web.listen is None else write_socket(web.listen)
+    service = "" if web is None or web.listen is None else write_page_service(installation, web)
+    return (
+        Unit(SERVICE, UnitFile(folder / SERVICE), service, installation.user, passive=True),
+        Unit(SOCKET, UnitFile(folder / SOCKET), socket, installation.user),
+    )
 
 
 def _describe(unit: Unit, values: Mapping[str, str]) -> Condition:

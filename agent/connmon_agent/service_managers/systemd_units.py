@@ -115,7 +115,7 @@ def _service(installation: Installation) -> Iterator[str]:
     if installation.user:
         yield _USER_SANDBOX
         return
-    yield from _user(installation)
+    yield from list_user(installation)
     capabilities = "CAP_NET_BIND_SERVICE" if installation.low_ports else ""
     yield f"CapabilityBoundingSet={capabilities}"
     yield f"AmbientCapabilities={capabilities}"
@@ -126,8 +126,8 @@ def _command(installation: Installation) -> str:
     config = str(installation.config)
     if installation.instance is not None:
         config = str(CONFIG_FOLDER / "%i.yaml")
-        return f"{_words(installation.command)} --config {config}"
-    return f"{_words(installation.command)} --config {_words([config])}"
+        return f"{quote_words(installation.command)} --config {config}"
+    return f"{quote_words(installation.command)} --config {quote_words([config])}"
 
 
 def _access(installation: Installation) -> Iterator[str]:
@@ -138,12 +138,13 @@ def _access(installation: Installation) -> Iterator[str]:
         yield f"LoadCredential={name_credential(CONFIG_FOLDER / 'NAME.kubeconfig').replace('NAME', '%i')}:{kubeconfig}"
         return
     if installation.kubeconfig is not None:
-        yield f"Environment={_words([f'KUBECONFIG={installation.kubeconfig}'])}"
+        yield f"Environment={quote_words([f'KUBECONFIG={installation.kubeconfig}'])}"
     for path in installation.credentials:
-        yield f"LoadCredential={name_credential(path)}:{_escape(str(path))}"
+        yield f"LoadCredential={name_credential(path)}:{escape(str(path))}"
 
 
-def _user(installation: Installation) -> Iterator[str]:
+def list_user(installation: Installation) -> Iterator[str]:
+    """The user that a service of the machine runs as, and its folders."""
     folder = NAME if installation.instance is None else f"{NAME}-%i"
     if installation.state_group is None:
         yield "DynamicUser=yes"
@@ -165,16 +166,17 @@ def _install(installation: Installation) -> Iterator[str]:
     yield "WantedBy=default.target" if installation.user else "WantedBy=multi-user.target"
 
 
-def _words(words: Iterable[str]) -> str:
+def quote_words(words: Iterable[str]) -> str:
     """A command line as systemd reads it: its own quoting, ``$`` and ``%`` doubled."""
     return " ".join(_quote(word) for word in words)
 
 
 def _quote(word: str) -> str:
-    escaped = _escape(word).replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
+    escaped = escape(word).replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
     plain = escaped and all(character.isalnum() or character in "/._-+=:@,%$" for character in escaped)
     return escaped if plain else f'"{escaped}"'
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """``text`` with systemd's specifiers doubled."""
     return text.replace("%", "%%")

@@ -208,15 +208,18 @@ class _Timeline:
         return max(self._wall, (agent.stopped or agent.heartbeat).wall)
 
     def _coarsen(self, size: int) -> None:
-        """Longer spans, so that the answer gets shorter."""
-        before, bucket = count_spans(self._lanes.values()), self._bucket * max(1.1, size / LONGEST_ANSWER)
-        self._marks.coarsen(bucket)
-        for lane in self._lanes.values():
-            lane.coarsen(bucket)
-        if count_spans(self._lanes.values()) == before:  # nothing to gain there: too many services
-            worst = max(self._lanes, key=lambda name: len(self._lanes[name].spans))
-            if len(self._lanes) > 1:
-                del self._lanes[next(name for name in reversed(self._lanes) if name != (_LINK, _LINK) or worst == name)]
+        """Longer spans, so that the answer gets shorter; of far too many things not all are told."""
+        before, window = count_spans(self._lanes.values()), self._wish.until - self._wish.since
+        bucket = self._bucket * max(1.1, size / LONGEST_ANSWER)
+        while bucket < 2 * window:
+            self._marks.coarsen(bucket)
+            for lane in self._lanes.values():
+                lane.coarsen(bucket)
+            if count_spans(self._lanes.values()) < before:
+                return
+            bucket *= 1.5
+        for name in list(self._lanes)[: len(self._lanes) // 2 : -1]:
+            del self._lanes[name]
 
     def _write_lanes(self) -> Iterator[Document]:
         for (kind, name), lane in self._lanes.items():
