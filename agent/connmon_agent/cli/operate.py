@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import click
 
-from .agent_orders import carry_out
+from ..errors import AlreadyRunning, NotRunning
 from .completion import complete_services
 from .invocations import Invocation
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..core.events import Order
+
+PATIENCE = 30.0  # seconds; an agent that starts listens well before, even on a busy machine
+PAUSE = 0.05  # seconds between two attempts
 
 
 @click.command(short_help="Pause restarts until resume.")
@@ -67,29 +71,32 @@ def rearm(invocation: Invocation, services: tuple[str, ...]) -> None:
 
 
 def _give(invocation: Invocation, order: Order, services: tuple[str, ...]) -> bool:
-    return give(invocation.state_directory(), order, services)
+    """Give the order to the running agent, or record it for the next start. Returns whether an agent runs."""
+    folder, until = invocation.state_directory(), time.monotonic() + PATIENCE
+    while True:
+        try:
+            return _give_now(folder, order, services)
+        except (NotRunning, AlreadyRunning):  # an agent that starts or ends just now, or another order
+            if time.monotonic() >= until:
+                raise
+            time.sleep(PAUSE)
 
 
-def give(folder: Path, order: Order, services: tuple[str, ...]) -> bool:
-    """Give the order to the running agent, or record it for the next start. Returns whether an agent runs.
+def _give_now(folder: Path, order: Order, services: tuple[str, ...]) -> bool:
+    from ..presence import find_agent  # not for --help
 
-    Raises Refused with the agent's reason, and other ConnmonErrors.
-    """
-
-    def ask() -> None:
+    if find_agent(folder) is not None:
         from ..runtime.control import send_order  # not for --help
 
         send_order(folder, order, services)
+        return True
+    from ..runtime.control_transports import name_sender  # not for --help
+    from ..runtime.order_recording import record_order
 
-    def record() -> None:
-        from ..runtime.control_transports import name_sender  # not for --help
-        from ..runtime.order_recording import record_order
-
-        damage = record_order(folder, order, services, by=name_sender())
-        if damage is not None:
-            click.echo(f"Note: {damage}", err=True)
-
-    return carry_out(folder, ask, record)[1]
+    damage = record_order(folder, order, services, by=name_sender())
+    if damage is not None:
+        click.echo(f"Note: {damage}", err=True)
+    return False
 
 
 def _tell(text: str, *, running: bool) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..core.events import Order
+from ..presence import find_agent
+from ..runtime.control import send_order
 from ..web.views import Document
-from .operate import give
+from .own_commands import run_command
 
 _SAID = {
     Order.PAUSE: "Paused. Nothing is restarted until resume.",
@@ -24,5 +26,9 @@ class AgentOrders:
         self._folder = folder
 
     def give(self, order: Order, services: tuple[str, ...]) -> Document:
-        running = give(self._folder, order, services)
+        running = find_agent(self._folder) is not None
+        if running:
+            send_order(self._folder, order, services)
+        else:  # who records an order loads all of the agent
+            run_command(self._folder, order.value, *(("--", *services) if services else ()))
         return {"accepted": True, "running": running, "message": _SAID[order] + ("" if running else _LATER)}

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import ConnmonError, NothingRecorded, StoreError
-from ..processes import own_program
+from ..errors import ConnmonError, NothingRecorded
 from ..store.history_reading import HistoryReader
 from ..store.reading import Reader
 from ..web.views import Document, StateView, Wish
 from .kept import tell_kept
+from .own_commands import run_command
 from .rendering.outage_tables import outage_document
 from .rendering.page_document import page_document, pulse_document, quiet_part
 from .rendering.timeline_document import decision_document, records_by_event
 from .status import take_snapshot
 
 SCHEMA = 1
-PATIENCE = 25.0  # seconds for an explanation
 
 
 class FileViews:
@@ -69,15 +67,7 @@ class FileViews:
         """What `explain` says. It runs in a process of its own: it decides everything since the last checkpoint again,
         which takes a processor for a moment, and charts and engine would take a fifth of the memory of this process.
         """
-        command = [*own_program(), "--state-dir", str(self._path.parent), "explain", "--json", "--", what]
-        try:
-            ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise StoreError(f"`connmon-agent explain` did not answer: {error}", hint="Try again") from error
-        if ran.returncode != 0:
-            message, _, hint = ran.stderr.decode("utf-8", "replace").strip().partition("\n")
-            raise ConnmonError(message.removeprefix("Error: "), hint=hint.strip().removesuffix(".") or None)
-        document: Document = json.loads(ran.stdout)
+        document: Document = json.loads(run_command(self._path.parent, "explain", "--json", "--", what))
         return document
 
     def outages(self, before: int | None, limit: int) -> Document:
