@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from .core.plan import Plan, Reclaim
 from .errors import Problem
@@ -286,6 +287,23 @@ class NotifySettings(Struct, frozen=True):
     site: str | None = None
     channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
     heartbeat: HeartbeatSettings | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that it names, each once: secrets and certificate authorities."""
+        named: list[Path] = []
+        for part in (*(channel.via for channel in self.channels.values()), self.heartbeat):
+            for key, value in () if part is None else asdict(part).items():
+                if key.endswith("_file") and value is not None:
+                    named.append(value)
+                elif key == "header_files":
+                    named += value.values()
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """The programs that it names."""
+        return tuple(one.via.program for one in self.channels.values() if isinstance(one.via, CommandChannel))
 
 
 class WebSettings(Struct, frozen=True):

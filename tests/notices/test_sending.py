@@ -14,8 +14,10 @@ from tests.fakes.loopback import closed_port
 from tests.fakes.mail_sinks import serve_mail
 from tests.fakes.notices import ZONE, a_job
 
+from connmon_agent.kube.handed_files import name_credential
 from connmon_agent.notices import jobs
 from connmon_agent.notices.jobs import Delivery, Job, Result, decode_delivery, encode_job
+from connmon_agent.notices.outcomes import read_secret
 from connmon_agent.notices.sending import deliver
 from connmon_agent.settings import AppriseChannel, CommandChannel, MailChannel, NtfyChannel, WebhookChannel
 
@@ -115,3 +117,15 @@ def test_what_a_server_says_comes_without_secrets_and_in_one_line(day: Path) -> 
     assert delivery.result is Result.REFUSED
     assert "ghp_" not in delivery.detail
     assert delivery.detail.isprintable()
+
+
+@pytest.mark.linux_alone(reason="only systemd hands files over")
+def test_a_secret_that_only_root_can_read_is_taken_from_systemds_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "missing" / "token"  # as good as one that may not be read: root may read all
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    (copies / name_credential(secret)).write_text("from the copy\n", encoding="utf-8")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(copies))
+    assert read_secret(secret, "token_file") == "from the copy"

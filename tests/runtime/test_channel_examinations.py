@@ -70,7 +70,8 @@ def test_channels_that_have_all_they_need_are_good(tmp_path: Path) -> None:
         *((f"channel c{number}", Health.GOOD) for number in range(4)),
         ("heartbeat", Health.GOOD),
     ]
-    assert findings[0].text == "mail to a@example.com"
+    texts = ["mail to a@example.com", "webhook", "ntfy to ntfy.example", f"command {sys.executable}"]
+    assert [one.text for one in findings] == [*texts, "a ping every 60 s"]
 
 
 @pytest.mark.parametrize(

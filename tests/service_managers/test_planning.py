@@ -17,7 +17,16 @@ from connmon_agent.loading.configuration import built_in_settings
 from connmon_agent.service_managers import planning
 from connmon_agent.service_managers.interface import Installation
 from connmon_agent.service_managers.planning import plan_installation, require_config
-from connmon_agent.settings import ForwardSettings, GatewayTarget, LoggingSettings, Settings
+from connmon_agent.settings import (
+    ChannelSettings,
+    CommandChannel,
+    ForwardSettings,
+    GatewayTarget,
+    LoggingSettings,
+    NotifySettings,
+    NtfyChannel,
+    Settings,
+)
 
 pytestmark = pytest.mark.linux_alone(reason="services of systemd, cron and launchd, with paths of Unix")
 
@@ -91,6 +100,43 @@ def test_without_a_kubeconfig_it_is_installed_and_said(plan: Plan) -> None:
     installation, (note,) = plan()
     assert installation.credentials == ()
     assert note.startswith("The service cannot reach the cluster: no kubeconfig found")
+
+
+def notifying(settings: Settings, *files: Path, program: Path | None = None) -> Settings:
+    """With a channel for each of these secrets."""
+    channels = {path.name: ChannelSettings(NtfyChannel(url="https://n/t", token_file=path)) for path in files}
+    if program is not None:
+        channels["command"] = ChannelSettings(CommandChannel(program))
+    return replace(settings, notify=NotifySettings(None, channels))
+
+
+def test_secrets_of_notices_are_handed_over(tmp_path: Path, settings: Settings, plan: Plan) -> None:
+    found = kubeconfig(tmp_path / "k3s.yaml")
+    token = tmp_path / "token"
+    token.write_text("t", encoding="utf-8")
+    token.chmod(0o600)
+    installation, notes = plan(notifying(settings, token, token))
+    assert (installation.credentials, notes) == ((found, token), [])
+
+
+def test_a_secret_that_is_missing_would_keep_the_unit_from_starting(
+    tmp_path: Path, settings: Settings, plan: Plan
+) -> None:
+    kubeconfig(tmp_path / "k3s.yaml")
+    installation, (note,) = plan(notifying(settings, tmp_path / "token"))
+    assert tmp_path / "token" not in installation.credentials
+    assert (
+        note == f"{tmp_path / 'token'}, which notify names, does not exist. Create it, then run `service install` again"
+    )
+
+
+def test_a_program_that_the_service_cannot_reach_is_named(tmp_path: Path, settings: Settings, plan: Plan) -> None:
+    kubeconfig(tmp_path / "k3s.yaml")
+    program = tmp_path / "send"
+    program.write_text("", encoding="utf-8")
+    program.chmod(0o700)
+    _, (note,) = plan(notifying(settings, program=program))
+    assert note.startswith(f"The service cannot run {program}: ")
 
 
 def test_several_kubeconfigs_are_refused(tmp_path: Path, plan: Plan) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ..authorities import create_context
+from ..kube.handed_files import find_handed
 from ..probes.failures import ProbeFailure, explain_error
 from ..probes.http import Answer, Sending, send_request
 from ..probes.lookups import Lookup
@@ -95,7 +96,7 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
     context = create_context()
     if ca_file is not None:
         try:
-            context.load_verify_locations(cafile=ca_file)
+            context.load_verify_locations(cafile=find_handed(ca_file, os.environ))
         except OSError as error:  # ssl.SSLError is one: the file holds no certificate
             words = "holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
             fail(f"ca_file: {ca_file}: {words}. Correct it, or remove the key")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NoReturn
 
 from ..files import read_file
+from ..kube.handed_files import find_handed
 from .jobs import Result
 
 MOST_OF_A_FILE = 64 * 1024  # bytes of a file with one secret
@@ -35,13 +37,13 @@ def fail(detail: str, *, retry_after: float | None = None) -> NoReturn:
 
 
 def read_secret(path: Path, key: str) -> str:
-    """The first line of the file that the configuration names at ``key``. Raises NotSentError.
+    """The first line of the file that the configuration names at ``key``, or of systemd's copy. Raises NotSentError.
 
     An administrator who mends the file is to get what was queued meanwhile, so that the failure is one for now.
     """
     remedy = "Create it with one line, readable by the agent's user"
     try:
-        text = read_file(path, MOST_OF_A_FILE).decode("utf-8-sig")
+        text = read_file(find_handed(path, os.environ), MOST_OF_A_FILE).decode("utf-8-sig")
     except UnicodeDecodeError:
         fail(f"{key}: {path} is not UTF-8 text. {remedy}")
     except (OSError, ValueError) as error:

@@ -62,7 +62,9 @@ def _describe(channel: ChannelSettings) -> str:
         return f"mail to {', '.join(via.to)}{offline}"
     if isinstance(via, CommandChannel):
         return f"command {via.program}{offline}"
-    return f"{channel.kind}{offline}"
+    url = getattr(via, "url", None)  # one in a file is a secret
+    host = "" if url is None else f" to {urlsplit(url).hostname}"
+    return f"{channel.kind}{host}{offline}"
 
 
 def _examine_files(about: str, via: Struct) -> Iterator[Finding]:

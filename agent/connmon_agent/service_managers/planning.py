@@ -70,7 +70,9 @@ def plan_installation(
     kubeconfig, credentials, notes = _find_access(settings, places, sandboxed=sandboxed)
     if sys.platform == "win32" and not user:
         refuse_unreadable(name_account(account), list_program_files())
-        notes += warn_of_account(name_account(account), [config, *list_access_files(settings, places)])
+        notes += warn_of_account(
+            name_account(account), [config, *list_access_files(settings, places), *settings.notify.files]
+        )
     if instance is not None and sys.platform != "win32":
         _refuse_other_kubeconfig(settings, instance)
     if sandboxed:
@@ -80,6 +82,8 @@ def plan_installation(
         refuse_unreachable([config], remedy=f"Copy it to {CONFIG_FOLDER} and make it readable by every user")
         _refuse_own_folders(settings, state_dir, instance)
         notes += _warn_of_pings(settings)
+        secrets, warnings = _find_secrets(settings, instance)
+        credentials, notes = tuple(dict.fromkeys((*credentials, *secrets))), [*notes, *warnings]
     ports = [port for forward in settings.forwards.values() for port in (forward.port, *forward.alternatives)]
     installation = Installation(
         command=command,
@@ -137,6 +141,25 @@ def list_access_files(settings: Settings, places: Places) -> list[Path]:
 
 def _find_credentials(files: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(path.absolute() for path in files if find_obstacle(path)))
+
+
+def _find_secrets(settings: Settings, instance: str | None) -> tuple[tuple[Path, ...], list[str]]:
+    """The files of ``notify`` that systemd is to hand over, and what a person should know of the others.
+
+    systemd does not start a unit of which such a file is missing. Instances share one unit, which can name none.
+    """
+    notes = [
+        f"The service cannot run {path}: {why}" for path in settings.notify.programs if (why := find_obstacle(path))
+    ]
+    there = []
+    for path in settings.notify.files:
+        if not path.is_file():
+            notes.append(f"{path}, which notify names, does not exist. Create it, then run `service install` again")
+        elif instance is None:
+            there.append(path)
+        elif why := find_obstacle(path):
+            notes.append(f"The instance {instance} cannot read {path}, which notify names: {why}")
+    return _find_credentials(there), notes
 
 
 def _warn_of_plugin(access: Access) -> list[str]:
