@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -23,9 +23,12 @@ class ReceivedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
+    """``released``: it is given once this is set (None: at once)."""
+
     status: int = 200
     body: bytes = b'{"id": "1"}'
     fields: Mapping[str, str] = field(default_factory=dict)
+    released: threading.Event | None = None
 
 
 @dataclass(slots=True)
@@ -84,6 +87,12 @@ class _Handler(BaseHTTPRequestHandler):
             reply = self.to.replies.pop(0) if len(self.to.replies) > 1 else self.to.replies[0]
             self.to.requests.append(ReceivedRequest(self.command, self.path, fields, body))
             self.to.arrived.notify_all()
+        if reply.released is not None:
+            reply.released.wait(60)
+        with suppress(OSError):  # who asked may be gone by now
+            self._write(reply)
+
+    def _write(self, reply: Reply) -> None:
         self.send_response(reply.status)
         for name, value in {"Content-Length": str(len(reply.body)), **reply.fields}.items():
             self.send_header(name, value)

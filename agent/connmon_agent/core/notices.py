@@ -141,14 +141,19 @@ def _is_down(world: World) -> bool:
     return world.link.state == LinkState.OFFLINE
 
 
-def last_failure(notices: Sequence[Notice]) -> Notice | None:
-    """The notice whose attempt failed last, if no later one on its channel was sent; None: none is in trouble."""
-    sent: dict[str, float] = {}
+def find_failures(notices: Sequence[Notice]) -> list[Notice]:
+    """Of each channel that is in trouble the notice that failed last: no later one was sent. The newest first."""
+    newest: dict[str, Notice] = {}
     for one in notices:
-        if one.state == NoticeState.SENT and one.tried is not None:
-            sent[one.channel] = max(sent.get(one.channel, 0.0), one.tried.steady)
-    failed = [one for one in notices if _has_failed(one) and one.tried and one.tried.steady > sent.get(one.channel, 0)]
-    return max(failed, key=lambda one: one.tried or one.queued, default=None)
+        ended = one.state == NoticeState.SENT or _has_failed(one)
+        if ended and one.tried is not None and _tried(newest.get(one.channel)) <= one.tried.steady:
+            newest[one.channel] = one
+    return sorted((one for one in newest.values() if _has_failed(one)), key=_tried, reverse=True)
+
+
+def _tried(notice: Notice | None) -> float:
+    """When it was tried last, in steady seconds; before everything, where it was not."""
+    return float("-inf") if notice is None or notice.tried is None else notice.tried.steady
 
 
 def _has_failed(notice: Notice) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..core.notices import Notice, NoticeState, last_failure
+from ..core.notices import Notice, NoticeState, find_failures
 from ..core.wording import counted, in_words
 from ..settings import NotifySettings
 from .findings import Finding, good, warning
 
 ABOUT = "notices"
-OLD = 3600.0  # seconds after which an unsent notice is worth a word: a link may be down for as long
+OLD = 7200.0  # seconds after which an unsent notice is worth a word; one that is rolled up waits for half as long
 
 
 def examine_notices(settings: NotifySettings, notices: Sequence[Notice], now: float) -> Iterator[Finding]:
@@ -22,18 +22,19 @@ def examine_notices(settings: NotifySettings, notices: Sequence[Notice], now: fl
         yield warning(ABOUT, told, "Configure it again, or run `connmon-agent notify drop`")
     if not settings.channels:
         return
-    failed = last_failure(notices)
-    if failed is not None and failed.channel in settings.channels:
-        yield _judge_failure(failed, len(unsent))
-    elif unsent and now - unsent[0].queued.wall >= OLD:
-        age = in_words(round(now - min(notice.queued.wall for notice in unsent)))
-        told = f"{counted(len(unsent), 'unsent notice')}, the oldest {age} old"
+    failures = [notice for notice in find_failures(notices) if notice.channel in settings.channels]
+    yield from (_judge_failure(failed) for failed in failures)
+    if failures:
+        return
+    age = max((now - notice.queued.wall for notice in unsent), default=0.0)
+    if age >= OLD:
+        told = f"{counted(len(unsent), 'unsent notice')}, the oldest {in_words(round(age))} old"
         yield warning(ABOUT, told, "Run `connmon-agent notify list` to see why; they are sent by a running agent")
     elif not strays:
         yield good(ABOUT, f"{counted(len(settings.channels), 'channel')}: {', '.join(settings.channels)}")
 
 
-def _judge_failure(failed: Notice, unsent: int) -> Finding:
+def _judge_failure(failed: Notice) -> Finding:
     what = "was refused" if failed.state == NoticeState.REFUSED else "could not be sent"
-    told = f"{failed.channel}: the last {failed.kind} {what}: {failed.detail}; {unsent} unsent"
+    told = f"{failed.channel}: the last {failed.kind} {what}: {failed.detail}"
     return warning(ABOUT, told, f"Correct notify.channels.{failed.channel}, then `connmon-agent notify test`")

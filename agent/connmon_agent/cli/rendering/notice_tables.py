@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from typing import Any
 
-from ...core.notices import Notice, NoticeState, last_failure
+from ...core.notices import Notice, NoticeState, find_failures
 from ..wording import count_of, say_date_and_time, say_duration, say_time, write_instant
 from .tables import lay_out
 from .tones import Paint, Tone, paint_nothing
@@ -55,13 +55,14 @@ def notices_document(notices: Sequence[Notice]) -> dict[str, Any]:
 
 
 def outbox_document(notices: Sequence[Notice]) -> dict[str, Any]:
-    """The outbox in `status --json`. ``oldest_at`` is when the oldest unsent notice was queued; null: none is."""
+    """The outbox in `status --json`. ``oldest_at`` is when the oldest unsent notice was queued (null: none is),
+    ``failures`` has the last notice of each channel that fails.
+    """
     unsent = [notice for notice in notices if notice.unsent]
-    failed = last_failure(notices)
     return {
         "unsent": len(unsent),
         "oldest_at": write_instant(min((notice.queued for notice in unsent), default=None)),
-        "last_failure": None if failed is None else _document(failed),
+        "failures": [_document(notice) for notice in find_failures(notices)],
     }
 
 
@@ -71,11 +72,9 @@ def tell_outbox(notices: Sequence[Notice], *, now: float, zone: tzinfo | None) -
     if unsent:
         age = say_duration(now - min(notice.queued.wall for notice in unsent))
         yield f"Notices: {len(unsent)} unsent, oldest {age} old"
-    failed = last_failure(notices)
-    if failed is not None and failed.tried is not None:
-        ago, retry = say_duration(now - failed.tried.wall), ""
-        if failed.state == NoticeState.QUEUED:
-            retry = f"; {_tell_due(failed, now=now, zone=zone)}"
+    for failed in find_failures(notices):
+        ago = say_duration(now - (failed.tried or failed.queued).wall)
+        retry = f"; {_tell_due(failed, now=now, zone=zone)}" if failed.state == NoticeState.QUEUED else ""
         yield f"Notices: {failed.channel} failed {ago} ago{retry}: {failed.detail}"
 
 
