@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +17,7 @@ from .instants import FORMS, read_option
 from .invocations import Invocation
 from .kept import HINT, tell_kept
 from .outputs import echo_json
+from .question_options import Question, question_options
 from .rendering.status_document import status_document
 from .rendering.status_text import render_status
 from .rendering.timeline_text import WIDTH, render_timeline
@@ -47,6 +49,7 @@ def _read_number(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.option(
     "--verify", is_flag=True, help="Recompute every decision and compare; exits with 4 at the first difference."
 )
+@question_options
 @click.option("--json", is_flag=True, help="One JSON document.")
 @click.option(
     "--format",
@@ -71,10 +74,11 @@ def replay(
     json: bool,
     form: str | None,
     output: Path | None,
+    **questions: Any,
 ) -> None:
     """Show what happened and why, from the journal: one OUTAGE (a number, or `latest`) or a time span.
 
-    Default: the latest outage.
+    Default: the latest outage. --what-if, --sweep and --inject show what would happen; they change nothing.
     """
     form = choose_format(form, json=json, output=output)
     json = form == JSON
@@ -84,8 +88,13 @@ def replay(
         raise click.UsageError("Use only one of OUTAGE, --since/--until and --at.")
     if at is not None and (output is not None or form not in (TEXT, JSON)):
         raise click.UsageError("--at has no --output, and only the formats text and json.")
+    question = Question(**questions)
+    question.check(alone=not asked and not verify and output is None and form in (TEXT, JSON))
     refuse_existing(output)
     with Reader(invocation.database()) as reader:
+        if question.asked:
+            question.answer(reader, json=json)
+            return
         if verify:
             _verify(reader, json=json, alone=not asked)
         if at is not None:

@@ -42,7 +42,7 @@ from .layout import (
 from .ledger import TABLES, Rows, read_table
 from .readonly import open_readonly
 from .records import AgentRow, IntentRow, LatestRound, OutageRow, Recorded
-from .round_blocks import RecordedRound, unpack_rounds
+from .round_blocks import RecordedRound, RoundPatterns, unpack_rounds
 from .round_log import describe_block
 from .snapshots import holds_unknown_keys, read_world
 
@@ -279,6 +279,20 @@ class Reader:
                 yield from self._unpack(f"block {number} of the rounds", body, low, high)
         for number, body in self._rows("SELECT id, body FROM round_tail ORDER BY id"):
             yield from self._unpack(f"round {number} of the newest", body, low, high)
+
+    def round_patterns(self) -> Iterator[list[RecordedRound]]:
+        """All rounds that the round log holds, oldest first, some minutes of them at a time.
+
+        Results have no latency, and rounds that went alike share one tuple of them. Raises StoreError.
+        """
+        if not self._has("round_block"):
+            return
+        patterns = RoundPatterns()
+        for (number,) in self._rows("SELECT id FROM round_block ORDER BY id"):
+            for (body,) in self._rows("SELECT body FROM round_block WHERE id = ?", number):
+                yield self._decoded(f"block {number} of the rounds", patterns.unpack, body)
+        for number, body in self._rows("SELECT id, body FROM round_tail ORDER BY id"):
+            yield self._decoded(f"round {number} of the newest", patterns.unpack, body)
 
     def verify_rounds(self) -> str | None:
         """What of the round log is not as it was written, in words; None: all of it is. Raises StoreError."""

@@ -1,0 +1,96 @@
+"""What an agent did: its outages, restarts and gaps, counted from its decisions one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..core.events import Event, Inspected
+from ..core.observations import Observation
+from ..core.steps import Step
+from ..core.timestamps import Timestamp
+from ..core.world import Outage, ServiceState, World
+
+
+@dataclass
+class OutageSeen:
+    """One outage. ``detected`` is when OFFLINE was decided; ``back`` and ``ended`` as in the world, None: not yet."""
+
+    id: int
+    started: Timestamp
+    detected: Timestamp
+    cause: str
+    by_operator: bool
+    back: Timestamp | None = None
+    ended: Timestamp | None = None
+    begun_before: bool = False  # before what is kept: when it was detected is not known
+    gap: float = 0.0
+    relapses: int = 0
+
+    @property
+    def watched(self) -> bool:
+        """Whether rounds of probes found it: no operator ordered it, it is no monitoring gap, and it is known."""
+        return not self.by_operator and self.cause != "blind" and not self.begun_before
+
+    def lasted(self, until: Timestamp) -> float:
+        """Seconds without a link, as far as somebody watched; ``until``: of an outage that has not ended."""
+        return max(0.0, (self.back or until).steady - self.started.steady - self.gap)
+
+    def overlaps(self, other: OutageSeen, until: Timestamp) -> bool:
+        """Whether both were, at some time, the same outage of the line."""
+        ends = [(one.back or until).steady for one in (self, other)]
+        return self.started.steady <= ends[1] and other.started.steady <= ends[0]
+
+
+@dataclass(frozen=True, slots=True)
+class RestartSeen:
+    """One restart that was requested. ``available``: all replicas were, when it was decided."""
+
+    at: Timestamp
+    service: str
+    attempt: int
+    outage: int
+    available: bool
+
+
+@dataclass
+class Tally:
+    """Everything that is counted of one agent."""
+
+    outages: list[OutageSeen] = field(default_factory=list)
+    restarts: list[RestartSeen] = field(default_factory=list)
+    gave_up: int = 0
+    gap: float = 0.0  # seconds of monitoring gaps, as far as their length is known
+
+    def note(self, before: World, event: Event, step: Step) -> None:
+        """Take in one decision."""
+        after = step.world
+        if after.outage is not before.outage and after.outage is not None:
+            self._note_outage(before.outage, after.outage, event.at)
+        gap = after.monitoring_gap
+        if gap is not None and gap is not before.monitoring_gap and gap.known:
+            self.gap += gap.until.steady - gap.since.steady
+        for effect in step.effects:
+            if not effect.again:
+                self._note_restart(event, after, effect.service)
+        self.gave_up += sum(
+            one.chart == "service" and one.source != one.dest == ServiceState.GAVE_UP for one in step.transitions
+        )
+
+    def _note_outage(self, before: Outage | None, now: Outage, at: Timestamp) -> None:
+        if before is not None and not self.outages:
+            old = OutageSeen(before.id, before.started, before.started, before.cause, before.by_operator)
+            old.begun_before = True
+            self.outages.append(old)
+        if before is None or now.id != before.id:
+            if before is not None and self.outages and self.outages[-1].ended is None:
+                self.outages[-1].ended = at
+                self.outages[-1].back = self.outages[-1].back or at
+            self.outages.append(OutageSeen(now.id, now.started, at, now.cause, now.by_operator))
+        seen = self.outages[-1]
+        seen.back, seen.ended, seen.gap, seen.relapses = now.back, now.ended, now.monitoring_gap, now.relapses
+
+    def _note_restart(self, event: Event, after: World, service: str) -> None:
+        seen = event.seen if isinstance(event, Inspected) else None
+        available = isinstance(seen, Observation) and seen.healthy
+        outage = after.outage.id if after.outage is not None else 0
+        self.restarts.append(RestartSeen(event.at, service, after.services[service].attempts, outage, available))
