@@ -65,7 +65,7 @@ class Habits:
     blips: float = 1.5  # of 1 to 4 s
     short: float = 0.4  # outages of 6 to 45 s
     long: float = 0.15  # outages of 2 to 40 min
-    lossy: float = 0.1  # times of 10 min in which 15 % of the probes are lost
+    lossy: float = 0.2  # times of 10 min in which 30 % of the probes are lost
     noise: float = 0.0003  # share of probes that get no answer in good times
 
 
@@ -93,8 +93,8 @@ class _Luck(Experience):
 
     dice: Random = field(default_factory=Random)
 
-    def ready_after(self, service: str, at: float, model: Model) -> float:
-        return float("inf") if self.dice.random() < 0.05 else self.dice.uniform(8.0, 40.0)
+    def ready_after(self, service: str, at: float, model: Model, last: int | None = None) -> tuple[float, int | None]:
+        return float("inf") if self.dice.random() < 0.05 else self.dice.uniform(8.0, 40.0), None
 
 
 class _Site:
@@ -178,7 +178,7 @@ class _Site:
     def _draw(self, days: float) -> Iterator[Trouble]:
         dice, habits = self._dice, self._habits
         kinds = ((habits.blips, 1.0, 4.0, 1.0), (habits.short, 6.0, 45.0, 1.0), (habits.long, 120.0, 2400.0, 1.0))
-        for often, shortest, longest, chance in (*kinds, (habits.lossy, 600.0, 600.0, 0.15)):
+        for often, shortest, longest, chance in (*kinds, (habits.lossy, 600.0, 600.0, 0.3)):
             for _ in range(round(often * days)):
                 since = STEADY + 600 + dice.random() * max(0.0, days * DAY - 6000)
                 yield Trouble(since, since + dice.uniform(shortest, longest), chance)

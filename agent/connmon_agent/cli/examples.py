@@ -20,7 +20,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "restart": ("connmon-agent restart", "connmon-agent restart --force --mode background"),
     "reload": ("connmon-agent reload",),
     "status": ("connmon-agent status", "connmon-agent status --json | jq .link.state", "connmon-agent status --check"),
-    "replay": ("connmon-agent replay latest", "connmon-agent replay --since 2h", "connmon-agent replay 3 --verify"),
+    "replay": (
+        "connmon-agent replay latest",
+        "connmon-agent replay --since 2h",
+        "connmon-agent replay 3 --verify",
+        "connmon-agent replay --what-if link.fall=5",
+    ),
     "history": (
         "connmon-agent history",
         "connmon-agent history --csv > outages.csv",

@@ -58,9 +58,7 @@ def _sweep(reader: Reader, text: str, model: Model, processes: int, *, json: boo
         echo_json(sweep_document(outcomes, combinations, current=current, suggested=suggested, model=model))
         return
     width = screens.width_of_output()
-    click.echo(
-        render_sweep(outcomes, combinations, current=current, suggested=suggested, model=model, width=width)
-    )
+    click.echo(render_sweep(outcomes, combinations, current=current, suggested=suggested, model=model, width=width))
 
 
 def _rehearse(reader: Reader, question: Question, overrides: Overrides, model: Model, *, json: bool) -> None:

@@ -66,6 +66,7 @@ def _read_number(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.pass_obj
 def replay(
     invocation: Invocation,
+    /,
     outage: int | None,
     since: float | None,
     until: float | None,

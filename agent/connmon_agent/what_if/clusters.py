@@ -22,6 +22,7 @@ from ..core.world import Service, ServiceState
 from .recordings import RecordedStep
 
 USUAL_READY = 30.0  # seconds from a restart until all replicas are available, where none is recorded
+ONE_RECOVERY = 3600.0  # seconds within which attempts follow each other
 USUAL_ANSWER = 0.1  # seconds until the API server has answered
 OWN_STATES = BUSY | {ServiceState.BACKOFF}  # in which a service shows a restart of ours
 
@@ -80,18 +81,38 @@ class Experience:
         """Seconds until a request is answered."""
         return _median(self.answers) or USUAL_ANSWER
 
-    def ready_after(self, service: str, at: float, model: Model) -> float:
-        """Seconds until the replicas are available after a restart that is accepted at ``at``; inf: never."""
+    def ready_after(self, service: str, at: float, model: Model, last: int | None = None) -> tuple[float, int | None]:
+        """Seconds until the replicas are available after a restart that is accepted at ``at`` (inf: never), and the
+        number of the recorded restart that says so (None: none does).
+
+        ``last`` is that number of the attempt before, which did not help: the record goes on with the one that
+        followed it. None: there was none.
+        """
         if model is Model.NEVER:
-            return inf
+            return inf, None
         own = self.attempts.get(service, [])
         if model is Model.AS_RECORDED and own:
-            nearest = min(own, key=lambda one: abs(one.at - at))
-            return inf if nearest.ready is None else nearest.ready
-        some = (
-            own if any(one.ready is not None for one in own) else [one for all in self.attempts.values() for one in all]
-        )
-        return _median([one.ready for one in some if one.ready is not None]) or USUAL_READY
+            number = _find_nearest(own, at) if last is None else _find_next(own, last)
+            if number is not None:
+                ready = own[number].ready
+                return inf if ready is None else ready, number
+        return self._usually_ready_after(own), None
+
+    def _usually_ready_after(self, own: list[Attempt]) -> float:
+        helped = [one.ready for one in own if one.ready is not None]
+        every = helped or [one.ready for some in self.attempts.values() for one in some if one.ready is not None]
+        return _median(every) or USUAL_READY
+
+
+def _find_nearest(attempts: list[Attempt], at: float) -> int:
+    return min(range(len(attempts)), key=lambda number: abs(attempts[number].at - at))
+
+
+def _find_next(attempts: list[Attempt], last: int) -> int | None:
+    """The attempt that followed in the same recovery; None: the record has none."""
+    following = last + 1
+    same = following < len(attempts) and attempts[following].at - attempts[last].at < ONE_RECOVERY
+    return following if same else None
 
 
 @dataclass
@@ -101,6 +122,7 @@ class _Workload:
     restarts: int = 0
     token: str | None = None
     ready: float = -inf
+    source: int | None = None  # the recorded restart that says so
     template: str | None = None
 
 
@@ -120,8 +142,13 @@ class ModelledCluster:
 
     def note(self, event: Inspected, service: Service | None) -> None:
         """Remember what was seen, unless it shows a restart of the recording agent, whose ``service`` this is."""
-        if service is None or service.state not in OWN_STATES:
-            self._seen[event.service] = event.seen
+        if service is not None and service.state in OWN_STATES:
+            return
+        self._seen[event.service] = event.seen
+        workload = self._workloads.get(event.service)
+        well = isinstance(event.seen, Observation) and event.seen.healthy
+        if workload is not None and workload.ready == inf and well and self._model is Model.AS_RECORDED:
+            workload.ready = event.at.steady  # in the record somebody mended it
 
     def forget(self, name: str) -> None:
         """What restarts made of the workload is over: it shows what is noted."""
@@ -133,7 +160,7 @@ class ModelledCluster:
         if service.intent is not None or service.state == ServiceState.VERIFYING:
             workload.token = service.token if service.intent is None else service.intent.token
             since = service.restarted.steady if service.restarted is not None else service.since.steady
-            workload.ready = since + self._ready_after(name, since)
+            workload.ready = since + self._ready_after(name, workload, since)
             workload.template = service.made
             workload.restarts = 1
 
@@ -144,7 +171,7 @@ class ModelledCluster:
         workload = self._workloads[name]
         workload.restarts += 1
         workload.token, workload.template = token, f"modelled-{workload.restarts}"
-        workload.ready = at.steady + self._ready_after(name, at.steady)
+        workload.ready = at.steady + self._ready_after(name, workload, at.steady)
         reason = "accepted, as the model has it"
         return RestartAnswered(at, name, token, Outcome.APPLIED, reason, template=workload.template)
 
@@ -182,8 +209,12 @@ class ModelledCluster:
         progress = f"0 of {shown.desired} new pods are available"
         return replace(shown, rollout=Rollout.UNDER_WAY, rolling=True, available=0, progress=progress)
 
-    def _ready_after(self, name: str, at: float) -> float:
-        return inf if name in self._broken else self._experience.ready_after(name, at, self._model)
+    def _ready_after(self, name: str, workload: _Workload, at: float) -> float:
+        if name in self._broken:
+            return inf
+        last = workload.source if workload.ready == inf else None
+        ready, workload.source = self._experience.ready_after(name, at, self._model, last)
+        return ready
 
 
 def _median(figures: Iterable[float]) -> float | None:

@@ -7,7 +7,7 @@ from datetime import tzinfo
 
 from ...loading.overrides import Overrides, as_yaml
 from ...what_if.clusters import Model
-from ...what_if.comparisons import SHORT, Answer, Comparison, Fate, Totals
+from ...what_if.comparisons import SHORT, Answer, Comparison, Exactness, Fate, Totals
 from ...what_if.hypotheses import Difference
 from ...what_if.sweeps import ALLOWANCE, Outcome, find_best
 from ..wording import count_of, say_date_and_time, say_duration, wrap
@@ -95,13 +95,15 @@ def _coverage(found: Comparison, zone: tzinfo | None) -> str:
 
 
 def _sums(found: Comparison, width: int) -> Iterator[str]:
-    rows = [("", "RECORDED", "WHAT IF", ""), *_figures(found.recorded, found.what_if)]
+    unknown = sum(one.exactness is Exactness.UNKNOWN for one in found.answers)
+    rows = [("", "RECORDED", "WHAT IF", ""), *_figures(found.recorded, found.what_if, unknown)]
     yield from (line.rstrip() for line in lay_out(rows, width=width))
 
 
-def _figures(before: Totals, after: Totals) -> Iterator[tuple[str, str, str, str]]:
+def _figures(before: Totals, after: Totals, unknown: int) -> Iterator[tuple[str, str, str, str]]:
     pairs: list[tuple[str, str, str]] = [
         ("Outages", str(before.outages), str(after.outages)),
+        ("  unknown whether", "0", str(unknown)),
         (f"  shorter than {SHORT:g} s", str(before.short), str(after.short)),
         ("Detection delay, median", say_delay(before.delay), say_delay(after.delay)),
         ("Without a link", say_duration(before.outage_seconds), say_duration(after.outage_seconds)),
