@@ -21,7 +21,7 @@ from .views import Document, StateView, Views
 
 POLL = 0.25  # seconds between two looks whether anything was committed
 REFRESH = 5.0  # seconds after which the state is made anew though nothing was: an agent may have fallen silent
-BEAT = 15.0  # seconds without news after which a comment is sent, for proxies that end what seems idle
+BEAT = 15.0  # seconds without news after which an event says that the connection holds, to the page and to proxies
 RETRY = 2000  # milliseconds after which a browser connects again
 MOST_BEHIND = 500  # events that a browser is given afterwards; one that missed more begins anew
 MOST_WAITING = 64  # messages that wait for a browser; one that takes none is let go
@@ -87,7 +87,7 @@ class Feed:
                     async with asyncio.timeout(BEAT):
                         messages = await viewer.waiting.get()
                 except TimeoutError:
-                    yield b": still here\n\n"
+                    yield write_event("alive", {})
                     continue
                 if messages is None:
                     return

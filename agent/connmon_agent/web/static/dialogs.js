@@ -33,7 +33,7 @@ export class Sheet {
       const [title, ...content] = await show(name, signal);
       if (!signal.aborted) this.#open(title, ...content);
     } catch (failure) {
-      if (failure.name !== "AbortError") this.#open(byId("sheet-title").textContent, el("p", { class: "error", role: "alert" }, failure.message), failure.hint && el("p", null, failure.hint));
+      if (!signal.aborted) this.#open(byId("sheet-title").textContent, el("p", { class: "error", role: "alert" }, failure.message), failure.hint && el("p", null, failure.hint));
     }
   }
 

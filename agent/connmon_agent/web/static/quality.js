@@ -22,7 +22,7 @@ export class Quality {
       const points = answer.tracks.find((track) => track.kind === "quality")?.points || [];
       this.points = points.map(([middle, ...rest]) => [answer.since + middle, ...rest]);
       this.gaps = gapsOf(answer);
-      this.wide = answer.bucket;
+      this.wide = Math.max(answer.bucket, (answer.until - answer.since) / 300); // as the server makes them
       this.#list();
     }
     if (!this.points) return;

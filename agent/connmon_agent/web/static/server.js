@@ -83,6 +83,7 @@ export class Live {
   }
 
   #take(name, data) {
+    if (name === "state") this.state = data;
     Object.assign(this, { heard: performance.now(), failures: 0, broken: false });
     if (name === "decision" || name === "reset") this.seq = data.seq;
     if (name === "state" && this.seq === null) this.seq = data.seq;
@@ -102,10 +103,10 @@ export class Live {
   }
 
   #hear({ ask: asked, name, data, gone }) {
-    if (asked && this.source) this.others.postMessage({ name: "alive", data: {} });
+    if (asked && this.source && this.state) this.others.postMessage({ name: "state", data: this.state });
     if (gone) this.#takeOver();
     if (!name) return;
-    if (this.source && name !== "alive") this.#close(); // two opened at once: who hears of it first goes back
+    if (this.source) this.#close(); // two opened at once: who hears of it first goes back
     this.follows = !this.source;
     if (this.follows && !document.hidden) this.#take(name, data);
   }

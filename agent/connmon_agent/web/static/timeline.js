@@ -10,6 +10,7 @@ const SHORTEST = 10; // seconds
 const LONGEST = 20 * 31536000; // what the server answers
 const SETTLED = 160; // milliseconds without a move after which the server is asked
 const FRESH = [5, 60]; // seconds: how often a period that ends now is asked for anew, at most and at least
+const YOUNG = 180; // seconds that the timeline of an agent that has just begun shows at least
 const MOST_ROWS = 300; // of the table
 
 export class Timeline {
@@ -75,10 +76,21 @@ export class Timeline {
       if (failure.name !== "AbortError") this.failed(failure);
       return;
     }
+    if (!this.fitted && this.#fit()) return;
     this.#follow();
     this.draw();
     this.#table();
     this.seen(this.data, this.window);
+  }
+
+  /** What began a short time ago would be too narrow to be seen in a day: begin with what there is. */
+  #fit() {
+    this.fitted = true;
+    const since = this.data.kept_since;
+    const length = Math.max(YOUNG, 2 * (this.now() - since));
+    if (since === null || length > 7200) return false;
+    this.move(Infinity, length);
+    return true;
   }
 
   /** Something happened: ask soon, once for all that happens together. */
@@ -113,12 +125,13 @@ export class Timeline {
     const tracks = this.data.tracks;
     const services = tracks.filter((track) => track.kind === "service");
     const marks = tracks.find((track) => track.kind === "attempts");
-    const names = ["Link", "Restarts", ...services.map((track) => track.name)];
+    const names = ["Link", ...(services.length ? ["Restarts"] : []), ...services.map((track) => track.name)];
     if (fill(this.labels, names.map((name) => el("li", null, el("span", { title: name }, name))))) this.names = names;
     const [first, second] = [this.labels.children[0], this.labels.children[1]];
     const above = getComputedStyle(this.labels).position === "absolute" ? first.firstChild.offsetHeight + 4 : 5;
     const row = (item) => ({ top: item.offsetTop + above, height: item.offsetHeight - above - 8 });
-    const list = [{ track: tracks.find((track) => track.kind === "link"), ...row(first) }, { marks: marks?.marks || [], ...row(second) }];
+    const list = [{ track: tracks.find((track) => track.kind === "link"), ...row(first) }];
+    if (second) list.push({ marks: marks?.marks || [], ...row(second) });
     services.forEach((track, index) => list.push({
       track, ports: tracks.find((port) => port.kind === "port" && port.name === track.name), ...row(this.labels.children[index + 2]),
     }));

@@ -1,0 +1,66 @@
+"""A browser for each worker, the state files that are looked at, and a visit that must be clean."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.fakes.pasts import Past, live_through_a_bad_morning
+from tests.web_page.browsing import Visit, browser_of, find_chromium, served
+
+from connmon_agent.presence import AgentLock
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+Open = Callable[..., Visit]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip("needs Chromium (apt-get install chromium) and the dependency group `browser`")
+    with browser_of(chromium) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state file of an agent that was killed two hours after its start, with a service that gave up."""
+    folder = tmp_path_factory.mktemp("morning")
+    with Past(folder, time.time()) as past:
+        live_through_a_bad_morning(past)
+    return folder
+
+
+@pytest.fixture
+def living(tmp_path: Path) -> Iterator[Past]:
+    """The same, but the agent is alive: the test itself holds its lock and writes what it decides."""
+    with Past(tmp_path, time.time()) as past, AgentLock(tmp_path):
+        live_through_a_bad_morning(past)
+        past.pass_until(0.0)
+        past.heartbeat()
+        yield past
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Open]:
+    """Serve a state directory and visit its page. After the test nothing may have gone wrong on it."""
+    with ExitStack() as stack:
+        visits: list[Visit] = []
+
+        def begin(folder: Path, *, config: Path | None = None, **context: Any) -> Visit:
+            address, process = stack.enter_context(served(folder, config=config))
+            visits.append(Visit(browser, address, **context))
+            visits[-1].server = process
+            stack.callback(visits[-1].context.close)
+            return visits[-1]
+
+        yield begin
+        for one in visits:
+            one.require_clean()
