@@ -267,7 +267,7 @@ def test_attempts_are_from_the_decision_to_its_result_and_the_answer_has_an_arro
         (one["name"], one["args"]["service"]): (other["ts"] - one["ts"], other["args"]["result"])
         for one in events
         for other in events
-        if (one["ph"], other["ph"], other["id"]) == ("b", "e", one["id"])
+        if (one["ph"], other["ph"], other["id2"]) == ("b", "e", one["id2"])
     }
     assert lengths == {
         ("restart of frontend", "frontend"): (18_000_000, "READY"),

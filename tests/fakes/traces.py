@@ -14,9 +14,9 @@ KEYS = {
     "M": {"ph", "pid", "tid", "ts", "name", "args"},
     "B": {"ph", "pid", "tid", "ts", "name", "args", "cat"},
     "E": {"ph", "pid", "tid", "ts"},
-    "b": {"ph", "pid", "tid", "ts", "name", "args", "cat", "id"},
-    "n": {"ph", "pid", "tid", "ts", "name", "args", "cat", "id"},
-    "e": {"ph", "pid", "tid", "ts", "name", "args", "cat", "id"},
+    "b": {"ph", "pid", "tid", "ts", "name", "args", "cat", "id2"},
+    "n": {"ph", "pid", "tid", "ts", "name", "args", "cat", "id2"},
+    "e": {"ph", "pid", "tid", "ts", "name", "args", "cat", "id2"},
     "s": {"ph", "pid", "tid", "ts", "name", "args", "cat", "id"},
     "f": {"ph", "pid", "tid", "ts", "name", "args", "cat", "id", "bp"},
     "C": {"ph", "pid", "ts", "name", "args"},
@@ -50,6 +50,8 @@ def _misshapen(event: Event) -> Iterator[str]:
         yield f"keys of {event}"
     if type(event["ts"]) is not int or event["ts"] < 0 or event["pid"] != 1:
         yield f"place of {event}"
+    if event["ph"] in "sf" and type(event["id"]) is not int:
+        yield f"an arrow that Perfetto cannot draw: {event}"
     if event.get("cname", "good") not in COLORS:
         yield f"colour of {event}"
     if event["ph"] == "C" and not all(math.isfinite(value) and value >= 0 for value in event["args"].values()):
@@ -91,13 +93,14 @@ def _torn(events: Iterable[Event]) -> Iterator[str]:
     phases: dict[str, str] = {}
     for event in events:
         if event["ph"] in "bne":
-            phases[event["id"]] = phases.get(event["id"], "") + event["ph"]
+            id = event["id2"]["local"]
+            phases[id] = phases.get(id, "") + event["ph"]
     yield from (f"attempt {id}: {told}" for id, told in phases.items() if not re.fullmatch("bn*e", told))
 
 
 def _pointless(events: list[Event]) -> Iterator[str]:
     """Every arrow has two ends, of which each is in a state of its track."""
-    flows: dict[str, list[Event]] = {}
+    flows: dict[int, list[Event]] = {}
     for event in events:
         if event["ph"] in "sf":
             flows.setdefault(event["id"], []).append(event)

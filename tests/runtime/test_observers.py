@@ -16,7 +16,7 @@ from connmon_agent.core.events import Event, Inspected, RoundFinished, TimerDue
 from connmon_agent.core.observations import Observation, ProbeResult, Unobserved
 from connmon_agent.core.plan import LinkPlan, ServicePlan
 from connmon_agent.core.timestamps import Timestamp
-from connmon_agent.core.world import Link, LinkState, Outage, Service, World
+from connmon_agent.core.world import Intent, Link, LinkState, Outage, Service, World
 from connmon_agent.runtime.observers import (
     MOST_ROUNDS_AT_ONCE,
     InspectionObserver,
@@ -179,6 +179,33 @@ def test_a_service_is_looked_at_at_once_when_its_turn_comes() -> None:
         observer.nudge()
         assert (await watch)[2] == 5.02
         assert {event.service for _, event in stage.events[2:] if isinstance(event, Inspected)} == {"web"}
+
+    run(story())
+
+
+class LateCluster(FakeCluster):
+    """What it shows was so a second ago."""
+
+    async def inspect(self, service: ServicePlan, *, closely: bool) -> Observation | Unobserved:
+        seen = await super().inspect(service, closely=closely)
+        await asyncio.sleep(1.0)
+        return seen
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["requested", "accepted"])
+def test_a_look_that_began_before_a_restart_says_nothing_of_it(answered: bool) -> None:
+    async def story() -> None:
+        stage = Stage()
+        stage.world = with_services(stage.world, web="UNKNOWN")
+        observer = stage.inspections(LateCluster(stage.clock, {"web": Workload()}))
+        watch = asyncio.ensure_future(stage.watch(observer, seconds=3.0))
+        await asyncio.sleep(0.5)
+        intent = Intent("disk0001-1-1-1", None, 1, None, False, THEN)
+        restarted = (
+            Service("web", "VERIFYING", token=intent.token) if answered else Service("web", "UNKNOWN", intent=intent)
+        )
+        stage.world = replace(stage.world, services={"web": restarted})
+        assert (await watch)[0] == 2.04
 
     run(story())
 

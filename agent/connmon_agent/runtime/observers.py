@@ -299,7 +299,7 @@ class InspectionObserver(Observer):
         self._start(f"inspect {service.name}", partial(self._inspect, service, demand), about=service.name)
 
     async def _inspect(self, service: ServicePlan, demand: Demand) -> None:
-        cluster = self.cluster
+        cluster, restart = self.cluster, self._name_restart(service.name)
         try:
             seen: Observation | Unobserved = await cluster.inspect(service, closely=demand.closely)
             if demand.registries and self.registries is not None and isinstance(seen, Observation):
@@ -307,10 +307,16 @@ class InspectionObserver(Observer):
         except Exception as error:  # a mistake of ours must not blind the agent for the other services
             report(f"inspect {service.name}", error)
             seen = Unobserved("internal", f"internal error while asking the cluster: {error!r}")
-        if cluster is not self.cluster or not self._is_meant(service):
-            self._looked.pop(service.name, None)  # a reload came in between: it is another workload now
+        # A reload came in between, and it is another workload now; or a restart, and it may be shown as before.
+        if cluster is not self.cluster or not self._is_meant(service) or restart != self._name_restart(service.name):
+            self._looked.pop(service.name, None)
             return
         self._take(Inspected(self._clock.now(), service.name, seen))
+
+    def _name_restart(self, name: str) -> tuple[str | None, str | None] | None:
+        """What names the last restart of the service, and the one that has no answer yet."""
+        service = self._world().services.get(name)
+        return None if service is None else (service.token, None if service.intent is None else service.intent.token)
 
     def _is_meant(self, service: ServicePlan) -> bool:
         """Whether the configuration still means this workload by the service's name."""

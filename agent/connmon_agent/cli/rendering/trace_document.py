@@ -257,7 +257,7 @@ class Tracer:
         for resolution in resolutions:
             decided = self._decided.pop(resolution["token"], None)
             if decided is not None:
-                self._tracks.flow(resolution["token"], (SERVICE, resolution["service"]), decided)
+                self._tracks.flow((SERVICE, resolution["service"]), decided, {"token": resolution["token"]})
 
 
 def _track_of(chart: str, instance: str) -> Track:

@@ -20,7 +20,9 @@ Track = tuple[str, str]  # what it shows, and of which service; empty: of none
 TraceEvent = dict[str, Any]
 Args = Mapping[str, Any]
 
-_FIRST = {"link": 0, "agent": 1, "operator": 2, "events": 3}  # from the top; then the services, then their ports
+# The ids of tracks, which viewers show from the top in this order: then the services, then their ports. 1 is the
+# process's main thread.
+_FIRST = {"link": 2, "agent": 3, "operator": 4, "events": 5}
 _SERVICES, _PORTS = 1_000, 1_000_000
 # Names of colours that the viewers know: catapult's tracing/tracing/base/color_scheme.html.
 _COLORS = {
@@ -46,10 +48,11 @@ class Tracks:
 
     def __init__(self) -> None:
         self.open: dict[Track, Slice] = {}
-        self._ids: dict[Track, int] = {}
+        self._described: dict[Track, int] = {}  # the id of each track that was used
         self._order: dict[str, int] = {}  # of the services, from the top
         self._begun: Timestamp | None = None
         self._now = 0
+        self._flows = 0
         self._made: list[TraceEvent] = []
 
     def arrange(self, services: Iterable[str]) -> None:
@@ -112,17 +115,19 @@ class Tracks:
 
     def span(self, phase: str, track: Track, name: str, id: str, args: Args) -> None:
         """The beginning (``b``), a part (``n``) or the end (``e``) of something that overlaps with states."""
-        self.make(phase, name, args, tid=self._tid(track), id=id, cat="attempt")
+        # Perfetto shows a local id below its process, and a plain one elsewhere.
+        self.make(phase, name, args, tid=self._tid(track), id2={"local": id}, cat="attempt")
 
     def count(self, name: str, values: Mapping[str, float]) -> None:
         """A counter has these values from now on."""
         self.make("C", name, values)
 
-    def flow(self, id: str, track: Track, began: int) -> None:
+    def flow(self, track: Track, began: int, args: Args) -> None:
         """An arrow on ``track`` from the slice at ``began`` to the one that is open now."""
         tid = self._tid(track)
-        self.make("s", "answer", {}, tid=tid, id=id, cat="answer", ts=began)
-        self.make("f", "answer", {}, tid=tid, id=id, cat="answer", bp="e")
+        self._flows += 1  # Perfetto takes only a number for the id of an arrow
+        self.make("s", "answer", args, tid=tid, id=self._flows, cat="answer", ts=began)
+        self.make("f", "answer", args, tid=tid, id=self._flows, cat="answer", bp="e")
 
     def make(self, phase: str, name: str, args: Args, **more: Any) -> None:
         """One event of this phase at the present time of the clock."""
@@ -138,15 +143,15 @@ class Tracks:
             self._made.append({"ph": "E", "pid": PID, "tid": self._tid(track), "ts": self._now})
 
     def _tid(self, track: Track) -> int:
-        """The number of the track, which is described when it is first needed."""
-        known = self._ids.get(track)
+        """The id of the track, which is described when it is first needed."""
+        known = self._described.get(track)
         if known is not None or self._begun is None:
             return known or 0
-        self._ids[track] = tid = len(self._ids) + 1
         what, service = track
         self.arrange([service])
-        order = _FIRST.get(what, (_PORTS if what == "forward" else _SERVICES) + self._order[service])
+        tid = _FIRST.get(what, (_PORTS if what == "forward" else _SERVICES) + self._order[service])
+        self._described[track] = tid
         title = f"{service}: local port" if what == "forward" else service or what
-        for name, args in (("thread_name", {"name": title}), ("thread_sort_index", {"sort_index": order})):
+        for name, args in (("thread_name", {"name": title}), ("thread_sort_index", {"sort_index": tid})):
             self._made.append({"ph": "M", "pid": PID, "tid": tid, "ts": 0, "name": name, "args": args})
         return tid
