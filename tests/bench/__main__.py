@@ -28,6 +28,7 @@ from tests.bench.loopback_places import loopback_place
 from tests.bench.losses import measure_losses, simulate_losses
 from tests.bench.machines import describe_machine
 from tests.bench.monitoring import measure_metrics
+from tests.bench.pages import measure_page
 from tests.bench.peers import measure_peers
 from tests.bench.places import Place
 from tests.bench.recovery import measure_hundred, measure_recovery
@@ -98,6 +99,7 @@ BENCHES: dict[str, Bench] = {
     "hundred": _in_places(measure_hundred, 3),
     "idle": _in_places(measure_idle, 6, called="samples"),
     "metrics": _metrics,
+    "page": _alone(measure_page, 10),
     "status": _status,
     "start": _in_places(measure_start, 5),
     "commit": _alone(measure_commits, 2000),
