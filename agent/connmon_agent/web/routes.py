@@ -21,7 +21,10 @@ _STATIC, _DECISIONS, _EXPLAIN = "/static/", "/api/decisions/", "/api/explain/"
 
 
 class Site:
-    """Everything that is served. ``orders`` None: nothing can be ordered."""
+    """Everything that is served. ``orders`` None: nothing can be ordered.
+
+    ``reading`` makes calls that read the state file, ``asking`` those that wait for another process.
+    """
 
     def __init__(
         self,
@@ -30,7 +33,8 @@ class Site:
         feed: Feed,
         static: StaticFiles,
         *,
-        in_thread: InThread,
+        reading: InThread,
+        asking: InThread,
         orders: OrderDesk | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -38,7 +42,8 @@ class Site:
         self._timeline = timeline
         self._feed = feed
         self._static = static
-        self._in_thread = in_thread
+        self._reading = reading
+        self._asking = asking
         self._orders = orders
         self._now = now
         self._exact: Mapping[str, Callable[[HttpRequest], Awaitable[Response | Streamed]]] = {
@@ -65,15 +70,15 @@ class Site:
             return await known(request)
         if request.path.startswith(_DECISIONS):
             seq = _read_number(request.path.removeprefix(_DECISIONS), "the number of a decision")
-            return await self._make(lambda: self._views.decision(seq))
+            return await self._make(lambda: self._views.decision(seq), self._asking)
         if request.path.startswith(_EXPLAIN):
             what = request.path.removeprefix(_EXPLAIN)
-            return await self._make(lambda: self._views.explain(what))
+            return await self._make(lambda: self._views.explain(what), self._asking)
         raise Refusal(HTTPStatus.NOT_FOUND, f"nothing is served at {request.path[:200]}")
 
-    async def _make(self, make: Callable[[], object]) -> Response:
+    async def _make(self, make: Callable[[], object], where: InThread | None = None) -> Response:
         try:
-            return answer(await self._in_thread(make))
+            return answer(await (where or self._reading)(make))
         except NothingRecorded as error:
             raise Refusal(HTTPStatus.NOT_FOUND, error.message, hint=error.hint) from error
         except StoreError as error:

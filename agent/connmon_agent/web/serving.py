@@ -22,7 +22,7 @@ from .views import Orders, Views
 
 MOST_CONNECTIONS = 64
 SLOWEST = 30.0  # seconds for an answer to be made, and again for a browser on a bad line to take it
-READERS = 2  # threads that read the state file for requests; one more follows it
+ASKERS = 2  # threads that wait for another process
 LOOK = 1.0  # seconds between two looks whether the server is idle
 
 T = TypeVar("T")
@@ -44,14 +44,23 @@ class Page:
         orders: Orders | None = None,
         token_file: Path | None = None,
     ) -> None:
-        readers, follower = DaemonExecutor(READERS, "read"), DaemonExecutor(1, "follow")
-        self._executors = (readers, follower)
+        # One thread reads for requests and one for streams: each more would keep some 3 MB for itself.
+        reader, follower, asker = (
+            DaemonExecutor(most, name) for name, most in (("read", 1), ("follow", 1), ("ask", ASKERS))
+        )
+        self._executors = (reader, follower, asker)
         self._feed = Feed(path, views, partial(_run_in, follower))
         desk = None
         if orders is not None and token_file is not None:
-            desk = OrderDesk(orders, token_file, in_thread=partial(_run_in, readers))
+            desk = OrderDesk(orders, token_file, in_thread=partial(_run_in, asker))
         site = Site(
-            views, TimelineView(path), self._feed, StaticFiles(), in_thread=partial(_run_in, readers), orders=desk
+            views,
+            TimelineView(path),
+            self._feed,
+            StaticFiles(),
+            reading=partial(_run_in, reader),
+            asking=partial(_run_in, asker),
+            orders=desk,
         )
         rules = Rules(
             admits=hosts.admits,

@@ -43,7 +43,8 @@ class StateView:
 
 
 class Views(Protocol):
-    """All of them read the state file, once, and may take long: they are called in a thread.
+    """All of them read the state file, once, and may take long: they are called in a thread. ``decision`` and
+    ``explain`` may wait for another process.
 
     Each raises StoreError where the file cannot be read, and ConnmonError where what is asked for is not there.
     """
