@@ -35,6 +35,7 @@ from tests.bench.recovery import measure_hundred, measure_recovery
 from tests.bench.replays import measure_replay
 from tests.bench.tables import render_table
 from tests.bench.traffic import measure_traffic
+from tests.bench.what_ifs import measure_what_ifs
 from tests.bench.years import measure_year
 
 from connmon_agent.errors import ConnmonError
@@ -104,6 +105,7 @@ BENCHES: dict[str, Bench] = {
     "start": _in_places(measure_start, 5),
     "commit": _alone(measure_commits, 2000),
     "replay": _alone(measure_replay, 3),
+    "what-if": _alone(measure_what_ifs, 90, called="days"),
     "year": _alone(measure_year, 365, called="days"),
     "faults": _alone(measure_faults, 20),
     "simulated-loss": _alone(simulate_losses, 200, called="hours"),

@@ -17,9 +17,11 @@ from connmon_agent.__main__ import main
 from connmon_agent.cli import connmon_agent
 from connmon_agent.cli.demo import DemoTiming, demo, run_demo
 from connmon_agent.cli.demo_programs import live_page, port_in_use
+from connmon_agent.cli.what_if import ask
 from connmon_agent.core.world import LinkState, ServiceState
 from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.reading import Reader
+from connmon_agent.what_if.clusters import Model
 
 # Wine says nothing of a datagram that is refused: each round of an outage there waits for the timeout.
 # On a busy machine only the stubborn service may run out of attempts: nothing else is ever too slow.
@@ -103,6 +105,9 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
             (1, 0, True),
         ]
         seen = {one.dest for row in reader.recorded() for one in row.transitions if one.chart != "forward"}
+        unchanged = ask(reader, (), Model.NEVER)
+        assert (unchanged.unlike, unchanged.first_difference) == ([], None)
+        assert unchanged.recorded == unchanged.what_if
     assert seen == {*LinkState, *ServiceState} - {LinkState.STARTING}
 
 

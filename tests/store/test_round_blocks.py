@@ -9,10 +9,11 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from connmon_agent.core.observations import Failure, ProbeResult
 from connmon_agent.core.timestamps import Timestamp
-from connmon_agent.store.round_blocks import MOST_ATTEMPTS, RecordedRound, pack_rounds, unpack_rounds
+from connmon_agent.store.round_blocks import MOST_ATTEMPTS, RecordedRound, RoundPatterns, pack_rounds, unpack_rounds
 
 WALL = 1_790_000_000.0
 
@@ -54,6 +55,18 @@ def test_what_was_packed_comes_back(packed: list[RecordedRound]) -> None:
         for one in after.results:
             expected = latencies[one.name, one.kind, one.family, one.proxy]
             assert one.latency_ms == (None if expected is None else pytest.approx(expected, rel=0.05))
+
+
+@given(st.lists(rounds, min_size=1, max_size=8))
+def test_patterns_are_the_rounds_without_latencies(packed: list[RecordedRound]) -> None:
+    block = pack_rounds(packed)
+    known = RoundPatterns()
+    found, again = known.unpack(block), known.unpack(block)
+    bare = [tuple(replace(one, latency_ms=None) for one in each.results) for each in unpack_rounds(block)]
+    assert [each.results for each in found] == bare
+    assert [each.at for each in found] == [each.at for each in unpack_rounds(block)]
+    for one, other in zip(found, again, strict=True):
+        assert one.results is other.results  # what went alike is one object, by which it is recognised
 
 
 def test_every_failure_has_a_number_that_files_keep() -> None:

@@ -70,7 +70,7 @@ _OPTIONS = (
     click.option(
         "--sweep",
         metavar="RANGES",
-        help="Compare many settings: link.fall=2..6,link.hold=0s..60s:10s,recovery.when=always|unhealthy.",
+        help="Compare many settings, as link.fall=2..6,link.hold=0s..60s:10s.",
     ),
     click.option(
         "--inject",

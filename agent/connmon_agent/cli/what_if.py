@@ -127,7 +127,7 @@ def run_sweep(
     count = min(max(1, processes), len(numbered), os.cpu_count() or 1)
     size = record.newest - record.kept_after + 200 * len(numbered)
     if count == 1 or size * len(numbered) < SMALL:
-        return _sweep_part(reader.path, numbered, model), record
+        return sweep_part(reader.path, numbered, model), record
     return _sweep_in_processes(reader.path, numbered, model, count), record
 
 
@@ -140,11 +140,11 @@ def _sweep_in_processes(
 
     parts = [numbered[first::count] for first in range(count)]
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        found = list(pool.map(partial(_sweep_part, path, model=model), parts))
+        found = list(pool.map(partial(sweep_part, path, model=model), parts))
     return sorted((one for part in found for one in part), key=lambda one: one.number)
 
 
-def _sweep_part(path: Path, numbered: Sequence[tuple[int, Overrides]], model: Model) -> list[Outcome]:
+def sweep_part(path: Path, numbered: Sequence[tuple[int, Overrides]], model: Model) -> list[Outcome]:
     """Some of the combinations, by one process."""
     with Reader(path) as reader, _told():
         record = Record.of(reader)

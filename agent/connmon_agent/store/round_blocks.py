@@ -12,7 +12,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain, pairwise, repeat
 from typing import Any, NamedTuple
 
 from ..core.observations import Failure, ProbeResult
@@ -149,7 +149,8 @@ class RoundPatterns:
 
     def _unpack(self, block: _Block) -> Iterator[RecordedRound]:
         targets, known = tuple(block.targets), self._known
-        for at, states in zip(block.times(), zip(*block.states, strict=True), strict=True):
+        columns = zip(*block.states, strict=True) if targets else repeat((), len(block.steady))
+        for at, states in zip(block.times(), columns, strict=True):
             results = known.get((targets, states))
             if results is None:
                 results = known[targets, states] = _read_pattern(targets, states)

@@ -18,7 +18,8 @@ from ..core.steps import Step
 from ..core.timestamps import Timestamp
 from ..core.world import World
 from .clusters import Experience, Model, ModelledCluster
-from .hypotheses import Difference, HypotheticalAgent
+from .differences import Difference
+from .hypotheses import HypotheticalAgent
 from .recordings import EngineFor, Moment, Recording, Run
 from .tallies import OutageSeen, Tally
 

@@ -8,13 +8,12 @@ until the first decision about it differs; from then on ``clusters.ModelledClust
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from math import inf
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from ..core.demands import Demand, inspections
+from ..core.demands import inspections
 from ..core.events import (
     AgentStarted,
     AgentStopped,
@@ -37,45 +36,17 @@ from ..core.services.recovery import next_in_turn
 from ..core.steps import Step
 from ..core.timestamps import Timestamp
 from ..core.unworded import decide_alike, parts_of
-from ..core.world import LinkState, Service, ServiceState, World
+from ..core.world import LinkState, ServiceState, World
 from .clusters import ModelledCluster
+from .differences import Assumed, Difference
 from .followers import Follower, Standing
+from .looks import Looks
 from .recordings import EngineFor, EventMoment, LoggedRound, Moment, Run
 from .tallies import Tally
 
 SOONER, LATER = 0.95, 1.05  # shares of an interval within which two paces are the same: rounds are spread by 5 %
-SHORTEST_LOOK = 0.2  # seconds between two looks at a service, as the agent has it
-LONGEST_LOOK = 60.0  # seconds, where looks show nothing new
-SOFT_JOIN = 30.0  # seconds between two assumed rounds that belong together
 
 Results = tuple[ProbeResult, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """The first restart that only one of both agents requested."""
-
-    at: Timestamp
-    service: str
-    recorded: bool  # the recording agent requested it
-
-
-@dataclass
-class Assumed:
-    """The times in which a round was assumed that was not recorded as it would have been, as spans of steady time."""
-
-    spans: list[tuple[float, float]] = field(default_factory=list)
-
-    def add(self, since: float, until: float) -> None:
-        """Take in one more span, which is not before the last one."""
-        if self.spans and since - self.spans[-1][1] <= SOFT_JOIN:
-            self.spans[-1] = (self.spans[-1][0], max(until, self.spans[-1][1]))
-        else:
-            self.spans.append((since, until))
-
-    def touches(self, since: float, until: float) -> bool:
-        """Whether any of them lies between these times."""
-        return any(first <= until and last >= since for first, last in self.spans)
 
 
 class HypotheticalAgent:
@@ -103,13 +74,12 @@ class HypotheticalAgent:
         self._follower = Follower(world, engine_for(start.charts))
         self._charts = start.charts
         self._recorded = start  # the recording agent's world
-        self._standing = Standing(
-            start.link.state, start.link.good, start.link.bad, inf
-        )  # how far the recording agent's verdict is
+        link = start.link
+        self._standing = Standing(link.state, link.good, link.bad, inf)  # how far the recording agent's verdict is
         self._stood = 0.0  # when it was so far
         self._tokens: dict[str, str] = {}  # of recorded restarts, with those of ours that are the same
         self._modelled: set[str] = set()
-        self._looked: dict[str, tuple[float, str, float]] = {}  # when, in which state, and the pause after it
+        self._looks = Looks(cluster)
         self._answers: list[tuple[float, str, str]] = []  # when, for which service and token
         self._running = bool(start.charts)
         self._due = inf
@@ -427,7 +397,7 @@ class HypotheticalAgent:
                 return
         demands = inspections(self.world, at.steady)
         for name in sorted(self._modelled):
-            if self._next_look(name, demands, at.steady) <= at.steady:
+            if self._looks.next_look(self.world, name, demands, at.steady) <= at.steady:
                 self._look(name, at)
                 self._plan_ahead(at.steady)
                 return
@@ -443,41 +413,8 @@ class HypotheticalAgent:
         times = [due for _, due in self._own_timers()] + [answer[0] for answer in self._answers]
         if self._modelled:
             demands = inspections(self.world, now)
-            times += [self._next_look(name, demands, now) for name in self._modelled]
+            times += [self._looks.next_look(self.world, name, demands, now) for name in self._modelled]
         self._due = max(now, min(times, default=inf))
-
-    def _next_look(self, name: str, demands: dict[str, Demand], now: float) -> float:
-        """When the service is looked at next: as the core demands it, but not while looks can show nothing new."""
-        service = self.world.services.get(name)
-        if service is None:
-            return inf
-        last, state, pause = self._looked.get(name, (-inf, "", 0.0))
-        fresh = state != service.state
-        demand = demands.get(name)
-        if service.state == ServiceState.VERIFYING:
-            return self._next_look_at_rollout(service, last, pause, now)
-        if service.state in (ServiceState.WAITING, ServiceState.RESTARTING):
-            if demand is None:
-                return inf
-            return max(now if fresh else last + max(pause, SHORTEST_LOOK), demand.earliest)
-        return self._next_look_at_rest(service, last, fresh=fresh, now=now)
-
-    def _next_look_at_rollout(self, service: Service, last: float, pause: float, now: float) -> float:
-        ready = self._cluster.ready_at(service.name)
-        limits = [ready, inf if service.deadline is None else service.deadline]
-        ahead = [one for one in limits if one > last]
-        return max(min(ahead), now) if ahead and min(ahead) < inf else max(now, last + max(pause, SHORTEST_LOOK))
-
-    def _next_look_at_rest(self, service: Service, last: float, *, fresh: bool, now: float) -> float:
-        if service.state == ServiceState.BACKOFF:
-            return inf
-        owed = service.attempts or service.state == ServiceState.GAVE_UP
-        if not owed:
-            return inf
-        if service.healthy_since is None:
-            return now if fresh else inf
-        proof = service.healthy_since.steady + self.world.plan.recovery.healthy_for
-        return proof if proof > last else inf
 
     def _look(self, name: str, at: Timestamp) -> None:
         before = self.world
@@ -486,8 +423,7 @@ class HypotheticalAgent:
         self._act(Inspected(at, name, seen))
         self._check_port(name, at, seen)
         after = self.world.services.get(name)
-        pause = self._looked.get(name, (0.0, "", 0.0))[2] if after == service else 0.0
-        self._looked[name] = (at.steady, service.state, min(max(1.0, 2 * pause), LONGEST_LOOK))
+        self._looks.note(name, at.steady, service.state, changed=after != service)
 
     def _check_port(self, name: str, at: Timestamp, seen: Observation) -> None:
         """The local port of a service that is available leads to it."""

@@ -8,7 +8,7 @@ from datetime import tzinfo
 from ...loading.overrides import Overrides, as_yaml
 from ...what_if.clusters import Model
 from ...what_if.comparisons import SHORT, Answer, Comparison, Exactness, Fate, Totals
-from ...what_if.hypotheses import Difference
+from ...what_if.differences import Difference
 from ...what_if.sweeps import ALLOWANCE, Outcome, find_best
 from ..wording import count_of, say_date_and_time, say_duration, wrap
 from .tables import INDENT, lay_out
