@@ -37,6 +37,8 @@ def flaw_of(*pieces: bytes) -> Flaw:
 
 def test_a_request_is_written_as_it_was_given() -> None:
     assert ask(**{"X-Wish": "b"}).request == b"GET / HTTP/1.1\r\nHost: a\r\nX-Wish: b\r\n\r\n"
+    with_body = HttpExchange("POST", "/", {"Host": "a", "Content-Length": "3"}.items(), b"\xc3\xbcx")
+    assert with_body.request == b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n\xc3\xbcx"
     tunnel = ask_for_tunnel("::1", 443, "Basic x", user_agent="u", limit=HEAD_LIMIT)
     expected = b"CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\nUser-Agent: u\r\nProxy-Authorization: Basic x\r\n\r\n"
     assert tunnel.request == expected

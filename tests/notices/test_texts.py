@@ -48,7 +48,7 @@ To do: The router is reachable (or could not be checked), the internet is not. C
 Relapses: 1 (the link was back in between)
 
 GAVE UP: grafana
-grafana: 3/3 restarts used; attempt 3 of 3 did not help, none left: grafana-7d9f: ImagePullBackOff: registry.example \
+grafana: 3/3 restarts used; grafana-7d9f: ImagePullBackOff: registry.example \
 is unreachable; ProgressDeadlineExceeded; 1 of 3 replicas are still serving
 Fix the cause, then run:
 connmon-agent rearm grafana

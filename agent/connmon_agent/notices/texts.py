@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -18,6 +19,7 @@ MOST_REASONS = 10  # services that gave up and are told of with their reason, ea
 MOST_EARLIER = 20  # outages of which each has a line
 _LOST = 3  # names in a subject
 _SKIPPED = "skipped: "
+_SPENT = re.compile(r"attempt \d+ of \d+ did not help, none left: ")  # what "3/3 restarts used" says already
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ def _tell_lost(facts: OutageFacts, remedy: str) -> Iterator[str]:
     yield ""
     yield f"GAVE UP: {name_all(one.name for one in lost)}"
     for one in lost[:MOST_REASONS]:
-        yield f"{one.name}: {_used(one, facts)}; {say_reason(one.reason)}"
+        yield f"{one.name}: {_used(one, facts)}; {say_reason(_SPENT.sub('', one.reason))}"
     if len(lost) > MOST_REASONS:
         yield f"... and {len(lost) - MOST_REASONS} more"
     yield "Fix the cause, then run:"
