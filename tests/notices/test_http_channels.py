@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from tests.fakes.http_sinks import HOST, HttpSink, ReceivedRequest, Reply, serve_http
-from tests.fakes.loopback import closed_port, serve_tcp
+from tests.fakes.loopback import answer_with, closed_port, serve_tcp
+from tests.fakes.mail_sinks import AUTHORITY, server_context
 from tests.fakes.notices import TEXT, a_message
 
 from connmon_agent.core.notice_fields import FIELDS
@@ -230,3 +231,24 @@ def test_ntfy_without_a_topic_says_so(tmp_path: Path, url: str) -> None:
     file.write_text(url, encoding="utf-8")
     with pytest.raises(NotSentError, match="names no topic"):
         ntfy.send(NtfyChannel(url_file=file), a_message())
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_receiver_by_tls_is_trusted_by_its_authority_alone(trusted: bool) -> None:
+    def post() -> str:
+        channel = WebhookChannel(url=f"https://{HOST}:{port}/", ca_file=AUTHORITY if trusted else None)
+        try:
+            return webhook.send(channel, a_message())
+        except NotSentError as error:
+            assert error.result is Result.FAILED
+            return error.detail
+
+    async def run() -> str:
+        nonlocal port
+        answer = answer_with(b"HTTP/1.1 204 No Content\r\n\r\n")
+        async with serve_tcp(answer, context=server_context()) as port:
+            return await asyncio.to_thread(post)
+
+    port = 0
+    said = asyncio.run(run())
+    assert said.startswith(f"{HOST} answered HTTP 204" if trusted else f"{HOST}: the certificate is not trusted")

@@ -13,6 +13,7 @@ from tests.fakes.http_sinks import HOST, Reply, serve_http
 from tests.fakes.loopback import closed_port
 from tests.fakes.mail_sinks import serve_mail
 from tests.fakes.notices import ZONE, a_job
+from tests.fakes.wine import on_wine
 
 from connmon_agent.kube.handed_files import name_credential
 from connmon_agent.notices import jobs
@@ -66,6 +67,8 @@ def test_each_kind_of_channel_finds_its_sender(day: Path, tmp_path: Path) -> Non
 
 def test_apprise_sends_by_an_object_of_its_own(day: Path, tmp_path: Path) -> None:
     pytest.importorskip("apprise")
+    if on_wine():
+        pytest.skip("Wine takes a minute to load what apprise consists of")
     url = tmp_path / "url"
     with serve_http() as sink, closed_port() as closed:
         url.write_text(f"json://{HOST}:{sink.port}/in\n", encoding="utf-8")
