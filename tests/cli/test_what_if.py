@@ -15,6 +15,7 @@ from tests.fakes.recorded_lives import cuts, record_life
 from tests.fakes.recorded_months import record_months
 from tests.fakes.sites import plan_of
 from tests.fakes.statefiles import tampered
+from tests.fakes.wine import on_wine
 
 from connmon_agent.cli import connmon_agent
 
@@ -108,6 +109,7 @@ def test_a_sweep_compares_and_suggests_and_changes_nothing(tmp_path: Path) -> No
     assert digest(tmp_path) == before
 
 
+@pytest.mark.skipif(on_wine(), reason="processes of Python's own have not been tried in Wine")
 def test_a_sweep_in_two_processes_finds_the_same(folder: Path) -> None:
     words = ("--sweep", "link.fall=1..5,link.hold=0s..60s:10s")
     assert ask_json(folder, *words, "--processes", "2") == ask_json(folder, *words, "--processes", "1")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -128,26 +129,44 @@ def run_sweep(
     size = record.newest - record.kept_after + 200 * len(numbered)
     if count == 1 or size * len(numbered) < SMALL:
         return sweep_part(reader.path, numbered, model), record
-    return _sweep_in_processes(reader.path, numbered, model, count), record
+    return _sweep_in_processes(record, numbered, model, count), record
 
 
 def _sweep_in_processes(
-    path: Path, numbered: Sequence[tuple[int, Overrides]], model: Model, count: int
+    record: Record, numbered: Sequence[tuple[int, Overrides]], model: Model, count: int
 ) -> list[Outcome]:
     # Only a sweep needs processes.
     from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import active_children, get_context
 
     parts = [numbered[first::count] for first in range(count)]
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        found = list(pool.map(partial(sweep_part, path, model=model), parts))
+    work = partial(sweep_part, record.reader.path, model=model, newest=record.newest)
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_leave_interrupts)
+    try:
+        found = list(pool.map(work, parts))
+    except BrokenProcessPool as error:
+        hint = "Check the free memory, or run it with --processes 1"
+        raise ConnmonError("a process of the sweep was ended by the system", hint=hint) from error
+    finally:
+        for child in active_children():  # who interrupts it does not wait for them
+            child.terminate()
+        pool.shutdown(cancel_futures=True)
     return sorted((one for part in found for one in part), key=lambda one: one.number)
 
 
-def sweep_part(path: Path, numbered: Sequence[tuple[int, Overrides]], model: Model) -> list[Outcome]:
-    """Some of the combinations, by one process."""
+def _leave_interrupts() -> None:
+    """Ctrl-C is for the parent, which ends its children."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def sweep_part(
+    path: Path, numbered: Sequence[tuple[int, Overrides]], model: Model, newest: int | None = None
+) -> list[Outcome]:
+    """Some of the combinations, by one process, up to the event ``newest`` (None: the newest one)."""
     with Reader(path) as reader, _told():
         record = Record.of(reader)
+        record = record if newest is None else replace(record, newest=newest)
         shelf = EngineShelf(reader)
         experience = Experience.of(record.rows())
         changes: list[tuple[int, Callable[[Plan], Plan]]] = [

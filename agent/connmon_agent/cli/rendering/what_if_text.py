@@ -103,13 +103,13 @@ def _sums(found: Comparison, width: int) -> Iterator[str]:
 def _figures(before: Totals, after: Totals, unknown: int) -> Iterator[tuple[str, str, str, str]]:
     pairs: list[tuple[str, str, str]] = [
         ("Outages", str(before.outages), str(after.outages)),
-        ("  unknown whether", "0", str(unknown)),
-        (f"  shorter than {SHORT:g} s", str(before.short), str(after.short)),
+        ("Outages, unknown", "0", str(unknown)),
+        (f"Outages, shorter than {SHORT:g} s", str(before.short), str(after.short)),
         ("Detection delay, median", say_delay(before.delay), say_delay(after.delay)),
         ("Without a link", say_duration(before.outage_seconds), say_duration(after.outage_seconds)),
         ("Monitoring gaps", say_duration(before.gap_seconds), say_duration(after.gap_seconds)),
         ("Restarts", str(before.restarts), str(after.restarts)),
-        ("  needless", str(before.needless), str(after.needless)),
+        ("Restarts, needless", str(before.needless), str(after.needless)),
         ("Services that gave up", str(before.gave_up), str(after.gave_up)),
     ]
     yield from ((label, first, second, "") for label, first, second in pairs)
