@@ -184,7 +184,7 @@ def test_silence_is_filled_with_comments(tmp_path: Path, monkeypatch: pytest.Mon
     async def story(browser: Browser) -> None:
         async with browser.watch() as stream:
             assert (await stream.next()).kind == "state"
-            assert (await stream.next()).kind == "comment"
+            assert (await stream.next("comment")).data == "still here"
 
     assert serve(tmp_path, story) == []
 

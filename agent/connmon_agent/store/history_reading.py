@@ -95,9 +95,8 @@ class HistoryReader(Reader):
             return Change(*told)
         event = self._decoded(f"event {seq}", EVENTS.from_text, body)
         if isinstance(event, AgentStarted):
-            beat = event.heartbeat
-            # Another boot has another steady clock; then the wall clock must do.
-            gap = 0.0 if beat is None else steady - beat.steady if steady >= beat.steady else wall - beat.wall
+            # By the wall clock, as all of a timeline: another boot has another steady clock.
+            gap = 0.0 if event.heartbeat is None else wall - event.heartbeat.wall
             return Change(*told, max(0.0, gap))
         assert isinstance(event, MonitoringGapEnded)
         if event.since.steady >= event.at.steady:

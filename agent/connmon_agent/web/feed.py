@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -110,7 +111,8 @@ class Feed:
         missed = None
         if viewer.last < view.seq:
             after = viewer.last
-            missed = await self._in_thread(lambda: self._views.news(after, MOST_BEHIND))
+            with suppress(ConnmonError):  # the file has gone in between: begin anew
+                missed = await self._in_thread(lambda: self._views.news(after, MOST_BEHIND))
         if missed is None:
             viewer.last = view.seq
             return [*first, write_event("reset", {"seq": view.seq})]
@@ -131,7 +133,7 @@ class Feed:
                 found = await self._in_thread(self._glance)
                 if found != seen or now() - looked >= REFRESH:
                     seen, looked = found, now()
-                    await self._tell_news(await self._look())
+                    self._send(await self._find_news())
                 await asyncio.sleep(POLL)
         finally:
             self._follower.close()
@@ -143,21 +145,22 @@ class Feed:
         except ConnmonError as error:
             return str(error)
 
-    async def _tell_news(self, view: StateView) -> None:
-        known, messages = self._known, list[Message]()
+    async def _find_news(self) -> list[Message]:
+        """What is new since the last look."""
+        known, view = self._known, await self._look()
+        try:
+            messages = [] if view.trouble is not None else await self._find_decisions(view.seq)
+        except ConnmonError as error:
+            messages, view = [], replace(view, trouble=error)
         if view.trouble is not None:
-            if known.trouble != str(view.trouble):
-                messages.append(Message(_tell_state(view)))
-            known.trouble = str(view.trouble)
-        else:
-            messages += await self._find_decisions(view.seq)
-            if view.quiet != known.quiet or known.trouble is not None:
-                messages.append(Message(_tell_state(view)))
-            elif _without_time(view.pulse) != _without_time(known.pulse):
-                messages.append(Message(write_event("pulse", view.pulse)))
-            known.quiet, known.pulse, known.trouble = view.quiet, view.pulse, None
-        if messages:
-            self._send(messages)
+            told, known.trouble = known.trouble, str(view.trouble)
+            return [] if told == known.trouble else [Message(_tell_state(view))]
+        if view.quiet != known.quiet or known.trouble is not None:
+            messages.append(Message(_tell_state(view)))
+        elif _without_time(view.pulse) != _without_time(known.pulse):
+            messages.append(Message(write_event("pulse", view.pulse)))
+        known.quiet, known.pulse, known.trouble = view.quiet, view.pulse, None
+        return messages
 
     async def _find_decisions(self, seq: int) -> list[Message]:
         known = self._known
@@ -172,6 +175,8 @@ class Feed:
         return [Message(write_event("decision", document, number), number) for number, document in found]
 
     def _send(self, messages: list[Message]) -> None:
+        if not messages:
+            return
         for viewer in list(self._viewers):
             try:
                 viewer.waiting.put_nowait(messages)
