@@ -19,6 +19,7 @@ from tests.bench.agents import BenchError
 from tests.bench.commands import measure_start, measure_status
 from tests.bench.commits import measure_commits
 from tests.bench.detection import measure_detection
+from tests.bench.drawings import measure_drawing
 from tests.bench.faults import measure_faults
 from tests.bench.figures import Figure
 from tests.bench.forwards import measure_forwards
@@ -111,6 +112,7 @@ BENCHES: dict[str, Bench] = {
     "simulated-loss": _alone(simulate_losses, 200, called="hours"),
     "loss": _alone(measure_losses, 480, called="seconds"),
     "peers": _alone(measure_peers, 10),
+    "drawing": _alone(measure_drawing, 50),
     "traffic": _alone(measure_traffic, 300, called="seconds"),
     "forwards": _forwards,
 }

@@ -256,7 +256,7 @@ YEAR = 365 * DAY
 
 
 def live_through_a_year(folder: Path, now: float, *, outages: int, services: Sequence[str] = ()) -> None:
-    """A year in which the link fails evenly ``outages`` times, for four minutes each time.
+    """A year in which the link fails ``outages`` times, for four minutes each time, in some months more often.
 
     The first and the last outage are decided; between them the first is repeated by SQL, because deciding all of them
     takes minutes. The hashes of what is repeated do not fit, which only `replay --verify` looks at.
@@ -283,7 +283,7 @@ def _repeat(connection: sqlite3.Connection, times: int, every: float) -> None:
     shifted = {"seq": "seq + :rows", "steady": "steady + :by", "wall": "wall + :by", "outage": "outage + :number"}
     columns = ", ".join(shifted.get(name.strip(), name) for name in EVENT_COLUMNS.split(","))
     values = [
-        {"rows": rows * number, "number": number, "by": every * number, "first": first}
+        {"rows": rows * number, "number": number, "by": every * times * _warp(number / times), "first": first}
         for number in range(1, times + 1)
     ]
     connection.executemany(
@@ -292,6 +292,7 @@ def _repeat(connection: sqlite3.Connection, times: int, every: float) -> None:
         values,
     )
     connection.executemany(_OUTAGE, values)
+    connection.executemany(_INTENT, values)
     _append_last(connection, last, rows=rows * times, number=times, by=every * times)
     world = json.loads(connection.execute("SELECT world FROM snapshot").fetchone()[0])
     moved = _shift(world, every * times)
@@ -301,6 +302,11 @@ def _repeat(connection: sqlite3.Connection, times: int, every: float) -> None:
         "UPDATE snapshot SET seq = ?, world = ?, wall = wall + ?",
         (last + rows * times, json.dumps(moved), every * times),
     )
+
+
+def _warp(part: float) -> float:
+    """When an outage comes, as a part of the time, so that they come closer together four times."""
+    return part - 0.6 * math.sin(8 * math.pi * part) / (8 * math.pi)
 
 
 def _append_last(connection: sqlite3.Connection, last: int, *, rows: int, number: int, by: float) -> None:
@@ -320,6 +326,11 @@ _OUTAGE = """
     INSERT INTO outage SELECT id + :number, started_steady + :by, started_wall + :by, back_steady + :by,
     back_wall + :by, ended_steady + :by, ended_wall + :by, cause, by_operator, relapses, restarts, result,
     opened_seq + :rows, closed_seq + :rows, detail, blind FROM outage WHERE id = 1
+"""
+
+_INTENT = """
+    INSERT INTO intent SELECT token || '-' || :number, seq + :rows, service, outage + :number, attempt, body, outcome,
+    reason, settled_seq + :rows FROM intent WHERE outage = 1
 """
 
 

@@ -33,7 +33,7 @@ def browser() -> Iterator[Browser]:
 def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state file of an agent that was killed two hours after its start, with a service that gave up."""
     folder = tmp_path_factory.mktemp("morning")
-    with Past(folder, time.time()) as past:
+    with Past(folder, time.time()) as past, AgentLock(folder):
         live_through_a_bad_morning(past)
     return folder
 

@@ -4,11 +4,11 @@ import { Sheet } from "./dialogs.js";
 import { Orders, toast } from "./orders.js";
 import { Outages, showOutage } from "./outages.js";
 import { palette } from "./painting.js";
-import { Quality, tell } from "./quality.js";
+import { Quality } from "./quality.js";
 import { Live } from "./server.js";
 import { toneOf } from "./states.js";
 import { Timeline } from "./timeline.js";
-import { age, bytes, clock, count, kept, milliseconds, zone } from "./words.js";
+import { age, bytes, clock, count, kept, milliseconds, percent, zone } from "./words.js";
 
 const DEAD = new Set(["stopped", "dead", "silent"]);
 let shown = null; // the newest document of the state
@@ -138,8 +138,9 @@ function port(forward) {
 
 function showProbes({ probes, loss, latency_ms: latency, quality: measured }) {
   fill(byId("probes"), (probes || []).length ? probes.map(probeRow) : el("li", { class: "muted" }, "No round of probes yet."));
-  const told = measured ? tell(measured.loss, measured.median_ms, measured.p95_ms) : tell(loss, latency, null);
-  byId("pulse").textContent = probes?.length ? `${measured ? "Over the window" : "Last round"}: ${told.join(", ")}` : "";
+  const figures = { Loss: measured?.loss ?? loss, Median: measured?.median_ms ?? latency, p95: measured?.p95_ms };
+  const known = shown.watch?.state === "live" && shown.link.state !== "OFFLINE" ? Object.entries(figures).filter(([, value]) => value != null) : [];
+  fill(byId("figures"), known.map(([name, value]) => el("div", null, el("dt", null, name), el("dd", null, name === "Loss" ? percent(value) : milliseconds(value)))));
 }
 
 const probeRow = ({ name, ok, latency_ms: latency, reason, proxy }) => el("li", { class: "row-head" },

@@ -51,7 +51,7 @@ export function prepare(canvas, width, height) {
 export function paint(canvas, { data, window, rows, width, height, colors, ticks }) {
   const context = prepare(canvas, width, height);
   const scale = width / (window.until - window.since);
-  const sight = { context, colors, width, x: (second) => (data.since + second - window.since) * scale, hatch: hatching(context, colors) };
+  const sight = { context, colors, width, bucket: data.bucket * scale, x: (second) => (data.since + second - window.since) * scale, hatch: hatching(context, colors) };
   drawGrid(sight, ticks, height);
   for (const row of rows) {
     if (row.marks) drawMarks(sight, row);
@@ -167,15 +167,16 @@ function drawMarks(sight, { marks, top, height }) {
 }
 
 /** Many restarts: a bar a bucket, ten times as many half as high again; what was refused or is unknown at its top. */
-function drawBars({ context, colors, x }, { marks, top, height }) {
+function drawBars({ context, colors, x, bucket }, { marks, top, height }) {
   for (const [start, end, number, bad] of marks) {
-    const wide = Math.max(1.5, x(end) - x(start) - 0.5);
-    const high = height * Math.min(1, 0.3 + Math.log10(number) / 3);
+    const left = Math.round(x(start));
+    const wide = Math.max(1, Math.ceil(bucket), Math.round(x(end)) - left);
+    const high = Math.round(height * Math.min(1, 0.3 + Math.log10(number) / 3));
     context.fillStyle = colors.tones.busy;
-    context.fillRect(x(start), top + height - high, wide, high);
+    context.fillRect(left, top + height - high, wide, high);
     if (!bad) continue;
     context.fillStyle = colors.tones.bad;
-    context.fillRect(x(start), top + height - high, wide, Math.max(2, (high * bad) / number));
+    context.fillRect(left, top + height - high, wide, Math.max(2, (high * bad) / number));
   }
 }
 

@@ -22,7 +22,6 @@ export class Quality {
       const points = answer.tracks.find((track) => track.kind === "quality")?.points || [];
       this.points = points.map(([middle, ...rest]) => [answer.since + middle, ...rest]);
       this.gaps = gapsOf(answer);
-      this.wide = Math.max(answer.bucket, (answer.until - answer.since) / 300); // as the server makes them
       this.#list();
     }
     if (!this.points) return;
@@ -32,14 +31,17 @@ export class Quality {
     this.#read(null);
   }
 
-  /** Where buckets without a probe lie between two points, the line is broken. */
+  /** In a monitoring gap the line is broken. */
   #columns() {
     const columns = [[], [], [], []];
-    let before = null;
+    const add = (...values) => values.forEach((value, index) => columns[index].push(value));
+    const gaps = [...this.gaps];
     for (const [at, loss, median, p95] of this.points) {
-      if (before !== null && at - before > 3 * this.wide + 30) [before + this.wide, null, null, null].forEach((value, index) => columns[index].push(value));
-      [at, median, p95, loss].forEach((value, index) => columns[index].push(value));
-      before = at;
+      while (gaps.length && gaps[0][1] <= at) {
+        const [start] = gaps.shift();
+        if (columns[0].length && start > columns[0].at(-1)) add(start, null, null, null);
+      }
+      add(at, median, p95, loss);
     }
     return columns;
   }
@@ -117,10 +119,10 @@ export class Quality {
   }
 }
 
-const bars = () => uPlot.paths.bars({ size: [0.9, 24, 1], align: 0 });
+const bars = () => uPlot.paths.bars({ size: [1, 24, 2], gap: 0, align: 0 });
 
 /** `loss 2 %`, `median 4 ms`, `p95 54 ms`: what is known of it. */
-export const tell = (loss, median, p95) => [
+const tell = (loss, median, p95) => [
   loss != null && `loss ${percent(loss)}`, median != null && `median ${milliseconds(median)}`, p95 != null && `p95 ${milliseconds(p95)}`,
 ].filter(Boolean);
 

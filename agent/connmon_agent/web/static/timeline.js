@@ -41,6 +41,12 @@ export class Timeline {
     return { since: this.until - this.length, until: this.until };
   }
 
+  /** Whether what was answered is of all of the period that is shown. */
+  get covered() {
+    const slack = this.length / 50;
+    return this.data.since <= this.window.since + slack && this.data.until >= this.window.until - slack;
+  }
+
   /** Show the period that ends at `until`; no further than the present. */
   move(until, length = this.length) {
     const present = this.now();
@@ -141,10 +147,10 @@ export class Timeline {
   #caption() {
     const { since, until } = this.window;
     const write = (seconds) => (this.length < 172800 ? moment(new Date(seconds * 1000), new Date()) : day(new Date(seconds * 1000)));
-    const found = this.data.outages.count;
+    const found = this.covered ? count(this.data.outages.count, "outage") : "loading";
     fill(byId("window"), when(since, () => write(since)), " to ", this.live ? "now" : when(until, () => write(until)));
     this.sight.setAttribute("aria-label",
-      `Timeline of ${write(since)} to ${this.live ? "now" : write(until)}: ${count(found, "outage")}. The table below has the same content.`);
+      `Timeline of ${write(since)} to ${this.live ? "now" : write(until)}: ${found}. The table below has the same content.`);
     if (!this.pointed) this.#read(null);
   }
 
@@ -160,7 +166,7 @@ export class Timeline {
     this.point(second);
     if (second === null) {
       const { count: number } = this.data.outages;
-      box.textContent = number ? count(number, "outage") : "no outage";
+      box.textContent = !this.covered ? "loading …" : number ? count(number, "outage") : "no outage";
       return;
     }
     this.hair.style.left = `${((second - this.window.since) / this.length) * this.sight.clientWidth}px`;
