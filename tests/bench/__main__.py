@@ -29,6 +29,7 @@ from tests.bench.loopback_places import loopback_place
 from tests.bench.losses import measure_losses, simulate_losses
 from tests.bench.machines import describe_machine
 from tests.bench.monitoring import measure_metrics
+from tests.bench.notices import measure_notices
 from tests.bench.pages import measure_page
 from tests.bench.peers import measure_peers
 from tests.bench.places import Place
@@ -95,6 +96,13 @@ def _metrics(setup: BenchSetup) -> Iterator[list[Figure]]:
             yield measure_metrics(place, Path(tempfile.mkdtemp(dir=setup.folder)), samples=setup.runs or 10)
 
 
+def _notices(setup: BenchSetup) -> Iterator[list[Figure]]:
+    """On loopback alone: the receiver stands outside of a place's network."""
+    for place in setup.places:
+        if place.name == "loopback":
+            yield measure_notices(place, Path(tempfile.mkdtemp(dir=setup.folder)), samples=setup.runs or 10)
+
+
 BENCHES: dict[str, Bench] = {
     "detection": _in_places(measure_detection, 20),
     "recovery": _in_places(measure_recovery, 5),
@@ -102,6 +110,7 @@ BENCHES: dict[str, Bench] = {
     "idle": _in_places(measure_idle, 6, called="samples"),
     "metrics": _metrics,
     "page": _alone(measure_page, 10),
+    "notices": _notices,
     "status": _status,
     "start": _in_places(measure_start, 5),
     "commit": _alone(measure_commits, 2000),

@@ -15,6 +15,8 @@ from tests.fakes.sites import Killed, Site, Workload
 from tests.fakes.soundness import Witness
 
 from connmon_agent.core.events import Event, Order
+from connmon_agent.core.notice_decisions import ROLL_UP
+from connmon_agent.core.notices import Notice, SendAnswer, SendResult
 from connmon_agent.core.observations import Pull, Reach, RegistryAnswer
 from connmon_agent.core.plan import (
     AfterGap,
@@ -71,6 +73,7 @@ class Fate:
         self.site = Site(plan, fast=self.dice.random() < 0.8)
         for name in NAMES:
             self.site.cluster.workloads.setdefault(name, Workload(ready_after=self.dice.uniform(0.5, 8.0)))
+        self.site.notify(mail=False, sms=True)
         self.witness = Witness(self.site)
 
     async def live(self) -> Verdict:
@@ -152,7 +155,7 @@ class Fate:
             (8, self._kill_at_commit), (2, self._stop_agent), (3, self._spoil_disk), (3, self._slow_disk),
             (2, self._reconfigure), (2, self._sleep), (1, self._set_clock), (6, self._take_ports),
             (3, self._surprise_with_port), (5, self._lead_nowhere), (3, self._connect), (4, self._take_registry_away),
-            (3, self._reboot), (2, self._let_controller_undo),
+            (3, self._reboot), (2, self._let_controller_undo), (4, self._fail_channel), (4, self._kill_while_sending),
         ]  # fmt: skip
         weights = [weight for weight, _ in blows]
         blow = self.dice.choices([blow for _, blow in blows], weights)[0]
@@ -252,6 +255,22 @@ class Fate:
         await self.site.wait(self._draw_seconds(5.0, 3600.0))
         workload.blocked_by = None
 
+    async def _fail_channel(self) -> None:
+        """A receiver that takes nothing for a while, refuses once for good, or lets everybody wait."""
+        messenger, channel = self.site.messenger, self.dice.choice(("mail", "sms"))
+        how = self.dice.choice(("fails", "refuses", "hangs"))
+        self._tell(f"the channel {channel} {how}")
+        if how == "refuses":
+            messenger.answers[channel] = [SendAnswer(SendResult.REFUSED, "550 no such user")]
+        elif how == "fails":
+            wish = self.dice.choice((None, 5.0, 600.0))
+            messenger.answers[channel] = [SendAnswer(SendResult.FAILED, "421 busy", wish)] * 1000
+        else:
+            messenger.hangs.add(channel)
+        await self.site.wait(self._draw_seconds(1.0, 8 * 3600.0))
+        messenger.answers.pop(channel, None)
+        messenger.hangs.discard(channel)
+
     async def _take_registry_away(self) -> None:
         """A workload whose restart must pull, and whose registry is out of reach, or limits, for a while."""
         name, workload = self._draw_workload()
@@ -325,12 +344,28 @@ class Fate:
         self._tell(f"the agent was killed {timestamp} a commit")
         await self._replace_agent()
 
+    async def _kill_while_sending(self) -> None:
+        """Before an attempt to send a notice, or its end, is recorded."""
+        dying, state = asyncio.Event(), self.dice.choice(("sending", "sent"))
+
+        def strike(notice: Notice) -> None:
+            if notice.state == state:
+                self.site.disk.attempted = None
+                dying.set()
+                self.site.die()
+                raise Killed
+
+        self.site.disk.attempted = strike
+        await dying.wait()
+        self._tell("the agent was killed while it sent a notice")
+        await self._replace_agent()
+
     async def _replace_agent(self) -> None:
         """Bury the dead agent and start another one, now or later; one burial at a time."""
         async with self._burial:
             if not self.site.disk.dead:
                 return
-            self.site.disk.before = self.site.disk.after = None
+            self.site.disk.before = self.site.disk.after = self.site.disk.attempted = None
             await self.site.kill()
             await self.site.wait(self.dice.choice((0.0, 0.0, self._draw_seconds(0.1, 8 * 3600.0))))
             await self._start()
@@ -437,7 +472,7 @@ class Fate:
             blow.cancel()
         await asyncio.gather(*blows, return_exceptions=True)
         site, cluster = self.site, self.site.cluster
-        site.disk.fail = site.disk.before = site.disk.after = None
+        site.disk.fail = site.disk.before = site.disk.after = site.disk.attempted = None
         site.disk.slow = 0.0
         site.link.up, site.link.answering = True, 3
         site.watch.show(default_route=True)
@@ -447,6 +482,8 @@ class Fate:
             workload.ready_after, workload.failures, workload.rollout_works = 2.0, 0, True
             workload.blocked_by = workload.reverts_after = None
         site.registries.answers.clear()
+        site.messenger.answers.clear()
+        site.messenger.hangs.clear()
         site.machine.holders.clear()
         site.machine.surprises.clear()
         site.troubles.clear()
@@ -473,6 +510,8 @@ class Fate:
         if len(site.disk.commits) > commits:
             faults.append(f"a steady link wrote {[commit.event for commit in site.disk.commits[commits:]]}")
         faults += self._find_faults_of_ports()
+        if not await self._comes_true(lambda: not site.disk.unsent, within=2 * ROLL_UP):
+            faults.append(f"not sent: {site.disk.unsent}")
         return faults + self.witness.testify()
 
     def _find_faults_of_ports(self) -> list[str]:

@@ -53,7 +53,11 @@ class MailSink:
 
 @contextmanager
 def serve_mail(
-    answers: Mapping[str, bytes] | None = None, *, offers: tuple[str, ...] = (), context: ssl.SSLContext | None = None
+    answers: Mapping[str, bytes] | None = None,
+    *,
+    offers: tuple[str, ...] = (),
+    context: ssl.SSLContext | None = None,
+    place: tuple[str, int] = (HOST, 0),
 ) -> Iterator[MailSink]:
     """A sink for as long as the block runs. ``context``: TLS from the first byte, or by STARTTLS where offered."""
     sink = MailSink(answers or {}, offers, context)
@@ -61,7 +65,7 @@ def serve_mail(
     class Session(_Session):
         to = sink
 
-    with _Server((HOST, 0), Session) as server:
+    with _Server(place, Session) as server:
         sink.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()

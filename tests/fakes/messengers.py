@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from connmon_agent.core.notices import Notice, SendAnswer, SendResult
 
+LIMIT = 60.0  # seconds of one attempt
 SENDING = 0.4  # seconds that an attempt takes: half of them until the message is out, half until that is known
 
 Name = tuple[int, str, str, int]  # outage, channel, kind, part
@@ -36,7 +37,7 @@ class FakeMessenger:
         now = asyncio.get_running_loop().time
         self.attempts.append((now(), notice))
         if notice.channel in self.hangs:
-            await asyncio.Event().wait()
+            return await self._wait_in_vain(notice)
         await asyncio.sleep(SENDING / 2)
         if self.dead:
             await asyncio.Event().wait()
@@ -53,6 +54,11 @@ class FakeMessenger:
             self.unheard += 1
             raise
         return SendAnswer(SendResult.SENT)
+
+    async def _wait_in_vain(self, notice: Notice) -> SendAnswer:
+        """The child is killed after its time."""
+        await asyncio.sleep(LIMIT)
+        return SendAnswer(SendResult.FAILED, f"no result within {LIMIT:g} s")
 
     def names(self, channel: str) -> list[Name]:
         """What arrived on one channel, in its order."""

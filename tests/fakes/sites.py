@@ -533,6 +533,7 @@ class Site:
         self.said: list[LogRecord] = []
         self.announcer = FakeAnnouncer(now=lambda: self.clock.now().steady)
         self.boot = 1  # of the machine
+        self.deaths = 0  # of agents
         self.metered: bool | None = None  # what the system says of the connection
         self.asked_metered = 0
         self.messenger = FakeMessenger(up=lambda: self.link.up)
@@ -578,6 +579,7 @@ class Site:
 
     def die(self) -> None:
         """The instant of a ``kill -9``: nothing more is written, nothing more is sent."""
+        self.deaths += not self.disk.dead
         self.messenger.dead = self.disk.dead = self.cluster.dead = self.forwards.dead = True
         self.forwards.listening.clear()
 

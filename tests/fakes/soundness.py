@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.fakes.charts import real_charts
+from tests.fakes.messengers import name_of
 from tests.fakes.sites import Commit, Site
 
 from connmon_agent.core.effects import LISTEN_TOKEN, Effect, Listen
@@ -187,6 +188,28 @@ def find_harm(event: Event, step: Step) -> Iterator[str]:
             yield f"{event.service} is restarted though {pull.registry} is {pull.answer}"
 
 
+def find_faults_of_notices(site: Site) -> Iterator[str]:
+    """Every outage was told once on every channel, and a death made one message a channel arrive twice at most."""
+    rows, commits = site.disk.notices.values(), site.disk.commits
+    outages = [commit.step.world.outage for commit in commits]
+    ended = {outage.id for outage in outages if outage and outage.ended and not outage.by_operator}
+    for channel in site.disk.channels:
+        digests = [one for one in rows if one.channel == channel and one.kind == "digest"]
+        told = [one for one in digests if one.state in ("sent", "refused")]
+        for number in sorted(ended):
+            times = sum(one.from_seq <= site.disk.opened[number] <= one.until_seq for one in told)
+            if times != 1:
+                yield f"outage {number} was told {times} times on {channel}: {digests}"
+        names = site.messenger.names(channel)
+        if len(names) - len(set(names)) > site.deaths:
+            yield f"{len(names) - len(set(names))} messages arrived twice on {channel}, and {site.deaths} agents died"
+        sent = [one for one in rows if one.channel == channel and one.state == "sent"]
+        if lost := [one for one in sent if name_of(one) not in names]:
+            yield f"recorded as sent on {channel}, but never were: {lost}"
+    if len({name_of(one) for one in rows}) != len(rows):
+        yield f"two notices have one name: {list(rows)}"
+
+
 @dataclass
 class Witness:
     """Watches a site from its first request on."""
@@ -209,6 +232,7 @@ class Witness:
         if twice := [token for token, times in Counter(applied).items() if times > 1]:
             self.faults.append(f"applied more than once: {twice}")
         self.faults += self._compare_resolutions(frozenset(applied))
+        self.faults += find_faults_of_notices(self.site)
         rows = as_rows(self.site.disk.commits)
         difference = first_difference(rows, store="disk0001", engine_for=engine_for, final=self.site.disk.world)
         if difference is not None:
