@@ -126,3 +126,12 @@ def test_a_setting_as_it_is_changes_nothing(tmp_path: Path) -> None:
         change, plan = Change(overrides), Record.of(reader).plan
         assert apply_overrides(plan, overrides) == change(plan) == plan
         assert not change.changed
+
+
+def test_the_same_month_is_the_same_again(tmp_path: Path) -> None:
+    stories = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        with Reader(record_months(tmp_path / name, days=2, interval=20.0)) as reader:
+            stories.append([(row.at, row.event, row.transitions) for row in reader.recorded()])
+    assert stories[0] == stories[1]

@@ -26,7 +26,6 @@ from .followers import Follower, Standing
 
 LONGEST_RUN = 400  # rounds; a run is looked into as a whole, or passed over as a whole
 _COUNTED = ("good", "bad", "inconclusive", "flapping", "confirmed", "cause")
-CLOCK_STEP = 0.0011  # seconds by which the round log, in milliseconds, and an event may differ
 
 EngineFor = Callable[[Mapping[str, str]], Engine]  # gives the engine for the charts with these hashes
 
@@ -142,26 +141,30 @@ class Recording:
             for one in block:
                 yield from self._take_round(one)
             yield from self._end_run()
-        while self._peek(inf) is not None:
+        while self._peek() is not None:
             yield self._take_event()
 
-    def _peek(self, before: float) -> RecordedStep | None:
-        """The next event, where it was before that steady time."""
+    def _peek(self, before: float = inf) -> RecordedStep | None:
+        """The next event, where it was before that steady time, in milliseconds."""
         if not self._ahead and (row := next(self._rows, None)) is not None:
             self._ahead.append(row)
-        return self._ahead[0] if self._ahead and self._ahead[0].event.at.steady < before else None
+        return self._ahead[0] if self._ahead and _milliseconds(self._ahead[0].event.at) < before else None
 
-    def _is_event(self, now: float) -> bool:
-        """Whether a round that ended then is among the events. Others may have come with it: they follow the round."""
-        self._peek(inf)
-        while self._ahead and self._ahead[-1].event.at.steady < now + CLOCK_STEP:
+    def _find_event(self, now: int) -> int:
+        """How many events there are up to the round that ended then, that one included; 0: it is none of them.
+
+        Others may have come in the same millisecond: those before it precede it, and others follow it.
+        """
+        self._peek()
+        while self._ahead and _milliseconds(self._ahead[-1].event.at) <= now:
             row = next(self._rows, None)
             if row is None:
                 break
             self._ahead.append(row)
-        return any(
-            isinstance(row.event, RoundFinished) and row.event.at.steady < now + CLOCK_STEP for row in self._ahead
-        )
+        for number, row in enumerate(self._ahead, 1):
+            if isinstance(row.event, RoundFinished) and _milliseconds(row.event.at) == now:
+                return number
+        return 0
 
     def number_of(self, results: tuple[ProbeResult, ...]) -> int:
         """The number of the pattern of results that are one object wherever they are alike."""
@@ -172,13 +175,15 @@ class Recording:
         return number
 
     def _take_round(self, one: RecordedRound) -> Iterator[Moment]:
-        while self._peek(one.at.steady - CLOCK_STEP) is not None:
+        number = _milliseconds(one.at)
+        while self._peek(number) is not None:
             yield from self._end_run()
             yield self._take_event()
-        same = self._is_event(one.at.steady)
-        while same and self._peek(one.at.steady + CLOCK_STEP) is not None:
+        due = self._find_event(number)
+        for _ in range(due):
             yield from self._end_run()
             yield self._take_event()
+        same = due > 0
         self.rounds += 1
         self.rounds_from = self.rounds_from or one.at
         self._note_time(one.at)
@@ -247,6 +252,11 @@ class _NoEngine(Engine):
 
     def __init__(self) -> None:
         super().__init__({})
+
+
+def _milliseconds(at: Timestamp) -> int:
+    """As the round log keeps times."""
+    return round(at.steady * 1000)
 
 
 def _names_of(results: Sequence[ProbeResult]) -> frozenset[str]:

@@ -25,6 +25,8 @@ class OutageSeen:
     begun_before: bool = False  # before what is kept: when it was detected is not known
     gap: float = 0.0
     relapses: int = 0
+    _dark: float = 0.0  # seconds without a link up to the newest return
+    _dark_since: Timestamp | None = None  # when the link was lost for the newest time
 
     @property
     def watched(self) -> bool:
@@ -32,8 +34,21 @@ class OutageSeen:
         return not self.by_operator and self.cause != "blind" and not self.begun_before
 
     def lasted(self, until: Timestamp) -> float:
-        """Seconds without a link, as far as somebody watched; ``until``: of an outage that has not ended."""
-        return max(0.0, (self.back or until).steady - self.started.steady - self.gap)
+        """Seconds without a link, as far as somebody watched: between relapses there was one. ``until``: of an outage
+        that has not ended.
+        """
+        dark = self._dark
+        if self.back is None:
+            dark += until.steady - (self._dark_since or self.started).steady
+        return max(0.0, dark - self.gap)
+
+    def note(self, now: Outage, at: Timestamp) -> None:
+        """Take over what the world says of it ``at`` this time."""
+        if now.back is not None and self.back is None:
+            self._dark += now.back.steady - (self._dark_since or self.started).steady
+        elif now.back is None and self.back is not None:
+            self._dark_since = at
+        self.back, self.ended, self.gap, self.relapses = now.back, now.ended, now.monitoring_gap, now.relapses
 
     def overlaps(self, other: OutageSeen, until: Timestamp) -> bool:
         """Whether both were, at some time, the same outage of the line."""
@@ -86,8 +101,7 @@ class Tally:
                 self.outages[-1].ended = at
                 self.outages[-1].back = self.outages[-1].back or at
             self.outages.append(OutageSeen(now.id, now.started, at, now.cause, now.by_operator))
-        seen = self.outages[-1]
-        seen.back, seen.ended, seen.gap, seen.relapses = now.back, now.ended, now.monitoring_gap, now.relapses
+        self.outages[-1].note(now, at)
 
     def _note_restart(self, event: Event, after: World, service: str) -> None:
         seen = event.seen if isinstance(event, Inspected) else None
