@@ -73,7 +73,7 @@ def test_through_outages_and_kills_all_that_is_kept_is_verified(
                 else:
                     site.link.up = True
                     await site.until_link("ONLINE")
-                    await site.wait(600.0)
+                    await site.wait(700.0)  # healthy_for and one look more: the attempts come back
                 verify(site, journal)
                 mortal.dead = True
                 await site.kill()
