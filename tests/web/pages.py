@@ -17,7 +17,7 @@ from connmon_agent.web.serving import Page
 from connmon_agent.web.views import Orders, Views
 
 Json = dict[str, Any]
-PATIENCE = 60.0  # seconds; only a test that fails waits so long
+PATIENCE = 600.0  # seconds; only a test that fails waits so long
 
 
 @dataclass(frozen=True)

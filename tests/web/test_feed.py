@@ -185,6 +185,7 @@ def test_silence_is_filled_with_comments(tmp_path: Path, monkeypatch: pytest.Mon
         async with browser.watch() as stream:
             assert (await stream.next()).kind == "state"
             assert (await stream.next("comment")).data == "still here"
+            assert (await stream.next("alive")).data == {}
 
     assert serve(tmp_path, story) == []
 

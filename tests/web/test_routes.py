@@ -101,6 +101,7 @@ def test_the_state_is_that_of_status_and_a_headline(state: Path) -> None:
         found = (await browser.ask("/api/state")).document
         assert found["verdict"] == "UNKNOWN" and found["link"]["state"] == "ONLINE"
         assert [service["name"] for service in found["services"]] == ["frontend", "grafana"]
+        assert found["services"][0]["since"] == "2026-11-23T10:03:43.000000+00:00"
         assert (found["headline"]["word"], found["headline"]["tone"]) == ("UNKNOWN", "bad")
         assert found["headline"]["since"] == found["watch"]["since"] == found["agent"]["heartbeat_at"]
         assert any("connmon-agent start" in line for line in found["headline"]["todo"])

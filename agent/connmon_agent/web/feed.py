@@ -27,6 +27,8 @@ RETRY = 2000  # milliseconds after which a browser connects again
 MOST_BEHIND = 500  # events that a browser is given afterwards; one that missed more begins anew
 MOST_WAITING = 64  # messages that wait for a browser; one that takes none is let go
 
+# The comment is for proxies, the event for the page: a script hears of no comment.
+STILL_HERE = b": still here\n\nevent: alive\ndata: {}\n\n"
 STREAM = "text/event-stream"
 
 _T = TypeVar("_T")
@@ -88,7 +90,7 @@ class Feed:
                     async with asyncio.timeout(BEAT):
                         messages = await viewer.waiting.get()
                 except TimeoutError:
-                    yield write_event("alive", {})
+                    yield STILL_HERE
                     continue
                 if messages is None:
                     return

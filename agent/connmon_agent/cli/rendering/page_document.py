@@ -25,8 +25,11 @@ _SELF = ("now", "seq")  # what is told of the server and not of the site
 
 def page_document(snapshot: Snapshot, *, seq: int, orders: bool) -> dict[str, Any]:
     """The state as JSON values; see docs/web.md. ``seq`` is the newest event, ``orders``: the page may give some."""
+    document = status_document(snapshot)
+    since = {plan.name: write_instant(service.since) for plan, service in snapshot.services()}
     return {
-        **status_document(snapshot),
+        **document,
+        "services": [{**one, "since": since[one["name"]]} for one in document["services"]],
         "headline": _headline(snapshot),
         "watch": _watch(snapshot),
         "file": _file(snapshot),
