@@ -1,6 +1,6 @@
-"""A mail server in the lab's internet: ``python -m tests.cluster.mail_receiver ADDRESS PORT FOLDER``.
+"""A mail server in the lab's internet: ``python -m tests.cluster.mail_receiver ADDRESS FOLDER``.
 
-Each mail becomes a file in the folder, numbered from 1 on.
+It prints the port that it has chosen. Each mail becomes a file in the folder, numbered from 1 on.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 from tests.fakes.mail_sinks import serve_mail
 
 
-def main(address: str, port: int, folder: Path) -> None:
+def main(address: str, folder: Path) -> None:
     """Serve until killed."""
-    with serve_mail(place=(address, port)) as sink:
-        print("ready", flush=True)
+    with serve_mail(place=(address, 0)) as sink:
+        print(sink.port, flush=True)
         for number in itertools.count(1):
             mail = sink.wait_for(number, patience=86_400.0)[number - 1]
             written = folder / f"{number}.part"
@@ -24,4 +24,4 @@ def main(address: str, port: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -27,15 +27,14 @@ ADDRESS = "192.0.2.1"  # of the lab's internet
 @pytest.fixture
 def mailbox(site_with_lab: Site, tmp_path: Path) -> Iterator[tuple[int, Path]]:
     """The port of a mail server in the internet, and the folder that it writes mails to."""
-    folder, port = tmp_path / "mails", 20_000 + os.getpid() % 10_000
+    folder = tmp_path / "mails"
     folder.mkdir()
     command = [site_with_lab.lab, "exec", "internet", sys.executable, "-m", "tests.cluster.mail_receiver"]
     server = subprocess.Popen(
-        [*command, ADDRESS, str(port), str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+        [*command, ADDRESS, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     assert server.stdout is not None
-    assert server.stdout.readline() == "ready\n"
-    yield port, folder
+    yield int(server.stdout.readline()), folder
     os.killpg(server.pid, 9)
     server.wait(PATIENCE)
     server.stdout.close()
