@@ -1,7 +1,7 @@
 """What a person reads is written as kubectl, systemd and Prometheus write: a short list of phrasings is kept out of it.
 
 Read are the strings of the package that hold more than one word (no docstrings, except those that `--help` shows), the
-charts, the configuration files and the documentation.
+charts, the configuration files, the documentation, and the page with its modules.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ def find_files() -> list[str]:
     found = list((ROOT / "agent/connmon_agent").rglob("*.py"))
     found += [path for folder in ("statecharts", "config") for path in (ROOT / folder).rglob("*") if path.is_file()]
     found += [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    static = ROOT / "agent/connmon_agent/web/static"
+    found += [path for path in static.glob("*.*") if path.suffix in (".html", ".js") and path.stem != "uplot"]
     return sorted(path.relative_to(ROOT).as_posix() for path in found)
 
 

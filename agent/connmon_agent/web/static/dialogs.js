@@ -171,6 +171,7 @@ async function showOutage(id, signal) {
       fact("Result", resultOf(outage))),
     outage.advice && el("p", { class: "note" }, outage.advice),
     el("div", null, decisions(past.decisions)),
+    past.note && el("p", { class: "muted" }, past.note),
     past.next && more,
     past.next && older(number, past.next, more),
   ];

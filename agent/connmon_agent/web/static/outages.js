@@ -51,6 +51,7 @@ export class Outages {
       this.list = before ? [...known, ...answer.outages] : [...answer.outages, ...known];
       if (before || !known.length) this.next = answer.next;
       this.total = answer.total;
+      this.note = answer.note;
     } catch (failure) {
       this.failed(failure);
       return;
@@ -63,7 +64,8 @@ export class Outages {
     byId("outages-title").textContent = this.total ? `Outages (${this.total.toLocaleString("en")})` : "Outages";
     fill(byId("outages"), this.list.length
       ? table(["Outage", "Started", "#Lasted", "Cause", "#Restarts", "Result"], this.list.map(row), { cards: true, caption: "Outages, newest first" })
-      : el("p", { class: "muted" }, "No outage recorded."));
+      : el("p", { class: "muted" }, "No outage recorded."),
+    this.note && el("p", { class: "muted" }, this.note));
   }
 }
 
