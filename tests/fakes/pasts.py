@@ -58,6 +58,7 @@ TARGETS = (
     ("http http://example.org/", "http", 26.0),
 )
 ROUTE = Evidence(carrier=True, default_route=True, interface="eth0", gateway="192.0.2.254")
+AHEAD = -600.0
 HOLD = 10.0
 OFTEN = 12  # looks at the services, a second apart, before they get rare
 LONGEST_RECOVERY = 200  # looks before it counts as stuck
@@ -72,6 +73,7 @@ class Past:
     def __init__(self, folder: Path, now: float, *, services: Sequence[str] = tuple(PORTS)) -> None:
         self._now = now
         self._ago = math.inf
+        self._beats: int | None = None  # that were of later than the event; None: none is
         self._engine = Engine(real_charts())
         self.journal = SqliteJournal.open(folder / DATABASE_FILE, boottime=lambda: STEADY, boot_id=BOOT_ID)
         for name, chart in real_charts().items():
@@ -151,7 +153,9 @@ class Past:
     def note(self, results: tuple[ProbeResult, ...]) -> None:
         """Record the round and the heartbeat."""
         quality = MeasuredQuality(Quality.GOOD, 0.004, 12.1, 41.0)
-        self.journal.note_round(self._at(), results, quality, probed=results)
+        at = self._at() if self._beats is None else self.at(AHEAD - self._beats)
+        self._beats = None if self._beats is None else self._beats + 1
+        self.journal.note_round(at, results, quality, probed=results)
 
     def calm(self, until: float, *, every: float) -> None:
         """Good rounds up to ``until`` seconds before the end, of a line that is busy by day; then a look."""
@@ -175,6 +179,7 @@ class Past:
         self.pass_until(self._ago - HOLD)
         for look in range(LONGEST_RECOVERY):
             if self.world.link.state == "ONLINE":
+                self.round(good=True)
                 return
             self.look_around(after=1.0 if look < OFTEN else 20.0)
         raise AssertionError(f"no end of the recovery: {self.world.services}")
@@ -189,11 +194,10 @@ class Past:
                 self.take(ForwardChecked(self._at(), self._at(), name, forward.port))
 
     def heartbeat(self) -> None:
-        """One more round. It is of ten minutes later, so that the agent counts as alive however slow a test is."""
+        """From now on the agent is alive, however slow a test is: its heartbeats are of ten minutes later."""
+        self._beats = 0
         good = self.world.link.state != "OFFLINE"
-        results = tuple(self._probe(name, kind, usual, good, 0.0) for name, kind, usual in TARGETS)
-        quality = MeasuredQuality(Quality.GOOD, 0.004, 12.1, 41.0)
-        self.journal.note_round(self.at(-600.0), results, quality, probed=results)
+        self.note(tuple(self._probe(name, kind, usual, good, 0.0) for name, kind, usual in TARGETS))
 
     def _at(self) -> Timestamp:
         return self.at(self._ago)

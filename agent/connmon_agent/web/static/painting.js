@@ -3,7 +3,9 @@ import { levelOf, toneOf } from "./states.js";
 
 const LEAST = 1; // pixels that an interval is wide at least, so that no outage vanishes
 const LEAST_SHARE = 3; // pixels that a part of the time is high at least
-const AXIS = 24;
+
+/** The size of small text in pixels, which follows that of the page. */
+export const small = () => 0.75 * parseFloat(getComputedStyle(document.documentElement).fontSize);
 
 /** Colours as the style sheet has them now: a canvas knows none of its own. */
 export function palette(element) {
@@ -14,7 +16,7 @@ export function palette(element) {
     tones: { ...tones, unknown: read("unknown") },
     text: read("text"), muted: read("muted"), line: read("line"), card: read("card"), sunk: read("sunk"),
     gap: read("gap-fill"), hatch: read("gap-line"), median: read("median"), p95: read("p95"), loss: read("loss"),
-    font: style.fontFamily,
+    font: `${small()}px ${style.fontFamily}`,
   };
 }
 
@@ -35,6 +37,9 @@ export function hatching(context, colors) {
   }
   return context.createPattern(tile, "repeat");
 }
+
+/** The height of the axis below the tracks. */
+export const axis = () => 2 * small();
 
 /** A canvas of so many pixels of the page, sharp on every screen. */
 export function prepare(canvas, width, height) {
@@ -61,12 +66,12 @@ export function paint(canvas, { data, window, rows, width, height, colors, ticks
 }
 
 function drawGrid({ context, colors, width }, ticks, height) {
-  context.font = `12px ${colors.font}`;
+  context.font = colors.font;
   context.textAlign = "center";
   context.textBaseline = "alphabetic";
   for (const { x, text, strong } of ticks) {
     context.fillStyle = colors.line;
-    context.fillRect(Math.round(x), 0, 1, height - AXIS + 4);
+    context.fillRect(Math.round(x), 0, 1, height - axis() + 4);
     context.fillStyle = strong ? colors.text : colors.muted;
     const half = context.measureText(text).width / 2;
     if (text && x - half >= 0 && x + half <= width) context.fillText(text, x, height - 6);

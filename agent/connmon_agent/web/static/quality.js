@@ -1,17 +1,17 @@
 // The chart of latency and loss over the timeline's period, drawn by uPlot, and the table behind it.
 import { byId, el, fill, table, when } from "./elements.js";
-import { axisTicks, hatching, palette } from "./painting.js";
+import { axis, axisTicks, hatching, palette, small } from "./painting.js";
 import { milliseconds, moment, percent } from "./words.js";
 
-const HEIGHT = 190; // pixels
-const RIGHT = 48; // pixels of the axis of loss; the timeline leaves as much free
+const HEIGHT = 16; // lines of small text
+const RIGHT = 4; // such lines: the width of the axis of loss; the timeline leaves as much free
 
 export class Quality {
   constructor() {
     this.box = byId("quality");
     this.table = byId("quality-table");
     this.table.addEventListener("toggle", () => this.#list());
-    new ResizeObserver(() => this.chart?.setSize({ width: this.box.clientWidth, height: HEIGHT })).observe(this.box);
+    new ResizeObserver(() => this.chart?.setSize({ width: this.box.clientWidth, height: HEIGHT * small() })).observe(this.box);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#rebuild());
   }
 
@@ -51,17 +51,17 @@ export class Quality {
     this.chart?.destroy();
     const colors = palette(this.box);
     const line = (stroke, width) => ({ stroke, width, points: { show: false }, scale: "ms", spanGaps: false });
-    const axis = { stroke: colors.muted, grid: { stroke: colors.line, width: 1 }, ticks: { show: false }, font: `12px ${colors.font}` };
+    const look = { stroke: colors.muted, grid: { stroke: colors.line, width: 1 }, ticks: { show: false }, font: colors.font };
     const options = {
-      width: this.box.clientWidth, height: HEIGHT, legend: { show: false }, padding: [8, 0, 0, 0],
+      width: this.box.clientWidth, height: HEIGHT * small(), legend: { show: false }, padding: [8, 0, 0, 0],
       cursor: { drag: { x: false, y: false }, y: false, points: { size: 7 } },
       scales: { x: { time: true, auto: false }, ms: { range: (_, __, most) => [0, Math.max(10, (most || 0) * 1.1)] }, loss: { range: [0, 1] } },
       series: [{}, line(colors.median, 2), line(colors.p95, 1), { scale: "loss", stroke: colors.loss, fill: colors.loss, width: 0, points: { show: false }, paths: bars() }],
       bands: [{ series: [2, 1], fill: `${colors.p95}30` }],
       axes: [
-        { ...axis, size: 28, splits: (chart) => this.#ticks(chart).map(({ at }) => at), values: (chart, at) => this.#ticks(chart).filter((tick) => at.includes(tick.at)).map(({ text }) => text) },
-        { ...axis, scale: "ms", size: () => this.#left(), values: (_, values) => values.map((value) => `${value} ms`) },
-        { ...axis, scale: "loss", side: 1, size: RIGHT, grid: { show: false }, splits: () => [0, 0.5, 1], values: () => ["0 %", "50 %", "100 %"] },
+        { ...look, size: axis() + 4, splits: (chart) => this.#ticks(chart).map(({ at }) => at), values: (chart, at) => this.#ticks(chart).filter((tick) => at.includes(tick.at)).map(({ text }) => text) },
+        { ...look, scale: "ms", size: () => this.#left(), values: (_, values) => values.map((value) => `${value} ms`) },
+        { ...look, scale: "loss", side: 1, size: RIGHT * small(), grid: { show: false }, splits: () => [0, 0.5, 1], values: () => ["0 %", "50 %", "100 %"] },
       ],
       hooks: { drawClear: [(chart) => this.#hatch(chart)], setCursor: [(chart) => this.#read(chart.cursor.idx)] },
     };
@@ -73,7 +73,7 @@ export class Quality {
   /** Where the chart begins: below the timeline's tracks, where their names stand beside them. */
   #left() {
     const sight = byId("sight");
-    return matchMedia("(min-width: 62rem)").matches ? sight.offsetLeft : 58;
+    return matchMedia("(min-width: 62rem)").matches ? sight.offsetLeft : 4.8 * small();
   }
 
   /** Mark an instant, which is pointed at in the timeline; null: none. */
@@ -83,9 +83,9 @@ export class Quality {
   }
 
   #ticks(chart) {
-    const width = Math.max(100, this.box.clientWidth - this.#left() - RIGHT);
+    const width = Math.max(100, this.box.clientWidth - this.#left() - RIGHT * small());
     const { min, max } = chart.scales.x;
-    return axisTicks({ since: min, until: max }, width, 84).filter(({ at }) => at >= min && at <= max);
+    return axisTicks({ since: min, until: max }, width, 7 * small()).filter(({ at }) => at >= min && at <= max);
   }
 
   #hatch(chart) {

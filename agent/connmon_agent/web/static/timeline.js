@@ -1,6 +1,6 @@
 // The timeline: which period is seen, how it is moved, what stands under the pointer, and the table behind it.
 import { byId, drawing, el, fill, state, table, when } from "./elements.js";
-import { axisTicks, paint, palette } from "./painting.js";
+import { axis, axisTicks, paint, palette, small } from "./painting.js";
 import { ask } from "./server.js";
 import { wordOf } from "./states.js";
 import { count, day, duration, moment, percent } from "./words.js";
@@ -118,9 +118,9 @@ export class Timeline {
     performance.clearMeasures("timeline");
     const began = performance.now();
     const rows = this.#rows();
-    const height = rows.height + 24;
+    const height = rows.height + axis();
     this.sight.style.height = `${height}px`;
-    this.ticks = axisTicks(this.window, width, width < 500 ? 64 : 84);
+    this.ticks = axisTicks(this.window, width, small() * (width < 500 ? 5.3 : 7));
     paint(this.canvas, { data: this.data, window: this.window, rows: rows.list, width, height, colors: palette(this.sight), ticks: this.ticks });
     performance.measure("timeline", { start: began });
     this.#caption();
