@@ -38,6 +38,8 @@ GIVEN: dict[str, tuple[int, ...]] = {
     "recover web": (0,),
     "notify test": (1,),  # no channel is configured
     "notify list": (0,),
+    "notify drop --all": (0,),
+    "notify list": (0,),
     "notify list --json": (0,),
     "notify drop --all": (0,),
     "notify drop 7": (1,),  # there is none
@@ -62,7 +64,13 @@ GIVEN: dict[str, tuple[int, ...]] = {
     "man": (0,),
     "reload": (0,),
 }
-ELSEWHERE = {"demo": "test_demo.py", "start": "test_start.py", "stop": "test_start.py", "restart": "test_modes.py"}
+ELSEWHERE = {
+    "demo": "test_demo.py",
+    "start": "test_start.py",
+    "stop": "test_start.py",
+    "restart": "test_modes.py",
+    "web": "test_web.py",
+}
 
 
 def test_no_command_is_forgotten() -> None:

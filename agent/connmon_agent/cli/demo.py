@@ -278,8 +278,14 @@ async def _wait_for_pods(api: EmbeddedKubernetes) -> None:
 
 
 def _at_pace(plan: Plan, pace: DemoTiming) -> Plan:
+    # A machine that is busy answers slowly, which is no part of the story.
+    patient = structs.replace(plan.link.quality, enter_latency=SLOWEST_CHAPTER, leave_latency=SLOWEST_CHAPTER)
     link = structs.replace(
-        plan.link, check_interval=pace.check_interval, confirm_interval=pace.confirm_interval, hold=pace.hold
+        plan.link,
+        check_interval=pace.check_interval,
+        confirm_interval=pace.confirm_interval,
+        hold=pace.hold,
+        quality=patient,
     )
     recovery = structs.replace(
         plan.recovery,

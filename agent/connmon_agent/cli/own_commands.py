@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import ConnmonError, StoreError
 from ..processes import own_program
 
-PATIENCE = 25.0  # seconds
+PATIENCE = 60.0  # seconds: a small machine that does much besides needs half of them
 
 
 def run_command(folder: Path, *words: str) -> bytes:
