@@ -38,8 +38,6 @@ GIVEN: dict[str, tuple[int, ...]] = {
     "recover web": (0,),
     "notify test": (1,),  # no channel is configured
     "notify list": (0,),
-    "notify drop --all": (0,),
-    "notify list": (0,),
     "notify list --json": (0,),
     "notify drop --all": (0,),
     "notify drop 7": (1,),  # there is none
