@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,7 +121,7 @@ def test_a_receiver_that_refuses_for_now_is_tried_again_and_shown_and_dropped(
         assert "notices: chat: the last digest could not be sent: " in checked
         assert "notices: gone: the last digest was refused: " in checked
         table = made.run("notify", "list").stdout
-        assert "queued" in table and "refused" in table and "retry in 49 min" in table
+        assert "queued" in table and "refused" in table and re.search(r"retry in [345]\d min", table)
         assert 'connmon_notices_unsent{channel="chat"} 1' in made.run("metrics").stdout
         assert made.run("notify", "drop", "9").exit_code == 1
         assert made.run("notify", "drop", "1").stdout == "1 notice dropped.\n"

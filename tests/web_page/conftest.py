@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,34 @@ Open = Callable[..., Visit]
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser_and_its_loop() -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
     chromium = find_chromium()
     if chromium is None:
         pytest.skip("needs Chromium (apt-get install chromium) and the dependency group `browser`")
     with browser_of(chromium) as found:
+        loop = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
+        yield found, loop
+        asyncio._set_running_loop(loop)
+
+
+@pytest.fixture
+def browser(browser_and_its_loop: tuple[Browser, asyncio.AbstractEventLoop]) -> Iterator[Browser]:
+    """Playwright's loop runs while a test uses it, and not in the tests of others that the same process runs between:
+    in them asyncio would refuse to begin another.
+    """
+    found, loop = browser_and_its_loop
+    with running(loop):
         yield found
+
+
+@contextmanager
+def running(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    asyncio._set_running_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(None)
 
 
 @pytest.fixture(scope="session")
