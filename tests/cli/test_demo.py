@@ -32,7 +32,7 @@ FAST = DemoTiming(
     calm=0.0,
     dark=0.1,
     relapse=0.0,
-    hold=3.0,
+    hold=3.0 if not on_wine() else 12.0,  # longer than a bad round, or restarts begin before the relapse is noticed
     pod_start=0.05,
     patience=1,
     ready_timeout=120.0,
@@ -69,7 +69,7 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         run_demo(ctx, tmp_path, FAST)
     told = capsys.readouterr().out
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", told.splitlines()[0])
-    chapters = (
+    of_the_link = (
         " -> ONLINE: ",  # not from STARTING, if the machine was too busy for the first rounds
         "The internet is cut.",
         "link: DEGRADED -> OFFLINE",
@@ -78,14 +78,8 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         "The internet is cut again: a relapse.",
         "link: RECOVERING -> OFFLINE: relapse",
         "The internet is back.",
-        "grafana: WAITING -> RESTARTING: attempt 1 of 2",
-        "grafana: VERIFYING -> BACKOFF: attempt 1 of 2 did not help",
-        "grafana: WAITING -> RESTARTING: attempt 2 of 2",
-        "grafana: VERIFYING -> GAVE_UP",
         "link: RECOVERING -> ONLINE: recovery complete: 6/7 services ready; gave up: grafana",
         "`connmon-agent rearm grafana` and `connmon-agent recover grafana`:",
-        "grafana: GAVE_UP -> UNKNOWN: the operator of the demo reset the restart attempts",
-        "grafana: WAITING -> RESTARTING: attempt 1 of 2",
         "link: RECOVERING -> ONLINE: recovery complete: 7/7 services ready",
         "Services, 7 of 7 ready",
         "Local ports, ",
@@ -94,10 +88,20 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         "Result    gave up: grafana",
         "agent: stopped: the demo is over",
     )
-    place = 0
-    for words in chapters:
-        place = told.find(words, place)
-        assert place >= 0, f"{words} in {told}"
+    of_grafana = (
+        "grafana: WAITING -> RESTARTING: attempt 1 of 2",
+        "grafana: VERIFYING -> BACKOFF: attempt 1 of 2 did not help",
+        "grafana: WAITING -> RESTARTING: attempt 2 of 2",
+        "grafana: VERIFYING -> GAVE_UP",
+        "grafana: GAVE_UP -> UNKNOWN: the operator of the demo reset the restart attempts",
+        "grafana: WAITING -> RESTARTING: attempt 1 of 2",
+        "grafana: VERIFYING -> READY",
+    )
+    for chapters in (of_the_link, of_grafana):  # a busy machine may notice the relapse after the first restart
+        place = 0
+        for words in chapters:
+            place = told.find(words, place)
+            assert place >= 0, f"{words} in {told}"
     with Reader(tmp_path / DATABASE_FILE) as reader:
         assert reader.verify_chain() is None
         assert [(row.restarts, row.relapses, row.by_operator) for row in reader.outages()] == [
