@@ -74,6 +74,16 @@ def test_the_digest_of_the_events_that_a_row_names_is_the_outages(day: Path) -> 
     assert write(day, "digest", from_seq=seqs[0], until_seq=seqs[-1]).body == DIGEST
 
 
+def test_a_digest_whose_first_events_were_removed_says_so_and_takes_the_result_of_the_outage(day: Path) -> None:
+    wanted = Notice("digest", "office", outage=1, from_seq=0, until_seq=0)  # the record begins with event 1
+    with ReportReader(day / DATABASE_FILE) as reader:
+        facts = read_outage(reader, wanted)
+    assert facts.incomplete and not facts.services
+    text = compose(wanted, facts, PLACE)
+    assert text.subject == "[berlin-7] Outage 1, 2 min 22 s: gave up: grafana"
+    assert "Older events were removed (journal.max_size): services may be missing." in text.body.splitlines()
+
+
 def test_a_digest_may_tell_of_the_outages_before(day: Path) -> None:
     text = write(day, "digest", 2, from_seq=1, until_seq=10_000)
     assert (

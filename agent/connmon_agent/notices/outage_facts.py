@@ -34,7 +34,8 @@ class OutageFacts:
     ``earlier`` are outages that ended before it and are told of in the same notice. ``budget`` is how many restarts a
     service has, ``attempts`` how many each has used as of now (empty for an outage that is not the newest).
     ``relapses`` are those among the events of the notice, the first at ``since`` and the last at ``until``. ``link`` is
-    the link's state now. ``store`` is the random name of the state file.
+    the link's state now. ``store`` is the random name of the state file. ``incomplete``: the first of these events were
+    removed (`journal.max_size`), so that services and relapses may be missing.
     """
 
     row: OutageRow
@@ -51,6 +52,7 @@ class OutageFacts:
     shadow: bool = False  # nothing is ever restarted
     paused: bool = False
     ordered_by: str | None = None  # who requested a recovery that no outage of the link began
+    incomplete: bool = False
 
     @property
     def gave_up(self) -> tuple[ServiceFacts, ...]:
@@ -63,9 +65,14 @@ class _Reading:
     services: dict[str, ServiceFacts] = field(default_factory=dict)
     outages: dict[int, None] = field(default_factory=dict)
     relapses: int = 0
+    first: int | None = None  # the number of the first event
     since: Timestamp | None = None
     until: Timestamp | None = None
     ordered_by: str | None = None
+
+    def misses(self, from_seq: int | None) -> bool:
+        """Whether events from ``from_seq`` on are missing. None: nobody said where they begin."""
+        return from_seq is not None and (self.first is None or self.first > from_seq)
 
 
 def read_outage(reader: ReportReader, notice: Notice) -> OutageFacts:
@@ -99,6 +106,7 @@ def read_outage(reader: ReportReader, notice: Notice) -> OutageFacts:
         shadow=not world.plan.recovery.act,
         paused=world.paused,
         ordered_by=reading.ordered_by if row.by_operator else None,
+        incomplete=reading.misses(notice.from_seq),
     )
 
 
@@ -113,6 +121,7 @@ def _events(reader: ReportReader, notice: Notice) -> Iterator[Recorded]:
 
 
 def _read(one: Recorded, reading: _Reading) -> None:
+    reading.first = one.seq if reading.first is None else reading.first
     reading.since, reading.until = reading.since or one.at, one.at
     if one.outage is not None and one.outage not in reading.outages:
         reading.outages[one.outage] = None

@@ -19,6 +19,7 @@ MOST_REASONS = 10  # services that gave up and are told of with their reason, ea
 MOST_EARLIER = 20  # outages of which each has a line
 _LOST = 3  # names in a subject
 _SKIPPED = "skipped: "
+_INCOMPLETE = "Older events were removed (journal.max_size): services may be missing."
 _SPENT = re.compile(r"attempt \d+ of \d+ did not help, none left: ")  # what "3/3 restarts used" says already
 
 
@@ -88,6 +89,7 @@ def _compose_digest(facts: OutageFacts, place: Place) -> Text:
         *_tell_services(facts),
         *_tell_earlier(facts, place.zone),
         "",
+        *([_INCOMPLETE] if facts.incomplete else []),
         f"Details: {compose_command(place.state_file, ['replay', str(row.id)])}",
     ]
     subject = f"[{place.site}] {_title(facts)}: {_result(facts)}"
@@ -109,7 +111,7 @@ def _title(facts: OutageFacts) -> str:
 def _result(facts: OutageFacts) -> str:
     if facts.gave_up:
         return _name_lost(facts)
-    if facts.row.ended is None:
+    if facts.row.ended is None or facts.incomplete:
         return say_reason(facts.row.result)
     restarted = sum(one.restarts > 0 for one in facts.services)
     return f"recovered, {counted(restarted, 'service')} restarted" if restarted else "recovered"
