@@ -2,7 +2,9 @@
 
 import json
 import re
+import signal
 import socket
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -11,6 +13,7 @@ from urllib.request import urlopen
 import click
 import pytest
 from click.testing import CliRunner
+from tests.fakes.local_sites import environment_of_commands
 from tests.fakes.wine import on_wine
 
 from connmon_agent.__main__ import main
@@ -127,6 +130,23 @@ def test_the_page_is_served_while_the_story_is_told(tmp_path: Path, monkeypatch:
     with click.Context(demo) as ctx:
         run_demo(ctx, tmp_path, FAST, stay=True)
     assert shown == [(200, "ONLINE")]
+
+
+@pytest.mark.linux_alone(reason="signals that end a program in order")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, 1], ids=["SIGTERM", "Ctrl-C", "SIGHUP"])
+def test_whatever_ends_the_demo_ends_its_page_too(number: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.web_page.demo_story", str(tmp_path)]
+    with subprocess.Popen(
+        command, env=environment_of_commands(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as story:
+        assert story.stdout is not None
+        address = story.stdout.readline().decode().strip()
+        with urlopen(f"{address}api/state", timeout=60) as answer:
+            assert answer.status == 200
+        story.send_signal(number)
+        story.stdout.read()
+    with pytest.raises(OSError):
+        urlopen(f"{address}api/state", timeout=60)
 
 
 def test_the_program_of_the_page_has_the_demo_for_its_configuration(

@@ -119,10 +119,11 @@ def run_demo(ctx: click.Context, folder: Path, pace: DemoTiming, *, browse: bool
     from connmon_lab import kubernetes  # not for --help
 
     from ..runtime.loops import run  # not for --help
-    from .demo_programs import live_page, port_in_use
+    from .demo_programs import ended_as_by_ctrl_c, live_page, port_in_use
 
     calendar = _Calendar()
     with ExitStack() as ending:
+        ending.enter_context(ended_as_by_ctrl_c())
         page = ending.enter_context(live_page(folder))
         cluster = kubernetes.EmbeddedKubernetes(pace=kubernetes.Timing(ready_after=pace.pod_start), now=calendar.now)
         api = ending.enter_context(kubernetes.ThreadedKubernetes(cluster))
