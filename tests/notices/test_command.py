@@ -11,8 +11,8 @@ import pytest
 from tests.fakes.notices import TEXT, a_message
 
 from connmon_agent.core.notice_fields import FIELDS
+from connmon_agent.core.notices import SendResult
 from connmon_agent.notices.command import make_environment, send
-from connmon_agent.notices.jobs import Result
 from connmon_agent.notices.outcomes import NotSentError
 from connmon_agent.settings import CommandChannel
 
@@ -57,22 +57,22 @@ def test_every_field_has_a_variable_and_what_is_not_known_is_empty() -> None:
 @pytest.mark.parametrize("code", [64, 65, 67, 68, 77, 78])
 def test_codes_of_sysexits_that_blame_the_message_refuse_it(code: int) -> None:
     failure = fail_with(f"import sys; print('no such number', file=sys.stderr); sys.exit({code})")
-    assert failure.result is Result.REFUSED
+    assert failure.result is SendResult.REFUSED
     assert failure.detail.endswith(f"exited with code {code}: no such number")
 
 
 @pytest.mark.parametrize("code", [1, 2, 69, 71, 74, 75, 127])
 def test_every_other_code_may_pass(code: int) -> None:
-    assert fail_with(f"raise SystemExit({code})").result is Result.FAILED
+    assert fail_with(f"raise SystemExit({code})").result is SendResult.FAILED
 
 
 def test_one_that_does_not_end_is_killed() -> None:
     failure = fail_with("import time; time.sleep(600)", timeout=0.05)
-    assert failure.result is Result.FAILED
+    assert failure.result is SendResult.FAILED
     assert failure.detail.endswith("did not end within 0.05 s and was killed")
 
 
 def test_one_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(NotSentError, match="cannot be started") as found:
         send(CommandChannel(tmp_path / "missing"), a_message())
-    assert found.value.result is Result.FAILED
+    assert found.value.result is SendResult.FAILED

@@ -15,9 +15,10 @@ from tests.fakes.mail_sinks import AUTHORITY, server_context
 from tests.fakes.notices import TEXT, a_message
 
 from connmon_agent.core.notice_fields import FIELDS
+from connmon_agent.core.notices import SendResult
 from connmon_agent.notices import ntfy, webhook
 from connmon_agent.notices.http_requests import Url, ask
-from connmon_agent.notices.jobs import LONGEST_RETRY_AFTER, Result
+from connmon_agent.notices.jobs import LONGEST_RETRY_AFTER
 from connmon_agent.notices.messages import Message
 from connmon_agent.notices.outcomes import NotSentError
 from connmon_agent.probes.http import BODY_LIMIT, Sending
@@ -107,7 +108,7 @@ def test_a_secret_that_is_no_url_is_not_repeated(tmp_path: Path, text: str) -> N
     file.write_text(text, encoding="utf-8")
     with pytest.raises(NotSentError) as found:
         webhook.send(WebhookChannel(url_file=file), a_message())
-    assert found.value.result is Result.FAILED
+    assert found.value.result is SendResult.FAILED
     assert found.value.detail.startswith("url_file")
     assert SECRET not in found.value.detail
 
@@ -115,14 +116,14 @@ def test_a_secret_that_is_no_url_is_not_repeated(tmp_path: Path, text: str) -> N
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 413, 422])
 def test_a_request_that_is_blamed_is_refused_for_good(status: int) -> None:
     failure = fail_with(Reply(status, b"no such hook"))
-    assert failure.result is Result.REFUSED
+    assert failure.result is SendResult.REFUSED
     assert f"HTTP {status}: no such hook" in failure.detail
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 408, 425, 429, 500, 502, 503, 504, 511])
 def test_everything_else_may_pass(status: int) -> None:
     failure = fail_with(Reply(status, b"<html>a page</html>"))
-    assert failure.result is Result.FAILED
+    assert failure.result is SendResult.FAILED
     assert "<html>" not in failure.detail
 
 
@@ -139,7 +140,7 @@ def test_the_environments_proxy_is_used_and_its_refusal_is_no_refusal_of_the_rec
         message = a_message(environment={"http_proxy": proxy.url()})
         webhook.send(WebhookChannel(url="http://hook.example/in"), message)
     assert proxy.requests[0].path == "http://hook.example/in"
-    assert found.value.result is Result.FAILED
+    assert found.value.result is SendResult.FAILED
     assert found.value.detail.startswith("the proxy answered HTTP 407")
 
 
@@ -152,7 +153,7 @@ def test_a_channel_can_go_past_the_environments_proxy() -> None:
 def test_a_receiver_that_is_not_there_is_for_now() -> None:
     with closed_port() as port, pytest.raises(NotSentError, match="connection refused") as found:
         webhook.send(WebhookChannel(url=f"http://{HOST}:{port}/"), a_message())
-    assert found.value.result is Result.FAILED
+    assert found.value.result is SendResult.FAILED
 
 
 def test_of_an_endless_answer_the_beginning_is_read() -> None:
@@ -214,7 +215,7 @@ def test_ntfy_is_logged_in_to_by_token_or_password(tmp_path: Path, kind: str) ->
 def test_what_does_not_answer_as_ntfy_does_is_not_taken_for_it(body: bytes) -> None:
     with serve_http(Reply(200, body)) as sink, pytest.raises(NotSentError, match="captive portal") as found:
         publish(sink)
-    assert found.value.result is Result.FAILED
+    assert found.value.result is SendResult.FAILED
 
 
 @pytest.mark.parametrize("line", ["x" * 100 + "\n", "ü" * 3000, "a – b\n" * 9])
@@ -240,7 +241,7 @@ def test_a_receiver_by_tls_is_trusted_by_its_authority_alone(trusted: bool) -> N
         try:
             return webhook.send(channel, a_message())
         except NotSentError as error:
-            assert error.result is Result.FAILED
+            assert error.result is SendResult.FAILED
             return error.detail
 
     async def run() -> str:

@@ -8,17 +8,8 @@ import pytest
 from hypothesis import given
 from tests.loading.test_descriptions import channels
 
-from connmon_agent.notices.jobs import (
-    LONGEST_ANSWER,
-    Delivery,
-    Job,
-    Notice,
-    Result,
-    decode_delivery,
-    decode_job,
-    encode_delivery,
-    encode_job,
-)
+from connmon_agent.core.notices import SendAnswer, SendResult
+from connmon_agent.notices.jobs import LONGEST_ANSWER, Job, Notice, decode_answer, decode_job, encode_answer, encode_job
 from connmon_agent.settings import ChannelSettings
 
 NOTICE = Notice("digest", "office", outage=7, number=3, from_seq=1, until_seq=9)
@@ -33,8 +24,8 @@ def test_a_job_arrives_as_it_was_meant(channel: ChannelSettings) -> None:
 
 
 def test_a_delivery_arrives_as_it_was_meant() -> None:
-    delivery = Delivery(Result.FAILED, "HTTP 503", 30.0)
-    assert decode_delivery(encode_delivery(delivery)) == delivery
+    delivery = SendAnswer(SendResult.FAILED, "HTTP 503", 30.0)
+    assert decode_answer(encode_answer(delivery)) == delivery
 
 
 @pytest.mark.parametrize(
@@ -42,4 +33,4 @@ def test_a_delivery_arrives_as_it_was_meant() -> None:
 )
 def test_what_is_no_delivery_is_not_taken_for_one(said: bytes) -> None:
     with pytest.raises(ValueError):
-        decode_delivery(said)
+        decode_answer(said)

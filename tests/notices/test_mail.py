@@ -10,7 +10,8 @@ from tests.fakes.loopback import closed_port
 from tests.fakes.mail_sinks import AUTHORITY, HOST, MailSink, serve_mail, server_context
 from tests.fakes.notices import TEXT, a_message
 
-from connmon_agent.notices.jobs import Notice, Result
+from connmon_agent.core.notices import SendResult
+from connmon_agent.notices.jobs import Notice
 from connmon_agent.notices.mail import MOST_READ, send
 from connmon_agent.notices.outcomes import NotSentError
 from connmon_agent.settings import MailChannel
@@ -75,38 +76,38 @@ def test_a_server_that_is_not_trusted_gets_nothing(security: str) -> None:
         with pytest.raises(NotSentError, match="certificate is not trusted") as found:
             send(channel_of(sink, security=security), a_message())
         assert not sink.mails
-    assert found.value.result is Result.FAILED
+    assert found.value.result is SendResult.FAILED
 
 
 def test_without_starttls_nothing_is_sent_where_it_is_wanted() -> None:
     failure = fail_with({}, security="starttls")
-    assert failure.result is Result.FAILED
+    assert failure.result is SendResult.FAILED
     assert failure.detail.startswith(f"{HOST} does not offer STARTTLS")
 
 
 @pytest.mark.parametrize(
     ("word", "answer", "result"),
     [
-        ("", b"421 busy", Result.FAILED),
-        ("", b"554 no", Result.REFUSED),
-        ("MAIL", b"451 later", Result.FAILED),
-        ("MAIL", b"550 who are you", Result.REFUSED),
-        ("RCPT", b"450 greylisted", Result.FAILED),
-        ("RCPT", b"550 no such user", Result.REFUSED),
-        ("DATA", b"452 full", Result.FAILED),
-        ("DATA", b"554 no", Result.REFUSED),
-        (".", b"451 later", Result.FAILED),
-        (".", b"554 spam", Result.REFUSED),
-        ("", b"hello, this is no mail server", Result.FAILED),
+        ("", b"421 busy", SendResult.FAILED),
+        ("", b"554 no", SendResult.REFUSED),
+        ("MAIL", b"451 later", SendResult.FAILED),
+        ("MAIL", b"550 who are you", SendResult.REFUSED),
+        ("RCPT", b"450 greylisted", SendResult.FAILED),
+        ("RCPT", b"550 no such user", SendResult.REFUSED),
+        ("DATA", b"452 full", SendResult.FAILED),
+        ("DATA", b"554 no", SendResult.REFUSED),
+        (".", b"451 later", SendResult.FAILED),
+        (".", b"554 spam", SendResult.REFUSED),
+        ("", b"hello, this is no mail server", SendResult.FAILED),
     ],
 )
-def test_five_hundred_is_for_good_and_all_else_is_for_now(word: str, answer: bytes, result: Result) -> None:
+def test_five_hundred_is_for_good_and_all_else_is_for_now(word: str, answer: bytes, result: SendResult) -> None:
     assert fail_with({word: answer}).result is result
 
 
 def test_recipients_of_whom_one_may_be_taken_later_are_all_tried_again() -> None:
     failure = fail_with({TO[0]: b"550 no such user", TO[1]: b"450 greylisted"})
-    assert failure.result is Result.FAILED
+    assert failure.result is SendResult.FAILED
 
 
 def test_a_mail_for_some_of_the_recipients_is_sent_and_says_for_whom_it_is_not() -> None:
@@ -116,8 +117,8 @@ def test_a_mail_for_some_of_the_recipients_is_sent_and_says_for_whom_it_is_not()
     assert [mail.recipients for mail in sink.mails] == [(TO[1],)]
 
 
-@pytest.mark.parametrize(("answer", "result"), [(b"535 no", Result.REFUSED), (b"454 later", Result.FAILED)])
-def test_a_refused_login_names_the_user_and_not_the_password(tmp_path: Path, answer: bytes, result: Result) -> None:
+@pytest.mark.parametrize(("answer", "result"), [(b"535 no", SendResult.REFUSED), (b"454 later", SendResult.FAILED)])
+def test_a_refused_login_names_the_user_and_not_the_password(tmp_path: Path, answer: bytes, result: SendResult) -> None:
     password = tmp_path / "password"
     password.write_text("hunter2", encoding="utf-8")
     with serve_mail({"AUTH": answer}, offers=("AUTH PLAIN",)) as sink, pytest.raises(NotSentError) as found:
@@ -134,18 +135,18 @@ def test_a_password_that_cannot_be_read_is_for_now_and_says_what_to_do(tmp_path:
         password.write_bytes(content)
     with serve_mail(offers=("AUTH PLAIN",)) as sink, pytest.raises(NotSentError) as found:
         send(channel_of(sink, user="site", password_file=password), a_message())
-    assert found.value.result is Result.FAILED
+    assert found.value.result is SendResult.FAILED
     assert found.value.detail.startswith(f"password_file: {password}")
     assert found.value.detail.endswith("Create it with one line, readable by the agent's user")
 
 
 def test_an_endless_answer_is_not_read_to_its_end() -> None:
     failure = fail_with({"": b"220-welcome\r\n" * (MOST_READ // 10)})
-    assert failure.result is Result.FAILED
+    assert failure.result is SendResult.FAILED
     assert "64 KiB" in failure.detail
 
 
 def test_a_server_that_is_not_there_is_for_now() -> None:
     with closed_port() as port, pytest.raises(NotSentError, match="connection refused") as found:
         send(MailChannel(HOST, TO, port=port, security="none"), a_message())
-    assert found.value.result is Result.FAILED
+    assert found.value.result is SendResult.FAILED

@@ -10,7 +10,7 @@ from tests.fakes.mail_sinks import HOST, serve_mail
 from tests.fakes.notices import ZONE, a_job
 from tests.fakes.statefiles import tampered
 
-from connmon_agent.notices.jobs import Result
+from connmon_agent.core.notices import SendResult
 from connmon_agent.notices.messages import LONGEST_SUBJECT, make_message
 from connmon_agent.notices.sending import deliver
 from connmon_agent.settings import MailChannel
@@ -42,7 +42,7 @@ def test_what_was_recorded_does_not_change_the_form(old: Path, kind: str) -> Non
 def test_such_a_mail_arrives(old: Path) -> None:
     with serve_mail() as sink:
         channel = MailChannel(HOST, ("a@example.com",), port=sink.port, security="none", sender="b@example.com")
-        assert deliver(a_job(old, channel, kind="offline"), environment={}, zone=ZONE).result is Result.SENT
+        assert deliver(a_job(old, channel, kind="offline"), environment={}, zone=ZONE).result is SendResult.SENT
     (mail,) = sink.mails
     assert mail.recipients == ("a@example.com",)
     assert mail.message["Bcc"] is None

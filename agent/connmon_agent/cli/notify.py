@@ -15,7 +15,8 @@ from .outputs import echo_json
 from .wording import count_of, wrap
 
 if TYPE_CHECKING:
-    from ..notices.jobs import Delivery, Job
+    from ..core.notices import SendAnswer
+    from ..notices.jobs import Job
     from ..settings import ChannelSettings, Settings
 
 
@@ -38,12 +39,12 @@ def test(invocation: Invocation, channels: tuple[str, ...]) -> None:
 
     settings = invocation.settings()
     chosen = _choose(settings, channels)
-    deliveries = []
+    answers = []
     for name, channel in chosen.items():
-        delivery = run_child(_make_job(settings, name, channel), environment=invocation.environment)
-        deliveries.append(delivery)
-        _show(name, channel, delivery)
-    if any(delivery.result != "sent" for delivery in deliveries):
+        answer = run_child(_make_job(settings, name, channel), environment=invocation.environment)
+        answers.append(answer)
+        _show(name, channel, answer)
+    if any(answer.result != "sent" for answer in answers):
         raise Exit(1)
 
 
@@ -67,8 +68,8 @@ def _make_job(settings: Settings, name: str, channel: ChannelSettings) -> Job:
     return Job(str(settings.state_dir / DATABASE_FILE), notice, channel, settings.notify.site)
 
 
-def _show(name: str, channel: ChannelSettings, delivery: Delivery) -> None:
-    text = f"{name} ({channel.kind}): {delivery.result}: {delivery.detail}"
+def _show(name: str, channel: ChannelSettings, answer: SendAnswer) -> None:
+    text = f"{name} ({channel.kind}): {answer.result}: {answer.detail}"
     for line in wrap(text, width=screens.width_of_output(), indent="  ", first=""):
         click.echo(line)
 

@@ -1,4 +1,4 @@
-"""The child that sends one notice: ``python -m connmon_agent.notices``, a job on stdin, a delivery on stdout."""
+"""The child that sends one notice: ``python -m connmon_agent.notices``, a job on stdin, an answer on stdout."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 import threading
 from typing import BinaryIO
 
-from .jobs import OWN_LIMIT, Delivery, Result, decode_job, encode_delivery
+from ..core.notices import SendAnswer, SendResult
+from .jobs import OWN_LIMIT, decode_job, encode_answer
 from .sending import deliver
 
 MOST_READ = 1_000_000  # bytes of a job
@@ -22,7 +23,7 @@ def main() -> None:
     try:
         job = decode_job(sys.stdin.buffer.read(MOST_READ))
     except ValueError as error:
-        answering.end(Delivery(Result.FAILED, f"internal error: no job: {error}"))
+        answering.end(SendAnswer(SendResult.FAILED, f"internal error: no job: {error}"))
     else:
         answering.end(deliver(job, environment=os.environ))
 
@@ -41,16 +42,16 @@ class _Answering:
         self._to = to
         self._guard = threading.Lock()
 
-    def end(self, delivery: Delivery) -> None:
+    def end(self, answer: SendAnswer) -> None:
         self._guard.acquire()  # for good: there is one answer
         try:
-            self._to.write(encode_delivery(delivery))
+            self._to.write(encode_answer(answer))
             self._to.flush()
         finally:  # where the agent is gone, there is no one to answer
             os._exit(0)
 
     def give_up(self) -> None:
-        self.end(Delivery(Result.FAILED, f"not sent within {OWN_LIMIT:g} s: the receiver is too slow"))
+        self.end(SendAnswer(SendResult.FAILED, f"not sent within {OWN_LIMIT:g} s: the receiver is too slow"))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the agent and the child that sends one notice say to each other: a job on stdin, a delivery on stdout, as JSON.
+"""What the agent and the child that sends one notice say to each other: a job on stdin, an answer on stdout, as JSON.
 
 The child is killed after ``LIMIT`` seconds. It gives up by itself before that, and says what it was waiting for.
 """
@@ -6,11 +6,11 @@ The child is killed after ``LIMIT`` seconds. It gives up by itself before that, 
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
+from ..core.notices import SendAnswer
 from ..settings import ChannelSettings
 
 LIMIT = 60.0  # seconds after which the child is killed
@@ -18,14 +18,6 @@ OWN_LIMIT = 55.0  # seconds after which it gives up
 LONGEST_ANSWER = 16_384  # bytes of what the child writes
 LONGEST_RETRY_AFTER = 3600.0  # seconds; a server's longer wish is cut to this
 MODULE = "connmon_agent.notices"
-
-
-class Result(StrEnum):
-    """What became of a notice."""
-
-    SENT = "sent"
-    REFUSED = "refused"  # for good: the same notice would be refused again
-    FAILED = "failed"  # for now: it is tried again
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -53,14 +45,6 @@ class Job(msgspec.Struct, frozen=True):
     site: str | None = None
 
 
-class Delivery(msgspec.Struct, frozen=True):
-    """What became of it; ``detail`` in words for people. ``retry_after``: seconds that the receiver asked to wait."""
-
-    result: Result
-    detail: str = ""
-    retry_after: float | None = None
-
-
 def command() -> list[str]:
     """The command of the child. -P: no module of the working directory is taken for one of ours."""
     return [sys.executable, *(["-X", "utf8"] if sys.platform == "win32" else []), "-P", "-m", MODULE]
@@ -76,16 +60,16 @@ def decode_job(data: bytes) -> Job:
     return msgspec.json.decode(data, type=Job, dec_hook=_decode_path)
 
 
-def encode_delivery(delivery: Delivery) -> bytes:
-    """``delivery`` as one line of JSON."""
-    return msgspec.json.encode(delivery) + b"\n"
+def encode_answer(answer: SendAnswer) -> bytes:
+    """``answer`` as one line of JSON."""
+    return msgspec.json.encode(answer) + b"\n"
 
 
-def decode_delivery(data: bytes) -> Delivery:
+def decode_answer(data: bytes) -> SendAnswer:
     """What a child said, which may be anything that a broken one writes. Raises ValueError."""
     if len(data) > LONGEST_ANSWER:
-        raise ValueError("it wrote more than a delivery")
-    return msgspec.json.decode(data, type=Delivery)
+        raise ValueError("it wrote more than an answer")
+    return msgspec.json.decode(data, type=SendAnswer)
 
 
 def _decode_path(wanted: type, value: object) -> object:

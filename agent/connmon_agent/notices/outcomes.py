@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import NoReturn
 
+from ..core.notices import SendResult
 from ..files import read_file
 from ..kube.handed_files import find_handed
-from .jobs import Result
 
 MOST_OF_A_FILE = 64 * 1024  # bytes of a file with one secret
 
@@ -19,7 +19,7 @@ class NotSentError(Exception):
     ``retry_after``: seconds that the receiver asked to wait (None: it did not).
     """
 
-    def __init__(self, result: Result, detail: str, retry_after: float | None = None) -> None:
+    def __init__(self, result: SendResult, detail: str, retry_after: float | None = None) -> None:
         super().__init__(detail)
         self.result = result
         self.detail = detail
@@ -28,12 +28,12 @@ class NotSentError(Exception):
 
 def refuse(detail: str) -> NoReturn:
     """The same notice would be refused again. Raises NotSentError."""
-    raise NotSentError(Result.REFUSED, detail)
+    raise NotSentError(SendResult.REFUSED, detail)
 
 
 def fail(detail: str, *, retry_after: float | None = None) -> NoReturn:
     """It may get through later. Raises NotSentError."""
-    raise NotSentError(Result.FAILED, detail, retry_after)
+    raise NotSentError(SendResult.FAILED, detail, retry_after)
 
 
 def read_secret(path: Path, key: str) -> str:

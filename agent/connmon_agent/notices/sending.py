@@ -6,27 +6,28 @@ from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from typing import Any
 
+from ..core.notices import SendAnswer, SendResult
 from ..errors import ConnmonError, StoreError
 from ..settings import AppriseChannel, CommandChannel, MailChannel, NtfyChannel, WebhookChannel
 from ..texts import make_safe
-from .jobs import Delivery, Job, Result
+from .jobs import Job
 from .messages import Message, make_message
 from .outcomes import NotSentError
 
 
-def deliver(job: Job, *, environment: Mapping[str, str], zone: tzinfo | None = None) -> Delivery:
+def deliver(job: Job, *, environment: Mapping[str, str], zone: tzinfo | None = None) -> SendAnswer:
     """Send the notice of ``job``. Never raises. ``zone`` of local times; None: the machine's."""
     try:
         message = make_message(job, environment=environment, zone=zone)
-        return Delivery(Result.SENT, make_safe(_choose(job)(job.channel.via, message)))
+        return SendAnswer(SendResult.SENT, make_safe(_choose(job)(job.channel.via, message)))
     except NotSentError as error:
-        return Delivery(error.result, make_safe(error.detail), error.retry_after)
+        return SendAnswer(error.result, make_safe(error.detail), error.retry_after)
     except StoreError as error:
-        return Delivery(Result.FAILED, make_safe(error.message))
+        return SendAnswer(SendResult.FAILED, make_safe(error.message))
     except ConnmonError as error:
-        return Delivery(Result.REFUSED, make_safe(error.message))
+        return SendAnswer(SendResult.REFUSED, make_safe(error.message))
     except Exception as error:  # a mistake of ours: a newer version may do better
-        return Delivery(Result.FAILED, make_safe(f"internal error: {type(error).__name__}: {error}"))
+        return SendAnswer(SendResult.FAILED, make_safe(f"internal error: {type(error).__name__}: {error}"))
 
 
 def _choose(job: Job) -> Callable[[Any, Message], str]:

@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from ..core.notices import Notice, SendAnswer, SendResult
 from ..notices import jobs
 from ..program_runner import ProgramRunner
@@ -44,12 +46,12 @@ class ChildMessenger:
         job = jobs.Job(str(self._state_file), _name(notice), channel, self._settings.site)
         runner = ProgramRunner()
         try:
-            delivery = await asyncio.to_thread(
+            answer = await asyncio.to_thread(
                 run_child, job, environment=os.environ, runner=runner, command=self._command(), limit=self._limit
             )
         finally:
             runner.end()
-        return SendAnswer(SendResult(delivery.result), make_safe(delivery.detail), delivery.retry_after)
+        return replace(answer, detail=make_safe(answer.detail))
 
 
 def run_child(
@@ -59,7 +61,7 @@ def run_child(
     runner: ProgramRunner | None = None,
     command: Sequence[str] | None = None,
     limit: float = jobs.LIMIT,
-) -> jobs.Delivery:
+) -> SendAnswer:
     """Let a child send one notice, for at most ``limit`` seconds: then it is killed with all that it has started.
 
     A child that does not say how it ended may have sent the notice or not. ``runner`` can end it from elsewhere (None:
@@ -69,7 +71,7 @@ def run_child(
         done = (runner or ProgramRunner()).run(
             command or jobs.command(), environment=environment, timeout=limit, given=jobs.encode_job(job)
         )
-        return jobs.decode_delivery(done.stdout.encode())
+        return jobs.decode_answer(done.stdout.encode())
     except subprocess.TimeoutExpired:
         return _fail(f"no result within {limit:g} s; the sending process was killed")
     except OSError as error:
@@ -79,8 +81,8 @@ def run_child(
         return _fail(f"the sending process ended with code {done.returncode}: {last}")
 
 
-def _fail(detail: str) -> jobs.Delivery:
-    return jobs.Delivery(jobs.Result.FAILED, make_safe(detail))
+def _fail(detail: str) -> SendAnswer:
+    return SendAnswer(SendResult.FAILED, make_safe(detail))
 
 
 def _name(notice: Notice) -> jobs.Notice:
