@@ -22,6 +22,7 @@ from ..errors import StoreError
 from ..ports import Clock, Journal, Messenger
 from ..supervision import Tasks, supervise
 from .log_records import NOTICES, LogRecord
+from .waking import Waking
 
 RETRY_RECORDING = 5.0  # seconds until it is tried again to record how an attempt ended
 LONGEST_WAIT = 60.0  # seconds between two looks at the outbox where nothing is due before
@@ -47,33 +48,17 @@ class Deliveries:
         self._tasks = tasks
         self._busy: dict[str, asyncio.Task[None]] = {}  # by channel
         self._rests: dict[str, float] = {}  # by channel: until when, after a mistake of ours (steady seconds)
-        self._nudged = asyncio.Event()
+        self._waking = Waking(clock)
 
     def nudge(self) -> None:
         """Tell that the outbox, the link or the channels may have changed."""
-        self._nudged.set()
+        self._waking.nudge()
 
     async def run(self) -> None:
         """Send what is due, until cancelled."""
         while True:
-            self._nudged.clear()
-            await self._wait(self._begin_due())
-
-    async def _wait(self, seconds: float | None) -> None:
-        """So long, or until a change (None: only that)."""
-        if seconds is None:
-            await self._nudged.wait()
-            return
-        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
-        sleeping.add_done_callback(self._wake_up)
-        try:
-            await self._nudged.wait()
-        finally:
-            sleeping.remove_done_callback(self._wake_up)
-            sleeping.cancel()
-
-    def _wake_up(self, _: object) -> None:
-        self._nudged.set()
+            self._waking.forget()
+            await self._waking.wait(self._begin_due())
 
     def _begin_due(self) -> float | None:
         """Begin an attempt on each free channel that has one due; seconds until the next look (None: none is needed).

@@ -25,6 +25,7 @@ from ..core.timestamps import Timestamp
 from ..core.world import World
 from ..ports import Clock, Cluster, Prober, Registries
 from ..supervision import Tasks, report, supervise
+from .waking import Waking
 
 # A round may start while older ones still wait for their deadline, but a backlog of them helps nobody.
 MOST_ROUNDS_AT_ONCE = 4
@@ -46,21 +47,21 @@ class Observer(ABC):
         self._clock = clock
         self._world = world
         self._take = take
-        self._nudged = asyncio.Event()
+        self._waking = Waking(clock)
         self._tasks: Tasks = set()
         self._busy: set[str] = set()  # what is being looked at now
 
     def nudge(self) -> None:
         """Tell that the world changed."""
-        self._nudged.set()
+        self._waking.nudge()
 
     async def run(self) -> None:
         """Look until cancelled."""
         try:
             while True:
-                self._nudged.clear()
+                self._waking.forget()
                 due = self.look()
-                await self._wait(due)
+                await self._waking.wait(None if due is None else due - self._clock.now().steady)
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -82,22 +83,6 @@ class Observer(ABC):
     def _end(self, about: str) -> None:
         self._busy.discard(about)
         self.nudge()
-
-    async def _wait(self, due: float | None) -> None:
-        """Until ``due``, or until a change: one task at most, since this is what an agent at rest does most."""
-        if due is None:
-            await self._nudged.wait()
-            return
-        sleeping = asyncio.ensure_future(self._clock.sleep(due - self._clock.now().steady))
-        sleeping.add_done_callback(self._wake_up)
-        try:
-            await self._nudged.wait()
-        finally:
-            sleeping.remove_done_callback(self._wake_up)
-            sleeping.cancel()
-
-    def _wake_up(self, _: object) -> None:
-        self._nudged.set()
 
 
 class RoundObserver(Observer):

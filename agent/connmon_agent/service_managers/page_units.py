@@ -11,56 +11,15 @@ from ..kube.handed_files import name_credential
 from ..seals import seal
 from ..settings import WebSettings
 from .interface import NAME, Installation
+from .sandboxes import USER_SANDBOX, Needs, write_sandbox
 from .systemd_units import STATE, escape, list_user, quote_words
 
 PAGE = f"{NAME}-web"
 SOCKET, SERVICE = f"{PAGE}.socket", f"{PAGE}.service"
 IDLE = "5m"  # without a connection, until the service ends
 
-_SANDBOX = """\
-CapabilityBoundingSet=
-AmbientCapabilities=
-UMask=0077
-NoNewPrivileges=yes
-PrivateNetwork=yes
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-DevicePolicy=closed
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectControlGroups=yes
-ProtectClock=yes
-ProtectHostname=yes
-ProtectProc=invisible
-ProcSubset=pid
-RestrictAddressFamilies=AF_UNIX
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-RemoveIPC=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallFilter=~@privileged @resources
-SystemCallErrorNumber=EPERM
-LimitNOFILE=1024
-TasksMax=64
-MemoryMax=256M"""
-
-# Of these, what a manager without privileges can do.
-_USER_SANDBOX = """\
-UMask=0077
-NoNewPrivileges=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-SystemCallArchitectures=native
-TasksMax=64"""
+TASKS = 64
+_NEEDS = Needs(processes="pid", families="AF_UNIX", files=1024, tasks=TASKS, memory="256M")
 
 
 def write_socket(listen: tuple[str, int]) -> str:
@@ -90,12 +49,15 @@ def _service(installation: Installation, web: WebSettings) -> Iterator[str]:
     yield f"# It ends after {IDLE} without a connection, and the next one starts it again."
     yield "TimeoutStopSec=5"
     if installation.user:
-        yield _USER_SANDBOX
+        yield USER_SANDBOX.format(tasks=TASKS)
         return
     if web.token_file is not None:
         yield f"LoadCredential={name_credential(web.token_file)}:{escape(str(web.token_file))}"
     yield from list_user(installation)
-    yield _SANDBOX
+    yield "CapabilityBoundingSet="
+    yield "AmbientCapabilities="
+    yield "PrivateNetwork=yes"
+    yield write_sandbox(_NEEDS)
 
 
 def _command(installation: Installation, web: WebSettings) -> str:

@@ -12,6 +12,7 @@ from ..kube.handed_files import name_credential
 from ..processes import AGAIN
 from ..seals import seal
 from .interface import NAME, Installation
+from .sandboxes import USER_SANDBOX, Needs, write_sandbox
 
 CONFIG_FOLDER = Path("/etc") / NAME
 STATE = Path("/var/lib") / NAME
@@ -19,49 +20,12 @@ LOGS = Path("/var/log") / NAME
 WATCHDOG = 30  # seconds; a hung agent is ended and started again
 STORED = 512  # sockets; two a local port
 
+TASKS = 512
 # What is left open is what the agent needs: IP, Unix and netlink sockets, all of /proc (psutil reads /proc/stat), and
 # the users of other sockets in /proc/net/tcp, which PrivateUsers= would hide.
-_SANDBOX = """\
-UMask=0077
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-DevicePolicy=closed
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectControlGroups=yes
-ProtectClock=yes
-ProtectHostname=yes
-ProtectProc=invisible
-ProcSubset=all
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-RemoveIPC=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallFilter=~@privileged @resources
-SystemCallErrorNumber=EPERM
-LimitNOFILE=65536
-TasksMax=512
-MemoryMax=512M"""
-
-# Of these, what a manager without privileges can do.
-_USER_SANDBOX = """\
-UMask=0077
-NoNewPrivileges=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-SystemCallArchitectures=native
-TasksMax=512"""
+_NEEDS = Needs(
+    processes="all", families="AF_UNIX AF_INET AF_INET6 AF_NETLINK", files=65_536, tasks=TASKS, memory="512M"
+)
 
 
 def name_unit(instance: str | None) -> str:
@@ -113,13 +77,13 @@ def _service(installation: Installation) -> Iterator[str]:
     yield f"FileDescriptorStoreMax={STORED}"
     yield from _access(installation)
     if installation.user:
-        yield _USER_SANDBOX
+        yield USER_SANDBOX.format(tasks=TASKS)
         return
     yield from list_user(installation)
     capabilities = "CAP_NET_BIND_SERVICE" if installation.low_ports else ""
     yield f"CapabilityBoundingSet={capabilities}"
     yield f"AmbientCapabilities={capabilities}"
-    yield _SANDBOX
+    yield write_sandbox(_NEEDS)
 
 
 def _command(installation: Installation) -> str:
