@@ -24,9 +24,9 @@ from connmon_agent.errors import StoreError
 
 SOURCE_ROOT = Path(connmon_agent.__file__).parents[1]
 
-# Short, so that an outage takes seconds; a rollout may take its time on a busy machine.
+# Short, so that an outage takes seconds; a rollout may take its time, but less than PATIENCE: its reason is then read.
 LINK: Json = {"check_interval": "1s", "confirm_interval": "200ms", "timeout": "1s", "hold": "1s"}
-RECOVERY: Json = {"ready_timeout": "80s", "healthy_for": "1h", "backoff": {"first": "1s", "max": "2s"}}
+RECOVERY: Json = {"ready_timeout": "4m", "healthy_for": "1h", "backoff": {"first": "1s", "max": "2s"}}
 UNLOGGED = 0.2  # seconds between two looks at the state when nothing was logged
 KUBERNETES: Json = {"connect_timeout": "2s", "read_timeout": "2s"}
 

@@ -10,7 +10,11 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-PATIENCE = 90.0  # seconds that a busy machine may take for anything; only a failing test waits so long
+# Seconds that anything may take; only a failing test waits so long. A busy machine needs 90 s at most, but Kubernetes
+# itself may need two minutes after its API server was away: since 1.36 the controllers change nothing before their
+# informers, which connect anew after up to a minute, have caught up, and look again for that at doubling intervals
+# ("read version ... is not as new as written version ..." in the controller manager's log).
+PATIENCE = 300.0
 _CUT = (
     "table inet cut_{link} {{ chain out {{ type filter hook output priority 0; oifname {link} {mode}; }}\n"
     "chain in {{ type filter hook input priority 0; iifname {link} drop; }}\n}}"
