@@ -15,7 +15,7 @@ help:           ## show this
 demo: $(VENV)/run.stamp  ## the whole story on this machine: no root, no cluster, no internet
 	@$(BIN)/connmon-agent demo
 
-test: $(VENV)/dev.stamp  ## the tests; offline, under a minute
+test: $(VENV)/dev.stamp  ## the tests; offline, two to four minutes
 	@$(KEPT) $(BIN)/python -m pytest -q --numprocesses auto --dist worksteal
 
 lint: $(VENV)/dev.stamp  ## formatting, style, types, and who may import whom
