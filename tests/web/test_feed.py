@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 from tests.fakes.charts import real_charts
 from tests.fakes.memories import DOWN, UP, live_through_an_outage, rounds, start
 from tests.fakes.mornings import at
-from tests.web.pages import Browser, Stream, serve
+from tests.web.pages import PATIENCE, Browser, Stream, serve
 
 from connmon_agent.cli.web_views import FileViews
 from connmon_agent.core.engine import Engine
@@ -223,24 +225,61 @@ def test_fifty_streams_end_with_the_server(tmp_path: Path) -> None:
     assert serve(tmp_path, story) == []
 
 
+@pytest.mark.parametrize("ends", ["the server", "the last browser"])
+def test_the_file_is_never_let_go_of_during_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str) -> None:
+    live_through_an_outage(tmp_path)
+    looking, goes_on = threading.Event(), threading.Event()
+    happened: SimpleQueue[str] = SimpleQueue()
+
+    class Slow(Follower):
+        def look(self) -> object:
+            looking.set()
+            goes_on.wait(PATIENCE)
+            happened.put("looked")
+            return None
+
+        def close(self) -> None:
+            happened.put("closed")
+
+    monkeypatch.setattr(feed, "Follower", Slow)
+
+    async def story(browser: Browser) -> None:
+        assert browser.page is not None
+        async with browser.watch() as stream:
+            assert (await stream.next()).kind == "state"
+            await asyncio.to_thread(looking.wait, PATIENCE)
+            if ends == "the server":
+                ending = asyncio.create_task(browser.page.close())
+                assert await stream.ends()
+        goes_on.set()
+        if ends == "the server":
+            await ending
+        order = [await asyncio.to_thread(happened.get, timeout=PATIENCE) for _ in range(2)]
+        assert order[0] == "looked"
+        while order[-1] == "looked":  # it goes on looking until it hears that the last one has gone
+            order.append(await asyncio.to_thread(happened.get, timeout=PATIENCE))
+        assert order[-1] == "closed"
+
+    assert serve(tmp_path, story) == []
+
+
 def test_the_file_is_let_go_of_once_the_last_one_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     live_through_an_outage(tmp_path)
-    closed: list[asyncio.Event] = []
+    closed: SimpleQueue[None] = SimpleQueue()
 
     class Noting(Follower):
         def close(self) -> None:
             super().close()
-            closed[0].set()
+            closed.put(None)
 
     monkeypatch.setattr(feed, "Follower", Noting)
 
     async def story(browser: Browser) -> None:
-        closed.append(asyncio.Event())
         for _ in range(2):
             async with browser.watch() as stream:
                 await stream.next()
-                closed[0].clear()
-            async with asyncio.timeout(60):
-                await closed[0].wait()
+                while not closed.empty():
+                    closed.get()  # it was opened anew
+            await asyncio.to_thread(closed.get, timeout=PATIENCE)
 
     assert serve(tmp_path, story) == []

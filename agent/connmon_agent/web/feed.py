@@ -26,6 +26,7 @@ BEAT = 15.0  # seconds without news after which an event says that the connectio
 RETRY = 2000  # milliseconds after which a browser connects again
 MOST_BEHIND = 500  # events that a browser is given afterwards; one that missed more begins anew
 MOST_WAITING = 64  # messages that wait for a browser; one that takes none is let go
+LONGEST_END = 5.0  # seconds that the end waits for a look which is under way; a disk may keep silent
 
 # The comment is for proxies, the event for the page: a script hears of no comment.
 STILL_HERE = b": still here\n\nevent: alive\ndata: {}\n\n"
@@ -63,7 +64,7 @@ class Feed:
         self._path = path
         self._views = views
         self._in_thread = in_thread
-        self._follower = Follower(path)
+        self._follower = Follower(path)  # used and closed in the thread only: SQLite dies of a close during a look
         self._viewers: set[_Viewer] = set()
         self._tasks: Tasks = set()
         self._following: asyncio.Task[None] | None = None
@@ -74,7 +75,10 @@ class Feed:
         for viewer in list(self._viewers):
             _let_go(viewer)
         await cancel(self._tasks)
-        self._follower.close()
+        followed, self._following = self._following is not None, None
+        if followed:
+            closing = asyncio.ensure_future(self._in_thread(self._follower.close))
+            await asyncio.wait({closing}, timeout=LONGEST_END)
 
     async def stream(self, after: int | None) -> AsyncGenerator[bytes, None]:
         """What a browser is sent. ``after``: the number of the newest decision that it has (None: only new ones)."""
@@ -130,15 +134,14 @@ class Feed:
         now = asyncio.get_running_loop().time
         seen: object = None
         looked = float("-inf")
-        try:
-            while self._viewers:
-                found = await self._in_thread(self._glance)
-                if found != seen or now() - looked >= REFRESH:
-                    seen, looked = found, now()
-                    self._send(await self._find_news())
-                await asyncio.sleep(POLL)
-        finally:
-            self._follower.close()
+        while self._viewers:
+            found = await self._in_thread(self._glance)
+            if found != seen or now() - looked >= REFRESH:
+                seen, looked = found, now()
+                self._send(await self._find_news())
+            await asyncio.sleep(POLL)
+            if not self._viewers:
+                await self._in_thread(self._follower.close)  # somebody may come meanwhile
 
     def _glance(self) -> object:
         """What differs once anything happened."""
