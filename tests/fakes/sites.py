@@ -56,7 +56,7 @@ CALL = 0.02  # seconds a call of the API takes
 PROBE = 0.01  # seconds an answered probe takes
 TIMEOUT = 1.0  # seconds after which a silent target is given up
 LATE = 0.25  # seconds after which a target that is asked alone is late
-LOOK = 0.05  # seconds between two looks of who waits for something
+LOOK = CALL / 2  # seconds between two looks of who waits for something: the shortest state lasts for a call
 
 
 class Killed(BaseException):  # as the death of a process, it is no error that anybody handles
@@ -614,7 +614,7 @@ class Site:
     async def until(self, condition: Callable[[], bool], *, within: float = 600.0) -> None:
         """Wait until ``condition`` holds; fails the test when it does not within so many virtual seconds.
 
-        It looks every 50 ms, but for those of a second between which no timer is due: nothing can have changed.
+        It looks every 10 ms, but for those of a second between which no timer is due: nothing can have changed.
         """
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
