@@ -23,7 +23,7 @@ from connmon_lab.kubernetes import EmbeddedKubernetes
 
 from .loopback import HOST, Handler
 
-PATIENT = 20.0  # seconds; for what answers at once
+PATIENT = 120.0  # seconds; for what answers at once, unless the machine stands still
 SOON = 0.8 if on_wine() else 0.15  # seconds; for what never ends, and long enough to connect
 AT = Timestamp(100.0, 1795431600.0)
 TOKEN = "site/1/1"

@@ -2,12 +2,14 @@
 
 ``run_virtually`` is for what answers nobody outside of the loop: an hour of the agent takes milliseconds. ``run_held``
 is for real sockets and threads, whose answers take as long as the machine likes, and yet come before every timeout.
+``run_unhurried`` is for real sockets whose both ends are in the loop, and pauses that must pass by themselves.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -26,6 +28,12 @@ TICK = 1e-6
 # a look takes as long as the rest of a turn, and under Wine 0.4 ms.
 BLIND_TURNS = 64
 PATIENCE = 60.0  # seconds of real time; only a test that fails waits so long
+MOST_A_TURN = 0.001  # seconds that a turn of the unhurried loop takes at most, however long the machine stood still
+
+if sys.platform == "win32":
+    _PlatformLoop = asyncio.ProactorEventLoop
+else:
+    _PlatformLoop = asyncio.SelectorEventLoop
 
 
 class _Selector(selectors.DefaultSelector):
@@ -118,6 +126,29 @@ class HeldLoop(asyncio.SelectorEventLoop):
         self._passed += seconds
 
 
+class UnhurriedLoop(_PlatformLoop):
+    """This platform's loop, whose ``time()`` passes while it waits and nothing comes: no machine is too slow for it."""
+
+    def __init__(self) -> None:
+        self._passed = 0.0
+        super().__init__()
+        selector = self._selector  # type: ignore[attr-defined]
+        self._wait, selector.select = selector.select, self._wait_and_count
+        self._turned = time.perf_counter()
+
+    def time(self) -> float:
+        return self._passed
+
+    def _wait_and_count(self, timeout: float | None = None) -> Any:
+        began = time.perf_counter()
+        ready = self._wait(timeout)
+        ended = time.perf_counter()
+        self._passed += min(began - self._turned, MOST_A_TURN)
+        self._passed += min(ended - began, MOST_A_TURN if ready or timeout is None else timeout)
+        self._turned = ended
+        return ready
+
+
 class SimulatedClock:
     """The port Clock on the running virtual loop. ``wall_step`` shifts the wall clock, as a bad NTP server would."""
 
@@ -146,6 +177,12 @@ def run_virtually(main: Coroutine[Any, Any, T]) -> T:
 def run_held(main: Coroutine[Any, Any, T]) -> T:
     """Run ``main`` to its end, in time that stands still but for ``let_pass``."""
     with asyncio.Runner(loop_factory=HeldLoop) as runner:
+        return runner.run(main)
+
+
+def run_unhurried(main: Coroutine[Any, Any, T]) -> T:
+    """Run ``main`` to its end, in time of which a busy machine takes none."""
+    with asyncio.Runner(loop_factory=UnhurriedLoop) as runner:
         return runner.run(main)
 
 

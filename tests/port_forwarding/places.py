@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes.kube_sites import PATIENT, calls_of
+from tests.fakes.virtual_time import run_unhurried
 
 from connmon_agent.core.effects import Listen
 from connmon_agent.core.observations import Traffic
@@ -35,7 +36,7 @@ RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # of SO_LI
 
 def run(conversation: Coroutine[Any, Any, None]) -> None:
     """Run a test to its end; one that hangs fails."""
-    asyncio.run(asyncio.wait_for(conversation, PATIENT))
+    run_unhurried(asyncio.wait_for(conversation, PATIENT))
 
 
 def cluster(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.kube_sites import PATIENT, calls_of, http, local, speak, write_kubeconfig
 from tests.fakes.loopback import HOST, Handler, closed_port, serve_tcp
+from tests.fakes.virtual_time import run_unhurried
 
 from connmon_agent.errors import ClusterError
 from connmon_agent.kube.kubeconfig import Access
@@ -54,7 +55,7 @@ class TestFetch:
             async with api, streams_of(api.write_kubeconfig(tmp_path / "c")) as streams:
                 return await streams.fetch(LIST, timeout=PATIENT)
 
-        assert asyncio.run(scenario())["kind"] == "PodList"
+        assert run_unhurried(scenario())["kind"] == "PodList"
 
     @pytest.mark.parametrize(
         "answer",
@@ -74,7 +75,7 @@ class TestFetch:
             async with streams_to(speak(*answer), tmp_path) as streams:
                 return await streams.fetch(LIST, timeout=PATIENT)
 
-        assert asyncio.run(scenario()) == {"kind": "PodList"}
+        assert run_unhurried(scenario()) == {"kind": "PodList"}
 
     @pytest.mark.parametrize(
         ("answer", "kind", "words"),
@@ -102,7 +103,7 @@ class TestFetch:
             async with streams_to(speak(answer), tmp_path) as streams:
                 return await fail_to_fetch(streams)
 
-        error = asyncio.run(scenario())
+        error = run_unhurried(scenario())
         assert (error.kind, words in str(error)) == (kind, True), error
 
     @pytest.mark.parametrize("token", ["a\r\nX-Remote-User: root", "a\u20ac"])
@@ -113,7 +114,7 @@ class TestFetch:
                 async with streams_of(kubeconfig) as streams:
                     return await fail_to_fetch(streams)
 
-        error = asyncio.run(scenario())
+        error = run_unhurried(scenario())
         assert (error.kind, "Correct the server or the token" in str(error)) == ("credentials", True), error
 
     def test_nobody_listens(self, tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ class TestFetch:
                 return await fail_to_fetch(streams)
 
         with closed_port() as port:
-            error = asyncio.run(scenario(port))
+            error = run_unhurried(scenario(port))
         assert (error.kind, "cannot be reached" in error.message) == ("unreachable", True)
 
     def test_a_server_that_keeps_silent_is_given_up(self, tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ class TestFetch:
             async with streams_to(speak(then_hold=True), tmp_path, timeout=0.05) as streams:
                 return await fail_to_fetch(streams)
 
-        assert asyncio.run(scenario()).kind == "timeout"
+        assert run_unhurried(scenario()).kind == "timeout"
 
     def test_credentials_that_were_replaced_are_read_once_more(self, tmp_path: Path) -> None:
         async def scenario() -> Json:
@@ -141,7 +142,7 @@ class TestFetch:
                 api.write_kubeconfig(tmp_path / "c")
                 return await streams.fetch(LIST, timeout=PATIENT)
 
-        assert asyncio.run(scenario())["kind"] == "PodList"
+        assert run_unhurried(scenario())["kind"] == "PodList"
 
     def test_credentials_that_are_refused_are_told(self, tmp_path: Path) -> None:
         async def scenario() -> ClusterError:
@@ -150,7 +151,7 @@ class TestFetch:
                 api.access.token = "other"
                 return await fail_to_fetch(streams)
 
-        assert asyncio.run(scenario()).kind == "unauthorized"
+        assert run_unhurried(scenario()).kind == "unauthorized"
 
 
 async def answer_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -175,14 +176,14 @@ class TestTls:
             async with self.served(tmp_path) as streams:
                 return [len((await streams.fetch(LIST, timeout=PATIENT))["padding"]) for _ in range(2)]
 
-        assert asyncio.run(scenario()) == [300_000, 300_000]
+        assert run_unhurried(scenario()) == [300_000, 300_000]
 
     def test_a_server_that_is_not_trusted(self, tmp_path: Path) -> None:
         async def scenario() -> ClusterError:
             async with self.served(tmp_path, "good") as streams:
                 return await fail_to_fetch(streams)
 
-        error = asyncio.run(scenario())
+        error = run_unhurried(scenario())
         assert (error.kind, "is not trusted" in error.message) == ("credentials", True)
 
     def test_a_server_without_tls(self, tmp_path: Path) -> None:
@@ -192,7 +193,7 @@ class TestTls:
                 async with streams_of(kubeconfig) as streams:
                     return await fail_to_fetch(streams)
 
-        assert "does not speak TLS" in asyncio.run(scenario()).message
+        assert "does not speak TLS" in run_unhurried(scenario()).message
 
 
 class TestWatch:
@@ -210,7 +211,7 @@ class TestWatch:
                             return seen
             raise AssertionError("the watch ended")
 
-        assert asyncio.run(scenario()) == [("ADDED", "Pod"), ("MODIFIED", "Pod")]
+        assert run_unhurried(scenario()) == [("ADDED", "Pod"), ("MODIFIED", "Pod")]
 
     def test_silence_ends_it(self, tmp_path: Path) -> None:
         head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -222,7 +223,7 @@ class TestWatch:
                         pass
                 return caught.value
 
-        assert asyncio.run(scenario()).kind == "timeout"
+        assert run_unhurried(scenario()).kind == "timeout"
 
     @pytest.mark.parametrize(
         ("event", "words"),
@@ -242,7 +243,7 @@ class TestWatch:
                         pass
                 return caught.value
 
-        error = asyncio.run(scenario())
+        error = run_unhurried(scenario())
         assert (error.kind, words in str(error)) == ("protocol", True), error
 
 
@@ -259,7 +260,7 @@ class TestConnect:
                     await streams.connect(target, protocol=PROTOCOL)
                 return caught.value
 
-        assert asyncio.run(scenario()).kind == kind
+        assert run_unhurried(scenario()).kind == kind
 
     def test_it_passes_a_proxy(self, tmp_path: Path) -> None:
         asked: list[bytes] = []
@@ -277,7 +278,7 @@ class TestConnect:
                 async with streams_of(kubeconfig) as streams:
                     return await streams.fetch(LIST, timeout=PATIENT)
 
-        assert asyncio.run(scenario()) == {"kind": "PodList"}
+        assert run_unhurried(scenario()) == {"kind": "PodList"}
         assert asked[0].startswith(b"CONNECT api.example.com:6443 HTTP/1.1\r\n")
         assert b"Proxy-Authorization: Basic bWU6c2VjcmV0\r\n" in asked[0]
 

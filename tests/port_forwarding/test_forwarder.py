@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.kube_sites import PATIENT
+from tests.fakes.virtual_time import run_unhurried
 from tests.port_forwarding.places import (
     AT,
     SOON,
@@ -150,7 +151,7 @@ class TestReachingPods:
                 await until(lambda: here.traffic.open == 0)
                 assert here.traffic.failed == 0
 
-        asyncio.run(asyncio.wait_for(scenario(), 3 * PATIENT))
+        run_unhurried(asyncio.wait_for(scenario(), 3 * PATIENT))
 
 
 class TestClients:

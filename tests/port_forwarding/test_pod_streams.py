@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.kube_sites import PATIENT
+from tests.fakes.virtual_time import run_unhurried
 from tests.port_forwarding.places import Place, cluster, echo, place, run, until
 
 from connmon_agent.errors import ClusterError
@@ -162,7 +163,7 @@ class TestRefusals:
         return caught.value
 
     def test_no_such_pod(self, tmp_path: Path) -> None:
-        error = asyncio.run(self.refusal(tmp_path, cluster(), "gone"))
+        error = run_unhurried(self.refusal(tmp_path, cluster(), "gone"))
         assert error.kind == "not-found"
         assert str(error).startswith("the pod gone no longer exists in the namespace default")
 
@@ -172,7 +173,7 @@ class TestRefusals:
             pytest.skip("SPDY is asked for by a POST, which takes create alone")
         api = cluster()
         api.access.deny(verb, "pods/portforward")
-        error = asyncio.run(self.refusal(tmp_path, api))
+        error = run_unhurried(self.refusal(tmp_path, api))
         assert error.kind == "forbidden"
         assert "Grant create and get of pods/portforward" in str(error)
 
@@ -184,4 +185,4 @@ def test_a_role_that_may_only_get_goes_by_websocket_where_that_is_enough(tmp_pat
         async with pod_of(tmp_path, api) as (_, stream):
             assert type(stream) is PodStream
 
-    asyncio.run(scenario())
+    run_unhurried(scenario())
