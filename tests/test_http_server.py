@@ -12,6 +12,7 @@ from http import HTTPStatus
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.virtual_time import run_unhurried
 
 from connmon_agent import http_server as http
 from connmon_agent.http_server import HttpRequest, HttpServer, Response, Rules, is_own_host
@@ -49,7 +50,7 @@ def serve(story: Callable[[Ask, int], Awaitable[None]], *, own_host_only: bool =
         finally:
             await server.close()
 
-    asyncio.run(live())
+    run_unhurried(live())
     return errors
 
 

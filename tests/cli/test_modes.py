@@ -91,7 +91,7 @@ def test_an_agent_in_the_background_outlives_its_terminal(site_agent: LocalAgent
             assert not os.readlink(file).startswith("/dev/pts")
     assert site_agent.run("pause").exit_code == 0
     assert holder_of(site_agent) == holder
-    assert holder.signature == Signature("background", str(site_agent.file), str(site_agent.state / "logs"), 5.0)
+    assert holder.signature == Signature("background", str(site_agent.file), str(site_agent.state / "logs"), 30.0)
 
     stopped = site_agent.run("stop")
     assert stopped.exit_code == 0, stopped.output

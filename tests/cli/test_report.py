@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -114,8 +114,8 @@ def test_the_hashes_are_those_of_the_file_and_the_same_from_a_copy(day: Path, tm
 
 @pytest.mark.linux_alone(reason="a directory that may not be written to, as another user")
 def test_it_reads_a_state_directory_that_it_may_not_write_to(day: Path, tmp_path: Path) -> None:
-    folder = Path("/tmp") / f"connmon-report-{os.getpid()}"  # which another user can reach
-    shutil.copytree(day, folder)
+    folder = Path(tempfile.mkdtemp(prefix="connmon-report-", dir="/tmp"))  # which another user can reach
+    shutil.copytree(day, folder, dirs_exist_ok=True)
     try:
 
         def work() -> None:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -195,8 +196,8 @@ def test_it_serves_the_socket_that_systemd_has_made(state: Path) -> None:
 @pytest.mark.linux_alone(reason="users by number, and rights by mode")
 @pytest.mark.skipif(not is_root(), reason="only root can become somebody else")
 def test_somebody_who_may_only_read_the_directory_sees_it_too(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = Path("/tmp") / f"connmon-web-{os.getpid()}"
-    folder.mkdir(mode=0o755)
+    folder = Path(tempfile.mkdtemp(prefix="connmon-web-", dir="/tmp"))
+    folder.chmod(0o755)
     try:
         live_through_an_outage(folder)
         with AgentLock(folder):

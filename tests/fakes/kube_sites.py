@@ -24,7 +24,8 @@ from connmon_lab.kubernetes import EmbeddedKubernetes
 from .loopback import HOST, Handler
 
 PATIENT = 120.0  # seconds; for what answers at once, unless the machine stands still
-SOON = 0.8 if on_wine() else 0.15  # seconds; for what never ends, and long enough to connect
+SOON = 0.8 if on_wine() else 0.15  # seconds; for what never ends, and mostly long enough to connect
+RISING = (SOON, 8 * SOON, 64 * SOON)  # for what must have been sent before it is given up
 AT = Timestamp(100.0, 1795431600.0)
 TOKEN = "site/1/1"
 

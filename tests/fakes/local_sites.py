@@ -76,6 +76,7 @@ class LocalSite:
         kubeconfig = self.api.write_kubeconfig(folder / "kubeconfig")
         return {
             "state_dir": str(folder / "state"),
+            "stop_timeout": "30s",
             "link": {**LINK, "targets": [_write_target(target) for target in self.internet.targets()]},
             "recovery": dict(RECOVERY),
             "kubernetes": {**KUBERNETES, "kubeconfig": str(kubeconfig), "namespace": NAMESPACE},

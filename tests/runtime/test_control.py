@@ -211,8 +211,8 @@ def test_an_agent_that_hangs_is_waited_for_no_longer_than_was_wanted(tmp_path: P
         return {}
 
     async def client() -> None:
-        with pytest.raises(ConnmonError, match=r"did not answer within 0\.2 s"):
-            await asyncio.to_thread(partial(ask_agent, tmp_path, "hang", patience=0.2))
+        with pytest.raises(ConnmonError, match="did not answer within 2 s"):
+            await asyncio.to_thread(partial(ask_agent, tmp_path, "hang", patience=2.0))
         ended.set()
 
     serve(tmp_path, client, handlers={"hang": hang})

@@ -11,7 +11,7 @@ def test_its_clock_tells_less_than_a_millisecond_apart() -> None:
     async def read() -> list[float]:
         loop, until = asyncio.get_running_loop(), time.perf_counter() + 0.05
         seen = []
-        while time.perf_counter() < until:
+        while time.perf_counter() < until or len(seen) < 1000:  # it may have stood still for as long
             seen.append(loop.time())
         return seen
 

@@ -33,7 +33,7 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def fetch(port: int, path: str, accept: str = "*/*") -> tuple[int, str]:
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Accept": accept})
     try:
-        with OPENER.open(request, timeout=30) as answer:
+        with OPENER.open(request, timeout=120) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -44,6 +44,13 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+@pytest.fixture(autouse=True)
+def _machine_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the loop answers a scrape, and the thread ends, is no question of this machine's speed."""
+    for name in ("SCRAPE_PATIENCE", "PATIENCE"):
+        monkeypatch.setattr(monitoring_server, name, 60.0)
 
 
 class Place:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30_000  # milliseconds that a busy machine may take for anything; only a failing test waits so long
+PATIENCE = 120_000  # milliseconds that a busy machine may take for anything; only a failing test waits so long
 ZONE = "Europe/Berlin"
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
