@@ -77,7 +77,7 @@ class Feed:
         await cancel(self._tasks)
         followed, self._following = self._following is not None, None
         if followed:
-            closing = asyncio.ensure_future(self._in_thread(self._follower.close))
+            closing = supervise("close the state file", self._close, tasks=self._tasks, again=False)
             await asyncio.wait({closing}, timeout=LONGEST_END)
 
     async def stream(self, after: int | None) -> AsyncGenerator[bytes, None]:
@@ -141,7 +141,11 @@ class Feed:
                 self._send(await self._find_news())
             await asyncio.sleep(POLL)
             if not self._viewers:
-                await self._in_thread(self._follower.close)  # somebody may come meanwhile
+                await self._close()  # somebody may come meanwhile
+
+    async def _close(self) -> None:
+        """Let go of the file, after a look that is under way."""
+        await self._in_thread(self._follower.close)
 
     def _glance(self) -> object:
         """What differs once anything happened."""
