@@ -149,22 +149,31 @@ def test_a_later_rollout_of_somebody_else_is_a_restart_too(
 
 @contextmanager
 def changing(namespace: Namespace, workload: str, *, annotations: Json | None) -> Iterator[None]:
-    """A controller that writes a Deployment again and again, and these annotations of its pod template with it."""
+    """A controller that writes a Deployment again and again, and these annotations of its pod template with it.
+
+    It writes no faster than Kubernetes follows. Each write raises the generation, and the controller manager sends 20
+    requests a second for everybody: two such writers without a pause kept it behind for minutes, so that no rollout of
+    any test was over.
+    """
     ended = threading.Event()
+    name = f"deployment/{workload}"
+
+    def write(number: int) -> int:
+        patch: Json = {"metadata": {"annotations": {"example.com/reconciled": str(number)}}}
+        if annotations is not None:
+            patch["spec"] = {"template": {"metadata": {"annotations": annotations}}}
+        change = ("--type=merge", "--field-manager=kustomize-controller", f"--patch={json.dumps(patch)}")
+        return int(namespace.kubectl("patch", name, *change, "--output=jsonpath={.metadata.generation}"))
+
+    def observed() -> int:
+        return int(namespace.kubectl("get", name, "--output=jsonpath={.status.observedGeneration}"))
 
     def run() -> None:
         for number in range(10_000):
-            patch: Json = {"metadata": {"annotations": {"example.com/reconciled": str(number)}}}
-            if annotations is not None:
-                patch["spec"] = {"template": {"metadata": {"annotations": annotations}}}
-            namespace.kubectl(
-                "patch",
-                f"deployment/{workload}",
-                "--type=merge",
-                "--field-manager=kustomize-controller",
-                f"--patch={json.dumps(patch)}",
-            )
-            if ended.wait(0.1):
+            written = write(number)
+            while not ended.wait(0.1) and observed() < written:
+                pass
+            if ended.is_set():
                 return
 
     thread = threading.Thread(target=run)
