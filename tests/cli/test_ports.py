@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 from tests.fakes.statefiles import is_root
 from tests.fakes.wine import on_wine, own_name
-from tests.sockets.holders import as_somebody_else, free_port, held, held_by_another
+from tests.sockets.holders import as_somebody_else, free_port, free_ports, held, held_by_another
 
 from connmon_agent.cli import connmon_agent
 from connmon_agent.cli.rendering.port_tables import ports_document, render_ports
@@ -277,7 +277,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.state = folder / "state"
-        self.web, self.second, self.third, self.db = (free_port() for _ in range(4))
+        self.web, self.second, self.third, self.db = free_ports(4)
         self._config = folder / "connmon.yaml"
         web = {"port": self.web, "alternatives": [self.second, self.third]}
         self.configure(web=web, db={"port": self.db}, worker={})

@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 from tests.fakes.local_sites import NAMESPACE, PATIENCE, LocalAgent, LocalSite
-from tests.sockets.holders import free_port, held
+from tests.sockets.holders import free_ports, held
 
 from connmon_lab.kubernetes import manifests
 
@@ -24,7 +24,7 @@ def site() -> Iterator[LocalSite]:
 
 @pytest.fixture
 def ports() -> list[int]:
-    return [free_port() for _ in range(3)]
+    return free_ports(3)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from tests.port_forwarding.places import (
     send,
     until,
 )
+from tests.sockets.holders import free_ports
 
 from connmon_agent.settings import ForwardingSettings
 from connmon_agent.sockets.keeping import NothingKept, end_listening
@@ -113,7 +114,7 @@ def test_a_port_that_no_service_can_use_is_let_go_of(tmp_path: Path, alternative
     """Its clients see an end, and others may have it: after a change of the configuration."""
 
     async def scenario() -> None:
-        store, old, new = FakeStore(), free_port(), free_port()
+        store, (old, new) = FakeStore(), free_ports(2)
         async with place(tmp_path, cluster(), store=store, listening=False, port=old) as here:
             assert (await here.forwarder.listen(order(old), AT)).refusal is None
         waiting = await connect(old)
@@ -130,7 +131,7 @@ def test_a_port_that_no_service_can_use_is_let_go_of(tmp_path: Path, alternative
 
 def test_the_ports_of_a_service_without_one_are_kept_until_it_has_one(tmp_path: Path) -> None:
     async def scenario() -> None:
-        store, alternative, primary = FakeStore(), free_port(), free_port()
+        store, (alternative, primary) = FakeStore(), free_ports(2)
         settings = {"port": primary, "alternatives": (alternative,)}
         async with place(tmp_path, cluster(), store=store, listening=False, **settings) as here:
             assert (await here.forwarder.listen(order(alternative), AT)).refusal is None

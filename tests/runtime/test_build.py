@@ -14,7 +14,7 @@ import pytest
 from msgspec import structs
 from tests.fakes.http_sinks import serve_http
 from tests.fakes.virtual_time import until
-from tests.sockets.holders import free_port
+from tests.sockets.holders import free_ports
 
 from connmon_agent.core.engine import Engine
 from connmon_agent.core.events import AgentStarted, AgentStopped, Configured, Event, Order, Ordered
@@ -349,7 +349,7 @@ def test_a_reload_takes_the_address_of_the_metrics_over(settings: Settings) -> N
 
     async def then(agent: Agent, runner: Runner) -> None:
         assert runner.monitoring.server is None
-        first, second = free_port(), free_port()
+        first, second = free_ports(2)
         await runner.reload(replace(settings, metrics=MetricsSettings(("127.0.0.1", first))))
         await until(lambda: runner.monitoring.server is not None and runner.monitoring.server.port == first)
         await until(lambda: agent.last_round is not None and agent.in_force)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.wine import on_wine
-from tests.sockets.holders import free_port, held
+from tests.sockets.holders import free_port, free_ports, held
 
 from connmon_agent.core.plan import ForwardPlan, Kind, Plan, ServicePlan
 from connmon_agent.kube.calls import Calls
@@ -67,7 +67,7 @@ def test_a_site_without_ports_says_nothing(tmp_path: Path, table: Path) -> None:
 
 
 def test_a_taken_port_names_who_has_it_and_what_would_be_used(tmp_path: Path, table: Path) -> None:
-    port, other = free_port(), free_port()
+    port, other = free_ports(2)
     settings = settings_of(tmp_path, {"web": ForwardSettings("web", port, (other,))})
     with held(port=port):
         (found,) = examine_ports(settings, agent=None, read_range=reading(table))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.service_managers.managers import FakeManager, a_manager
-from tests.sockets.holders import LOOPBACK, free_port, held
+from tests.sockets.holders import LOOPBACK, free_port, free_ports, held
 
 from connmon_agent.ports import ListenerStore
 from connmon_agent.service_managers.descriptor_store import DescriptorStore, name_socket, take_descriptors
@@ -108,7 +108,7 @@ def test_a_port_that_is_left_is_free_for_others_at_once(manager: FakeManager) ->
 
 
 def test_what_the_configuration_names_no_more_is_closed_and_not_kept(manager: FakeManager) -> None:
-    one, other = free_port(), free_port()
+    one, other = free_ports(2)
     store = start(manager)
     die(open_listeners(one, LOOPBACK, store) | {"": open_listeners(other, ("127.0.0.1",), store)["127.0.0.1"]})
     manager.read()

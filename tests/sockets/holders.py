@@ -6,7 +6,7 @@ import ctypes
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from tests.fakes.statefiles import SOMEBODY_ELSE, in_child
 
@@ -90,5 +90,11 @@ def in_new_network(work: Callable[[], None]) -> int:
 
 def free_port() -> int:
     """A port that nobody had on any address a moment ago."""
-    with held("::", dual=True) as port:
-        return port
+    [port] = free_ports(1)
+    return port
+
+
+def free_ports(count: int) -> list[int]:
+    """So many of them, no two the same: the system may give the same one again once it is free."""
+    with ExitStack() as stack:
+        return [stack.enter_context(held("::", dual=True)) for _ in range(count)]

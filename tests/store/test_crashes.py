@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -97,7 +98,7 @@ def test_killed_between_two_commits_or_inside_one(
     def work() -> None:
         with opened(path) as journal:
             world = journal.load()
-            for number in range(2, 10_000):
+            for number in itertools.count(2):  # until it is killed, however late
                 step = deciding(world, number)
                 journal.commit(tick(number + 1), step)
                 os.write(sending, b".")
