@@ -12,11 +12,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tests.fakes.own_network import enter_own_network
 
-# How fast a machine is, or how long it stands still, is no mistake of ours.
+SAME_DICE = "CONNMON_SIMULATE" not in os.environ
+# How fast a machine is, or how long it stands still, is no mistake of ours. What is drawn is the same in every run, so
+# that a mistake is found by whoever made it; CONNMON_SIMULATE draws anew.
 settings.register_profile(
     "any machine",
     settings(),
     deadline=None,
+    derandomize=SAME_DICE,
     suppress_health_check=(*settings().suppress_health_check, HealthCheck.too_slow),
 )
 settings.load_profile("any machine")
@@ -91,10 +94,8 @@ def nothing_left_open() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def the_same_dice(request: pytest.FixtureRequest) -> None:
-    """Let what an agent leaves to chance, as when it probes, fall the same in each run of a test. What other dice bring
-    is found by CONNMON_SIMULATE and on a real cluster, not by whoever changes something else.
-    """
-    if request.node.get_closest_marker("cluster") is None:
+    """Let what an agent leaves to chance, as when it probes, fall the same in each run of a test; not on a cluster."""
+    if SAME_DICE and request.node.get_closest_marker("cluster") is None:
         random.seed(request.node.nodeid)
 
 
