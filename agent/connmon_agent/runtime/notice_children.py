@@ -68,8 +68,12 @@ def run_child(
     nothing can); ``command`` None: this installation's own.
     """
     try:
+        given = jobs.encode_job(job)
+    except ValueError:  # JSON is UTF-8, and a folder of Linux may have any bytes in its name
+        return _fail(f"the state file {job.state_file} has a name that is not UTF-8. Use another state directory")
+    try:
         done = (runner or ProgramRunner()).run(
-            command or jobs.command(), environment=environment, timeout=limit, given=jobs.encode_job(job)
+            command or jobs.command(), environment=environment, timeout=limit, given=given
         )
         return jobs.decode_answer(done.stdout.encode())
     except subprocess.TimeoutExpired:
