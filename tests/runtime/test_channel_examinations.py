@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import sys
 from dataclasses import replace
@@ -122,3 +123,14 @@ def test_a_secret_that_everybody_can_read_and_a_program_that_nobody_can_run(tmp_
     program.chmod(0o644)
     findings = examine(url, CommandChannel(program))
     assert [one.remedy for one in findings] == [f"Run: chmod o-r {file}", f"Run: chmod +x {program}"]
+
+
+def test_a_program_in_a_folder_that_this_user_may_not_enter_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bool:  # root may enter all
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    program = Path("/root/bin/send-sms")
+    (finding,) = examine(CommandChannel(program))
+    assert finding.health is Health.WARNING
+    assert finding.text == f"{program} cannot be examined: Permission denied"

@@ -96,12 +96,23 @@ def _list_files(via: Struct) -> Iterator[tuple[str, Path]]:
 
 
 def _is_open(path: Path) -> bool:
-    return sys.platform != "win32" and bool(path.stat().st_mode & stat.S_IROTH)
+    if sys.platform == "win32":
+        return False
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:  # what was read is systemd's copy
+        return False
 
 
 def _examine_program(about: str, via: Struct) -> Iterator[Finding]:
     if isinstance(via, CommandChannel):
-        if not via.program.is_file():
+        try:
+            exists = via.program.is_file()
+        except OSError as error:  # it is in a folder of somebody else's
+            words = f"{via.program} cannot be examined: {error.strerror or error}"
+            yield warning(about, words, "Run `connmon-agent doctor` as the agent's user")
+            return
+        if not exists:
             yield warning(about, f"{via.program} does not exist", "Install it, or correct command.program")
         elif not os.access(via.program, os.X_OK):
             yield warning(about, f"{via.program} cannot be executed by this user", f"Run: chmod +x {via.program}")
