@@ -12,7 +12,7 @@ from tests.fakes.notices import TEXT, a_message
 
 from connmon_agent.core.notices import SendResult
 from connmon_agent.notices.jobs import Notice
-from connmon_agent.notices.mail import MOST_READ, send
+from connmon_agent.notices.mail import MOST_READ, make_mail, send
 from connmon_agent.notices.outcomes import NotSentError
 from connmon_agent.settings import MailChannel
 
@@ -56,6 +56,13 @@ def test_a_second_attempt_has_the_same_message_id_and_the_thread_is_the_outages(
     assert first["Message-ID"] == second["Message-ID"] == "<connmon-k7k7k7k7-7-digest-office@example.com>"
     assert other["Message-ID"] != first["Message-ID"]
     assert other["References"] == first["References"] == "<connmon-k7k7k7k7-7@example.com>"
+
+
+def test_a_long_name_of_a_thread_crosses_as_it_is() -> None:
+    domain = f"{'site-7.' * 12}example.com"
+    mail = make_mail(MailChannel(HOST, TO, sender=f"site@{domain}"), a_message()).as_bytes().decode("ascii")
+    assert f"\nReferences: <connmon-k7k7k7k7-7@{domain}>\n" in mail
+    assert f"\nMessage-ID: <connmon-k7k7k7k7-7-digest-office@{domain}>\n" in mail
 
 
 @pytest.mark.parametrize(("security", "offers"), [("starttls", ("STARTTLS", "AUTH PLAIN")), ("tls", ("AUTH PLAIN",))])

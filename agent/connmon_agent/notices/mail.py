@@ -5,7 +5,9 @@ from __future__ import annotations
 import smtplib
 import socket
 from contextlib import suppress
+from email.headerregistry import HeaderRegistry, MessageIDHeader
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import formatdate
 from typing import Any, NoReturn
 
@@ -52,7 +54,7 @@ def make_mail(channel: MailChannel, message: Message) -> EmailMessage:
     """The mail. Its Message-ID is the same in every attempt, and all mails about one outage are one thread."""
     sender = channel.sender or f"connmon-agent@{socket.gethostname()}"
     domain = sender.rpartition("@")[2]
-    mail = EmailMessage()
+    mail = EmailMessage(_make_policy())
     mail["From"] = sender
     mail["To"] = ", ".join(channel.to)
     mail["Subject"] = message.text.subject
@@ -65,6 +67,13 @@ def make_mail(channel: MailChannel, message: Message) -> EmailMessage:
         mail["Importance"] = "high"
     mail.set_content(message.text.body + "\n", cte="quoted-printable")  # every server takes it
     return mail
+
+
+def _make_policy() -> EmailPolicy[Any]:
+    """References is a name of a message, too: a long one would be encoded as text, and the mails be no thread."""
+    headers = HeaderRegistry()
+    headers.map_to_type("references", MessageIDHeader)  # type: ignore[arg-type]  # the registry adds the base itself
+    return EmailPolicy(header_factory=headers)
 
 
 def _connect(channel: MailChannel) -> smtplib.SMTP:
