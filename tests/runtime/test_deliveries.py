@@ -242,6 +242,24 @@ def test_a_mistake_of_ours_is_reported_and_made_once_a_quarter_of_an_hour() -> N
     assert any("internal error in the task send notices to mail" in record.text for record in site.said)
 
 
+def test_a_mistake_of_ours_while_one_is_given_up_is_not_made_again_at_once_either() -> None:
+    blunders: list[NoticeState | str] = []
+
+    async def story(site: Site) -> None:
+        def blunder(notice: Notice) -> None:
+            if notice.state == NoticeState.EXPIRED:
+                blunders.append(notice.state)
+                raise RuntimeError("boom")
+
+        site.disk.attempted = blunder
+        site.messenger.hangs.add("sms")  # so that the alarm is still on its way when the link is back
+        await site.live_through_outage()
+        await site.wait(3600)
+
+    run(story, sms=True)
+    assert 3 <= len(blunders) <= 5
+
+
 def killed_at(nth: int) -> tuple[Site, bool]:
     """A life with two channels, killed at the ``nth`` commit or record of an attempt after the link is back; whether
     there was one so late.

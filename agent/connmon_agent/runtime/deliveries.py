@@ -75,6 +75,9 @@ class Deliveries:
     def _begin_first(self, channel: str, notices: list[Notice]) -> float:
         """Seconds until something is to be done on the channel; none of them has ended."""
         now, works_offline = self._clock.now(), self._messenger.channels.get(channel)
+        rest = self._rests.get(channel, 0.0) - now.steady
+        if rest > 0.0:
+            return rest
         for one in notices:
             why = find_staleness(one, self._world(), now, works_offline=bool(works_offline))
             if why is not None:
@@ -83,7 +86,7 @@ class Deliveries:
         ready = [one for one in notices if may_send(one, self._world(), works_offline=bool(works_offline))]
         if works_offline is None or not ready:
             return LONGEST_WAIT
-        held = max([self._rests.get(channel, 0.0), *(one.wait_until or 0.0 for one in notices)])
+        held = max(one.wait_until or 0.0 for one in notices)
         first = min(ready, key=lambda one: (_due(one), one.number))
         due = max(held, _due(first))
         if due > now.steady:
