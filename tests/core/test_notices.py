@@ -100,6 +100,7 @@ def test_a_notice_ends_within_seven_days_and_a_minute(attempts: list[tuple[float
         (NoticeKind.OFFLINE, world(LinkState.RECOVERING), True, True),
         (NoticeKind.OFFLINE, world(LinkState.ONLINE, ended=True), True, True),
         (NoticeKind.OFFLINE, world(LinkState.OFFLINE, outage=2), True, True),
+        (NoticeKind.OFFLINE, world(LinkState.RECOVERING), False, True),  # `works_offline` was removed meanwhile
         (NoticeKind.GAVE_UP, world(LinkState.RECOVERING), True, False),
         (NoticeKind.GAVE_UP, world(LinkState.ONLINE, ended=True), True, True),
         (NoticeKind.RELAPSES, world(LinkState.RECOVERING), False, False),

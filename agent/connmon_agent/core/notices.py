@@ -121,7 +121,9 @@ def find_staleness(notice: Notice, world: World, at: Timestamp, *, works_offline
     outage = world.outage
     if outage is None or outage.id != notice.outage or outage.ended is not None:
         return f"outage {notice.outage} is over; its digest tells the rest"
-    if works_offline and notice.kind in (NoticeKind.OFFLINE, NoticeKind.RELAPSES) and not _is_down(world):
+    # Of relapses a channel that needs the link hears when it is back: it can only then.
+    is_alarm = notice.kind == NoticeKind.OFFLINE or (works_offline and notice.kind == NoticeKind.RELAPSES)
+    if is_alarm and not _is_down(world):
         return "the link was back before this was sent"
     return None
 
