@@ -113,6 +113,17 @@ def test_a_secret_that_is_no_url_is_not_repeated(tmp_path: Path, text: str) -> N
     assert SECRET not in found.value.detail
 
 
+def test_a_secret_that_no_header_can_hold_is_named_by_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("Bearer hüntér2", encoding="utf-8")
+    hook = WebhookChannel(url="http://h.example/", header_files={"Authorization": file})
+    with pytest.raises(NotSentError) as found:
+        webhook.send(hook, a_message())
+    assert found.value.detail.startswith(f"header_files.Authorization: {file} contains a character that is not ASCII")
+    with pytest.raises(NotSentError, match="token_file"):
+        ntfy.send(NtfyChannel(url="http://h.example/t", token_file=file), a_message())
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 413, 422])
 def test_a_request_that_is_blamed_is_refused_for_good(status: int) -> None:
     failure = fail_with(Reply(status, b"no such hook"))

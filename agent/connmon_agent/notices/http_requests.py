@@ -51,6 +51,14 @@ def choose_url(url: str | None, url_file: Path | None) -> Url:
     return Url(url or "", "url") if url_file is None else Url(read_secret(url_file, "url_file"), "url_file")
 
 
+def read_header(path: Path, key: str) -> str:
+    """The value of a header, which is in a file. Raises NotSentError."""
+    value = read_secret(path, key)
+    if not value.isascii():
+        fail(f"{key}: {path} contains a character that is not ASCII. Correct it")
+    return value
+
+
 def basic(user: str, password: str) -> str:
     """The header Authorization of a login (RFC 7617)."""
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode('ascii')}"

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ..probes.http import Sending
 from ..settings import NtfyChannel
-from .http_requests import ask, basic, choose_url
+from .http_requests import ask, basic, choose_url, read_header
 from .messages import Message
 from .outcomes import fail, read_secret
 
@@ -60,7 +60,7 @@ def cut(text: str) -> str:
 
 def _login(channel: NtfyChannel) -> dict[str, str]:
     if channel.token_file is not None:
-        return {"Authorization": f"Bearer {read_secret(channel.token_file, 'token_file')}"}
+        return {"Authorization": f"Bearer {read_header(channel.token_file, 'token_file')}"}
     if channel.user is not None and channel.password_file is not None:
         return {"Authorization": basic(channel.user, read_secret(channel.password_file, "password_file"))}
     return {}

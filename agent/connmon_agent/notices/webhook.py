@@ -7,15 +7,14 @@ import json
 from ..probes.http import Sending
 from ..settings import WebhookChannel
 from .fields import fill
-from .http_requests import ask, choose_url
+from .http_requests import ask, choose_url, read_header
 from .messages import Message
-from .outcomes import read_secret
 
 
 def send(channel: WebhookChannel, message: Message) -> str:
     """Send it; returns what the receiver said. Raises NotSentError."""
     url = choose_url(channel.url, channel.url_file)
-    secrets = {name: read_secret(path, f"header_files.{name}") for name, path in channel.header_files.items()}
+    secrets = {name: read_header(path, f"header_files.{name}") for name, path in channel.header_files.items()}
     body = message.fields if channel.template is None else fill(channel.template, message.fields)
     fields = {
         "Content-Type": "application/json; charset=utf-8",
