@@ -115,7 +115,7 @@ def find_staleness(notice: Notice, world: World, at: Timestamp, *, works_offline
     """Why ``notice`` is not to be sent any more, in words; None: it is. A late alarm would be a false one."""
     aged = at.steady - notice.queued.steady >= EXPIRY
     if aged and may_send(notice, world, works_offline=works_offline):
-        return f"not sent within 7 days: {notice.detail or 'no agent ran'}"
+        return f"not sent within 7 days: {notice.detail or 'no attempt was completed'}"
     if notice.kind == NoticeKind.DIGEST:
         return None
     outage = world.outage
