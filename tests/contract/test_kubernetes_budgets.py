@@ -13,7 +13,7 @@ from connmon_lab.kubernetes import manifests
 POLICY = ("apis/policy/v1", "apis/policy/v1beta1")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def guarded(api: KubernetesClient) -> str:
     """The name of a Deployment with two available pods."""
     deployment(api, "guarded", replicas=2)

@@ -14,7 +14,7 @@ DISCOVERY = ("apis/discovery.k8s.io/v1", "apis/discovery.k8s.io/v1beta1")
 OF = "kubernetes.io/service-name"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def group(api: KubernetesClient) -> str:
     """The newest version of the group that is served."""
     return next(path for path in DISCOVERY if api.request("GET", f"/{path}").code == 200)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from tests.contract.clients import KubernetesClient
+from tests.contract.clients import PATIENCE, KubernetesClient
 from tests.contract.workloads import IMAGE
 
 from connmon_agent.kube.images import images_of_nodes, images_of_pods, list_nodes, normalize_image
@@ -35,6 +36,11 @@ def test_a_container_whose_image_is_missing_has_none(api: KubernetesClient) -> N
 
 def test_a_node_tells_of_the_image_of_a_running_pod(api: KubernetesClient, still: str) -> None:
     """A kubelet tells of its 50 largest images by default: none is missing in a cluster of one."""
-    answer = api.request("GET", list_nodes().target)
-    assert (answer.code, answer.body["kind"]) == (200, "NodeList")
-    assert normalize_image(IMAGE) in images_of_nodes(answer.body["items"])
+    deadline = time.monotonic() + PATIENCE  # a kubelet that has just begun tells of them at its next report
+    while True:
+        answer = api.request("GET", list_nodes().target)
+        assert (answer.code, answer.body["kind"]) == (200, "NodeList")
+        if normalize_image(IMAGE) in (told := images_of_nodes(answer.body["items"])):
+            return
+        assert time.monotonic() < deadline, told
+        time.sleep(0.2)

@@ -14,7 +14,7 @@ CORE = "api/v1"
 UNFINISHED = "status.phase!=Failed,status.phase!=Succeeded"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def five(api: KubernetesClient) -> list[str]:
     """The names of five Services with the label ``tier: paged``."""
     names = [f"paged-{number}" for number in range(5)]

@@ -8,16 +8,15 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
-from tests.contract.clients import KubernetesClient
+from tests.contract.clients import PATIENCE, KubernetesClient
 from tests.contract.workloads import deployment, status_of, template
 
-PATIENCE = 60  # seconds; only a test that fails waits so long
 V4 = ("v4.channel.k8s.io",)
 GET = b"\x00GET / HTTP/1.0\r\n\r\n"
 OPENING = [b"\x00\x90\x1f", b"\x01\x90\x1f"]  # 8080, little endian, on both channels
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pod(api: KubernetesClient, still: str) -> str:
     """The name of a pod that runs the lab image."""
     (found,) = api.list("pods", f"app={still}", group="api/v1")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
-from tests.contract.clients import KubernetesClient
+from tests.contract.clients import PATIENCE, KubernetesClient
 from tests.contract.workloads import (
     annotate,
     complete,
@@ -31,7 +32,11 @@ def test_a_restart_makes_one_replica_set_and_completes(api: KubernetesClient) ->
     again = api.patch("deployments", "web", annotate("t1"))
     assert again.body["metadata"]["generation"] == before["metadata"]["generation"] + 1
 
-    rolling = api.wait("deployments", "web", lambda d: observed(d) and progress(d) == "ReplicaSetUpdated")
+    # Watched, because a look now and then may miss what lasts for a tenth of a second.
+    since = f"fieldSelector=metadata.name=web&resourceVersion={answer.body['metadata']['resourceVersion']}"
+    with contextlib.closing(api.watch(f"{api.path('deployments')}?{since}&timeoutSeconds={PATIENCE}")) as events:
+        found = (event["object"] for event in events)
+        rolling = next(d for d in found if observed(d) and progress(d) == "ReplicaSetUpdated")
     assert not rolled_out(rolling)
     done = api.wait("deployments", "web", lambda d: complete(d) and not d["status"].get("terminatingReplicas"))
     assert rolled_out(done)

@@ -7,15 +7,14 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from tests.contract.clients import KubernetesClient
+from tests.contract.clients import PATIENCE, KubernetesClient
 from tests.contract.workloads import deployment, template
 from tests.fakes.spdy_clients import NotUpgraded, SpdyClient
 
-PATIENCE = 60  # seconds; only a test that fails waits so long
 GET = b"GET / HTTP/1.0\r\n\r\n"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pod(api: KubernetesClient, still: str) -> str:
     """The name of a pod that runs the lab image."""
     (found,) = api.list("pods", f"app={still}", group="api/v1")

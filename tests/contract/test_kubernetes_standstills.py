@@ -31,11 +31,17 @@ def look(api: KubernetesClient, name: str) -> Observation:
 
 
 def until_stalled(api: KubernetesClient, name: str) -> Observation:
-    api.wait("deployments", name, lambda found: observed(found) and look(api, name).stalled)
-    return look(api, name)
+    looks: list[Observation] = []
+
+    def stalled(found: dict[str, Any]) -> bool:
+        looks.append(look(api, name))
+        return observed(found) and looks[-1].stalled
+
+    api.wait("deployments", name, stalled)
+    return looks[-1]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def narrow(api: KubernetesClient) -> Iterator[KubernetesClient]:
     """A namespace of its own, with room for one pod."""
     narrow = copy.copy(api)
@@ -59,8 +65,8 @@ def test_a_quota_keeps_a_rollout_from_its_surge_pod(narrow: KubernetesClient) ->
 
     narrow.request("DELETE", narrow.path("resourcequotas", "one", group=CORE))
     narrow.patch("deployments", "alone", annotate("t2"))
-    done = narrow.wait("deployments", "alone", complete)
-    assert "ReplicaFailure" not in conditions(done)
+    # The condition of the ReplicaSet that failed goes when its controller looks at it again.
+    narrow.wait("deployments", "alone", lambda found: complete(found) and "ReplicaFailure" not in conditions(found))
 
 
 def test_a_host_port_on_one_node_keeps_the_surge_pod_from_its_place(api: KubernetesClient) -> None:

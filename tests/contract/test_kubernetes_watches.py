@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from tests.contract.clients import MERGE_PATCH, KubernetesClient
+from tests.contract.clients import MERGE_PATCH, PATIENCE, KubernetesClient
 from tests.contract.workloads import deployment, status_of, template
 
 from connmon_lab.kubernetes import Trait, manifests
@@ -58,7 +58,7 @@ def test_a_pod_s_life_from_a_list_on(api: KubernetesClient) -> None:
     slow = template("lived")
     slow["spec"]["terminationGracePeriodSeconds"] = 1
     deployment(api, "lived", template=slow)
-    with contextlib.closing(api.watch(f"{path}&resourceVersion={since}&timeoutSeconds=60")) as events:
+    with contextlib.closing(api.watch(f"{path}&resourceVersion={since}&timeoutSeconds={PATIENCE}")) as events:
         born = take_until(events, "MODIFIED", having="Ready")
         assert api.request("DELETE", api.path("deployments", "lived")).code == 200
         dying = take_until(events, "MODIFIED", having="deleting")
@@ -74,7 +74,7 @@ def test_a_pod_s_life_from_a_list_on(api: KubernetesClient) -> None:
 
 @pytest.mark.parametrize("since", ["", "&resourceVersion=0"])
 def test_a_watch_without_a_version_begins_with_what_is_there(api: KubernetesClient, still: str, since: str) -> None:
-    path = f"{api.path('deployments')}?fieldSelector=metadata.name={still}&timeoutSeconds=60{since}"
+    path = f"{api.path('deployments')}?fieldSelector=metadata.name={still}&timeoutSeconds={PATIENCE}{since}"
     event = first_event(api, path)
     if not since and event["type"] == "ERROR":
         assert api.version.has(Trait.WATCH_CATCHES_UP)
@@ -97,7 +97,7 @@ def test_an_object_goes_out_of_a_selector_and_comes_back(api: KubernetesClient) 
     del service["spec"]["selector"]
     api.create("services", service, group="api/v1")
     path = api.path("services", group="api/v1")
-    query = "?labelSelector=tier=front&resourceVersion=0&timeoutSeconds=60"
+    query = f"?labelSelector=tier=front&resourceVersion=0&timeoutSeconds={PATIENCE}"
     with contextlib.closing(api.watch(f"/api/v1/services{query}")) as events:
         assert next(events)["type"] == "ADDED"
         for tier in ("front", "back", "front"):
