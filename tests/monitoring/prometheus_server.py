@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 120.0  # seconds; for what takes one, unless the machine stands still
+PATIENCE = 300.0  # seconds; for what takes one, unless the machine stands still
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
