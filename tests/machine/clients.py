@@ -19,7 +19,7 @@ from typing import Any
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
 BEFORE = 0.25  # the part of the connections after which the command is begun
-PATIENCE = 30.0  # seconds for an answer
+PATIENCE = 120.0  # seconds for an answer
 
 
 async def ask(port: int) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 60.0  # seconds for anything that is waited for
-LONGEST = 240.0  # seconds for one command
+PATIENCE = 240.0  # seconds for anything that is waited for; only a test that fails waits so long
+LONGEST = 600.0  # seconds for one command
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ PAGE = "connmon-agent-web"
 FILE = f"/etc/systemd/system/{UNIT}"
 PORTS = (8080, 8082, 8090, 3000, 16686, 8085, 8095)  # of the ERP's seven services
 CONNECTS, INTERVAL = 200, 0.02  # so many clients, so many seconds apart
-TRIES = 3
-LONGEST_STRIKE = 0.5  # seconds that systemctl takes to signal the process
+TRIES = 10
+LONGEST_STRIKE = 0.5  # seconds that a process takes to hear of a signal
+MOST_CUT_OFF = 2  # of the clients, by the end of the process that had accepted them
 PROMPT = 1.0  # seconds after READY in which each client is answered that came before
 CONFIG = f"""\
 link:
@@ -52,45 +53,51 @@ def is_well(machine: Machine, options: str = "") -> bool:
 
 
 def ask_while(machine: Machine, command: str) -> dict[str, Any]:
-    """Let clients connect to the seven ports while ``command`` is carried out; ``ready``: when the agent was."""
+    """Let clients connect to the seven ports while ``command`` is carried out; ``ready``: when the agent was;
+    ``left``: when it had been told to end, or had died.
+    """
     ports = " ".join(map(str, PORTS))
     clients = f"/opt/connmon-agent/bin/python /root/machine/clients.py {CONNECTS} {INTERVAL} {ports} -- {command}"
     found: dict[str, Any] = json.loads(machine.run(clients))
     machine.until("it is ready again", lambda: machine.show(UNIT, "ActiveState") == "active")
     found["ready"] = int(machine.show(UNIT, "ActiveEnterTimestampMonotonic")) / 1e6
+    found["left"] = int(machine.show(UNIT, "ActiveExitTimestampMonotonic")) / 1e6
     return found
 
 
-def judge_clients(found: dict[str, Any]) -> float:
+def judge_clients(found: dict[str, Any]) -> tuple[float, int]:
     """None was refused, and each that came after the signal was answered; returns how many seconds after READY
-    the last of those that waited for it was.
+    the last of those that waited for it was, and how many were cut off.
 
     Who had been accepted by the process that was killed may see the end of its connection, which nothing can prevent.
     """
     connections, ready = found["connections"], found["ready"]
     assert len(connections) == CONNECTS and all("connected" in each for each in connections)
-    struck = min(found["command_ended"], found["command_began"] + LONGEST_STRIKE)
+    struck = min(found["command_ended"], found["left"] + LONGEST_STRIKE)
     failed = [each for each in connections if "error" in each]
-    assert len(failed) <= 2 and [each for each in failed if each["connected"] > struck] == []
+    assert [each for each in failed if each["connected"] > struck] == []
     assert ready > found["command_began"]
     answered = [each for each in connections if "answered" in each]
     waiting = [each["answered"] - ready for each in answered if each["began"] < ready < each["answered"]]
     assert waiting
     print(f"{CONNECTS} clients: {len(waiting)} waited for READY, the last was answered {max(waiting):.2f} s after it")
-    return max(waiting)
+    return max(waiting), len(failed)
 
 
 def hold_the_ports(machine: Machine, command: str) -> None:
-    """No client is refused over ``command``, whenever it is carried out, and each is answered promptly.
+    """No client is refused over ``command``, whenever it is carried out; each is answered promptly, few are cut off.
 
-    A machine that is busy with something else takes longer, so that one of a few times is enough for the latter.
+    A machine that is busy with something else takes longer to answer, so that one of a few times is enough for both.
     """
     for _ in range(TRIES):
-        waited = judge_clients(ask_while(machine, command))
+        waited, cut_off = judge_clients(ask_while(machine, command))
         machine.until("all is well again", lambda: is_well(machine))
-        if waited <= PROMPT:
+        if waited <= PROMPT and cut_off <= MOST_CUT_OFF:
             return
-    pytest.fail(f"the last client was answered {waited:.2f} s after READY, {TRIES} times; {PROMPT:g} s are allowed")
+    pytest.fail(
+        f"{TRIES} times the last client was answered more than {PROMPT:g} s after READY, lately {waited:.2f} s, "
+        f"or more than {MOST_CUT_OFF} were cut off, lately {cut_off}"
+    )
 
 
 def test_it_is_installed_from_readme(machine: Machine) -> None:
@@ -209,7 +216,7 @@ def test_an_outage_is_survived_and_told(machine: Machine) -> None:
     machine.run("nft delete table inet cut")
     machine.until("it is over", lambda: is_well(machine) and machine.status()["outage"]["ended_at"])
     assert [each["attempts"] for each in machine.status()["services"]] == [1] * len(PORTS)
-    log = machine.run(f"journalctl -u {UNIT} -o cat --no-pager")
+    log = machine.run(f"journalctl --sync && journalctl -u {UNIT} -o cat --no-pager")
     assert all(word in log for word in ("OFFLINE", "RECOVERING", "frontend: "))
     assert "OFFLINE" in machine.run("connmon-agent replay latest")
 
@@ -281,11 +288,12 @@ def test_a_reload_waits_and_says_whether_it_is_in_force(machine: Machine) -> Non
     machine.write("/etc/connmon-agent/connmon.yaml", CONFIG.replace("hold: 1s", "hold: 2s"))
     machine.run("systemctl reload connmon-agent")
     assert machine.show(UNIT, "ActiveState") == "active"
-    assert "configuration reloaded from" in machine.run(f"journalctl -u {UNIT} -o cat --no-pager -n 20")
+    log = f"journalctl --sync && journalctl -u {UNIT} -o cat --no-pager -n 20"
+    machine.until("the log says so", lambda: "configuration reloaded from" in machine.run(log))
 
 
 def test_a_hang_is_ended_and_begun_again(machine: Machine) -> None:
-    machine.write(f"/etc/systemd/system/{UNIT}.d/quick.conf", "[Service]\nWatchdogSec=2\n")
+    machine.write(f"/etc/systemd/system/{UNIT}.d/quick.conf", "[Service]\nWatchdogSec=5\n")
     machine.run("systemctl daemon-reload && systemctl restart connmon-agent")
     before = machine.show(UNIT, "MainPID")
     machine.run(f"kill -STOP {before}")
@@ -341,7 +349,7 @@ def test_uninstall_leaves_state_and_logs_alone(machine: Machine) -> None:
     assert machine.ask("find /etc/systemd -name '*connmon*' | grep .").code == 1
     assert machine.status()["outage"]["id"] == 1
     assert "Nothing to change" in machine.run("connmon-agent service uninstall")
-    assert machine.run("systemctl list-units --failed --no-legend") == ""
+    assert machine.run("systemctl list-units --failed --no-legend '*connmon*'") == ""
 
 
 def test_one_of_several_is_named_in_all_that_is_its_own(machine: Machine) -> None:
@@ -367,6 +375,7 @@ def test_a_user_has_it_without_root(machine: Machine) -> None:
         f"systemd-run --quiet --unit=anna -p Delegate=yes -p User=anna -E HOME={home} -E XDG_RUNTIME_DIR={session} "
         "/lib/systemd/systemd --user"
     )
+    machine.until("her manager runs", lambda: machine.ask(f"test -S {session}/systemd/private").code == 0)
     machine.write(f"{home}/.config/connmon-agent/connmon.yaml", CONFIG)
     machine.run(f"install -o anna -m 600 /etc/rancher/k3s/k3s.yaml {home}/kubeconfig && chown -R anna {home}")
     as_anna = f"setpriv --reset-env --reuid=anna --regid=1500 --init-groups env KUBECONFIG={home}/kubeconfig "
