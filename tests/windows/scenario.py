@@ -27,7 +27,7 @@ from connmon_agent.store import DATABASE_FILE
 INSTANCE = "scenario"
 SERVICE = f"connmon-agent-{INSTANCE}"
 SEVEN = ("frontend", "frontend-custom", "frontend-react", "grafana", "jaeger", "api-gateway", "service-mesh")
-PATIENCE = 60.0  # seconds for a step; a busy machine needs a few
+PATIENCE = 300.0  # seconds for a step; a busy machine needs a few
 GLANCE = 0.05  # seconds between two looks
 BEGAN = time.monotonic()
 
@@ -75,7 +75,7 @@ class Scenario:
 
     def install(self) -> None:
         self.agent("service", "install", "--instance", INSTANCE)
-        check("4 RUNNING" in self.windows("sc", "query", SERVICE), f"sc query {SERVICE}: RUNNING")
+        until(lambda: "4 RUNNING" in self.windows("sc", "query", SERVICE), f"sc query {SERVICE}: RUNNING")
         self.agent("service", "status", "--instance", INSTANCE)
         until(lambda: self.link() == "ONLINE", "status: the link is ONLINE")
 
@@ -141,7 +141,7 @@ class Scenario:
 def main() -> None:
     """The whole story."""
     with tempfile.TemporaryDirectory(prefix="connmon-scenario-", ignore_cleanup_errors=True) as place:
-        site = LocalSite(*SEVEN, ready_after=0.7)
+        site = LocalSite(*SEVEN, ready_after=2.0)  # so that it can be killed in time, by a command of Windows
         with site.running():
             scenario = Scenario(Path(place), site)
             try:

@@ -28,13 +28,13 @@ def answers() -> bool:
 @pytest.mark.skipif(on_wine() and not answers(), reason="this Wine may not ping")
 def test_this_machine_answers() -> None:
     assert icmp.can_send(six=False)
-    assert icmp.send_echo("127.0.0.1", PAYLOAD, 5.0) == PAYLOAD
+    assert icmp.send_echo("127.0.0.1", PAYLOAD, 60.0) == PAYLOAD
 
 
 @pytest.mark.skipif(on_wine(), reason="Wine has no Icmp6SendEcho2")
 def test_this_machine_answers_by_ipv6() -> None:
     assert icmp.can_send(six=True)
-    assert icmp.send_echo("::1", PAYLOAD, 5.0) == PAYLOAD
+    assert icmp.send_echo("::1", PAYLOAD, 60.0) == PAYLOAD
 
 
 def test_an_address_that_nobody_has_is_no_success() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -15,7 +15,7 @@ import winreg
 
 from connmon_agent.windows_api import services
 
-NAME = f"connmon-test-{os.getpid()}"
+NAME = f"connmon-test-{uuid4().hex[:12]}"  # what an interrupted run left has another
 COMMAND = r'"C:\Program Files\Python\python.exe" -c "a(\"b\")" --config "C:\O\'Brien & Söhne"'
 ACCOUNT = r"NT AUTHORITY\LocalService"
 
