@@ -12,7 +12,7 @@ from tests.cluster.site import Site
 
 _ASK = """
 import http.client, sys
-connection = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]), timeout=15)
+connection = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]), timeout=float(sys.argv[3]))
 connection.request("GET", "/")
 print(connection.getresponse().read().decode().strip())
 """
@@ -40,10 +40,10 @@ sys.stdin.read()
 _LEAD_AWAY = "table ip portal {{ chain out {{ type nat hook output priority -100; tcp dport 80 dnat to {to}; }}\n}}"
 
 
-def ask(site: Site, port: int, host: str = "127.0.0.1") -> str | None:
-    """What the pod behind a local port says of itself: its name. None: no answer came."""
-    command = site.within([sys.executable, "-c", _ASK, host, str(port)])
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+def ask(site: Site, port: int, *, within: float = 15.0) -> str | None:
+    """What the pod behind a local port says of itself: its name. None: no answer came ``within`` so many seconds."""
+    command = site.within([sys.executable, "-c", _ASK, "127.0.0.1", str(port), str(within)])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE, check=False)
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 

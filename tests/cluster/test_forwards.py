@@ -9,6 +9,7 @@ import pytest
 from tests.cluster.agents import AgentProcess, NewAgent
 from tests.cluster.clients import ask, holding
 from tests.cluster.conftest import make_namespace
+from tests.cluster.places import PATIENCE
 from tests.cluster.site import Json, Namespace, Site, wait_for
 from tests.cluster.workloads import SERVES_HTTP, SEVEN, deployment, service
 
@@ -64,7 +65,7 @@ def test_the_seven_services_are_reached_each_on_its_port_or_the_best_that_is_lef
         assert ports == {**{name: its[0] for name, its in PORTS.items()}, "frontend": 8083}
         assert f"(pid {pid})" in forwards(agent)["frontend"]["reason"]
         for name, port in ports.items():
-            assert ask(site, port) in pods(erp, name)
+            assert ask(site, port, within=PATIENCE) in pods(erp, name)
             assert agent.run("url", name).stdout == f"http://127.0.0.1:{port}\n"
     agent.until(lambda status: status["services"][0]["forward"]["port"] == 8080, "back on the primary port")
     assert until_reached(site, 8080) in pods(erp, "frontend")
@@ -122,7 +123,7 @@ def test_an_outage_restarts_each_once_and_is_over_when_every_port_was_proven_aga
     assert erp.restarts_since(before) == dict.fromkeys(SEVEN, 1)
     assert {forward["state"] for forward in forwards(agent).values()} == {"OPEN"}
     for name, forward in forwards(agent).items():
-        assert ask(breakable, forward["port"]) in pods(erp, name)
+        assert ask(breakable, forward["port"], within=PATIENCE) in pods(erp, name)
     verified = agent.run("replay", "--verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
@@ -132,7 +133,9 @@ def test_a_pod_that_is_ready_and_reached_by_nobody_is_not_ready_and_not_restarte
 ) -> None:
     namespace.apply(deployment("web", breakable.image, container=SERVES_HTTP), service("web", target=9999))
     namespace.until_available()
-    agent = new_agent(namespace, {"web": {"deployment": "web", "port": 27490}}, ready_timeout="15s")
+    agent = new_agent(
+        namespace, {"web": {"deployment": "web", "port": 27490}}, ready_timeout="30s"
+    )  # of the rollout, too
     agent.start_calm(states=("UNKNOWN",))
     before = namespace.generations()
     breakable.link("drop")
@@ -151,5 +154,5 @@ def test_two_agents_on_one_machine_share_the_ports(site: Site, erp: Namespace, n
     second.start_calm()
     assert (forwards(first)["frontend"]["port"], forwards(second)["frontend"]["port"]) == (27480, 27481)
     assert f"connmon-agent (pid {first.pid})" in forwards(second)["frontend"]["reason"]
-    assert ask(site, 27480) in pods(erp, "frontend")
-    assert ask(site, 27481) in pods(erp, "frontend")
+    assert ask(site, 27480, within=PATIENCE) in pods(erp, "frontend")
+    assert ask(site, 27481, within=PATIENCE) in pods(erp, "frontend")

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "192.0.2.1"  # of the lab's internet
+NOBODY = 1  # a port where nothing listens
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_an_outage_while_the_mail_server_is_away_is_told_when_it_is_back(
 ) -> None:
     port, folder = mailbox
     agent = new_agent(frontend, ["frontend"])
-    configure(agent, port + 1)  # where nothing listens
+    configure(agent, NOBODY)
     agent.start_calm()
     breakable.link("reject")
     agent.until_said("DEGRADED -> OFFLINE")

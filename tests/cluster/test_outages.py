@@ -87,7 +87,7 @@ def test_a_relapse_during_the_rollouts_restarts_nothing_twice(
     agent.until_link("OFFLINE")
     breakable.link("up")
     agent.until_said("VERIFYING -> READY")
-    breakable.link("drop")
+    breakable.link("down")  # found out at once, while the others still have to be restarted
     agent.until_link("OFFLINE")
     restarts = seven.restarts_since(before)
     assert {restarts[name] for name in four} == {0, 1}

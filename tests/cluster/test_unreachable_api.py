@@ -65,7 +65,7 @@ def test_an_agent_that_waits_for_a_hanging_api_ends_in_order_when_it_is_told_to(
     breakable.link("up")
     agent.until_said("WAITING -> RESTARTING")
     breakable.api_server("stop")
-    assert agent.end(within=15.0) == 0
+    assert agent.end(within=60.0) == 0
     breakable.api_server("cont")
     agent.start()
     agent.until_said("agent: configured")

@@ -31,8 +31,10 @@ def cut(link: str, mode: str) -> Fault:
 @contextmanager
 def without_route(site: Site) -> Iterator[None]:
     run(site.within(["ip", "route", "del", "default"]))
-    yield
-    site.link("up")
+    try:
+        yield
+    finally:
+        site.link("up")
 
 
 @contextmanager

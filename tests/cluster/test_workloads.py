@@ -6,6 +6,7 @@ import json
 
 import pytest
 from tests.cluster.agents import NewAgent
+from tests.cluster.places import PATIENCE
 from tests.cluster.site import Namespace, Site
 from tests.cluster.workloads import (
     GET_STUCK,
@@ -20,6 +21,9 @@ from tests.cluster.workloads import (
 
 pytestmark = pytest.mark.cluster
 
+# For the rollout of a pod that starts at once, on a busy machine; where one cannot end, a test waits for so long.
+ENOUGH = "20s"
+
 
 def test_what_cannot_become_ready_is_given_up_after_the_last_attempt_and_stays_so(
     breakable: Site, namespace: Namespace, new_agent: NewAgent
@@ -29,7 +33,7 @@ def test_what_cannot_become_ready_is_given_up_after_the_last_attempt_and_stays_s
         deployment("well", breakable.image),
     )
     namespace.until_available()
-    agent = new_agent(namespace, ["never-again", "well"], ready_timeout="5s", max_restart_attempts=2)
+    agent = new_agent(namespace, ["never-again", "well"], ready_timeout=ENOUGH, max_restart_attempts=2)
     agent.start_calm()
     before = namespace.generations()
     breakable.link("drop")
@@ -66,7 +70,7 @@ def test_a_rollout_that_stands_still_is_restarted_and_given_up_with_its_pods_rea
     )
     namespace.until_available()
     names = ["imageless", "gated", "ported", "accompanied"]
-    agent = new_agent(namespace, names, ready_timeout="8s", max_restart_attempts=2)
+    agent = new_agent(namespace, names, ready_timeout=ENOUGH, max_restart_attempts=2)
     agent.start_calm()
     breakable.link("drop")
     agent.until_link("OFFLINE")
@@ -97,7 +101,7 @@ def test_a_second_attempt_is_made_when_the_first_did_not_help(
     first_of_this_agent = "*-1-1"  # a token ends with attempt and number
     namespace.apply(deployment("stubborn", breakable.image, container=ready_unless(first_of_this_agent)))
     namespace.until_available()
-    agent = new_agent(namespace, ["stubborn"], ready_timeout="5s")
+    agent = new_agent(namespace, ["stubborn"], ready_timeout=ENOUGH)
     agent.start_calm()
     before = namespace.generations()
     breakable.link("drop")
@@ -114,7 +118,7 @@ def test_what_somebody_repaired_between_two_attempts_is_left_alone(
 ) -> None:
     namespace.apply(deployment("never-again", breakable.image, container=ready_unless("?*")))
     namespace.until_available()
-    agent = new_agent(namespace, ["never-again"], ready_timeout="5s", backoff={"first": "6s", "max": "6s"})
+    agent = new_agent(namespace, ["never-again"], ready_timeout=ENOUGH, backoff={"first": ENOUGH, "max": ENOUGH})
     agent.start_calm()
     before = namespace.generations()
     breakable.link("drop")
@@ -206,7 +210,7 @@ def test_only_what_the_outage_left_unavailable_is_restarted_where_the_configurat
     breakable.link("drop")
     agent.until_link("OFFLINE")
     namespace.kubectl("exec", "deployment/stuck", "--", *GET_STUCK)
-    namespace.kubectl("wait", "deployment/stuck", "--for=condition=Available=false", "--timeout=60s")
+    namespace.kubectl("wait", "deployment/stuck", "--for=condition=Available=false", f"--timeout={PATIENCE:g}s")
     breakable.link("up")
     agent.until_link("ONLINE")
     assert agent.states() == {"READY"}

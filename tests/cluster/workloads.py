@@ -17,10 +17,13 @@ SEVEN = (
     "service-mesh-dashboard",
 )
 
+# How often a pod is probed, and how long a command in it may take on a busy machine: a second is Kubernetes' default.
+OFTEN: Json = {"periodSeconds": 1, "timeoutSeconds": 60}
+
 # A container that works until it gets stuck, as an outage may leave it; GET_STUCK is to be run in it.
 READY_UNTIL_STUCK: Json = {
     "command": ["sh", "-c", "touch /tmp/works; sleep 1000000"],
-    "readinessProbe": {"exec": {"command": ["test", "-f", "/tmp/works"]}, "periodSeconds": 1, "failureThreshold": 1},
+    "readinessProbe": {"exec": {"command": ["test", "-f", "/tmp/works"]}, **OFTEN, "failureThreshold": 1},
 }
 GET_STUCK = ("rm", "/tmp/works")
 
@@ -34,7 +37,7 @@ def ready_unless(pattern: str) -> Json:
     probe = ["sh", "-c", f'case "$RESTART_TOKEN" in {pattern}) exit 1 ;; esac']
     return {
         "env": [{"name": "RESTART_TOKEN", "valueFrom": token}],
-        "readinessProbe": {"exec": {"command": probe}, "periodSeconds": 1},
+        "readinessProbe": {"exec": {"command": probe}, **OFTEN},
     }
 
 
@@ -51,7 +54,7 @@ def crash_after(pattern: str, words: str, *, code: int) -> Json:
         "command": ["sh", "-c", f'case "$RESTART_TOKEN" in {pattern}) {crash} ;; esac; sleep 1000000'],
         "startupProbe": {
             "exec": {"command": ["sh", "-c", "exit 0"]},
-            "periodSeconds": 1,
+            **OFTEN,
         },  # else it counts as started before it ends
     }
 
@@ -82,7 +85,7 @@ def daemon_set(name: str, image: str) -> Json:
 SERVES_HTTP: Json = {
     "command": ["sh", "-c", "mkdir -p /tmp/www; hostname > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www"],
     "ports": [{"name": "http", "containerPort": 8080}],
-    "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
+    "readinessProbe": {"tcpSocket": {"port": 8080}, **OFTEN},
 }
 
 
