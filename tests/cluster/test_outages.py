@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
-from tests.cluster.agents import NewAgent
+from tests.cluster.agents import PATIENT, NewAgent
 from tests.cluster.site import Namespace, Site
 from tests.cluster.workloads import SEVEN
 
@@ -19,6 +19,7 @@ def test_an_outage_restarts_each_of_seven_deployments_exactly_once(
     breakable: Site, seven: Namespace, new_agent: NewAgent, mode: str
 ) -> None:
     agent = new_agent(seven)
+    agent.configure("link", **PATIENT)
     agent.start_calm()
     before = seven.generations()
     breakable.link(mode)
@@ -54,7 +55,7 @@ def test_a_relapse_during_the_hold_restarts_each_exactly_once(
     breakable: Site, seven: Namespace, new_agent: NewAgent
 ) -> None:
     agent = new_agent(seven)
-    agent.configure("link", hold="1h")  # however slow this machine is, the relapse comes in time
+    agent.configure("link", hold="1h", **PATIENT)  # however slow this machine is, the relapse comes in time
     agent.start_calm()
     before = seven.generations()
     breakable.link("drop")
