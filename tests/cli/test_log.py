@@ -15,7 +15,7 @@ from connmon_agent.presence import AgentLock, Signature
 
 
 def test_a_running_agent_logs_more_for_a_while_and_shows_it(agent: LocalAgent) -> None:
-    agent.configuration["link"].update(ATTENTIVE)  # a round a second
+    agent.configuration["link"].update(ATTENTIVE)
     agent.write()
     agent.start()
     assert " debug " not in agent.log

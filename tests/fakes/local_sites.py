@@ -46,8 +46,9 @@ LINK: Json = {
 }
 RECOVERY: Json = {"ready_timeout": "10m", "healthy_for": "1h", "backoff": {"first": "200ms", "max": "200ms"}}
 KUBERNETES: Json = {"connect_timeout": "30s", "read_timeout": "30s"}
-# For a link that is cut: it refuses at once, but the next round must come before anybody loses patience.
-ATTENTIVE: Json = {"check_interval": "1s", "timeout": "1s", "quality": {}}
+# For a link that is cut: it refuses at once, but the next round must come before anybody loses patience. Where this
+# process stands still for as long as the timeout, that is an outage.
+ATTENTIVE: Json = {"check_interval": "3s", "timeout": "3s", "quality": {}}
 
 
 class LocalSite:
