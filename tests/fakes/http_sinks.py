@@ -43,7 +43,7 @@ class HttpSink:
     def url(self, path: str = "/") -> str:
         return f"http://{HOST}:{self.port}{path}"
 
-    def wait_for(self, number: int, patience: float = 60.0) -> list[ReceivedRequest]:
+    def wait_for(self, number: int, patience: float = 120.0) -> list[ReceivedRequest]:
         """The requests, once there are so many."""
         with self.arrived:
             come = self.arrived.wait_for(lambda: len(self.requests) >= number, patience)
@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.to.requests.append(ReceivedRequest(self.command, self.path, fields, body))
             self.to.arrived.notify_all()
         if reply.released is not None:
-            reply.released.wait(60)
+            reply.released.wait(240)
         with suppress(OSError):  # who asked may be gone by now
             self._write(reply)
 

@@ -42,7 +42,7 @@ class MailSink:
     port: int = 0
     mails: list[ReceivedMail] = field(default_factory=list)
 
-    def wait_for(self, number: int, patience: float = 60.0) -> list[ReceivedMail]:
+    def wait_for(self, number: int, patience: float = 120.0) -> list[ReceivedMail]:
         """The mails, once there are so many."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.mails) >= number, patience), f"{len(self.mails)} mails came"
