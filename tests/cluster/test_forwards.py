@@ -133,9 +133,8 @@ def test_a_pod_that_is_ready_and_reached_by_nobody_is_not_ready_and_not_restarte
 ) -> None:
     namespace.apply(deployment("web", breakable.image, container=SERVES_HTTP), service("web", target=9999))
     namespace.until_available()
-    agent = new_agent(
-        namespace, {"web": {"deployment": "web", "port": 27490}}, ready_timeout="30s"
-    )  # of the rollout, too
+    services: Json = {"web": {"deployment": "web", "port": 27490}}
+    agent = new_agent(namespace, services, ready_timeout="30s")  # the rollout has no longer, either
     agent.start_calm(states=("UNKNOWN",))
     before = namespace.generations()
     breakable.link("drop")
