@@ -54,9 +54,11 @@ def running(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The state file of an agent that was killed two hours after its start, with a service that gave up."""
+    """The state file of an agent that was killed hours after its start, with a service that gave up: an hour and 25
+    minutes ago, and still more than one hour and less than two when the last test looks at it.
+    """
     folder = tmp_path_factory.mktemp("morning")
-    with Past(folder, time.time()) as past, AgentLock(folder):
+    with Past(folder, time.time() + 1_800) as past, AgentLock(folder):
         live_through_a_bad_morning(past)
     return folder
 

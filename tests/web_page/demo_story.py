@@ -11,7 +11,7 @@ from connmon_agent.cli.demo import DemoTiming, demo, run_demo
 
 # Each state lasts until a page that has just been opened, or that the machine holds up, has shown it.
 PACE = DemoTiming(
-    check_interval=0.2, confirm_interval=0.1, calm=6.0, dark=2.0, relapse=0.0, hold=3.0, pod_start=0.2, patience=1,
+    check_interval=0.2, confirm_interval=0.1, calm=4.0, dark=2.0, relapse=0.0, hold=3.0, pod_start=0.2, patience=1,
     ready_timeout=120.0, backoff=0.1, refuse=True,
 )  # fmt: skip
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs the dependency group `browser`").expect
-STORY = 120_000  # milliseconds for all of it
+STORY = 300_000  # milliseconds for all of it
 # Notes every word that the state has, from now on.
 OBSERVE = """
 () => {
