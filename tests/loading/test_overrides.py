@@ -97,6 +97,24 @@ def test_a_range_has_both_its_ends() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("link.fall=2..6:nan", "link.fall: has no step that can be used .got nan."),
+        ("link.fall=2..6:inf", "link.fall: has no step that can be used .got inf."),
+        ("link.fall=2..6:0.5", "link.fall: has no step that can be used .got 0.5."),
+        ("link.damping.suppress=1..3:nan", "link.damping.suppress: has no step that can be used"),
+        ("link.damping.suppress=1..3:inf", "link.damping.suppress: has no step that can be used"),
+        ("link.damping.suppress=1..3:1e-320", "link.damping.suppress: has too many values"),
+        ("link.hold=0s..60s:10ms", "link.hold: has 6001 values"),
+        ("link.hold=0s..60s:1s,link.fall=2..21", "has 1220 combinations"),
+    ],
+)
+def test_a_range_that_cannot_be_counted_is_refused(text: str, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        read_ranges(text, option="--sweep")
+
+
 def test_a_combination_is_written_as_a_file_has_it() -> None:
     words = ["link.fall=4", "link.damping.reuse=100", "recovery.backoff.first=5s", "recovery.when=unhealthy"]
     text = as_yaml(read_overrides(words, option=OPTION))

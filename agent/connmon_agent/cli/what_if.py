@@ -117,10 +117,7 @@ def find_current(plan: Plan, combinations: Sequence[Overrides]) -> int | None:
 def run_sweep(
     reader: Reader, combinations: Sequence[Overrides], model: Model, processes: int
 ) -> tuple[list[Outcome], Record]:
-    """What each combination would have come to, and the current settings as the last one where they are none of them.
-
-    Raises ConnmonError.
-    """
+    """What each combination would have come to, in their order, and the record. Raises ConnmonError."""
     record = Record.of(reader)
     for one in combinations:
         check_overrides(record.plan, one, option="--sweep", targets=record.targets)

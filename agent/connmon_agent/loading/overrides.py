@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
-from math import prod
+from math import inf, isfinite, prod
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -227,10 +227,12 @@ def _read_axis(word: str, problems: Problems) -> list[Override]:
     if high.value < low.value:
         problems.add("ends before it begins", line=None, key=path, value=text, remedy="write the lower end first")
         return []
-    count = int((high.value - low.value) / step + 1e-9) + 1
-    if count > MOST_COMBINATIONS:
-        problems.add(f"has {count} values", line=None, key=path, value=text, remedy="write a longer step")
+    steps = (high.value - low.value) / step  # inf: the step is too small for a float
+    if steps >= MOST_COMBINATIONS:
+        told = f"has {int(steps) + 1} values" if isfinite(steps) else "has too many values"
+        problems.add(told, line=None, key=path, value=text, remedy="write a longer step")
         return []
+    count = int(steps + 1e-9) + 1
     kind: Callable[[float], Any] = int if isinstance(key.type, WholeNumber) else lambda value: round(value, 6)
     values = [kind(low.value + number * step) for number in range(count)]
     return [Override(path, value, key.type.write(value)) for value in values]
@@ -247,7 +249,7 @@ def _read_step(path: str, key: Key, text: str, problems: Problems) -> float | No
         step = parse_duration(text) if isinstance(key.type, Duration) else float(text)
     except ValueError:
         step = 0.0
-    if step <= 0 or (isinstance(key.type, WholeNumber) and step != int(step)):
+    if not 0 < step < inf or (isinstance(key.type, WholeNumber) and not step.is_integer()):
         remedy = f"write the step behind a colon: {path}=0s..60s:10s"
         problems.add("has no step that can be used", line=None, key=path, value=text or None, remedy=remedy)
         return None
