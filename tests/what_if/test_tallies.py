@@ -49,6 +49,22 @@ def test_an_outage_of_before_is_known_as_such() -> None:
     assert [(one.id, one.begun_before, one.watched) for one in tally.outages] == [(1, True, False)]
 
 
+def test_an_outage_that_was_over_before_what_is_kept_is_none_of_it() -> None:
+    """The world keeps the last outage; it does not go on until the next one."""
+    over, following = replace(FIRST, back=at(30), ended=at(40)), Outage(2, at(899), "dns")
+    tally, world = Tally(), replace(World(store="k7"), outage=over)
+    tally.note(world, TimerDue(at(900), "x"), Step(replace(world, outage=following)))
+    assert [(one.id, one.begun_before) for one in tally.outages] == [(2, False)]
+
+
+def test_an_outage_of_before_has_the_end_that_it_had() -> None:
+    tally, world = Tally(), replace(World(store="k7"), outage=replace(FIRST, back=at(30)))
+    tally.note(world, TimerDue(at(900), "x"), Step(replace(world, outage=Outage(2, at(899), "dns"))))
+    old, new = tally.outages
+    assert (old.back, old.ended, old.lasted(at(1000))) == (at(30), at(900), 20)
+    assert not old.overlaps(new, at(1000))
+
+
 def test_outages_overlap_where_they_are_of_the_same_time() -> None:
     def seen(start: float, back: float | None) -> OutageSeen:
         return OutageSeen(1, at(start), at(start), "dns", False, back=None if back is None else at(back))

@@ -92,9 +92,10 @@ class Tally:
         )
 
     def _note_outage(self, before: Outage | None, now: Outage, at: Timestamp) -> None:
-        if before is not None and not self.outages:
+        if before is not None and not self.outages and (before.ended is None or before.id == now.id):
             old = OutageSeen(before.id, before.started, before.started, before.cause, before.by_operator)
             old.begun_before = True
+            old.note(before, at)
             self.outages.append(old)
         if before is None or now.id != before.id:
             if before is not None and self.outages and self.outages[-1].ended is None:
