@@ -81,6 +81,8 @@ def test_a_wrong_one_is_misdirected_whatever_is_asked_for(tmp_path: Path) -> Non
         ("null", "localhost:9181", False),
         ("", "localhost:9181", False),
         ("file://localhost:9181", "localhost:9181", False),
+        ("http://[::1", "[::1]:9181", False),
+        ("http://[localhost]:9181", "localhost:9181", False),
     ],
 )
 def test_orders_come_from_pages_of_this_server(origin: str, host: str, same: bool) -> None:

@@ -90,6 +90,7 @@ def test_without_it_nothing_is_ordered(tmp_path: Path, token_file: Path, token: 
     [
         ({"order": "pause"}, {"origin": "http://evil.example"}, 403),
         ({"order": "pause"}, {"origin": "null"}, 403),
+        ({"order": "pause"}, {"origin": "http://[::1"}, 403),
         ({"order": "pause"}, {"content_type": "text/plain"}, 415),
         ({"order": "pause"}, {"content_type": "application/x-www-form-urlencoded"}, 415),
         ({"order": "pause"}, {"content_type": ""}, 415),

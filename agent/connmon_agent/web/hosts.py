@@ -41,7 +41,10 @@ class Hosts:
 
 def is_same_origin(origin: str, host: str) -> bool:
     """Whether a page of ``origin`` was served as ``host``. The scheme may differ: a proxy may speak TLS for it."""
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # brackets that hold no IPv6 address
+        return False
     if parts.scheme not in DEFAULT_PORTS or not parts.netloc or parts.path or parts.query:
         return False
     usual = DEFAULT_PORTS[parts.scheme]
