@@ -28,6 +28,7 @@ ADDRESSES = [
 ABSENT = [
     "/api/decisions/999",
     "/api/explain/nosuch",
+    "/api/explain/a%00b",
     "/api/nosuch",
     "/api/",
     "/static/no.js",

@@ -21,6 +21,8 @@ def run_command(folder: Path, *words: str) -> bytes:
         ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StoreError(f"`connmon-agent {words[0]}` did not answer: {error}", hint="Try again") from error
+    except ValueError as error:  # a NUL, or a letter that this system's encoding lacks
+        raise ConnmonError(f"`connmon-agent {words[0]}` cannot be asked about {words[-1][:100]!r}: {error}") from error
     if ran.returncode != 0:
         message, _, hint = ran.stderr.decode("utf-8", "replace").strip().partition("\n")
         raise ConnmonError(message.removeprefix("Error: "), hint=hint.strip().removesuffix(".") or None)
