@@ -323,6 +323,8 @@ def test_a_file_that_exists_is_not_overwritten(memory: Path, tmp_path: Path) -> 
         ("--json", "--format", "csv"),
         ("--at", "10:00", "--format", "csv"),
         ("--at", "10:00", "--output", "x.json"),
+        ("--verify", "--format", "csv"),
+        ("--verify", "--output", "x.json"),
         ("--format", "xml"),
     ],
 )

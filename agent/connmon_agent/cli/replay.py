@@ -91,6 +91,8 @@ def replay(
         raise click.UsageError("--at has no --output, and only the formats text and json.")
     question = Question(**questions)
     question.check(alone=not asked and not verify and output is None and form in (TEXT, JSON))
+    if verify and not asked and (output is not None or form not in (TEXT, JSON)):
+        raise click.UsageError("--verify alone has no --output, and only the formats text and json.")
     refuse_existing(output)
     with Reader(invocation.database()) as reader:
         if question.asked:
