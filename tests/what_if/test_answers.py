@@ -116,6 +116,16 @@ def test_what_was_an_outage_may_have_been_none(tmp_path: Path) -> None:
     assert (one.exactness, len(truth.outages)) in (("unknown", 0), ("unknown", 1), ("bounded", 0))
 
 
+def test_an_outage_that_slower_rounds_may_have_passed_over_is_unknown(tmp_path: Path) -> None:
+    """The rounds that were recorded show it; at its own pace the agent would have made none of them."""
+    found, _ = answer(tmp_path, ["link.fall=1", "link.check_interval=20s"], (100.0, 1.95))
+    assert (found.recorded.outages, found.what_if.outages) == (0, 0)
+    (one,) = found.answers
+    assert (one.fate, one.exactness, one.end, one.recorded) == ("new", "unknown", "unknown", None)
+    assert (one.restarts, one.hypothetical) == (2, True)
+    assert found.first_difference is not None
+
+
 def test_without_the_round_log_less_is_known(tmp_path: Path) -> None:
     """The same life, of which only the events are kept: what only rounds tell is not called exact."""
     import sqlite3

@@ -149,7 +149,7 @@ def compare(
         rounds=recording.rounds,
         events=recorded.events,
         unlike=sorted({*as_came.unlike, *paced.unlike}),
-        first_difference=paced.first_difference,
+        first_difference=paced.first_difference or as_came.first_difference,
         recorded=total(recorded.tally, recording.last),
         what_if=total(paced.tally, recording.last),
         answers=answers,
@@ -197,6 +197,7 @@ class _Answers:
         recorded, ours = self._recorded.outages, self._paced.tally.outages
         answers = [self._answer(one) for one in ours]
         answers += [self._answer_gone(one) for one in recorded if self._find(one, ours) is None]
+        answers += [self._answer_doubtful(one) for one in self._as_came.tally.outages if self._is_apart(one)]
         return sorted(answers, key=lambda one: (one.recorded or one.what_if or _NOWHERE).started.steady)
 
     def _find(self, one: OutageSeen, others: Iterable[OutageSeen]) -> OutageSeen | None:
@@ -234,6 +235,25 @@ class _Answers:
             hypothetical=self._is_hypothetical(theirs),
         )
 
+    def _is_apart(self, one: OutageSeen) -> bool:
+        """Whether only the life with the rounds as they came has it."""
+        return self._find(one, [*self._paced.tally.outages, *self._recorded.outages]) is None
+
+    def _answer_doubtful(self, mine: OutageSeen) -> Answer:
+        """There is one if the agent had made the rounds that were recorded, and none at its own pace."""
+        delay = max(0.0, mine.detected.steady - mine.started.steady)
+        return Answer(
+            fate=Fate.NEW,
+            exactness=Exactness.UNKNOWN,
+            end=Exactness.UNKNOWN,
+            recorded=None,
+            what_if=mine,
+            delay=(delay, delay) if mine.watched else None,
+            recorded_restarts=0,
+            restarts=_count(self._as_came.tally, mine),
+            hypothetical=self._is_hypothetical(mine, self._as_came),
+        )
+
     def _judge(self, mine: OutageSeen, other: OutageSeen, time_of: Callable[[OutageSeen], float]) -> Exactness:
         """Of what both lives have at about the same time."""
         if mine.watched and mine.lasted(self._until) < self._unseen:
@@ -262,9 +282,9 @@ class _Answers:
         back = [None if one.back is None else one.back.steady for one in (theirs, mine)]
         return Fate.SAME if alike and restarts and back[0] == back[1] else Fate.CHANGED
 
-    def _is_hypothetical(self, one: OutageSeen) -> bool:
-        """Whether a restart of it, or one before it, differs from the record."""
-        difference = self._paced.first_difference
+    def _is_hypothetical(self, one: OutageSeen, life: HypotheticalAgent | None = None) -> bool:
+        """Whether a restart of it, or one before it, differs from the record. ``life`` None: the paced one's."""
+        difference = (life or self._paced).first_difference
         return difference is not None and (one.ended or self._until).steady >= difference.at.steady
 
 
