@@ -135,10 +135,16 @@ def test_a_decision_opens_by_its_address_with_its_guards(living: Past, visit: Op
     assert "#" not in page.url
 
 
-def test_what_does_not_exist_is_said_in_the_sheet(living: Past, visit: Open, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("#event/99999", "no event 99999"), ("#service/50%", "50%"), ("#service/a%00b", "cannot be asked")],
+)
+def test_what_does_not_exist_is_said_in_the_sheet(
+    living: Past, visit: Open, tmp_path: Path, place: str, said: str
+) -> None:
     visited = visit(tmp_path)
-    page = visited.open("#event/99999")
-    expect(page.locator("#sheet-body")).to_contain_text("no event 99999")
+    page = visited.open(place)
+    expect(page.locator("#sheet-body [role=alert]")).to_contain_text(said)
     assert [error for error in visited.errors if "404" not in error] == []
     visited.errors.clear()  # the browser itself logs the 404
 

@@ -19,7 +19,7 @@ export class Sheet {
 
   /** Show what the hash names; nothing, and the page alone, where it names nothing. */
   async route() {
-    const [kind, name] = decodeURIComponent(location.hash.slice(1)).split(/\/(.*)/s);
+    const [kind, name] = readHash().split(/\/(.*)/s);
     const show = { event: showEvent, service: showService, link: showLink, outage: showOutage }[kind];
     this.asking?.abort();
     if (!show) {
@@ -51,6 +51,16 @@ export class Sheet {
     this.asking?.abort();
     if (location.hash) history.replaceState(null, "", location.pathname);
     document.querySelector(`[data-key="${CSS.escape(this.opener || "")}"]`)?.focus();
+  }
+}
+
+/** What the address names. One that somebody has typed need not be encoded: it is taken as it is. */
+function readHash() {
+  const hash = location.hash.slice(1);
+  try {
+    return decodeURIComponent(hash);
+  } catch {
+    return hash;
   }
 }
 
