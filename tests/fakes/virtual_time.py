@@ -135,6 +135,7 @@ class UnhurriedLoop(_PlatformLoop):
         selector = self._selector  # type: ignore[attr-defined]
         self._wait, selector.select = selector.select, self._wait_and_count
         self._turned = time.perf_counter()
+        _take_time_exactly(self)
 
     def time(self) -> float:
         return self._passed

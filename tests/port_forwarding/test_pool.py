@@ -2,12 +2,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import pytest
 from tests.fakes.kube_sites import PATIENT
+from tests.fakes.virtual_time import let_pass, run_held
 from tests.port_forwarding.places import Place, cluster, connect, echo, page, place, receive, run, send, until
 from tests.port_forwarding.test_forwarder import roll
 
+from connmon_agent.kube.backends import Backend
+from connmon_agent.port_forwarding.connecting import Connected
+from connmon_agent.port_forwarding.pool import DELAY, Pool
+from connmon_agent.port_forwarding.resolver import Resolver
 from connmon_lab.kubernetes import EmbeddedKubernetes, Timing
 
 KEPT = {"spdy": 2, "websocket": 1}  # SPDY connections come back when their client has gone
@@ -163,3 +169,106 @@ def test_no_client_has_to_get_past_what_a_pod_did_not_take(tmp_path: Path, monke
                 await session(here)
 
     run(scenario())
+
+
+class Way:
+    """A stream that the next client may have; ``comes_back`` is set by the test (None: at once)."""
+
+    cheap, renewable = False, True
+
+    def __init__(self, comes_back: asyncio.Event | None = None) -> None:
+        self._comes_back = comes_back
+
+    async def read(self) -> bytes:
+        return b""
+
+    async def write(self, frame: memoryview) -> None:
+        return None
+
+    def finish(self) -> bool:
+        return True
+
+    async def attend(self) -> None:
+        await asyncio.Event().wait()
+
+    async def ping(self, timeout: float) -> bool:
+        return True
+
+    async def renew(self) -> Way:
+        if self._comes_back is not None:
+            await self._comes_back.wait()
+        return self
+
+    async def close(self) -> None:
+        return None
+
+    async def abort(self) -> None:
+        return None
+
+
+class EveryWay:
+    """The part of a Resolver that a Pool needs: whatever there is leads to a backend."""
+
+    def leads_to(self, uid: str) -> bool:
+        return True
+
+    async def changed(self) -> None:
+        await asyncio.Event().wait()
+
+    def nudge(self) -> None:
+        return None
+
+
+class Ways:
+    """A pool whose connections are made at once, and how many were."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.pool = Pool(self._make, cast(Resolver, EveryWay()))
+
+    async def _make(self) -> Connected:
+        self.made += 1
+        return Connected(Way(), Backend(8080))
+
+    async def fill(self) -> None:
+        """Let the time come at which some are made, and each be made."""
+        let_pass(DELAY)
+        await turn(20)
+
+
+async def turn(times: int) -> None:
+    """Let what is ready be done, and what becomes ready by it."""
+    for _ in range(times):
+        await asyncio.sleep(0)
+
+
+def test_one_that_comes_back_when_others_are_made_counts_once() -> None:
+    async def scenario() -> None:
+        ways, comes_back = Ways(), asyncio.Event()
+        ways.pool.note_use()
+        assert ways.pool.take_back(Connected(Way(comes_back), Backend(8080)))
+        await turn(3)
+
+        def come_back() -> None:
+            comes_back.set()
+            let_pass(DELAY)  # so that both are due in the same turn of the loop
+
+        asyncio.get_running_loop().call_soon(come_back)
+        await turn(20)
+        assert ways.made == 1
+        await ways.pool.close()
+
+    run_held(scenario())
+
+
+def test_as_many_are_made_as_are_wanted() -> None:
+    async def scenario() -> None:
+        ways = Ways()
+        ways.pool.note_use()
+        for _ in range(2):
+            assert await ways.pool.take() is None  # somebody has to wait: twice as many
+        await ways.fill()
+        assert ways.made == 4
+        await ways.pool.close()
+
+    run_held(scenario())

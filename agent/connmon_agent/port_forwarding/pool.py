@@ -161,7 +161,7 @@ class Pool:
         if self._keeper is None or connected.stream.cheap:
             self._discard(pooled)
         else:
-            self._ready.append(pooled)
+            self._offer(pooled)
             asyncio.get_running_loop().call_soon(self._fill_again)
 
     def _fill_again(self) -> None:
@@ -176,12 +176,19 @@ class Pool:
             if renewed is None:
                 await stream.close()
             elif self._is_welcome(connected):
-                self._ready.append(_Pooled(Connected(renewed, connected.end), self._lose))
+                self._offer(_Pooled(Connected(renewed, connected.end), self._lose))
             else:
                 await renewed.abort()
         except asyncio.CancelledError:
             await stream.abort()
             raise
+
+    def _offer(self, pooled: _Pooled) -> None:
+        """It is there, and from now on it is not on its way: counted twice, it would be one too few."""
+        self._ready.append(pooled)
+        if (bringing := asyncio.current_task()) is not None:
+            self._makers.discard(bringing)
+            self._returning.discard(bringing)
 
     def _is_welcome(self, connected: Connected) -> bool:
         """Whether the next client may want one that comes back."""
