@@ -54,7 +54,7 @@ export class Sheet {
   }
 }
 
-/** What the address names. One that somebody has typed need not be encoded: it is taken as it is. */
+/** What the address names. A typed one that is not encoded is taken as it is. */
 function readHash() {
   const hash = location.hash.slice(1);
   try {
