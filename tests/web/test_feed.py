@@ -24,6 +24,7 @@ from connmon_agent.store import DATABASE_FILE
 from connmon_agent.store.following import Follower
 from connmon_agent.store.journal import SqliteJournal
 from connmon_agent.web import feed
+from connmon_agent.web.views import StateView
 
 
 @pytest.fixture(autouse=True)
@@ -261,6 +262,38 @@ def test_the_file_is_never_let_go_of_during_a_look(tmp_path: Path, monkeypatch: 
         assert order[-1] == "closed"
 
     assert serve(tmp_path, story) == []
+
+
+def test_a_stream_that_begins_while_the_server_ends_ends_with_it(tmp_path: Path) -> None:
+    live_through_an_outage(tmp_path)
+    held, goes_on = threading.Event(), threading.Event()
+
+    class Held(FileViews):
+        holds = False
+
+        def state(self) -> StateView:
+            if self.holds:
+                held.set()
+                goes_on.wait(PATIENCE)
+            return super().state()
+
+    views = Held(tmp_path / DATABASE_FILE, orders=False)
+
+    async def story(browser: Browser) -> None:
+        assert browser.page is not None
+        async with browser.watch() as first, browser.watch() as second:
+            assert (await first.next()).kind == "state"
+            assert (await second.next()).kind == "state"
+            views.holds = True
+            async with browser.watch() as late:
+                await asyncio.to_thread(held.wait, PATIENCE)
+                ending = asyncio.create_task(browser.page.close())
+                assert await first.ends() and await second.ends()
+                goes_on.set()
+                assert await late.ends()
+            await ending
+
+    assert serve(tmp_path, story, views=views) == []
 
 
 def test_the_file_is_let_go_of_once_the_last_one_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,9 +69,11 @@ class Feed:
         self._tasks: Tasks = set()
         self._following: asyncio.Task[None] | None = None
         self._known = _Known()
+        self._closed = False
 
     async def close(self) -> None:
-        """End every stream."""
+        """End every stream; one that is just beginning ends, too."""
+        self._closed = True
         for viewer in list(self._viewers):
             _let_go(viewer)
         await cancel(self._tasks)
@@ -84,6 +86,8 @@ class Feed:
         """What a browser is sent. ``after``: the number of the newest decision that it has (None: only new ones)."""
         yield f"retry: {RETRY}\n\n".encode()
         view = await self._look()
+        if self._closed:
+            return
         viewer = _Viewer(view.seq if after is None else after)
         self._viewers.add(viewer)
         self._follow(view)
