@@ -138,6 +138,7 @@ def test_more_connections_than_may_be_are_refused() -> None:
             for name in ("evil.example", "evil.example:9180", "127.0.0.1.evil.example:9180", "localhost.evil.example")
         ),
         *((name, False) for name in ("localhost@evil.example", "0x7f000001.evil:1", "[::1", ":9180", "a:b:c")),
+        *((name, False) for name in ("[localhost]:9180", "[127.0.0.1]")),
     ],
 )
 def test_a_browser_on_a_foreign_page_cannot_ask(host: str, own: bool) -> None:

@@ -129,8 +129,8 @@ def name_in_host(host: str) -> str | None:
     """The name or address in a Host header, without port and brackets, in lower case; None: it is malformed."""
     if host.startswith("["):
         name, bracket, port = host[1:].partition("]")
-        if not bracket or (port and not _is_port(port)):
-            return None
+        if not bracket or ":" not in name or not is_address(name) or (port and not _is_port(port)):
+            return None  # brackets are for IPv6 addresses alone (RFC 3986, 3.2.2)
         return name.lower()
     name, colon, port = host.partition(":")
     return name.lower() if name and (not colon or _is_port(f":{port}")) else None
