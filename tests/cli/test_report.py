@@ -48,11 +48,18 @@ def report(folder: Path, *arguments: str) -> Result:
     return result
 
 
+def document_of(folder: Path, *arguments: str) -> Any:
+    """The report in JSON, which must succeed."""
+    result = report(folder, "--format", "json", *arguments)
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
 @pytest.mark.parametrize("lang", ["en", "de"])
 def test_the_document_is_as_the_schema_says(day: Path, lang: str) -> None:
     validator = make_validator()
     for period in (PERIOD, (), ("--until", "2026-11-23T10:02:00Z"), ("--since", "2026-01-01", "--until", "2026-02-01")):
-        document = json.loads(report(day, "--format", "json", "--lang", lang, *period).stdout)
+        document = document_of(day, "--lang", lang, *period)
         validator.validate(document)
         assert document["language"] == lang
     assert not validator.is_valid({**document, "more": 1})
@@ -106,7 +113,7 @@ def test_a_text_that_a_spreadsheet_would_run_is_defused(day: Path) -> None:
 def test_the_hashes_are_those_of_the_file_and_the_same_from_a_copy(day: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(day, copy)
-    first, second = (json.loads(report(folder, *PERIOD, "--format", "json").stdout) for folder in (day, copy))
+    first, second = (document_of(folder, *PERIOD) for folder in (day, copy))
     assert first["proof"] == second["proof"]
     assert first["proof"]["first_event"]["seq"] == 1
     assert first["outages"] == second["outages"]
@@ -176,7 +183,7 @@ def test_neither_the_engine_nor_what_one_format_alone_needs_is_imported(day: Pat
 def test_files_of_older_agents_and_of_removed_events_are_reported_on(dump: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)) as connection:
         load_dump(connection, dump)
-    document = json.loads(report(tmp_path, "--since", "2026-01-01", "--format", "json", "--time-zone", "UTC").stdout)
+    document = document_of(tmp_path, "--since", "2026-01-01", "--time-zone", "UTC")
     make_validator().validate(document)
     summary, period = document["summary"], document["period"]
     length = datetime.fromisoformat(period["until"]) - datetime.fromisoformat(period["since"])
@@ -188,11 +195,22 @@ def test_files_of_older_agents_and_of_removed_events_are_reported_on(dump: Path,
 def test_events_that_were_removed_are_a_gap_and_the_default_begins_after_them(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)) as connection:
         load_dump(connection, STORE / "memory-of-schema-6.sql")
-    document = json.loads(report(tmp_path, "--format", "json").stdout)
+    document = document_of(tmp_path)
     first = document["proof"]["first_event"]
     assert first["seq"] == 41, "40 is kept only as the end of the chain"
     assert document["period"]["since"] < first["at"]
     assert "no-record" not in [gap["reason"] for gap in document["gaps"]]
+
+
+@pytest.mark.parametrize("until", [(), ("--until", "0s")])
+@pytest.mark.parametrize("now", [1796086203.9002259, 1796086175.3368511, 1796086203.4460871])
+def test_now_is_never_in_the_future(
+    day: Path, monkeypatch: pytest.MonkeyPatch, now: float, until: tuple[str, ...]
+) -> None:
+    """Instants that a float's rounding to whole microseconds leads past."""
+    monkeypatch.setattr("time.time", lambda: now)
+    period = document_of(day, *until)["period"]
+    assert datetime.fromisoformat(period["until"]).timestamp() <= now
 
 
 @pytest.mark.parametrize("dump", sorted(STORE.glob("memory-of-schema-*.sql")), ids=lambda path: path.stem)
@@ -200,10 +218,10 @@ def test_the_period_that_it_shows_means_the_same_events_again(dump: Path, tmp_pa
     """Clocks tell fractions of a microsecond, the report does not."""
     with closing(sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)) as connection:
         load_dump(connection, dump)
-    first = json.loads(report(tmp_path, "--format", "json").stdout)
+    first = document_of(tmp_path)
     span = ("--since", first["period"]["since"], "--until", first["period"]["until"])
-    second = json.loads(report(tmp_path, "--format", "json", *span).stdout)
+    second = document_of(tmp_path, *span)
     assert second["proof"] == first["proof"]
     assert second["outages"] == first["outages"]
     inner = ("--since", first["proof"]["first_event"]["at"], "--until", first["proof"]["last_event"]["at"])
-    assert json.loads(report(tmp_path, "--format", "json", *inner).stdout)["proof"]["last_event"]["seq"] > 1
+    assert document_of(tmp_path, *inner)["proof"]["last_event"]["seq"] > 1

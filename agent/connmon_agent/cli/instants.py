@@ -33,6 +33,21 @@ def read_instant(text: str, *, now: datetime, zone: tzinfo | None = None) -> flo
     return seconds_of(instant, zone)
 
 
+def round_down(seconds: float) -> float:
+    """The last whole microsecond (in seconds) that is not after ``seconds``. What it returns it leaves as it is.
+
+    floor(seconds * 1e6) / 1e6, rounded twice as floats are, is later than one of 170 of today's instants.
+    """
+    count = round(seconds * 1e6)
+    return (count if count / 1e6 <= seconds else count - 1) / 1e6
+
+
+def round_up(seconds: float) -> float:
+    """The first whole microsecond (in seconds) that is not before ``seconds``; see ``round_down``."""
+    count = round(seconds * 1e6)
+    return (count if count / 1e6 >= seconds else count + 1) / 1e6
+
+
 def read_option(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     """The callback of an option that takes a point in time; None: it was not given."""
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ConnmonError
-from .instants import FORMS, read_instant
+from .instants import FORMS, read_instant, round_down, round_up
 from .invocations import Invocation
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ FORMATS = ("html", "pdf", "csv", "json")
 LANGUAGES = ("en", "de")
 PAPERS = ("a4", "letter")
 LONGEST_TITLE = 200  # characters
+ROUNDED = 1e-5  # seconds; the most by which `--until 0s` is later than now, because it is rounded
 MOST = 64_000_000  # bytes of a report that is written over
 BY = "report"
 
@@ -117,12 +117,11 @@ def _period(reader: ReportReader, since: str | None, until: str | None, time_zon
     now = time.time()
     first = find_beginning(reader)
     # In whole microseconds, as the report shows them: whoever types them in again means the same events.
-    begin = math.floor((first if since is None else _read_time("--since", since, now, zone)) * 1e6) / 1e6
-    end = (
-        math.floor(now * 1e6) / 1e6 if until is None else math.ceil(_read_time("--until", until, now, zone) * 1e6) / 1e6
-    )
-    if end > now:
+    begin, newest = round_down(first if since is None else _read_time("--since", since, now, zone)), round_down(now)
+    end = newest if until is None else round_up(_read_time("--until", until, now, zone))
+    if end > newest + ROUNDED:
         raise click.UsageError("--until is in the future.")
+    end = min(end, newest)
     if begin >= end:
         what = "--since must be before --until." if since is not None else "Nothing is recorded before --until."
         raise click.UsageError(what)
