@@ -115,6 +115,7 @@ def test_who_hangs_up_before_being_taken_ends_nothing_and_is_no_error(run: Run) 
     assert reported == []
 
 
+@pytest.mark.alone
 def test_hundreds_at_once_are_all_answered(run: Run) -> None:
     async def story() -> None:
         server = serve_streams(listen(), echo)
