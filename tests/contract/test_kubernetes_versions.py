@@ -151,6 +151,5 @@ def test_a_stateful_set_replaces_as_many_at_once_as_may_be_unavailable(api: Kube
     api.patch("statefulsets", "wide", broken)
     at_once = 2 if api.version.has(Trait.STATEFUL_SET_UNAVAILABLE) else 1
     api.wait_list("pods", "app=wide", lambda pods: len(waiting_reasons(pods)) == at_once, group=CORE)
-    api.wait(
-        "statefulsets", "wide", lambda found: found["status"].get("readyReplicas") == 3 - at_once
-    )  # its controller
+    # Its controller counts a little later.
+    api.wait("statefulsets", "wide", lambda found: found["status"].get("readyReplicas") == 3 - at_once)

@@ -77,8 +77,8 @@ class Feed:
         for viewer in list(self._viewers):
             _let_go(viewer)
         await cancel(self._tasks)
-        followed, self._following = self._following is not None, None
-        if followed:
+        if self._following is not None:
+            self._following = None
             closing = supervise("close the state file", self._close, tasks=self._tasks, again=False)
             await asyncio.wait({closing}, timeout=LONGEST_END)
 
@@ -138,14 +138,16 @@ class Feed:
         now = asyncio.get_running_loop().time
         seen: object = None
         looked = float("-inf")
-        while self._viewers:
-            found = await self._in_thread(self._glance)
-            if found != seen or now() - looked >= REFRESH:
-                seen, looked = found, now()
-                self._send(await self._find_news())
-            await asyncio.sleep(POLL)
-            if not self._viewers:
-                await self._close()  # somebody may come meanwhile
+        while True:
+            while self._viewers:
+                found = await self._in_thread(self._glance)
+                if found != seen or now() - looked >= REFRESH:
+                    seen, looked = found, now()
+                    self._send(await self._find_news())
+                await asyncio.sleep(POLL)
+            await self._close()
+            if not self._viewers:  # nobody came meanwhile
+                return
 
     async def _close(self) -> None:
         """Let go of the file, after a look that is under way."""
