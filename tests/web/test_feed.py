@@ -316,3 +316,28 @@ def test_the_file_is_let_go_of_once_the_last_one_leaves(tmp_path: Path, monkeypa
             await asyncio.to_thread(closed.get, timeout=PATIENCE)
 
     assert serve(tmp_path, story) == []
+
+
+def test_the_file_is_let_go_of_where_following_it_failed_and_nobody_watches_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live_through_an_outage(tmp_path)
+    looked, closed = threading.Event(), threading.Event()
+
+    class Failing(Follower):
+        def look(self) -> object:
+            looked.set()
+            raise RuntimeError("boom")
+
+        def close(self) -> None:
+            closed.set()
+
+    monkeypatch.setattr(feed, "Follower", Failing)
+
+    async def story(browser: Browser) -> None:
+        async with browser.watch() as stream:
+            await stream.next()
+            await asyncio.to_thread(looked.wait, PATIENCE)
+        assert await asyncio.to_thread(closed.wait, PATIENCE)
+
+    assert {str(error) for error in serve(tmp_path, story)} == {"boom"}
